@@ -1,0 +1,14 @@
+export * from './address.js';
+export * from './json/json-value.js';
+export * from './limits.js';
+export * from './messages/ack.message.js';
+export * from './messages/content.message.js';
+export * from './messages/hello.message.js';
+export type { Infer } from './messages/infer.js';
+export { FORMAT } from './messages/parts.js';
+export * from './messages/push.message.js';
+export * from './messages/snapshot.message.js';
+export * from './messages/subjects.js';
+export * from './problems.js';
+export * from './rest/views.js';
+export type { Sha256 } from './sha256.js';

@@ -1,0 +1,68 @@
+import type { Infer } from './infer.js';
+import * as part from './parts.js';
+
+/** What a consumer runs at one address; version 0 while it runs nothing yet. */
+export const helloRunSchema = {
+  type: 'object',
+  required: ['address', 'generation', 'version'],
+  properties: {
+    address: part.address,
+    generation: part.counter,
+    version: part.counter,
+    hash: part.sha256,
+    /** The highest version this incarnation ever applied. */
+    highestVersion: part.counter,
+    /** The newest version that it rejected and why, while it is newer than what it runs. */
+    rejected: {
+      type: 'object',
+      required: ['generation', 'version', 'reason'],
+      properties: { generation: part.version, version: part.version, reason: part.reason },
+    },
+  },
+} as const;
+
+/** Heartbeat, one per connection and root; the first one announces an incarnation. */
+export const helloSchema = {
+  type: 'object',
+  required: ['format', 'incarnation', 'labels', 'runs'],
+  properties: {
+    format: { const: part.FORMAT },
+    incarnation: part.incarnation,
+    build: { type: 'string', maxLength: 128 },
+    labels: part.labels,
+    runs: { type: 'array', maxItems: 1000, items: helloRunSchema },
+    /** Set on the last heartbeat of a clean close. */
+    leaving: { const: true },
+  },
+} as const;
+
+export const helloReplySchema = {
+  type: 'object',
+  required: ['format', 'installation', 'fencingToken', 'nextHelloMs', 'newest', 'slot'],
+  properties: {
+    format: { const: part.FORMAT },
+    installation: { type: 'string', minLength: 1, maxLength: 128 },
+    /** A reply with a lower token than one seen is ignored. */
+    fencingToken: part.token,
+    nextHelloMs: { type: 'integer', minimum: 100, maximum: 600_000 },
+    slot: { type: ['integer', 'null'], minimum: 0 },
+    /** Newest published snapshot per address asked for; addresses that are unknown are left out. */
+    newest: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['address', 'generation', 'version', 'hash'],
+        properties: {
+          address: part.address,
+          generation: part.version,
+          version: part.version,
+          hash: part.sha256,
+        },
+      },
+    },
+  },
+} as const;
+
+export type HelloRun = Infer<typeof helloRunSchema>;
+export type Hello = Infer<typeof helloSchema>;
+export type HelloReply = Infer<typeof helloReplySchema>;

@@ -1,0 +1,328 @@
+import type { Infer } from '../messages/infer.js';
+import * as part from '../messages/parts.js';
+
+/** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
+
+export const problemErrorSchema = {
+  type: 'object',
+  required: ['address', 'pointer', 'message'],
+  properties: {
+    address: { type: 'string' },
+    pointer: { type: 'string' },
+    keyword: { type: 'string' },
+    message: { type: 'string' },
+  },
+} as const;
+
+const writtenProperties = {
+  address: part.address,
+  version: part.version,
+  hash: part.sha256,
+  author: { type: 'string' },
+  createdAt: part.timestamp,
+  message: { type: 'string' },
+} as const;
+
+/** Answer of a write of a definition. */
+export const writtenSchema = {
+  type: 'object',
+  required: ['address', 'version', 'hash', 'author', 'createdAt', 'warnings'],
+  properties: { ...writtenProperties, warnings: { type: 'array', items: problemErrorSchema } },
+} as const;
+export type WrittenView = Infer<typeof writtenSchema>;
+
+export const definitionSchema = {
+  type: 'object',
+  required: ['address', 'version', 'document', 'hash', 'author', 'createdAt'],
+  properties: {
+    ...writtenProperties,
+    document: { type: 'object' },
+    schema: {},
+    /** Set when the definition has no document of its own: `document` is then shown as `{}`. */
+    abstract: { const: true },
+  },
+} as const;
+export type DefinitionView = Infer<typeof definitionSchema>;
+
+export const RELEASE_ACTIONS = [
+  'promote',
+  'advance',
+  'pause',
+  'resume',
+  'abort',
+  'rollback',
+  'disable',
+  'enable',
+  'block',
+  'unblock',
+] as const;
+export type ReleaseAction = (typeof RELEASE_ACTIONS)[number];
+
+export const releaseRequestSchema = {
+  type: 'object',
+  required: ['action'],
+  additionalProperties: false,
+  properties: {
+    action: { type: 'string' },
+    targetVersion: part.version,
+    expectedReleaseVersion: part.counter,
+    strategy: { type: 'string', maxLength: 64 },
+    reason: { type: 'string', maxLength: 1024 },
+    force: { type: 'boolean' },
+  },
+} as const;
+export type ReleaseRequest = Infer<typeof releaseRequestSchema>;
+
+export const releaseSchema = {
+  type: 'object',
+  required: ['address', 'state', 'releaseVersion', 'stableVersion'],
+  properties: {
+    address: part.address,
+    state: { enum: ['idle', 'rolling', 'paused', 'disabled'] },
+    releaseVersion: part.counter,
+    stableVersion: { ...part.version, type: ['integer', 'null'] },
+    candidate: part.version,
+    /** Versions that may not be promoted or rolled back to, ascending. */
+    blockedVersions: { type: 'array', items: part.version },
+    /** The stable version was forced although it breaks a schema. */
+    forced: { const: true },
+  },
+} as const;
+export type ReleaseView = Infer<typeof releaseSchema>;
+
+export const originSchema = {
+  type: 'object',
+  required: ['address', 'version', 'author'],
+  properties: { address: part.address, version: part.version, author: { type: 'string' } },
+} as const;
+
+export const effectiveSchema = {
+  type: 'object',
+  required: ['address', 'snapshotVersion', 'document', 'hash'],
+  properties: {
+    address: part.address,
+    snapshotVersion: part.version,
+    /** `null` when no layer has a document: the address is absent. */
+    document: { type: ['object', 'null'] },
+    hash: part.sha256,
+    /** Per JSON Pointer of a leaf or empty container: the layer that set it. */
+    explain: { type: 'object', additionalProperties: originSchema },
+  },
+} as const;
+export type EffectiveView = Infer<typeof effectiveSchema>;
+export type Origin = Infer<typeof originSchema>;
+
+export const rolloutSchema = {
+  type: 'object',
+  required: ['address', 'published', 'consumers', 'rejections', 'propagationMs', 'converged'],
+  properties: {
+    address: part.address,
+    /** `null` until the first snapshot of this address is in JetStream. */
+    published: {
+      type: ['object', 'null'],
+      required: ['version', 'generation', 'at', 'hash'],
+      properties: {
+        version: part.version,
+        generation: part.version,
+        at: part.timestamp,
+        hash: part.sha256,
+      },
+    },
+    consumers: {
+      type: 'object',
+      required: ['live', 'applied', 'lagging', 'rejected', 'byVersion'],
+      properties: {
+        live: part.counter,
+        applied: part.counter,
+        lagging: part.counter,
+        rejected: part.counter,
+        /** Live consumers by the snapshot version they run; "0": none yet. */
+        byVersion: { type: 'object', additionalProperties: part.counter },
+      },
+    },
+    rejections: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['reason', 'count'],
+        properties: { reason: { type: 'string' }, count: part.counter },
+      },
+    },
+    /** Publish to apply, over the consumers that applied the published version. */
+    propagationMs: {
+      type: 'object',
+      required: ['p50', 'p95', 'p99', 'max'],
+      properties: {
+        p50: { type: ['number', 'null'] },
+        p95: { type: ['number', 'null'] },
+        p99: { type: ['number', 'null'] },
+        max: { type: ['number', 'null'] },
+      },
+    },
+    converged: { type: 'boolean' },
+  },
+} as const;
+export type RolloutView = Infer<typeof rolloutSchema>;
+
+export const CONSUMER_STATES = ['applied', 'lagging', 'rejected', 'stale'] as const;
+export type ConsumerState = (typeof CONSUMER_STATES)[number];
+
+export const consumerSchema = {
+  type: 'object',
+  required: [
+    'workload',
+    'consumerId',
+    'incarnation',
+    'labels',
+    'slot',
+    'version',
+    'highestVersion',
+    'state',
+    'lastSeenAt',
+    'appliedAt',
+  ],
+  properties: {
+    workload: { type: 'string' },
+    consumerId: { type: 'string' },
+    incarnation: { type: 'string' },
+    build: { type: 'string' },
+    labels: part.labels,
+    slot: { type: ['integer', 'null'] },
+    version: part.counter,
+    highestVersion: part.counter,
+    state: { enum: CONSUMER_STATES },
+    reason: { type: 'string' },
+    lastSeenAt: part.timestamp,
+    appliedAt: { type: ['string', 'null'] },
+    /** Another live incarnation reports under the same consumerId. */
+    duplicate: { const: true },
+  },
+} as const;
+export type ConsumerView = Infer<typeof consumerSchema>;
+
+export const historyItemSchema = {
+  type: 'object',
+  required: ['at', 'author', 'kind'],
+  properties: {
+    at: part.timestamp,
+    author: { type: 'string' },
+    kind: { enum: ['definition', 'release'] },
+    version: part.version,
+    releaseVersion: part.version,
+    action: { type: 'string' },
+    message: { type: 'string' },
+    reason: { type: 'string' },
+    forced: { const: true },
+  },
+} as const;
+export type HistoryItem = Infer<typeof historyItemSchema>;
+
+export const auditItemSchema = {
+  ...historyItemSchema,
+  required: ['at', 'author', 'kind', 'address'],
+  properties: { ...historyItemSchema.properties, address: part.address },
+} as const;
+export type AuditItem = Infer<typeof auditItemSchema>;
+
+export const diffSchema = {
+  type: 'object',
+  required: ['from', 'to', 'patch'],
+  properties: {
+    from: part.version,
+    to: part.version,
+    patch: { type: 'array', items: { type: 'object' } },
+  },
+} as const;
+export type DiffView = Infer<typeof diffSchema>;
+
+export const previewRequestSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { document: { type: 'object' }, schema: {} },
+} as const;
+export type PreviewRequest = Infer<typeof previewRequestSchema>;
+
+export const previewSchema = {
+  type: 'object',
+  required: ['valid', 'errors', 'patch', 'addresses'],
+  properties: {
+    valid: { type: 'boolean' },
+    errors: { type: 'array', items: problemErrorSchema },
+    /** RFC 6902, from what is effective at the address now to what would be. */
+    patch: { type: 'array', items: { type: 'object' } },
+    addresses: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['address', 'changed', 'valid', 'consumers'],
+        properties: {
+          address: part.address,
+          changed: { type: 'boolean' },
+          valid: { type: 'boolean' },
+          consumers: part.counter,
+        },
+      },
+    },
+  },
+} as const;
+export type PreviewView = Infer<typeof previewSchema>;
+
+export const scopeSchema = {
+  type: 'object',
+  required: ['address', 'newestVersion', 'stableVersion', 'state', 'snapshotVersion'],
+  properties: {
+    address: part.address,
+    /** 0 for an address that is known only because a consumer opened it. */
+    newestVersion: part.counter,
+    stableVersion: { ...part.version, type: ['integer', 'null'] },
+    state: { enum: ['idle', 'rolling', 'paused', 'disabled'] },
+    snapshotVersion: part.counter,
+  },
+} as const;
+export type ScopeView = Infer<typeof scopeSchema>;
+
+export const clusterSchema = {
+  type: 'object',
+  required: ['installation', 'nodes', 'quorum', 'shards'],
+  properties: {
+    installation: { type: 'string' },
+    nodes: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['id', 'state'],
+        properties: { id: { type: 'string' }, state: { type: 'string' } },
+      },
+    },
+    quorum: {
+      type: 'object',
+      required: ['members', 'leader', 'term', 'revision'],
+      properties: {
+        members: { type: 'array', items: { type: 'string' } },
+        leader: { type: ['string', 'null'] },
+        term: part.counter,
+        revision: part.counter,
+      },
+    },
+    shards: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['shard', 'owner', 'fencingToken', 'serving'],
+        properties: {
+          shard: part.counter,
+          owner: { type: ['string', 'null'] },
+          fencingToken: { type: ['string', 'null'] },
+          serving: { type: 'boolean' },
+        },
+      },
+    },
+  },
+} as const;
+export type ClusterView = Infer<typeof clusterSchema>;
+
+/** A page of a list; `next` is the cursor of the following page. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}

@@ -1,0 +1,135 @@
+import type {
+  Ack,
+  AddressText,
+  Address,
+  AuditItem,
+  ClusterView,
+  ConsumerState,
+  ConsumerView,
+  DefinitionView,
+  DiffView,
+  EffectiveView,
+  Hello,
+  HelloReply,
+  HistoryItem,
+  JsonObject,
+  JsonValue,
+  Outcome,
+  Page,
+  PreviewRequest,
+  PreviewView,
+  ReleaseRequest,
+  ReleaseView,
+  RolloutView,
+  ScopeView,
+  WrittenView,
+} from '@pawl/contracts';
+
+/** What a write expects of the newest definition version. */
+export type Precondition =
+  | { readonly kind: 'none-given' }
+  /** `If-Match: "n"` (several tags: any of them). */
+  | { readonly kind: 'match'; readonly versions: readonly number[] }
+  /** `If-Match: *`: any version, but one. */
+  | { readonly kind: 'match-any' }
+  /** `If-None-Match: *`: none. */
+  | { readonly kind: 'match-none' };
+
+/** Who asks, and how a retry is recognised. */
+export interface CommandContext {
+  readonly actor: string;
+  /** Method, path and `Idempotency-Key` as one string; `requestHash` covers the rest. */
+  readonly idempotency?: { readonly key: string; readonly requestHash: string };
+}
+
+/** A write's answer. `replayed` carries the status of the first answer to the same key. */
+export interface Written<T> {
+  readonly status: number;
+  readonly body: T;
+  readonly replayed: boolean;
+}
+
+export interface WriteOptions {
+  readonly address: Address;
+  readonly precondition: Precondition;
+  readonly message?: string;
+  readonly context: CommandContext;
+}
+
+export type PatchKind = 'merge-patch' | 'json-patch';
+
+export interface PageQuery {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+/**
+ * Every use-case of the control plane. Expected failures are problems in the outcome; a refused
+ * request changes nothing. Documents arrive parsed by `parseJson`, so they hold no duplicate keys,
+ * no `__proto__`, no lone surrogates, and are within the depth limit.
+ */
+export interface ConfigEngine {
+  putConfig(options: WriteOptions, document: JsonValue): Promise<Outcome<Written<WrittenView>>>;
+  patchConfig(
+    options: WriteOptions,
+    kind: PatchKind,
+    patch: JsonValue,
+  ): Promise<Outcome<Written<WrittenView>>>;
+  putSchema(options: WriteOptions, schema: JsonValue): Promise<Outcome<Written<WrittenView>>>;
+  deleteSchema(options: WriteOptions): Promise<Outcome<Written<WrittenView>>>;
+  getConfig(address: Address, version?: number): Promise<Outcome<DefinitionView>>;
+  getSchema(
+    address: Address,
+    version?: number,
+  ): Promise<Outcome<{ readonly version: number; readonly schema: JsonValue }>>;
+  release(
+    address: Address,
+    request: ReleaseRequest,
+    context: CommandContext,
+  ): Promise<Outcome<Written<ReleaseView>>>;
+  getRelease(address: Address): Promise<Outcome<ReleaseView>>;
+  getEffective(
+    address: Address,
+    query: {
+      readonly explain: boolean;
+      readonly consumerId?: string;
+      readonly workload?: string;
+    },
+  ): Promise<Outcome<EffectiveView>>;
+  getRollout(address: Address): Promise<Outcome<RolloutView>>;
+  /** Calls back, coalesced, whenever the rollout of `address` may read differently. */
+  watchRollout(address: Address, changed: () => void): { readonly stop: () => void };
+  listConsumers(
+    address: Address,
+    query: PageQuery & { readonly state?: ConsumerState },
+  ): Promise<Outcome<Page<ConsumerView>>>;
+  listHistory(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>>;
+  listAudit(query: PageQuery): Promise<Outcome<Page<AuditItem>>>;
+  diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;
+  preview(address: Address, request: PreviewRequest): Promise<Outcome<PreviewView>>;
+  listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
+  cluster(): Promise<Outcome<ClusterView>>;
+
+  /** A heartbeat; `undefined` when this node does not own the root's shard. */
+  hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined>;
+  ack(from: ConsumerRef, ack: Ack): void;
+}
+
+export interface ConsumerRef {
+  readonly root: string;
+  readonly workload: string;
+  readonly consumerId: string;
+}
+
+/** What timed work asks the owner of a shard to do; answers how many things were removed. */
+export type SweepKind = 'idempotency' | 'consumers' | 'contents';
+
+/** For metrics and readiness. */
+export interface EngineStatus {
+  readonly ownedShards: number;
+  readonly servedShards: number;
+  readonly pendingPublications: number;
+  readonly liveConsumers: number;
+}
+
+export type { AddressText, JsonObject };

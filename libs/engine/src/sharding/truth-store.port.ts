@@ -1,0 +1,184 @@
+import type { AddressText, SnapshotInput } from '@pawl/contracts';
+import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
+import type { Fence } from './fence.js';
+
+export interface Installation {
+  /** Name, part of subjects. */
+  readonly name: string;
+  /** Random id, made once. `<name>/<id>` is what snapshots carry. */
+  readonly id: string;
+  readonly generation: number;
+  /** Number of shards, fixed at the first start. */
+  readonly shards: number;
+}
+
+/** All that the truth knows of one address, as an owner keeps it in memory. */
+export interface AddressImage {
+  readonly address: AddressText;
+  /** Newest definition; `null` for an address that only a consumer opened. */
+  readonly newest: Definition | null;
+  /** Definition at the stable version; `null` when nothing is released. */
+  readonly stable: Definition | null;
+  readonly release: ReleaseState;
+  /** Author of the release transition that set the stable version, when there is one. */
+  readonly snapshot: SnapshotHead | null;
+  /** Snapshot version that JetStream is known to hold, 0 for none, and when it was published. */
+  readonly publishedVersion: number;
+  readonly publishedAt: string | null;
+  /** Set on an address known only because a consumer opened it. */
+  readonly opened: boolean;
+}
+
+/** One line of history and audit; written in the transaction of the change itself. */
+export interface HistoryEntry {
+  readonly address: AddressText;
+  readonly at: string;
+  readonly author: string;
+  readonly kind: 'definition' | 'release';
+  readonly version?: number;
+  readonly releaseVersion?: number;
+  readonly action?: string;
+  readonly message?: string;
+  readonly reason?: string;
+  readonly forced?: true;
+}
+
+export interface StoredHistoryEntry extends HistoryEntry {
+  /** Orders the entries; grows. The cursor of lists. */
+  readonly sequence: string;
+}
+
+/** The first answer to a request with an `Idempotency-Key`. */
+export interface IdempotencyRecord {
+  /** `<method> <path>` and the key, as one string. */
+  readonly key: string;
+  readonly root: string;
+  /** Hash of everything else that decides what the request does. */
+  readonly requestHash: string;
+  readonly status: number;
+  /** JSON text of the answer. */
+  readonly body: string;
+  readonly createdAt: string;
+}
+
+/** A definition version to insert; refused as a conflict unless newest is `version - 1`. */
+export interface NewDefinition {
+  readonly address: AddressText;
+  readonly version: number;
+  /** Canonical text and hash; `null`: abstract. */
+  readonly document: { readonly text: string; readonly hash: string } | null;
+  /** Canonical text is stored once per address and hash; `null`: no schema. */
+  readonly schema: { readonly hash: string; readonly text: string } | null;
+  readonly author: string;
+  readonly createdAt: string;
+  readonly message?: string;
+}
+
+/** The next release state; refused as a conflict unless the stored one is `releaseVersion - 1`. */
+export interface NewRelease {
+  readonly address: AddressText;
+  readonly next: ReleaseState;
+}
+
+/** The next snapshot head; refused as a conflict unless the stored version is lower. */
+export interface NewSnapshot {
+  readonly address: AddressText;
+  readonly generation: number;
+  readonly version: number;
+  readonly hash: string;
+  readonly inputs: readonly SnapshotInput[];
+  readonly variant: SnapshotHead['variant'];
+}
+
+/** Everything that one command writes: one transaction, all or nothing, for one root. */
+export interface Changeset {
+  readonly root: string;
+  readonly definitions: readonly NewDefinition[];
+  readonly releases: readonly NewRelease[];
+  readonly snapshots: readonly NewSnapshot[];
+  /** Addresses that a consumer opened and that have no definition. */
+  readonly opened: readonly AddressText[];
+  /** Opened addresses to forget. */
+  readonly forgotten: readonly AddressText[];
+  readonly history: readonly HistoryEntry[];
+  readonly idempotency: IdempotencyRecord | null;
+}
+
+export type CommitOutcome =
+  | { readonly kind: 'committed' }
+  /** The fence holds another token: this node no longer owns the shard. Nothing was written. */
+  | { readonly kind: 'fenced'; readonly token: bigint }
+  /** A row was not as the changeset expected: memory and truth differ. Nothing was written. */
+  | { readonly kind: 'conflict'; readonly what: string };
+
+/** PostgreSQL did not answer, and surely nothing was written. */
+export class TruthUnavailableError extends Error {
+  override readonly name = 'TruthUnavailableError';
+}
+
+/** The connection broke while a commit was under way: it may or may not be in the truth. */
+export class OutcomeUnknownError extends Error {
+  override readonly name = 'OutcomeUnknownError';
+}
+
+/** The fence refused a read or a write outside `commit`. */
+export class FencedError extends Error {
+  override readonly name = 'FencedError';
+  constructor(
+    readonly shard: number,
+    readonly token: bigint,
+  ) {
+    super(`shard ${shard} is fenced by a higher token`);
+  }
+}
+
+export interface HistoryQuery {
+  readonly limit: number;
+  /** Entries before this sequence only. */
+  readonly before?: string;
+}
+
+/**
+ * The truth, reached only under a fence. Every call that writes is one READ COMMITTED transaction
+ * that takes the shard's advisory lock shared and in its next statement compares the fence row with
+ * the token; reads check the token too and throw {@link FencedError}. Infrastructure failures are
+ * {@link TruthUnavailableError}, and {@link OutcomeUnknownError} where a commit may have happened.
+ */
+export interface TruthStore {
+  installation(): Promise<Installation>;
+  /** `false` when PostgreSQL does not answer. */
+  healthy(): Promise<boolean>;
+  /**
+   * Takes the shard's lock exclusively, ending blockers after a grace, and raises the fence row to
+   * the token. `superseded` when the row already holds a higher one.
+   */
+  raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'>;
+  /** Every address of the shard. */
+  loadShard(fence: Fence): Promise<readonly AddressImage[]>;
+  /** Every address under one root: what memory is set right from after an unknown outcome. */
+  loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]>;
+  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome>;
+  /** Records what JetStream holds now. */
+  markPublished(
+    fence: Fence,
+    items: readonly { address: AddressText; version: number; publishedAt: string }[],
+  ): Promise<void>;
+  readDefinition(
+    fence: Fence,
+    address: AddressText,
+    version: number,
+  ): Promise<Definition | undefined>;
+  /** Newest first, `address` itself only. */
+  readHistory(
+    fence: Fence,
+    address: AddressText,
+    query: HistoryQuery,
+  ): Promise<readonly StoredHistoryEntry[]>;
+  /** Newest first over all addresses; not bound to a shard, a projection for people. */
+  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]>;
+  findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
+  /** Deletes idempotency records of the shard made before `before`; answers how many. */
+  sweepIdempotency(fence: Fence, before: string): Promise<number>;
+}
+
+export type { SchemaRef };

@@ -1,0 +1,39 @@
+import type { AddressText } from '@pawl/contracts';
+import type { Fence } from '../sharding/fence.js';
+
+/** One incarnation of a consumer under one root, as last heard. */
+export interface ConsumerRecord {
+  readonly root: string;
+  readonly workload: string;
+  readonly consumerId: string;
+  readonly incarnation: string;
+  readonly build: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly slot: number | null;
+  readonly lastSeenAt: string;
+  readonly runs: readonly ConsumerRunRecord[];
+}
+
+/** What that incarnation reported for one address. */
+export interface ConsumerRunRecord {
+  readonly address: AddressText;
+  readonly generation: number;
+  readonly version: number;
+  readonly highestVersion: number;
+  readonly appliedAt: string | null;
+  readonly rejectedVersion: number | null;
+  readonly reason: string | null;
+  readonly propagationMs: number | null;
+}
+
+/**
+ * Keeps the status projection over restarts of the owner. Never touches the truth tables; writes
+ * carry the fence and throw `FencedError` when it is another's.
+ */
+export interface StatusStore {
+  load(fence: Fence): Promise<readonly ConsumerRecord[]>;
+  /** Inserts or replaces by (root, workload, consumerId, incarnation). */
+  save(fence: Fence, records: readonly ConsumerRecord[]): Promise<void>;
+  /** Deletes records of the shard last seen before `before`; answers how many. */
+  sweep(fence: Fence, before: string): Promise<number>;
+}
