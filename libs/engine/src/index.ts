@@ -1,5 +1,9 @@
 export * from './config-engine.js';
 export * from './config/schema-validator.port.js';
+export { createEngine } from './create-engine.js';
+export type { Engine } from './create-engine.js';
+export { DEFAULT_ENGINE_SETTINGS, installationText } from './engine-context.js';
+export type { EngineContext, EngineLog, EngineObserver, EngineSettings } from './engine-context.js';
 export * from './publication/snapshot-publisher.port.js';
 export * from './sharding/fence.js';
 export * from './sharding/shard-ownership.port.js';

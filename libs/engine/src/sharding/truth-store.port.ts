@@ -20,7 +20,6 @@ export interface AddressImage {
   /** Definition at the stable version; `null` when nothing is released. */
   readonly stable: Definition | null;
   readonly release: ReleaseState;
-  /** Author of the release transition that set the stable version, when there is one. */
   readonly snapshot: SnapshotHead | null;
   /** Snapshot version that JetStream is known to hold, 0 for none, and when it was published. */
   readonly publishedVersion: number;

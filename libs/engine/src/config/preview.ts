@@ -1,0 +1,100 @@
+import { done, LIMITS } from '@pawl/contracts';
+import type {
+  Address,
+  JsonValue,
+  Outcome,
+  PreviewRequest,
+  PreviewView,
+  ProblemError,
+} from '@pawl/contracts';
+import type { DocumentRef, SchemaRef } from '@pawl/domain';
+import type { EngineContext } from '../engine-context.js';
+import { evaluateChange } from '../release/evaluate-change.js';
+import type { Variant } from '../release/evaluate-change.js';
+import { complaints } from '../release/refusal.js';
+import { RootTree } from '../sharding/root-tree.js';
+import { noOwner } from '../sharding/run-command.js';
+import type { ShardRegistry } from '../sharding/shard-registry.js';
+import type { ShardConsumers } from '../status/shard-consumers.js';
+import { diffJson } from './diff-json.js';
+import { documentRef } from './put-definition.js';
+import { schemaRef } from './write-config.js';
+
+/** Addresses that one preview lists. */
+const MAX_ADDRESSES = 10_000;
+
+/** What writing and promoting this would do, at the address and below; changes nothing. */
+export async function previewChange(
+  context: EngineContext,
+  shards: ShardRegistry,
+  address: Address,
+  request: PreviewRequest,
+): Promise<Outcome<PreviewView>> {
+  const consumers = shards.shardOf(address.root)?.consumers;
+  if (consumers === undefined) return noOwner();
+  const tree = shards.tree(address.root) ?? new RootTree();
+  const node = tree.get(address);
+  const layer = {
+    document: node?.newest?.document ?? null,
+    schema: node?.newest?.schema ?? null,
+  };
+  const wanted = await wantedLayer(context, address, request, layer);
+  if (!wanted.ok) return done(invalid(address, wanted.problem));
+  const variants = await evaluateChange(context, tree, { address, layer: wanted.value }, 'all');
+  const errors = variants.flatMap(complaints);
+  const own = variants[0];
+  return done({
+    valid: errors.length === 0,
+    errors: errors.slice(0, LIMITS.errors),
+    patch: diffJson(node?.effective ?? {}, own?.document ?? {}),
+    addresses: variants.slice(0, MAX_ADDRESSES).map((variant) => ({
+      address: variant.address.text,
+      changed: variant.changed,
+      valid: complaints(variant).length === 0,
+      consumers: liveAt(consumers, variant),
+    })),
+  });
+}
+
+function liveAt(consumers: ShardConsumers, variant: Variant): number {
+  const there = consumers.at(variant.address.text);
+  return there.filter((incarnation) => consumers.isLive(incarnation)).length;
+}
+
+interface Layer {
+  readonly document: DocumentRef | null;
+  readonly schema: SchemaRef | null;
+}
+
+async function wantedLayer(
+  context: EngineContext,
+  address: Address,
+  request: PreviewRequest,
+  newest: Layer,
+): Promise<Outcome<Layer>> {
+  let { document, schema } = newest;
+  if (request.document !== undefined) {
+    const checked = documentRef(context, address, request.document as JsonValue);
+    if (!checked.ok) return checked;
+    document = checked.value;
+  }
+  if (request.schema !== undefined) {
+    const checked = await schemaRef(context, address, request.schema as JsonValue);
+    if (!checked.ok) return checked;
+    schema = checked.value;
+  }
+  return done({ document, schema });
+}
+
+function invalid(
+  address: Address,
+  problem: {
+    readonly code: string;
+    readonly detail: string;
+    readonly errors?: readonly ProblemError[];
+  },
+): PreviewView {
+  const { code, detail, errors } = problem;
+  const whole = { address: address.text, pointer: '', keyword: code, message: detail };
+  return { valid: false, errors: [...(errors ?? [whole])], patch: [], addresses: [] };
+}

@@ -1,0 +1,224 @@
+import { canonicalize, checkDocument, done, LIMITS, refused, utf8Length } from '@pawl/contracts';
+import type {
+  Address,
+  JsonObject,
+  JsonValue,
+  Outcome,
+  ProblemError,
+  WrittenView,
+} from '@pawl/contracts';
+import { INITIAL_RELEASE } from '@pawl/domain';
+import type { Definition, DocumentRef, SchemaRef } from '@pawl/domain';
+import type { WriteOptions, Written } from '../config-engine.js';
+import type { EngineContext } from '../engine-context.js';
+import { evaluateChange } from '../release/evaluate-change.js';
+import { complaints, refusal } from '../release/refusal.js';
+import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import { NO_CHANGES } from '../sharding/run-command.js';
+import type { CommandRunner, Prepared } from '../sharding/run-command.js';
+import type { Publication } from '../publication/publication.js';
+import { judgePrecondition } from './precondition.js';
+
+/** What the next definition version holds; worked out from the newest one. */
+export interface NextContent {
+  readonly document: DocumentRef | null;
+  readonly schema: SchemaRef | null;
+}
+
+/** Works out the next content from the newest definition (`null`: none yet). */
+export type Derive = (newest: Definition | null) => Promise<Outcome<NextContent>>;
+
+export interface PutOptions extends WriteOptions {
+  /** For metrics. */
+  readonly name: string;
+  /** Refuse with `not-found` when there is no definition. */
+  readonly mustExist: boolean;
+}
+
+/** The document or `{}`, with its hash: what a definition's `hash` speaks of. */
+export function shownDocument(
+  context: EngineContext,
+  definition: { readonly document: DocumentRef | null },
+): { readonly value: JsonObject; readonly hash: string } {
+  return definition.document ?? { value: {}, hash: context.sha256('{}') };
+}
+
+/** Checks a document by itself, and takes its canonical bytes. */
+export function documentRef(
+  context: EngineContext,
+  address: Address,
+  value: JsonValue,
+): Outcome<DocumentRef> {
+  const checked = checkDocument(value, address.text);
+  if (!checked.ok) return checked;
+  const text = canonicalize(checked.value);
+  const size = utf8Length(text);
+  if (size > LIMITS.effectiveBytes) {
+    return refused(
+      'too-large',
+      `a document has at most ${LIMITS.effectiveBytes} bytes as canonical JSON, this one has ${size}`,
+    );
+  }
+  return done({ value: checked.value, text, hash: context.sha256(text) });
+}
+
+/** Writes the next definition version of an address: the one path of PUT, PATCH and DELETE. */
+export class PutDefinition {
+  constructor(
+    private readonly context: EngineContext,
+    private readonly commands: CommandRunner,
+    private readonly publication: Publication,
+  ) {}
+
+  run(options: PutOptions, derive: Derive): Promise<Outcome<Written<WrittenView>>> {
+    const { name, address, context } = options;
+    return this.commands.run({ name, address, mode: 'shared', context }, (root) =>
+      this.#prepare(root, options, derive),
+    );
+  }
+
+  async #prepare(
+    root: OwnedRoot,
+    options: PutOptions,
+    derive: Derive,
+  ): Promise<Outcome<Prepared<WrittenView>>> {
+    const { address, precondition } = options;
+    const node = root.tree.get(address);
+    const newest = node?.newest ?? null;
+    if (newest === null && options.mustExist) {
+      return refused('not-found', `there is no definition at ${address.text} to change`);
+    }
+    const unmet = judgePrecondition(precondition, newest?.version ?? 0);
+    if (unmet !== undefined) return { ok: false, problem: unmet };
+    const derived = await derive(newest);
+    if (!derived.ok) return derived;
+    const next = derived.value;
+    if (newest !== null && isSame(newest, next)) return done(this.#unchanged(newest));
+    const checked = await this.#check(root, options, next);
+    if (!checked.ok) return checked;
+    const definition = this.#definition(options, (newest?.version ?? 0) + 1, next);
+    return done(this.#write(root, { address, node, definition, warnings: checked.value }));
+  }
+
+  async #check(
+    root: OwnedRoot,
+    options: PutOptions,
+    next: NextContent,
+  ): Promise<Outcome<readonly ProblemError[]>> {
+    const hypothesis = { address: options.address, layer: next };
+    const [own, ...below] = await evaluateChange(this.context, root.tree, hypothesis, 'all');
+    const problems = own === undefined ? undefined : refusal([own]);
+    if (problems !== undefined) return { ok: false, problem: problems };
+    return done(below.flatMap(complaints).slice(0, LIMITS.errors));
+  }
+
+  #definition(options: PutOptions, version: number, next: NextContent): Definition {
+    return {
+      address: options.address.text,
+      version,
+      document: next.document,
+      schema: next.schema,
+      author: options.context.actor,
+      createdAt: this.context.formatTime(this.context.clock.wallMs()),
+      ...(options.message === undefined ? {} : { message: options.message }),
+    };
+  }
+
+  #unchanged(newest: Definition): Prepared<WrittenView> {
+    const body = this.#view(newest, []);
+    return { status: 200, body, changes: null, apply: () => undefined };
+  }
+
+  #write(
+    root: OwnedRoot,
+    write: {
+      readonly address: Address;
+      readonly node: AddressNode | undefined;
+      readonly definition: Definition;
+      readonly warnings: readonly ProblemError[];
+    },
+  ): Prepared<WrittenView> {
+    const { address, node, definition, warnings } = write;
+    const { version, document, schema, author, createdAt: at, message } = definition;
+    const added = node === undefined ? this.#newNode(root, address, definition) : undefined;
+    const schemaText = schema === null ? null : canonicalize(schema.schema);
+    return {
+      status: version === 1 ? 201 : 200,
+      body: this.#view(definition, warnings),
+      changes: {
+        ...NO_CHANGES,
+        definitions: [
+          {
+            address: address.text,
+            version,
+            document: document === null ? null : { text: document.text, hash: document.hash },
+            schema: schema === null ? null : { hash: schema.hash, text: schemaText ?? '' },
+            author,
+            createdAt: at,
+            ...(message === undefined ? {} : { message }),
+          },
+        ],
+        snapshots: added === undefined ? [] : [asNewSnapshot(added.head)],
+        history: [
+          {
+            address: address.text,
+            at,
+            author,
+            kind: 'definition',
+            version,
+            ...(message === undefined ? {} : { message }),
+          },
+        ],
+      },
+      apply: () => {
+        if (node !== undefined) {
+          node.newest = definition;
+          node.opened = false;
+        } else if (added !== undefined) {
+          root.tree.add(added);
+          this.publication.enqueue(root, added);
+        }
+      },
+    };
+  }
+
+  /** A first definition makes its address known, with a snapshot of what is released above it. */
+  #newNode(root: OwnedRoot, address: Address, definition: Definition): AddressNode {
+    const effective = root.tree.path(address).at(-1)?.effective ?? null;
+    const head = headOf(this.context, address, {
+      generation: this.context.installation.generation,
+      version: 1,
+      inputs: inputsOf(root.tree, address, null),
+      document: effective,
+    });
+    return {
+      address,
+      newest: definition,
+      stable: null,
+      release: INITIAL_RELEASE,
+      head,
+      effective,
+      published: null,
+      opened: false,
+    };
+  }
+
+  #view(definition: Definition, warnings: readonly ProblemError[]): WrittenView {
+    const { address, version, author, createdAt, message } = definition;
+    return {
+      address,
+      version,
+      hash: shownDocument(this.context, definition).hash,
+      author,
+      createdAt,
+      ...(message === undefined ? {} : { message }),
+      warnings: [...warnings],
+    };
+  }
+}
+
+function isSame(newest: Definition, next: NextContent): boolean {
+  return newest.document?.hash === next.document?.hash && newest.schema?.hash === next.schema?.hash;
+}

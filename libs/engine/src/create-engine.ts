@@ -1,0 +1,193 @@
+import { done } from '@pawl/contracts';
+import type { Address, ClusterView, ConsumerView, Outcome, Page, ScopeView } from '@pawl/contracts';
+import type { TimerHandle } from '@pawl/kernel';
+import type { ConfigEngine, EngineStatus, PageQuery, SweepKind } from './config-engine.js';
+import { previewChange } from './config/preview.js';
+import { PutDefinition } from './config/put-definition.js';
+import { badCursor, ReadDefinitions } from './config/read-definitions.js';
+import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-config.js';
+import { installationText } from './engine-context.js';
+import type { EngineContext } from './engine-context.js';
+import { Publication } from './publication/publication.js';
+import { ChangeRelease, releaseView } from './release/change-release.js';
+import { readEffective, unknownAddress } from './release/read-effective.js';
+import { CommandRunner } from './sharding/run-command.js';
+import type { ShardHost } from './sharding/shard-ownership.port.js';
+import { ShardRegistry } from './sharding/shard-registry.js';
+import type { AddressNode } from './sharding/root-tree.js';
+import { ConsumerTraffic } from './status/consumer-traffic.js';
+import { compareText, consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
+import { RolloutWatchers } from './status/rollout-watchers.js';
+import type { ShardConsumers } from './status/shard-consumers.js';
+import { StatusSaver } from './status/save-status.js';
+import { sweepShard } from './status/sweep-shard.js';
+
+/** How often watchers of rollouts are told that time has passed, milliseconds. */
+const TICK_MS = 1_000;
+
+export interface Engine {
+  readonly use: ConfigEngine;
+  /** What the ownership calls when shards come and go. */
+  readonly host: ShardHost;
+  /** Removes what has expired in a shard; `undefined` when this node does not serve it. */
+  sweep(shard: number, token: bigint, kind: SweepKind): Promise<number | undefined>;
+  status(): EngineStatus;
+  /** Ends timers and writes what waits; the ports stay open, they are the caller's. */
+  stop(): Promise<void>;
+}
+
+/** Wires the use-cases to their ports. Nothing happens before the ownership claims shards. */
+export function createEngine(context: EngineContext): Engine {
+  const watchers = new RolloutWatchers();
+  const publication = new Publication(context);
+  const shards = new ShardRegistry(context, publication, watchers);
+  const commands = new CommandRunner(context, shards);
+  const saver = new StatusSaver(context, shards);
+  publication.start(shards);
+  saver.start();
+  context.publisher.onRestored(() => {
+    void shards.reconcileAll().catch((error: unknown) => {
+      context.log.error('reconciling after a reconnect failed', { error: String(error) });
+    });
+  });
+  const ticker = startTicker(context, watchers);
+  return {
+    use: useCases(context, { publication, shards, commands, watchers }),
+    host: shards,
+    sweep: async (number, token, kind) => {
+      const shard = shards.served().find((one) => one.shard === number && one.token === token);
+      return shard && sweepShard(context, commands, shard, kind);
+    },
+    status: () => {
+      const served = shards.served();
+      return {
+        ownedShards: shards.owned,
+        servedShards: served.length,
+        pendingPublications: publication.pending,
+        liveConsumers: served.reduce((sum, shard) => sum + shard.consumers.liveCount, 0),
+      };
+    },
+    stop: async () => {
+      ticker.stop();
+      await publication.stop();
+      await saver.stop();
+    },
+  };
+}
+
+interface Parts {
+  readonly publication: Publication;
+  readonly shards: ShardRegistry;
+  readonly commands: CommandRunner;
+  readonly watchers: RolloutWatchers;
+}
+
+function useCases(context: EngineContext, parts: Parts): ConfigEngine {
+  const { publication, shards, commands, watchers } = parts;
+  const put = new PutDefinition(context, commands, publication);
+  const releases = new ChangeRelease(context, commands, publication);
+  const reads = new ReadDefinitions(context, shards);
+  const traffic = new ConsumerTraffic(context, { shards, commands, publication, watchers });
+  const withNode = <T>(
+    address: Address,
+    view: (node: AddressNode, consumers: ShardConsumers) => T,
+  ): Outcome<T> => {
+    const place = shards.find(address);
+    if (place === undefined) return unknownAddress(shards, address);
+    return done(view(place.node, place.root.shard.consumers));
+  };
+  return {
+    putConfig: (options, document) => putConfig(context, put, options, document),
+    patchConfig: (options, kind, value) => patchConfig(context, put, options, { kind, value }),
+    putSchema: (options, schema) => putSchema(context, put, options, schema),
+    deleteSchema: (options) => deleteSchema(context, put, options),
+    getConfig: (address, version) => reads.config(address, version),
+    getSchema: (address, version) => reads.schema(address, version),
+    release: (address, request, command) => releases.run(address, request, command),
+    getRelease: async (address) =>
+      withNode(address, (node) => releaseView(node.address, node.release)),
+    getEffective: async (address, query) => readEffective(shards, address, query.explain),
+    getRollout: async (address) =>
+      withNode(address, (node, consumers) => rolloutView(node, consumers)),
+    watchRollout: (address, changed) => watchers.add(address.text, changed),
+    listConsumers: async (address, query) => {
+      const views = withNode(address, (node, consumers) => consumerViews(context, node, consumers));
+      if (!views.ok) return views;
+      const { state } = query;
+      const wanted = views.value.filter((view) => state === undefined || view.state === state);
+      return done(pageOf(wanted, query, (view: ConsumerView) => sortKey(view)));
+    },
+    listHistory: (address, query) => reads.history(address, query),
+    listAudit: (query) => reads.audit(query),
+    diff: (address, from, to) => reads.diff(address, from, to),
+    preview: (address, request) => previewChange(context, shards, address, request),
+    listScopes: async (query) => listScopes(shards, query),
+    cluster: async () => done(await clusterView(context, shards)),
+    hello: (from, hello) => traffic.hello(from, hello),
+    ack: (from, ack) => traffic.ack(from, ack),
+  };
+}
+
+function listScopes(
+  shards: ShardRegistry,
+  query: PageQuery & { readonly prefix?: string },
+): Outcome<Page<ScopeView>> {
+  const { prefix, cursor } = query;
+  if (cursor !== undefined && !/^[a-z0-9/:_-]{1,600}$/.test(cursor)) return badCursor();
+  const nodes = shards
+    .served()
+    .flatMap((shard) => [...shard.roots.values()])
+    .flatMap((root) => root.tree.all())
+    .filter((node) => prefix === undefined || isWithin(node.address.scope, prefix));
+  const views = nodes.map((node) => ({
+    address: node.address.text,
+    newestVersion: node.newest?.version ?? 0,
+    stableVersion: node.release.stableVersion,
+    state: node.release.state,
+    snapshotVersion: node.head.version,
+  }));
+  views.sort((a, b) => compareText(a.address, b.address));
+  return done(pageOf(views, query, (view: ScopeView) => view.address));
+}
+
+function isWithin(scope: string, prefix: string): boolean {
+  return scope === prefix || scope.startsWith(`${prefix}/`);
+}
+
+/** Items after the cursor, which is the key of the last item of the page before. */
+function pageOf<T>(items: readonly T[], query: PageQuery, key: (item: T) => string): Page<T> {
+  const { cursor, limit } = query;
+  const rest = cursor === undefined ? items : items.filter((item) => key(item) > cursor);
+  const page = rest.slice(0, limit);
+  const last = page.at(-1);
+  if (rest.length <= limit || last === undefined) return { items: page };
+  return { items: page, next: key(last) };
+}
+
+async function clusterView(context: EngineContext, shards: ShardRegistry): Promise<ClusterView> {
+  const status = await context.ownership.status();
+  const served = new Set(shards.served().map((shard) => shard.shard));
+  return {
+    installation: installationText(context.installation),
+    nodes: [...status.nodes],
+    quorum: { ...status.quorum, members: [...status.quorum.members] },
+    shards: context.ownership.map().map(({ shard, owner, token }) => ({
+      shard,
+      owner,
+      fencingToken: token === null ? null : String(token),
+      serving: served.has(shard),
+    })),
+  };
+}
+
+function startTicker(context: EngineContext, watchers: RolloutWatchers): { stop(): void } {
+  let handle: TimerHandle | undefined;
+  const again = (): void => {
+    handle = context.timer.after(TICK_MS, () => {
+      watchers.tick();
+      again();
+    });
+  };
+  again();
+  return { stop: () => handle?.cancel() };
+}

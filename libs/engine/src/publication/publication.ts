@@ -1,0 +1,181 @@
+import { canonicalize, LIMITS } from '@pawl/contracts';
+import type { Snapshot } from '@pawl/contracts';
+import { buildSnapshot } from '@pawl/domain';
+import type { TimerHandle } from '@pawl/kernel';
+import { installationText } from '../engine-context.js';
+import type { EngineContext } from '../engine-context.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import { isHigher } from './is-higher.js';
+import { PublishedMarks } from './published-marks.js';
+import { DistributionUnavailableError } from './snapshot-publisher.port.js';
+
+/** First and longest pause before what failed is published again, milliseconds. */
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+interface Job {
+  readonly root: OwnedRoot;
+  readonly node: AddressNode;
+}
+
+/** What the publication needs of whoever owns the shards. */
+export interface PublicationHost {
+  /** JetStream holds something newer or different: commit a snapshot version above it. */
+  continueAbove(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void>;
+  fenced(root: OwnedRoot, error: unknown): boolean;
+  /** The rollout of this node reads differently now. */
+  changed(root: OwnedRoot, node: AddressNode): void;
+}
+
+/**
+ * Publishes committed snapshots: content, then snapshot, then push. At most one publication per
+ * address at a time, always of what is newest then; what fails stays queued until it succeeds or the
+ * shard is lost. The queue holds each address once, so the number of known addresses bounds it.
+ */
+export class Publication {
+  readonly #queue = new Map<AddressNode, Job>();
+  readonly #running = new Set<AddressNode>();
+  readonly #marks: PublishedMarks;
+  #host: PublicationHost | undefined;
+  #retry: TimerHandle | undefined;
+  #retryMs = RETRY_MIN_MS;
+  #stopped = false;
+
+  constructor(private readonly context: EngineContext) {
+    this.#marks = new PublishedMarks(context);
+  }
+
+  start(host: PublicationHost): void {
+    this.#host = host;
+  }
+
+  /** Addresses whose newest snapshot is not known to be in JetStream yet. */
+  get pending(): number {
+    return this.#queue.size + this.#running.size;
+  }
+
+  enqueue(root: OwnedRoot, node: AddressNode): void {
+    this.#queue.set(node, { root, node });
+    if (this.#retry === undefined) this.#pump();
+  }
+
+  /** Compares what JetStream holds of these addresses with memory, and queues what it lacks. */
+  async reconcile(jobs: readonly Job[]): Promise<void> {
+    const waiting = [...jobs];
+    const worker = async (): Promise<void> => {
+      for (let job = waiting.pop(); job !== undefined; job = waiting.pop()) {
+        if (this.#stopped || !job.root.shard.serving) return;
+        if (isCurrent(job)) await this.#compare(job);
+      }
+    };
+    await Promise.all(Array.from({ length: this.context.settings.publishConcurrency }, worker));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    await this.#marks.stop();
+  }
+
+  #pump(): void {
+    if (this.#stopped) return;
+    for (const job of this.#queue.values()) {
+      if (this.#running.size >= this.context.settings.publishConcurrency) return;
+      if (this.#running.has(job.node)) continue;
+      this.#queue.delete(job.node);
+      this.#running.add(job.node);
+      void this.#run(job);
+    }
+  }
+
+  async #run(job: Job): Promise<void> {
+    try {
+      if (isCurrent(job)) await this.#publish(job);
+      this.#retryMs = RETRY_MIN_MS;
+    } catch (error) {
+      if (this.#host?.fenced(job.root, error) !== true) this.#again(job, error);
+    } finally {
+      this.#running.delete(job.node);
+    }
+    if (this.#retry === undefined) this.#pump();
+  }
+
+  async #publish({ root, node }: Job): Promise<void> {
+    const { head, effective: document } = node;
+    await this.#storeContent({ root, node });
+    const publishedAt = this.context.formatTime(this.context.clock.wallMs());
+    const snapshot = buildSnapshot({
+      installation: installationText(this.context.installation),
+      head,
+      token: root.shard.token,
+      publishedAt,
+      document,
+    });
+    const outcome = await this.context.publisher.publish(node.address, snapshot);
+    if (outcome.kind === 'conflict') {
+      await this.#host?.continueAbove(root, node, outcome.held);
+      return;
+    }
+    this.context.publisher.push(node.address, snapshot);
+    this.#published({ root, node }, snapshot);
+  }
+
+  async #storeContent({ root, node }: Job): Promise<void> {
+    const { head, effective } = node;
+    if (effective === null || head.variant.size <= LIMITS.inlineBytes) return;
+    const text = canonicalize(effective);
+    await this.context.publisher.storeContent(root.name, head.variant.hash, text);
+  }
+
+  #published({ root, node }: Job, snapshot: Snapshot): void {
+    const { generation, version, hash, publishedAt } = snapshot;
+    const before = node.published;
+    if (before !== null && isHigher(before, snapshot)) return;
+    const same = before?.hash === hash;
+    node.published = { generation, version, hash, at: same ? before.at : publishedAt };
+    this.#marks.add(root.shard, {
+      address: node.address.text,
+      version,
+      publishedAt: node.published.at,
+    });
+    this.context.observer.published(node.address.text, version);
+    this.#host?.changed(root, node);
+  }
+
+  async #compare(job: Job): Promise<void> {
+    const { root, node } = job;
+    const held = await this.context.publisher.read(node.address);
+    if (held === undefined || isHigher(node.head, held)) {
+      this.enqueue(root, node);
+    } else if (held.hash === node.head.hash && !isHigher(held, node.head)) {
+      await this.#storeContent(job);
+      this.#published(job, held);
+    } else {
+      await this.#host?.continueAbove(root, node, held);
+    }
+  }
+
+  #again(job: Job, error: unknown): void {
+    if (this.#stopped) return;
+    if (!this.#queue.has(job.node)) this.#queue.set(job.node, job);
+    if (this.#retry !== undefined) return;
+    const level = error instanceof DistributionUnavailableError ? 'warn' : 'error';
+    this.context.log[level]('publication failed; will be tried again', {
+      address: job.node.address.text,
+      error: String(error),
+      pending: this.pending,
+      inMs: this.#retryMs,
+    });
+    this.#retry = this.context.timer.after(this.#retryMs, () => {
+      this.#retry = undefined;
+      this.#pump();
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+  }
+}
+
+/** Whether the job's node is still what its owner serves. */
+function isCurrent({ root, node }: Job): boolean {
+  return root.shard.serving && root.tree.get(node.address) === node;
+}

@@ -1,0 +1,32 @@
+import type { Address } from '@pawl/contracts';
+import type { EngineContext } from '../engine-context.js';
+import { refusal } from './refusal.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import { evaluateChange } from './evaluate-change.js';
+
+/** How many versions are tried before giving up. */
+const MAX_TRIES = 20;
+
+/** A sentence that names the newest version below `below` that breaks no schema. */
+export async function newestValidVersion(
+  context: EngineContext,
+  root: OwnedRoot,
+  of: { readonly address: Address; readonly below: number },
+): Promise<string> {
+  const { address, below } = of;
+  const blocked = root.tree.get(address)?.release.blockedVersions ?? [];
+  const lowest = Math.max(1, below - MAX_TRIES);
+  for (let version = below - 1; version >= lowest; version -= 1) {
+    if (blocked.includes(version)) continue;
+    const definition = await context.truth.readDefinition(root.shard, address.text, version);
+    if (definition === undefined) continue;
+    const hypothesis = { address, layer: definition };
+    const variants = await evaluateChange(context, root.tree, hypothesis, 'all');
+    if (refusal(variants) === undefined) {
+      return `the newest earlier version that would not is ${version}; or send force with a reason`;
+    }
+  }
+  return lowest === 1
+    ? 'no earlier version would pass; send force with a reason'
+    : `none of the ${MAX_TRIES} versions before would pass; send force with a reason`;
+}

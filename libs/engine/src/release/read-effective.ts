@@ -1,0 +1,45 @@
+import { done, refused } from '@pawl/contracts';
+import type { Address, EffectiveView, Outcome } from '@pawl/contracts';
+import { explainLayers } from '@pawl/domain';
+import type { Layer } from '@pawl/domain';
+import { activeDefinition } from '../sharding/root-tree.js';
+import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import { noOwner } from '../sharding/run-command.js';
+import type { ShardRegistry } from '../sharding/shard-registry.js';
+
+/** What is read at an address now, and on request who set each value. */
+export function readEffective(
+  shards: ShardRegistry,
+  address: Address,
+  explain: boolean,
+): Outcome<EffectiveView> {
+  const place = shards.find(address);
+  if (place === undefined) return unknownAddress(shards, address);
+  const { root, node } = place;
+  return done({
+    address: address.text,
+    snapshotVersion: node.head.version,
+    document: node.effective,
+    hash: node.head.variant.hash,
+    ...(explain ? { explain: explainLayers(activeLayers(root.tree, node)) } : {}),
+  });
+}
+
+export function unknownAddress(shards: ShardRegistry, address: Address): Outcome<never> {
+  if (!shards.serves(address.root)) return noOwner();
+  return refused(
+    'not-found',
+    `${address.text} is not known: nothing was written there and no consumer has opened it`,
+  );
+}
+
+function activeLayers(tree: RootTree, node: AddressNode): Layer[] {
+  const layers: Layer[] = [];
+  for (const above of tree.path(node.address)) {
+    const definition = activeDefinition(above);
+    if (definition === null || definition.document === null) continue;
+    const { address, version, author, document } = definition;
+    layers.push({ address, version, author, document: document.value });
+  }
+  return layers;
+}

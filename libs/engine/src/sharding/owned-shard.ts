@@ -1,0 +1,66 @@
+import type { Address, AddressText } from '@pawl/contracts';
+import { ReadWriteLock } from '@pawl/kernel';
+import type { ShardConsumers } from '../status/shard-consumers.js';
+import type { Fence, FencingToken } from './fence.js';
+import { RootTree } from './root-tree.js';
+
+/** One root in its owner's memory, with the locks that order its commands. */
+export class OwnedRoot {
+  tree = new RootTree();
+  /** Set after a commit whose outcome is unknown: memory must be read anew before it is used. */
+  uncertain = false;
+  /** Releases hold it exclusively; writes of definitions share it. */
+  readonly lock: ReadWriteLock;
+  readonly #addressLocks = new Map<AddressText, ReadWriteLock>();
+
+  constructor(
+    readonly name: string,
+    readonly shard: OwnedShard,
+    private readonly maxWaiters: number,
+  ) {
+    this.lock = new ReadWriteLock(maxWaiters);
+  }
+
+  /** Runs `work` while nobody else writes this address. */
+  async withAddress<T>(of: Address, work: () => Promise<T>): Promise<T> {
+    let lock = this.#addressLocks.get(of.text);
+    if (lock === undefined) {
+      lock = new ReadWriteLock(this.maxWaiters);
+      this.#addressLocks.set(of.text, lock);
+    }
+    try {
+      return await lock.run('exclusive', work);
+    } finally {
+      if (lock.idle) this.#addressLocks.delete(of.text);
+    }
+  }
+}
+
+/** A shard that this node claimed; served once loaded, until it is lost. */
+export class OwnedShard implements Fence {
+  readonly roots = new Map<string, OwnedRoot>();
+  /** Loaded, and not yet lost. */
+  serving = false;
+
+  readonly shard: number;
+  readonly token: FencingToken;
+
+  constructor(
+    fence: Fence,
+    readonly consumers: ShardConsumers,
+    private readonly maxWaiters: number,
+  ) {
+    this.shard = fence.shard;
+    this.token = fence.token;
+  }
+
+  /** The root by name; made empty when nobody wrote below it yet. */
+  root(name: string): OwnedRoot {
+    let root = this.roots.get(name);
+    if (root === undefined) {
+      root = new OwnedRoot(name, this, this.maxWaiters);
+      this.roots.set(name, root);
+    }
+    return root;
+  }
+}

@@ -1,0 +1,117 @@
+import type { Address, AddressText, JsonObject } from '@pawl/contracts';
+import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+
+/** One known address in its owner's memory; fields change only after the truth has committed. */
+export interface AddressNode {
+  readonly address: Address;
+  newest: Definition | null;
+  stable: Definition | null;
+  release: ReleaseState;
+  head: SnapshotHead;
+  /** What the stable layers merge to; `null`: absent. */
+  effective: JsonObject | null;
+  /** What JetStream holds, as far as this owner knows. */
+  published: PublishedSnapshot | null;
+  /** Known only because a consumer opened it. */
+  opened: boolean;
+}
+
+export interface PublishedSnapshot {
+  readonly generation: number;
+  readonly version: number;
+  readonly hash: string;
+  readonly at: string;
+}
+
+interface Branch {
+  readonly children: Map<string, Branch>;
+  node: AddressNode | undefined;
+}
+
+/** Every known address under one root, found by path; document names are trees of their own. */
+export class RootTree {
+  readonly #documents = new Map<string, Branch>();
+  readonly #byText = new Map<AddressText, AddressNode>();
+
+  get size(): number {
+    return this.#byText.size;
+  }
+
+  getByText(text: AddressText): AddressNode | undefined {
+    return this.#byText.get(text);
+  }
+
+  get(address: Address): AddressNode | undefined {
+    return this.#byText.get(address.text);
+  }
+
+  add(node: AddressNode): void {
+    let branch = childOf(this.#documents, node.address.document);
+    for (const segment of node.address.segments) branch = childOf(branch.children, segment);
+    branch.node = node;
+    this.#byText.set(node.address.text, node);
+  }
+
+  /** Forgets an address; what lies below it stays. */
+  remove(address: Address): void {
+    const branch = this.#branch(address);
+    if (branch?.node === undefined) return;
+    branch.node = undefined;
+    this.#byText.delete(address.text);
+  }
+
+  /** Known addresses on the way from the root down to and including `address`. */
+  path(address: Address): AddressNode[] {
+    const nodes: AddressNode[] = [];
+    let branch = this.#documents.get(address.document);
+    for (const segment of address.segments) {
+      branch = branch?.children.get(segment);
+      if (branch === undefined) break;
+      if (branch.node !== undefined) nodes.push(branch.node);
+    }
+    return nodes;
+  }
+
+  /** Known addresses strictly below `address`, parents before children, siblings by name. */
+  below(address: Address): AddressNode[] {
+    const start = this.#branch(address);
+    const nodes: AddressNode[] = [];
+    if (start !== undefined) collect(start, nodes);
+    return start?.node === undefined ? nodes : nodes.slice(1);
+  }
+
+  /** Every known address. */
+  all(): AddressNode[] {
+    return [...this.#byText.values()];
+  }
+
+  #branch(address: Address): Branch | undefined {
+    let branch = this.#documents.get(address.document);
+    for (const segment of address.segments) {
+      branch = branch?.children.get(segment);
+    }
+    return branch;
+  }
+}
+
+function childOf(children: Map<string, Branch>, name: string): Branch {
+  const known = children.get(name);
+  if (known !== undefined) return known;
+  const added: Branch = { children: new Map(), node: undefined };
+  children.set(name, added);
+  return added;
+}
+
+function collect(branch: Branch, into: AddressNode[]): void {
+  if (branch.node !== undefined) into.push(branch.node);
+  const names = [...branch.children.keys()].sort();
+  for (const name of names) {
+    const child = branch.children.get(name);
+    if (child !== undefined) collect(child, into);
+  }
+}
+
+/** The definition a node contributes as a layer now; `null` when it contributes nothing. */
+export function activeDefinition(node: AddressNode): Definition | null {
+  return node.release.state === 'disabled' ? null : node.stable;
+}

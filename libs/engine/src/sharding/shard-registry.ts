@@ -1,0 +1,231 @@
+import { shardOf } from '@pawl/contracts';
+import type { Address, AddressText, Snapshot } from '@pawl/contracts';
+import type { EngineContext } from '../engine-context.js';
+import { isHigher } from '../publication/is-higher.js';
+import type { Publication, PublicationHost } from '../publication/publication.js';
+import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
+import type { RolloutWatchers } from '../status/rollout-watchers.js';
+import { ShardConsumers } from '../status/shard-consumers.js';
+import { addImages, asNewSnapshot, nextHead } from './build-nodes.js';
+import type { Fence } from './fence.js';
+import { OwnedRoot, OwnedShard } from './owned-shard.js';
+import type { AddressNode, RootTree } from './root-tree.js';
+import type { ShardHost } from './shard-ownership.port.js';
+import { FencedError } from './truth-store.port.js';
+import type { Changeset } from './truth-store.port.js';
+
+interface Place {
+  readonly root: OwnedRoot;
+  readonly node: AddressNode;
+}
+
+/**
+ * The shards that this node owns, in memory. A claim raises the fence, then loads, then reconciles
+ * with JetStream, and only then serves; a shard is dropped at the first refusal by the fence.
+ */
+export class ShardRegistry implements ShardHost, PublicationHost {
+  readonly #shards = new Map<number, OwnedShard>();
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly publication: Publication,
+    private readonly watchers: RolloutWatchers,
+  ) {}
+
+  async claimed(fence: Fence): Promise<void> {
+    const raised = await this.context.truth.raiseFence(fence, this.context.ownership.nodeId);
+    if (raised === 'superseded') throw new FencedError(fence.shard, fence.token);
+    const shard = this.#newShard(fence);
+    this.#shards.set(fence.shard, shard);
+    try {
+      await this.#load(shard);
+      shard.serving = true;
+      await this.#reconcile(shard);
+    } catch (error) {
+      this.#drop(shard);
+      throw error;
+    }
+  }
+
+  lost(fence: Fence): Promise<void> {
+    const shard = this.#shards.get(fence.shard);
+    if (shard?.token === fence.token) this.#drop(shard);
+    return Promise.resolve();
+  }
+
+  /** Compares everything with JetStream again: after a reconnect, or when a stream was made anew. */
+  async reconcileAll(): Promise<void> {
+    for (const shard of this.served()) await this.#reconcile(shard);
+  }
+
+  /** The root to write under; `undefined` when this node does not serve its shard. */
+  rootForWrite(name: string): OwnedRoot | undefined {
+    return this.#servedShard(name)?.root(name);
+  }
+
+  /** Whether this node serves the shard of this root. */
+  serves(rootName: string): boolean {
+    return this.#servedShard(rootName) !== undefined;
+  }
+
+  /** The served shard of this root. */
+  shardOf(rootName: string): OwnedShard | undefined {
+    return this.#servedShard(rootName);
+  }
+
+  tree(rootName: string): RootTree | undefined {
+    return this.#servedShard(rootName)?.roots.get(rootName)?.tree;
+  }
+
+  /** A known address, in a shard that this node serves. */
+  find(address: Address): Place | undefined {
+    const root = this.#servedShard(address.root)?.roots.get(address.root);
+    const node = root?.tree.get(address);
+    return root === undefined || node === undefined ? undefined : { root, node };
+  }
+
+  served(): OwnedShard[] {
+    return [...this.#shards.values()].filter((shard) => shard.serving);
+  }
+
+  get owned(): number {
+    return this.#shards.size;
+  }
+
+  /** The fence refused us: somebody else owns the shard now. */
+  refusedByFence(shard: OwnedShard): void {
+    this.context.log.warn('the fence refused a write: dropping the shard', { shard: shard.shard });
+    this.#drop(shard);
+    this.context.ownership.recheck(shard.shard);
+  }
+
+  fenced(root: OwnedRoot, error: unknown): boolean {
+    if (!(error instanceof FencedError)) return false;
+    this.refusedByFence(root.shard);
+    return true;
+  }
+
+  /** Reads a root anew after an unknown outcome, and queues what may not be published. */
+  async reload(root: OwnedRoot): Promise<void> {
+    await root.lock.run('exclusive', async () => {
+      if (!root.uncertain) return;
+      const images = await this.context.truth.loadRoot(root.shard, root.name);
+      const fresh = new OwnedRoot(root.name, root.shard, this.context.settings.maxWaiters);
+      const stale = await addImages(this.context, () => fresh.tree, images);
+      root.tree = fresh.tree;
+      await this.#renew(root, stale);
+      root.uncertain = false;
+      for (const node of root.tree.all()) {
+        if (node.published === null) this.publication.enqueue(root, node);
+      }
+    });
+  }
+
+  forgetIfEmpty(root: OwnedRoot): void {
+    if (root.tree.size > 0 || !root.lock.idle || root.uncertain) return;
+    if (root.shard.roots.get(root.name) === root) root.shard.roots.delete(root.name);
+  }
+
+  async continueAbove(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void> {
+    const { address, installation, generation, version, hash } = held;
+    this.context.log.error('JetStream holds another snapshot than the truth; continuing above it', {
+      address,
+      held: { installation, generation, version, hash },
+      truth: { version: node.head.version, hash: node.head.hash },
+    });
+    this.context.observer.incident('jetstream-ahead');
+    if (generation > node.head.generation) return;
+    await root.lock.run('exclusive', async () => {
+      if (root.tree.get(node.address) !== node) return;
+      if (!isHigher(node.head, held)) {
+        await this.#commitHeads(root, [{ node, above: held.version }]);
+      }
+      this.publication.enqueue(root, node);
+    });
+  }
+
+  changed(_root: OwnedRoot, node: AddressNode): void {
+    this.watchers.changed(node.address.text);
+  }
+
+  #newShard(fence: Fence): OwnedShard {
+    const published = (root: string, address: AddressText) => {
+      const tree = this.#shards.get(fence.shard)?.roots.get(root)?.tree;
+      return tree?.getByText(address)?.published ?? null;
+    };
+    const consumers = new ShardConsumers(this.context, published);
+    return new OwnedShard(fence, consumers, this.context.settings.maxWaiters);
+  }
+
+  async #load(shard: OwnedShard): Promise<void> {
+    const images = await this.context.truth.loadShard(shard);
+    const stale = await addImages(this.context, (root) => shard.root(root).tree, images);
+    for (const root of shard.roots.values()) {
+      const own = stale.filter((node) => node.address.root === root.name);
+      await this.#renew(root, own);
+    }
+    shard.consumers.restore(await this.context.status.load(shard));
+  }
+
+  /** Commits new snapshot versions for nodes whose stored one is missing or not what recomputing gives. */
+  async #renew(root: OwnedRoot, stale: readonly AddressNode[]): Promise<void> {
+    if (stale.length === 0) return;
+    const renewed = stale.map((node) => ({ node, above: node.head.version }));
+    for (const { node } of renewed) node.published = null;
+    await this.#commitHeads(root, renewed);
+  }
+
+  async #commitHeads(
+    root: OwnedRoot,
+    raised: readonly { readonly node: AddressNode; readonly above: number }[],
+  ): Promise<void> {
+    const heads = raised.map(({ node, above }) => ({
+      node,
+      head: nextHead(this.context, node, above, root.tree),
+    }));
+    const changeset: Changeset = {
+      root: root.name,
+      definitions: [],
+      releases: [],
+      snapshots: heads.map(({ head }) => asNewSnapshot(head)),
+      opened: [],
+      forgotten: [],
+      history: [],
+      idempotency: null,
+    };
+    const outcome = await this.context.truth.commit(root.shard, changeset);
+    if (outcome.kind === 'fenced') throw new FencedError(root.shard.shard, outcome.token);
+    if (outcome.kind === 'conflict') {
+      root.uncertain = true;
+      throw new Error(`the truth changed under its owner: ${outcome.what}`);
+    }
+    for (const { node, head } of heads) node.head = head;
+  }
+
+  async #reconcile(shard: OwnedShard): Promise<void> {
+    const jobs = [...shard.roots.values()].flatMap((root) =>
+      root.tree.all().map((node) => ({ root, node })),
+    );
+    try {
+      await this.publication.reconcile(jobs);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      if (!(error instanceof DistributionUnavailableError)) {
+        this.context.log.error('reconciling with JetStream failed', { error: String(error) });
+      }
+      for (const { root, node } of jobs) {
+        if (node.published === null) this.publication.enqueue(root, node);
+      }
+    }
+  }
+
+  #servedShard(rootName: string): OwnedShard | undefined {
+    const shard = this.#shards.get(shardOf(rootName, this.context.installation.shards));
+    return shard?.serving === true ? shard : undefined;
+  }
+
+  #drop(shard: OwnedShard): void {
+    shard.serving = false;
+    if (this.#shards.get(shard.shard) === shard) this.#shards.delete(shard.shard);
+  }
+}

@@ -1,0 +1,154 @@
+import { FORMAT, parseAddress } from '@pawl/contracts';
+import type { Ack, Address, AddressText, Hello, HelloReply } from '@pawl/contracts';
+import { INITIAL_RELEASE } from '@pawl/domain';
+import type { ConsumerRef } from '../config-engine.js';
+import { installationText } from '../engine-context.js';
+import type { EngineContext } from '../engine-context.js';
+import { isHigher } from '../publication/is-higher.js';
+import type { Publication } from '../publication/publication.js';
+import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import { NO_CHANGES } from '../sharding/run-command.js';
+import type { CommandRunner, Prepared } from '../sharding/run-command.js';
+import type { ShardRegistry } from '../sharding/shard-registry.js';
+import type { RolloutWatchers } from './rollout-watchers.js';
+
+/** Heartbeats and acks: what consumers say, and what they are told. */
+export class ConsumerTraffic {
+  readonly #opening = new Set<AddressText>();
+
+  readonly #shards: ShardRegistry;
+  readonly #commands: CommandRunner;
+  readonly #publication: Publication;
+  readonly #watchers: RolloutWatchers;
+
+  constructor(
+    private readonly context: EngineContext,
+    parts: {
+      readonly shards: ShardRegistry;
+      readonly commands: CommandRunner;
+      readonly publication: Publication;
+      readonly watchers: RolloutWatchers;
+    },
+  ) {
+    this.#shards = parts.shards;
+    this.#commands = parts.commands;
+    this.#publication = parts.publication;
+    this.#watchers = parts.watchers;
+  }
+
+  async hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined> {
+    const shard = this.#shards.shardOf(from.root);
+    if (shard === undefined) return undefined;
+    const runs = hello.runs.filter((run) => isUnder(run.address, from.root));
+    const incarnation = shard.consumers.hello(from, { ...hello, runs });
+    const newest: HelloReply['newest'][number][] = [];
+    for (const run of runs) {
+      const parsed = parseAddress(run.address);
+      if (!parsed.ok) continue;
+      const place = this.#shards.find(parsed.address);
+      if (place === undefined) {
+        void this.#open(parsed.address);
+        continue;
+      }
+      this.#watchers.changed(parsed.address.text);
+      const { published } = place.node;
+      if (published === null) continue;
+      const { generation, version, hash } = published;
+      newest.push({ address: parsed.address.text, generation, version, hash });
+      if (isHigher(run, published)) this.#publication.enqueue(place.root, place.node);
+    }
+    return {
+      format: FORMAT,
+      installation: installationText(this.context.installation),
+      fencingToken: String(shard.token),
+      nextHelloMs: shard.consumers.intervalMs,
+      slot: incarnation?.slot ?? null,
+      newest,
+    };
+  }
+
+  ack(from: ConsumerRef, ack: Ack): void {
+    const shard = this.#shards.shardOf(from.root);
+    if (shard === undefined) return;
+    const items = ack.items.filter((item) => isUnder(item.address, from.root));
+    for (const address of shard.consumers.ack(from, { ...ack, items })) {
+      this.#watchers.changed(address);
+    }
+  }
+
+  /** Makes an address known because a consumer opened it below one that has a document. */
+  async #open(address: Address): Promise<void> {
+    const { text } = address;
+    if (this.#opening.has(text) || !this.#hasDocumentAbove(address)) return;
+    this.#opening.add(text);
+    try {
+      const options = {
+        name: 'open',
+        address,
+        mode: 'exclusive',
+        context: { actor: 'consumer' },
+      } as const;
+      await this.#commands.run(options, async (root) => this.#prepare(root, address));
+    } catch (error) {
+      this.context.log.error('could not open an address', { address: text, error: String(error) });
+    } finally {
+      this.#opening.delete(text);
+    }
+  }
+
+  #prepare(
+    root: OwnedRoot,
+    address: Address,
+  ): { readonly ok: true; readonly value: Prepared<undefined> } {
+    const nothing = { status: 200, body: undefined, changes: null, apply: () => undefined };
+    if (root.tree.get(address) !== undefined) return { ok: true, value: nothing };
+    const opened = root.tree.all().filter((node) => node.opened).length;
+    if (opened >= this.context.settings.maxOpened) {
+      this.context.log.warn('too many opened addresses: ignoring one', { address: address.text });
+      return { ok: true, value: nothing };
+    }
+    const node = this.#node(root, address);
+    return {
+      ok: true,
+      value: {
+        ...nothing,
+        changes: { ...NO_CHANGES, opened: [address.text], snapshots: [asNewSnapshot(node.head)] },
+        apply: () => {
+          root.tree.add(node);
+          this.#publication.enqueue(root, node);
+        },
+      },
+    };
+  }
+
+  #node(root: OwnedRoot, address: Address): AddressNode {
+    const effective = root.tree.path(address).at(-1)?.effective ?? null;
+    const head = headOf(this.context, address, {
+      generation: this.context.installation.generation,
+      version: 1,
+      inputs: inputsOf(root.tree, address, null),
+      document: effective,
+    });
+    return {
+      address,
+      newest: null,
+      stable: null,
+      release: INITIAL_RELEASE,
+      head,
+      effective,
+      published: null,
+      opened: true,
+    };
+  }
+
+  #hasDocumentAbove(address: Address): boolean {
+    const path = this.#shards.tree(address.root)?.path(address) ?? [];
+    return path.some(({ newest }) => newest !== null && newest.document !== null);
+  }
+}
+
+function isUnder(address: string, root: string): boolean {
+  return address === root || address.startsWith(`${root}/`) || address.startsWith(`${root}:`);
+}

@@ -1,0 +1,51 @@
+import type { AddressText } from '@pawl/contracts';
+import type { ConsumerRef } from '../config-engine.js';
+
+/** What one incarnation last reported for one address. */
+export interface Run {
+  generation: number;
+  version: number;
+  highestVersion: number;
+  /** Wall time of the application, milliseconds; `null` while nothing is applied. */
+  appliedAtMs: number | null;
+  /** Newest rejected (generation, version), while it is above what runs. */
+  rejected: {
+    readonly generation: number;
+    readonly version: number;
+    readonly reason: string;
+  } | null;
+  /** Publication to application of `version`, milliseconds; `null` when not measured. */
+  propagationMs: number | null;
+}
+
+/** One process of a consumer under one root. */
+export interface Incarnation {
+  readonly ref: ConsumerRef;
+  readonly id: string;
+  build: string | null;
+  labels: Readonly<Record<string, string>>;
+  slot: number | null;
+  /** Monotonic times of the first and the newest message. */
+  readonly firstSeenMs: number;
+  lastSeenMs: number;
+  lastSeenWallMs: number;
+  /** Said goodbye. */
+  left: boolean;
+  readonly runs: Map<AddressText, Run>;
+}
+
+/** `workload/consumerId` under one root. */
+export function consumerKey(ref: ConsumerRef): string {
+  return `${ref.root}/${ref.workload}/${ref.consumerId}`;
+}
+
+export function emptyRun(): Run {
+  return {
+    generation: 0,
+    version: 0,
+    highestVersion: 0,
+    appliedAtMs: null,
+    rejected: null,
+    propagationMs: null,
+  };
+}

@@ -1,0 +1,126 @@
+import type { ConsumerState, ConsumerView, RolloutView } from '@pawl/contracts';
+import type { EngineContext } from '../engine-context.js';
+import { isHigher } from '../publication/is-higher.js';
+import type { AddressNode, PublishedSnapshot } from '../sharding/root-tree.js';
+import { emptyRun } from './incarnation.js';
+import type { Incarnation, Run } from './incarnation.js';
+import type { ShardConsumers } from './shard-consumers.js';
+
+const MAX_REASONS = 20;
+
+/** How an incarnation answered the published snapshot; `stale` when it is no longer live. */
+export function consumerState(
+  live: boolean,
+  run: Run,
+  published: PublishedSnapshot | null,
+): ConsumerState {
+  if (!live) return 'stale';
+  if (published === null) return 'lagging';
+  if (!isHigher(published, run)) return 'applied';
+  const { rejected } = run;
+  return rejected !== null && !isHigher(published, rejected) ? 'rejected' : 'lagging';
+}
+
+/** Published against applied, as the live consumers of one address report it. */
+export function rolloutView(node: AddressNode, consumers: ShardConsumers): RolloutView {
+  const { published } = node;
+  const counts = { applied: 0, lagging: 0, rejected: 0, stale: 0 };
+  const byVersion = new Map<number, number>();
+  const reasons = new Map<string, number>();
+  const propagation: number[] = [];
+  for (const incarnation of consumers.at(node.address.text)) {
+    const run = incarnation.runs.get(node.address.text) ?? emptyRun();
+    const state = consumerState(consumers.isLive(incarnation), run, published);
+    counts[state] += 1;
+    if (state === 'stale') continue;
+    byVersion.set(run.version, (byVersion.get(run.version) ?? 0) + 1);
+    if (state === 'applied' && run.propagationMs !== null) propagation.push(run.propagationMs);
+    if (state === 'rejected') {
+      const reason = run.rejected?.reason ?? '';
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    }
+  }
+  const { applied, lagging, rejected } = counts;
+  const live = applied + lagging + rejected;
+  return {
+    address: node.address.text,
+    published,
+    consumers: {
+      live,
+      applied,
+      lagging,
+      rejected,
+      byVersion: Object.fromEntries([...byVersion].sort(([a], [b]) => a - b)),
+    },
+    rejections: [...reasons]
+      .map(([reason, count]) => ({ reason, count }))
+      .sort((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1))
+      .slice(0, MAX_REASONS),
+    propagationMs: percentiles(propagation),
+    converged: published !== null && isCurrent(node, published) && applied === live,
+  };
+}
+
+/** One row per incarnation, by workload, consumer id, then age. */
+export function consumerViews(
+  context: EngineContext,
+  node: AddressNode,
+  consumers: ShardConsumers,
+): ConsumerView[] {
+  return consumers
+    .at(node.address.text)
+    .map((incarnation) => consumerView(context, { node, consumers, incarnation }))
+    .sort((a, b) => compareText(sortKey(a), sortKey(b)));
+}
+
+/** Orders and identifies a row; the cursor of lists. */
+export function sortKey(view: ConsumerView): string {
+  return `${view.workload}/${view.consumerId}/${view.incarnation}`;
+}
+
+function consumerView(
+  context: EngineContext,
+  of: {
+    readonly node: AddressNode;
+    readonly consumers: ShardConsumers;
+    readonly incarnation: Incarnation;
+  },
+): ConsumerView {
+  const { node, consumers, incarnation } = of;
+  const run = incarnation.runs.get(node.address.text) ?? emptyRun();
+  const state = consumerState(consumers.isLive(incarnation), run, node.published);
+  const { workload, consumerId } = incarnation.ref;
+  return {
+    workload,
+    consumerId,
+    incarnation: incarnation.id,
+    ...(incarnation.build === null ? {} : { build: incarnation.build }),
+    labels: incarnation.labels,
+    slot: incarnation.slot,
+    version: run.version,
+    highestVersion: run.highestVersion,
+    state,
+    ...(run.rejected === null ? {} : { reason: run.rejected.reason }),
+    lastSeenAt: context.formatTime(incarnation.lastSeenWallMs),
+    appliedAt: run.appliedAtMs === null ? null : context.formatTime(run.appliedAtMs),
+    ...(consumers.isDuplicate(incarnation) ? { duplicate: true as const } : {}),
+  };
+}
+
+/** Whether what is published is the newest that was committed. */
+function isCurrent(node: AddressNode, published: PublishedSnapshot): boolean {
+  return !isHigher(node.head, published);
+}
+
+function percentiles(values: number[]): RolloutView['propagationMs'] {
+  if (values.length === 0) return { p50: null, p95: null, p99: null, max: null };
+  values.sort((a, b) => a - b);
+  const at = (share: number): number =>
+    values[Math.min(values.length - 1, Math.ceil(share * values.length) - 1)] ?? 0;
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: values.at(-1) ?? 0 };
+}
+
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

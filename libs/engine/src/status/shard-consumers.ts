@@ -1,0 +1,284 @@
+import type { Ack, AddressText, Hello } from '@pawl/contracts';
+import type { ConsumerRef } from '../config-engine.js';
+import type { EngineContext } from '../engine-context.js';
+import { isHigher } from '../publication/is-higher.js';
+import type { PublishedSnapshot } from '../sharding/root-tree.js';
+import { consumerKey, emptyRun } from './incarnation.js';
+import type { Incarnation, Run } from './incarnation.js';
+import { Slots } from './slots.js';
+import type { ConsumerRecord } from './status-store.port.js';
+
+/** Heartbeats that may be missed before a consumer is no longer live. */
+const MISSED_HEARTBEATS = 3;
+/** Consumers at which heartbeats get rarer, so that a shard hears about this many per interval. */
+const CONSUMERS_PER_INTERVAL = 20_000;
+
+/** Looks up what is published at an address, for the time from publication to application. */
+export type PublishedLookup = (root: string, address: AddressText) => PublishedSnapshot | null;
+
+/**
+ * The status projection of one shard: what each incarnation of each consumer last reported. Never
+ * inferred, only heard; bounded by `maxIncarnations`.
+ */
+export class ShardConsumers {
+  readonly #consumers = new Map<string, Map<string, Incarnation>>();
+  readonly #byAddress = new Map<AddressText, Set<Incarnation>>();
+  readonly #slots = new Slots();
+  readonly #dirty = new Set<Incarnation>();
+  #count = 0;
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly published: PublishedLookup,
+  ) {}
+
+  /** Milliseconds until the next heartbeat that a consumer is asked for. */
+  get intervalMs(): number {
+    const scale = Math.max(1, this.#count / CONSUMERS_PER_INTERVAL);
+    return Math.min(600_000, Math.round(this.context.settings.helloIntervalMs * scale));
+  }
+
+  hello(ref: ConsumerRef, hello: Hello): Incarnation | undefined {
+    const incarnation = this.#heard(ref, hello.incarnation);
+    if (incarnation === undefined) return undefined;
+    incarnation.build = hello.build ?? null;
+    incarnation.labels = hello.labels;
+    incarnation.left = hello.leaving === true;
+    const reported = new Set<AddressText>();
+    for (const run of hello.runs) {
+      const address = run.address as AddressText;
+      reported.add(address);
+      const known = this.#run(incarnation, address);
+      if (run.version > 0) this.#applied(ref, address, known, { ...run, ageMs: null });
+      known.highestVersion = Math.max(known.highestVersion, run.highestVersion ?? run.version);
+      if (run.rejected !== undefined) reject(known, run.rejected);
+    }
+    for (const address of incarnation.runs.keys()) {
+      if (!reported.has(address)) this.#forgetRun(incarnation, address);
+    }
+    incarnation.slot = this.#slots.lease(ref, incarnation.slot, (key) => this.#isKeyLive(key));
+    return incarnation;
+  }
+
+  ack(ref: ConsumerRef, ack: Ack): readonly AddressText[] {
+    const incarnation = this.#heard(ref, ack.incarnation);
+    if (incarnation === undefined) return [];
+    const touched: AddressText[] = [];
+    for (const item of ack.items) {
+      const address = item.address as AddressText;
+      const run = this.#run(incarnation, address);
+      if (item.state === 'applied') {
+        this.#applied(ref, address, run, item);
+      } else {
+        reject(run, { ...item, reason: item.reason ?? '' });
+        this.context.observer.rejected(address);
+      }
+      touched.push(address);
+    }
+    return touched;
+  }
+
+  /** Incarnations that have this address open; superseded ones are left out. */
+  at(address: AddressText): Incarnation[] {
+    const all = this.#byAddress.get(address);
+    return all === undefined ? [] : [...all].filter((one) => !this.#isSuperseded(one));
+  }
+
+  /** Heard within three heartbeats, and not gone. */
+  isLive(incarnation: Incarnation): boolean {
+    const silentMs = this.context.clock.monotonicMs() - incarnation.lastSeenMs;
+    return !incarnation.left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
+  }
+
+  /** Another live incarnation reports under the same consumer id. */
+  isDuplicate(incarnation: Incarnation): boolean {
+    if (!this.isLive(incarnation)) return false;
+    const siblings = this.#consumers.get(consumerKey(incarnation.ref)) ?? [];
+    for (const [, other] of siblings) {
+      if (other !== incarnation && this.isLive(other) && !this.#isSuperseded(other)) return true;
+    }
+    return false;
+  }
+
+  get liveCount(): number {
+    let live = 0;
+    for (const incarnations of this.#consumers.values()) {
+      for (const one of incarnations.values()) if (this.isLive(one)) live += 1;
+    }
+    return live;
+  }
+
+  /** Takes what changed since the last call, to be saved. */
+  takeDirty(): ConsumerRecord[] {
+    const records = [...this.#dirty].map((one) => this.#record(one));
+    this.#dirty.clear();
+    return records;
+  }
+
+  restore(records: readonly ConsumerRecord[]): void {
+    const wallMs = this.context.clock.wallMs();
+    const nowMs = this.context.clock.monotonicMs();
+    for (const record of records) {
+      const seenMs = this.context.parseTime(record.lastSeenAt);
+      const silentMs = Math.max(0, wallMs - seenMs);
+      const incarnation = this.#add(record, record.incarnation, nowMs - silentMs, seenMs);
+      if (incarnation === undefined) return;
+      incarnation.build = record.build;
+      incarnation.labels = record.labels;
+      incarnation.slot = this.#slots.lease(record, record.slot, (key) => this.#isKeyLive(key));
+      for (const stored of record.runs) {
+        const run = this.#run(incarnation, stored.address);
+        run.generation = stored.generation;
+        run.version = stored.version;
+        run.highestVersion = stored.highestVersion;
+        run.appliedAtMs =
+          stored.appliedAt === null ? null : this.context.parseTime(stored.appliedAt);
+        run.propagationMs = stored.propagationMs;
+        if (stored.rejectedVersion !== null) {
+          const { generation, rejectedVersion: version, reason } = stored;
+          run.rejected = { generation, version, reason: reason ?? '' };
+        }
+      }
+    }
+    this.#dirty.clear();
+  }
+
+  /** Forgets incarnations not heard of for `olderThanMs`; answers how many. */
+  sweep(olderThanMs: number): number {
+    const limitMs = this.context.clock.monotonicMs() - olderThanMs;
+    let removed = 0;
+    for (const [key, incarnations] of this.#consumers) {
+      for (const one of incarnations.values()) {
+        if (one.lastSeenMs >= limitMs) continue;
+        for (const address of [...one.runs.keys()]) this.#forgetRun(one, address);
+        incarnations.delete(one.id);
+        this.#dirty.delete(one);
+        this.#count -= 1;
+        removed += 1;
+      }
+      if (incarnations.size === 0) this.#consumers.delete(key);
+    }
+    return removed;
+  }
+
+  #heard(ref: ConsumerRef, id: string): Incarnation | undefined {
+    const nowMs = this.context.clock.monotonicMs();
+    const wallMs = this.context.clock.wallMs();
+    const known = this.#consumers.get(consumerKey(ref))?.get(id);
+    const incarnation = known ?? this.#add(ref, id, nowMs, wallMs);
+    if (incarnation === undefined) return undefined;
+    incarnation.lastSeenMs = nowMs;
+    incarnation.lastSeenWallMs = wallMs;
+    incarnation.left = false;
+    this.#dirty.add(incarnation);
+    return incarnation;
+  }
+
+  #add(ref: ConsumerRef, id: string, seenMs: number, wallMs: number): Incarnation | undefined {
+    if (this.#count >= this.context.settings.maxIncarnations) return undefined;
+    const { root, workload, consumerId } = ref;
+    const incarnation: Incarnation = {
+      ref: { root, workload, consumerId },
+      id,
+      build: null,
+      labels: {},
+      slot: null,
+      firstSeenMs: seenMs,
+      lastSeenMs: seenMs,
+      lastSeenWallMs: wallMs,
+      left: false,
+      runs: new Map(),
+    };
+    const key = consumerKey(ref);
+    const siblings = this.#consumers.get(key) ?? new Map<string, Incarnation>();
+    this.#consumers.set(key, siblings.set(id, incarnation));
+    this.#count += 1;
+    return incarnation;
+  }
+
+  #run(incarnation: Incarnation, address: AddressText): Run {
+    let run = incarnation.runs.get(address);
+    if (run === undefined) {
+      run = emptyRun();
+      incarnation.runs.set(address, run);
+      const there = this.#byAddress.get(address) ?? new Set();
+      this.#byAddress.set(address, there.add(incarnation));
+    }
+    return run;
+  }
+
+  #forgetRun(incarnation: Incarnation, address: AddressText): void {
+    incarnation.runs.delete(address);
+    const there = this.#byAddress.get(address);
+    there?.delete(incarnation);
+    if (there?.size === 0) this.#byAddress.delete(address);
+  }
+
+  #applied(
+    ref: ConsumerRef,
+    address: AddressText,
+    run: Run,
+    item: { readonly generation: number; readonly version: number; readonly ageMs: number | null },
+  ): void {
+    if (!isHigher(item, run)) return;
+    const appliedAtMs = this.context.clock.wallMs() - (item.ageMs ?? 0);
+    run.generation = item.generation;
+    run.version = item.version;
+    run.highestVersion = Math.max(run.highestVersion, item.version);
+    run.appliedAtMs = appliedAtMs;
+    run.propagationMs = null;
+    if (run.rejected !== null && !isHigher(run.rejected, run)) run.rejected = null;
+    const published = this.published(ref.root, address);
+    if (item.ageMs === null || published?.version !== item.version) return;
+    const propagationMs = Math.max(0, appliedAtMs - this.context.parseTime(published.at));
+    run.propagationMs = propagationMs;
+    this.context.observer.applied(address, propagationMs);
+  }
+
+  /** An older incarnation that fell silent once a newer one had started. */
+  #isSuperseded(incarnation: Incarnation): boolean {
+    const siblings = this.#consumers.get(consumerKey(incarnation.ref));
+    if (siblings === undefined || siblings.size === 1) return false;
+    for (const other of siblings.values()) {
+      if (other !== incarnation && other.firstSeenMs > incarnation.lastSeenMs) return true;
+    }
+    return false;
+  }
+
+  #isKeyLive(key: string): boolean {
+    for (const [, one] of this.#consumers.get(key) ?? []) if (this.isLive(one)) return true;
+    return false;
+  }
+
+  #record(incarnation: Incarnation): ConsumerRecord {
+    const time = (ms: number): string => this.context.formatTime(ms);
+    return {
+      ...incarnation.ref,
+      incarnation: incarnation.id,
+      build: incarnation.build,
+      labels: incarnation.labels,
+      slot: incarnation.slot,
+      lastSeenAt: time(incarnation.lastSeenWallMs),
+      runs: [...incarnation.runs].map(([address, run]) => ({
+        address,
+        generation: run.generation,
+        version: run.version,
+        highestVersion: run.highestVersion,
+        appliedAt: run.appliedAtMs === null ? null : time(run.appliedAtMs),
+        rejectedVersion: run.rejected?.version ?? null,
+        reason: run.rejected?.reason ?? null,
+        propagationMs: run.propagationMs,
+      })),
+    };
+  }
+}
+
+function reject(
+  run: Run,
+  rejected: { readonly generation: number; readonly version: number; readonly reason: string },
+): void {
+  const { generation, version, reason } = rejected;
+  if (!isHigher({ generation, version }, run)) return;
+  if (run.rejected !== null && isHigher(run.rejected, rejected)) return;
+  run.rejected = { generation, version, reason };
+}

@@ -1,0 +1,30 @@
+import type { ConsumerRef } from '../config-engine.js';
+import { consumerKey } from './incarnation.js';
+
+/**
+ * Leases the lowest free number to each consumer of a workload under one root; the holder keeps it
+ * while it is live, whoever comes next inherits it.
+ */
+export class Slots {
+  readonly #holders = new Map<string, string[]>();
+
+  /** The consumer's slot; `isLive` tells of another holder's key whether it still counts. */
+  lease(ref: ConsumerRef, wanted: number | null, isLive: (key: string) => boolean): number {
+    const workload = `${ref.root}/${ref.workload}`;
+    const key = consumerKey(ref);
+    const holders = this.#holders.get(workload) ?? [];
+    this.#holders.set(workload, holders);
+    if (wanted !== null && holders[wanted] === key) return wanted;
+    const held = holders.indexOf(key);
+    if (held >= 0) return held;
+    const isFree = (slot: number): boolean => {
+      const holder = holders[slot];
+      return holder === undefined || holder === '' || !isLive(holder);
+    };
+    let slot = wanted !== null && wanted <= holders.length && isFree(wanted) ? wanted : 0;
+    while (!isFree(slot)) slot += 1;
+    while (holders.length <= slot) holders.push('');
+    holders[slot] = key;
+    return slot;
+  }
+}

@@ -1,0 +1,201 @@
+import { address, canonicalize, parseJson, shardOf } from '@pawl/contracts';
+import type {
+  AddressText,
+  JsonValue,
+  Outcome,
+  ReleaseRequest,
+  ReleaseView,
+  Sha256,
+  Snapshot,
+  WrittenView,
+} from '@pawl/contracts';
+import { assert, ManualTime } from '@pawl/kernel';
+import type {
+  CommandContext,
+  ConfigEngine,
+  Precondition,
+  SweepKind,
+  Written,
+} from '../config-engine.js';
+import type { SchemaValidator } from '../config/schema-validator.port.js';
+import { createEngine } from '../create-engine.js';
+import type { Engine } from '../create-engine.js';
+import { DEFAULT_ENGINE_SETTINGS } from '../engine-context.js';
+import type { EngineContext, EngineSettings } from '../engine-context.js';
+import type { FencingToken } from '../sharding/fence.js';
+import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
+import { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
+import { FakeStatusStore } from './fake-status-store.js';
+import { FakeTruthStore } from './fake-truth-store.js';
+
+const SHARDS = 4;
+const ANYONE: CommandContext = { actor: 'anonymous' };
+
+/** What a world is made of that pure code is handed. */
+export interface WorldParts {
+  readonly sha256: Sha256;
+  readonly validator: SchemaValidator;
+  readonly formatTime: (ms: number) => string;
+  readonly parseTime: (text: string) => number;
+  /** Lets promises that are ready run. */
+  readonly settle: () => Promise<void>;
+  readonly settings?: Partial<EngineSettings>;
+}
+
+/** The engine with every port faked but the validator; time moves only by hand. */
+export class EngineWorld {
+  readonly time = new ManualTime(1_767_225_600_000);
+  readonly truth = new FakeTruthStore({ name: 'main', id: 'test', generation: 1, shards: SHARDS });
+  readonly publisher = new FakeSnapshotPublisher();
+  readonly status = new FakeStatusStore(SHARDS);
+  readonly incidents: string[] = [];
+  readonly logged: string[] = [];
+  readonly rechecked: number[] = [];
+  engine: Engine;
+  #token = 100n;
+
+  constructor(private readonly parts: WorldParts) {
+    this.engine = createEngine(this.#context());
+  }
+
+  get use(): ConfigEngine {
+    return this.engine.use;
+  }
+
+  /** This node claims every shard under the next token. */
+  async claimAll(): Promise<void> {
+    this.#token += 1n;
+    for (let shard = 0; shard < SHARDS; shard += 1) {
+      await this.engine.host.claimed({ shard, token: this.#token as FencingToken });
+    }
+    await this.settle();
+  }
+
+  /** Another owner raises the fence of a root's shard behind this node's back. */
+  async fenceOff(root: string): Promise<void> {
+    const token = (this.#token + 1_000n) as FencingToken;
+    await this.truth.raiseFence({ shard: shardOf(root, SHARDS), token });
+  }
+
+  /** The process is gone and starts again with the same stores. */
+  async restart(): Promise<void> {
+    await this.engine.stop();
+    this.engine = createEngine(this.#context());
+    await this.claimAll();
+  }
+
+  /** Runs one kind of sweep over every shard. */
+  async sweepAll(kind: SweepKind): Promise<void> {
+    for (let shard = 0; shard < SHARDS; shard += 1) {
+      await this.engine.sweep(shard, this.#token, kind);
+    }
+  }
+
+  async settle(): Promise<void> {
+    await this.parts.settle();
+  }
+
+  /** Lets time pass in steps, running what becomes due. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      this.time.advance(Math.min(50, left));
+      await this.settle();
+    }
+  }
+
+  put(
+    at: string,
+    document: JsonValue,
+    precondition: Precondition = { kind: 'none-given' },
+    context: CommandContext = ANYONE,
+  ): Promise<Outcome<Written<WrittenView>>> {
+    return this.use.putConfig({ address: address(at), precondition, context }, document);
+  }
+
+  /** Writes over whatever is there. */
+  over(at: string, document: JsonValue): Promise<Outcome<Written<WrittenView>>> {
+    return this.put(at, document, { kind: 'match-any' });
+  }
+
+  putSchema(
+    at: string,
+    schema: JsonValue,
+    precondition: Precondition = { kind: 'none-given' },
+  ): Promise<Outcome<Written<WrittenView>>> {
+    const options = { address: address(at), precondition, context: ANYONE };
+    return this.use.putSchema(options, schema);
+  }
+
+  release(at: string, request: ReleaseRequest): Promise<Outcome<Written<ReleaseView>>> {
+    return this.use.release(address(at), request, ANYONE);
+  }
+
+  promote(at: string, targetVersion?: number): Promise<Outcome<Written<ReleaseView>>> {
+    const target = targetVersion === undefined ? {} : { targetVersion };
+    return this.release(at, { action: 'promote', ...target });
+  }
+
+  /** What is published at an address, once everything that is ready has run. */
+  async published(at: string): Promise<Snapshot> {
+    await this.settle();
+    const snapshot = this.publisher.snapshots.get(at as AddressText);
+    assert(snapshot !== undefined, `a snapshot of ${at} is published`);
+    return snapshot;
+  }
+
+  /** What a consumer reads at an address: inline, or the content by its hash. */
+  async read(at: string): Promise<JsonValue> {
+    const { variants } = await this.published(at);
+    const variant = variants[''];
+    if (variant === undefined || variant.absent === true) return null;
+    if (variant.inline !== undefined) return variant.inline as JsonValue;
+    const text = this.publisher.contents.get(`${address(at).root}/${variant.hash}`);
+    assert(text !== undefined, `the content ${variant.hash} is stored`);
+    const parsed = parseJson(text);
+    assert(parsed.ok && canonicalize(parsed.value) === text, 'contents are canonical');
+    return parsed.value;
+  }
+
+  #context(): EngineContext {
+    const { sha256, validator, formatTime, parseTime, settings } = this.parts;
+    const log = (message: string): void => void this.logged.push(message);
+    return {
+      installation: { name: 'main', id: 'test', generation: 1, shards: SHARDS },
+      truth: this.truth,
+      status: this.status,
+      publisher: this.publisher,
+      validator,
+      ownership: this.#ownership(),
+      clock: this.time,
+      timer: this.time,
+      scheduler: { yield: () => Promise.resolve() },
+      sha256,
+      log: { debug: log, info: log, warn: log, error: log },
+      observer: {
+        written: () => undefined,
+        published: () => undefined,
+        applied: () => undefined,
+        rejected: () => undefined,
+        incident: (kind) => void this.incidents.push(kind),
+      },
+      formatTime,
+      parseTime,
+      settings: { ...DEFAULT_ENGINE_SETTINGS, ...settings },
+    };
+  }
+
+  #ownership(): ShardOwnership {
+    return {
+      nodeId: 'node-1',
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+      map: () => [],
+      status: () =>
+        Promise.resolve({
+          nodes: [],
+          quorum: { members: [], leader: null, term: 0, revision: 0 },
+        }),
+      recheck: (shard) => void this.rechecked.push(shard),
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import type { Address, AddressText, Snapshot } from '@pawl/contracts';
+import { isHigher } from '../publication/is-higher.js';
+import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
+import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-publisher.port.js';
+
+/** JetStream in memory; held to the real one by the conformance suite. */
+export class FakeSnapshotPublisher implements SnapshotPublisher {
+  readonly snapshots = new Map<AddressText, Snapshot>();
+  readonly contents = new Map<string, string>();
+  readonly pushes: Snapshot[] = [];
+  /** While false, every call fails as if NATS were down. */
+  up = true;
+  readonly #listeners: (() => void)[] = [];
+
+  async prepare(): Promise<void> {
+    this.#check();
+  }
+
+  healthy(): boolean {
+    return this.up;
+  }
+
+  async storeContent(root: string, hash: string, text: string): Promise<void> {
+    this.#check();
+    this.contents.set(`${root}/${hash}`, text);
+  }
+
+  async publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
+    this.#check();
+    const held = this.snapshots.get(address.text);
+    if (held !== undefined && !isHigher(snapshot, held)) {
+      const same =
+        held.generation === snapshot.generation &&
+        held.version === snapshot.version &&
+        held.hash === snapshot.hash;
+      return same ? { kind: 'same' } : { kind: 'conflict', held };
+    }
+    this.snapshots.set(address.text, snapshot);
+    return { kind: 'stored' };
+  }
+
+  push(_address: Address, snapshot: Snapshot): void {
+    if (this.up) this.pushes.push(snapshot);
+  }
+
+  async read(address: Address): Promise<Snapshot | undefined> {
+    this.#check();
+    return this.snapshots.get(address.text);
+  }
+
+  async collectContents(root: string, referenced: ReadonlySet<string>): Promise<number> {
+    this.#check();
+    const gone = [...this.contents.keys()].filter(
+      (key) => key.startsWith(`${root}/`) && !referenced.has(key.slice(root.length + 1)),
+    );
+    for (const key of gone) this.contents.delete(key);
+    return gone.length;
+  }
+
+  onRestored(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** NATS is back, and may have lost what it held. */
+  restore(lost: boolean): void {
+    this.up = true;
+    if (lost) {
+      this.snapshots.clear();
+      this.contents.clear();
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  #check(): void {
+    if (!this.up) throw new DistributionUnavailableError('NATS does not answer');
+  }
+}

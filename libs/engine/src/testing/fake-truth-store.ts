@@ -1,0 +1,245 @@
+import type { AddressText } from '@pawl/contracts';
+import { parseAddress, parseJson, shardOf } from '@pawl/contracts';
+import { assert } from '@pawl/kernel';
+import { INITIAL_RELEASE } from '@pawl/domain';
+import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+import type { Fence } from '../sharding/fence.js';
+import { FencedError } from '../sharding/truth-store.port.js';
+import type {
+  AddressImage,
+  Changeset,
+  CommitOutcome,
+  HistoryQuery,
+  IdempotencyRecord,
+  Installation,
+  NewDefinition,
+  StoredHistoryEntry,
+  TruthStore,
+} from '../sharding/truth-store.port.js';
+
+interface Row {
+  readonly address: AddressText;
+  definitions: Definition[];
+  release: ReleaseState;
+  snapshot: SnapshotHead | null;
+  publishedVersion: number;
+  publishedAt: string | null;
+  opened: boolean;
+}
+
+/** The truth in memory, with the fencing of the real one; held to it by the conformance suite. */
+export class FakeTruthStore implements TruthStore {
+  readonly #rows = new Map<AddressText, Row>();
+  readonly #fences = new Map<number, bigint>();
+  readonly #history: StoredHistoryEntry[] = [];
+  readonly #idempotency = new Map<string, IdempotencyRecord>();
+  /** Called before each commit; may throw what an infrastructure failure would. */
+  beforeCommit: (changeset: Changeset) => Promise<void> = () => Promise.resolve();
+  /** Called after each commit took effect; a throw makes its outcome unknown to the caller. */
+  afterCommit: (changeset: Changeset) => void = () => undefined;
+
+  constructor(private readonly identity: Installation) {}
+
+  installation(): Promise<Installation> {
+    return Promise.resolve(this.identity);
+  }
+
+  healthy(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  raiseFence(fence: Fence): Promise<'raised' | 'superseded'> {
+    const held = this.#fences.get(fence.shard) ?? 0n;
+    if (held > fence.token) return Promise.resolve('superseded');
+    this.#fences.set(fence.shard, fence.token);
+    return Promise.resolve('raised');
+  }
+
+  loadShard(fence: Fence): Promise<readonly AddressImage[]> {
+    return this.#read(fence, () =>
+      [...this.#rows.values()]
+        .filter((row) => shardOf(rootOf(row.address), this.identity.shards) === fence.shard)
+        .map(imageOf),
+    );
+  }
+
+  loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
+    return this.#read(fence, () =>
+      [...this.#rows.values()].filter((row) => rootOf(row.address) === root).map(imageOf),
+    );
+  }
+
+  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+    await this.beforeCommit(changeset);
+    const held = this.#fences.get(fence.shard) ?? 0n;
+    if (held !== fence.token) return { kind: 'fenced', token: held };
+    const conflict = this.#conflict(changeset);
+    if (conflict !== undefined) return { kind: 'conflict', what: conflict };
+    this.#write(changeset);
+    this.afterCommit(changeset);
+    return { kind: 'committed' };
+  }
+
+  markPublished(
+    fence: Fence,
+    items: readonly { address: AddressText; version: number; publishedAt: string }[],
+  ): Promise<void> {
+    return this.#read(fence, () => {
+      for (const { address, version, publishedAt } of items) {
+        const row = this.#rows.get(address);
+        if (row === undefined || row.publishedVersion > version) continue;
+        row.publishedVersion = version;
+        row.publishedAt = publishedAt;
+      }
+    });
+  }
+
+  readDefinition(
+    fence: Fence,
+    address: AddressText,
+    version: number,
+  ): Promise<Definition | undefined> {
+    return this.#read(fence, () => this.#rows.get(address)?.definitions[version - 1]);
+  }
+
+  readHistory(
+    fence: Fence,
+    address: AddressText,
+    query: HistoryQuery,
+  ): Promise<readonly StoredHistoryEntry[]> {
+    return this.#read(fence, () =>
+      page(
+        this.#history.filter((entry) => entry.address === address),
+        query,
+      ),
+    );
+  }
+
+  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
+    return Promise.resolve(page(this.#history, query));
+  }
+
+  findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
+    return this.#read(fence, () => this.#idempotency.get(key));
+  }
+
+  sweepIdempotency(fence: Fence, before: string): Promise<number> {
+    return this.#read(fence, () => {
+      const expired = [...this.#idempotency.values()].filter(
+        (record) =>
+          record.createdAt < before && shardOf(record.root, this.identity.shards) === fence.shard,
+      );
+      for (const record of expired) this.#idempotency.delete(record.key);
+      return expired.length;
+    });
+  }
+
+  #read<T>(fence: Fence, read: () => T): Promise<T> {
+    const held = this.#fences.get(fence.shard) ?? 0n;
+    if (held !== fence.token) return Promise.reject(new FencedError(fence.shard, held));
+    return Promise.resolve(read());
+  }
+
+  #conflict(changeset: Changeset): string | undefined {
+    const { definitions, releases, snapshots, idempotency } = changeset;
+    for (const { address, version } of definitions) {
+      const newest = this.#rows.get(address)?.definitions.length ?? 0;
+      if (newest !== version - 1) return `definition ${address}`;
+    }
+    for (const { address, next } of releases) {
+      const release = this.#rows.get(address)?.release ?? INITIAL_RELEASE;
+      if (release.releaseVersion !== next.releaseVersion - 1) return `release ${address}`;
+    }
+    for (const { address, generation, version } of snapshots) {
+      const held = this.#rows.get(address)?.snapshot;
+      if (!held) continue;
+      const lower =
+        held.generation < generation || (held.generation === generation && held.version < version);
+      if (!lower) return `snapshot ${address}`;
+    }
+    if (idempotency !== null && this.#idempotency.has(idempotency.key)) return 'idempotency key';
+    return undefined;
+  }
+
+  #write(changeset: Changeset): void {
+    for (const address of changeset.opened) this.#row(address).opened = true;
+    for (const definition of changeset.definitions) {
+      const row = this.#row(definition.address);
+      row.definitions.push(stored(definition, row));
+      row.opened = false;
+    }
+    for (const { address, next } of changeset.releases) this.#row(address).release = next;
+    for (const snapshot of changeset.snapshots) this.#row(snapshot.address).snapshot = snapshot;
+    for (const address of changeset.forgotten) this.#rows.delete(address);
+    for (const entry of changeset.history) {
+      this.#history.push({ ...entry, sequence: String(this.#history.length + 1) });
+    }
+    const { idempotency } = changeset;
+    if (idempotency !== null) this.#idempotency.set(idempotency.key, idempotency);
+  }
+
+  #row(address: AddressText): Row {
+    const known = this.#rows.get(address);
+    if (known !== undefined) return known;
+    const row: Row = {
+      address,
+      definitions: [],
+      release: INITIAL_RELEASE,
+      snapshot: null,
+      publishedVersion: 0,
+      publishedAt: null,
+      opened: false,
+    };
+    this.#rows.set(address, row);
+    return row;
+  }
+}
+
+function imageOf(row: Row): AddressImage {
+  const { address, definitions, release, snapshot, publishedVersion, publishedAt, opened } = row;
+  const stable = release.stableVersion === null ? null : definitions[release.stableVersion - 1];
+  return {
+    address,
+    newest: definitions.at(-1) ?? null,
+    stable: stable ?? null,
+    release,
+    snapshot,
+    publishedVersion,
+    publishedAt,
+    opened,
+  };
+}
+
+function stored(definition: NewDefinition, row: Row): Definition {
+  const { address, version, document, schema, author, createdAt, message } = definition;
+  const known = row.definitions.find((earlier) => earlier.schema?.hash === schema?.hash)?.schema;
+  return {
+    address,
+    version,
+    document: document && { ...document, value: parsed(document.text) as never },
+    schema: schema && (known ?? { hash: schema.hash, schema: parsed(schema.text) }),
+    author,
+    createdAt,
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+function parsed(text: string) {
+  const result = parseJson(text, { numbers: 'double' });
+  assert(result.ok, 'canonical text parses');
+  return result.value;
+}
+
+function page(entries: readonly StoredHistoryEntry[], query: HistoryQuery): StoredHistoryEntry[] {
+  const before = query.before === undefined ? Infinity : Number(query.before);
+  return entries
+    .filter((entry) => Number(entry.sequence) < before)
+    .reverse()
+    .slice(0, query.limit);
+}
+
+function rootOf(text: AddressText): string {
+  const result = parseAddress(text);
+  assert(result.ok, 'a stored address is well formed');
+  return result.address.root;
+}

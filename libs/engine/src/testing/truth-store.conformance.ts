@@ -1,0 +1,323 @@
+import { shardOf } from '@pawl/contracts';
+import type { AddressText } from '@pawl/contracts';
+import { INITIAL_RELEASE } from '@pawl/domain';
+import type { ReleaseState } from '@pawl/domain';
+import type { Fence, FencingToken } from '../sharding/fence.js';
+import type {
+  Changeset,
+  NewDefinition,
+  NewSnapshot,
+  TruthStore,
+} from '../sharding/truth-store.port.js';
+import { expectRejection, expectSame } from './conformance.js';
+import type { ConformanceCase } from './conformance.js';
+
+/** A store without any data, and how many shards its installation has. */
+export interface TruthSubject {
+  readonly truth: TruthStore;
+  readonly shards: number;
+}
+
+const AT = '2026-01-02T03:04:05.678Z';
+const HASH = 'a'.repeat(64);
+const text = (value: string): AddressText => value as AddressText;
+
+function fenceOf(subject: TruthSubject, root: string, token: bigint): Fence {
+  return { shard: shardOf(root, subject.shards), token: token as FencingToken };
+}
+
+async function owned(subject: TruthSubject, root: string, token = 10n): Promise<Fence> {
+  const fence = fenceOf(subject, root, token);
+  expectSame(await subject.truth.raiseFence(fence, 'node-1'), 'raised', 'a first fence is raised');
+  return fence;
+}
+
+function changes(root: string, some: Partial<Changeset>): Changeset {
+  return {
+    root,
+    definitions: [],
+    releases: [],
+    snapshots: [],
+    opened: [],
+    forgotten: [],
+    history: [],
+    idempotency: null,
+    ...some,
+  };
+}
+
+function definition(address: string, version: number, document: string | null): NewDefinition {
+  return {
+    address: text(address),
+    version,
+    document: document === null ? null : { text: document, hash: HASH },
+    schema: null,
+    author: 'ada',
+    createdAt: AT,
+  };
+}
+
+function snapshot(address: string, version: number, generation = 1): NewSnapshot {
+  const inputs = [
+    { address, definitionVersion: 1, releaseVersion: 1, loweredAt: null, forced: true as const },
+  ];
+  const variant = { hash: HASH, size: 2, absent: false };
+  return { address: text(address), generation, version, hash: HASH, inputs, variant };
+}
+
+const released: ReleaseState = {
+  ...INITIAL_RELEASE,
+  releaseVersion: 1,
+  stableVersion: 1,
+  contributionAt: 1,
+  blockedVersions: [2, 3],
+};
+
+/** What every truth store promises. */
+export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
+  {
+    name: 'gives back what was committed, odd characters and all',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const odd = JSON.stringify({ 'a"\u0000': ['\u0001', '😀', ''], 'x:y/z': { n: 1e21 } });
+      const schema = { hash: 'b'.repeat(64), text: '{"type":"object"}' };
+      const outcome = await subject.truth.commit(
+        fence,
+        changes('acme', {
+          definitions: [{ ...definition('acme/app', 1, odd), schema, message: 'why "not"' }],
+          releases: [{ address: text('acme/app'), next: released }],
+          snapshots: [snapshot('acme/app', 1)],
+        }),
+      );
+      expectSame(outcome, { kind: 'committed' }, 'outcome');
+      const [image, ...others] = await subject.truth.loadShard(fence);
+      expectSame(others.length, 0, 'other addresses');
+      expectSame(image?.newest?.document?.text, odd, 'document text');
+      expectSame(image?.newest?.document?.value, JSON.parse(odd), 'document value');
+      expectSame(
+        image?.newest?.schema,
+        { hash: schema.hash, schema: { type: 'object' } },
+        'schema',
+      );
+      expectSame(image?.newest?.message, 'why "not"', 'message');
+      expectSame(image?.newest?.createdAt, AT, 'time of writing');
+      expectSame(image?.stable?.version, 1, 'stable version');
+      expectSame(image?.release, released, 'release state');
+      expectSame(image?.snapshot, snapshot('acme/app', 1), 'snapshot head');
+      expectSame(
+        [image?.publishedVersion, image?.publishedAt, image?.opened],
+        [0, null, false],
+        'rest',
+      );
+    },
+  },
+  {
+    name: 'keeps an abstract definition, and a schema over several versions',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const schema = { hash: 'c'.repeat(64), text: 'true' };
+      const first = { ...definition('acme', 1, null), schema };
+      const second = { ...definition('acme', 2, '{}'), schema };
+      for (const one of [first, second]) {
+        await subject.truth.commit(fence, changes('acme', { definitions: [one] }));
+      }
+      const older = await subject.truth.readDefinition(fence, text('acme'), 1);
+      expectSame([older?.document, older?.schema?.schema], [null, true], 'first version');
+      const [image] = await subject.truth.loadRoot(fence, 'acme');
+      expectSame(
+        image?.newest?.schema,
+        { hash: schema.hash, schema: true },
+        'schema of the second',
+      );
+      expectSame(image?.release, INITIAL_RELEASE, 'release before the first action');
+    },
+  },
+  {
+    name: 'refuses versions that leave a gap or come twice, and then writes nothing of the change',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const { truth } = subject;
+      const attempts: Partial<Changeset>[] = [
+        { definitions: [definition('acme/new', 1, '{}'), definition('acme/app', 2, '{}')] },
+        {
+          definitions: [definition('acme/new', 1, '{}')],
+          releases: [{ address: text('acme/app'), next: { ...released, releaseVersion: 2 } }],
+        },
+      ];
+      for (const attempt of attempts) {
+        const outcome = await truth.commit(fence, changes('acme', attempt));
+        expectSame(outcome.kind, 'conflict', 'outcome');
+      }
+      expectSame((await truth.loadShard(fence)).length, 0, 'addresses afterwards');
+      await truth.commit(
+        fence,
+        changes('acme', { definitions: [definition('acme/app', 1, '{}')] }),
+      );
+      const again = changes('acme', { definitions: [definition('acme/app', 1, '{}')] });
+      expectSame((await truth.commit(fence, again)).kind, 'conflict', 'the same version again');
+    },
+  },
+  {
+    name: 'raises snapshot versions only, within a generation and across',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const put = async (version: number, generation: number): Promise<string> => {
+        const snapshots = [snapshot('acme', version, generation)];
+        return (await subject.truth.commit(fence, changes('acme', { snapshots }))).kind;
+      };
+      await subject.truth.commit(
+        fence,
+        changes('acme', { definitions: [definition('acme', 1, '{}')] }),
+      );
+      const kinds = [
+        await put(5, 1),
+        await put(5, 1),
+        await put(4, 1),
+        await put(1, 2),
+        await put(9, 1),
+      ];
+      expectSame(kinds, ['committed', 'conflict', 'conflict', 'committed', 'conflict'], 'outcomes');
+    },
+  },
+  {
+    name: 'commits only under exactly the token of the fence',
+    run: async (subject) => {
+      const { truth } = subject;
+      const old = await owned(subject, 'acme', 10n);
+      const write = changes('acme', { definitions: [definition('acme', 1, '{}')] });
+      const fresh = await owned(subject, 'acme', 1n + 2n ** 60n);
+      const outcome = await truth.commit(old, write);
+      expectSame(outcome, { kind: 'fenced', token: fresh.token }, 'the former owner');
+      const future = fenceOf(subject, 'acme', fresh.token + 1n);
+      expectSame((await truth.commit(future, write)).kind, 'fenced', 'a token not yet raised');
+      expectSame(await truth.raiseFence(old, 'node-1'), 'superseded', 'raising to a lower token');
+      expectSame((await truth.commit(fresh, write)).kind, 'committed', 'the owner');
+      await expectRejection(truth.loadShard(old), 'FencedError', 'loading');
+      await expectRejection(truth.loadRoot(old, 'acme'), 'FencedError', 'loading a root');
+      await expectRejection(truth.readDefinition(old, text('acme'), 1), 'FencedError', 'reading');
+      await expectRejection(truth.findIdempotent(old, 'k'), 'FencedError', 'finding a key');
+      await expectRejection(truth.sweepIdempotency(old, AT), 'FencedError', 'sweeping');
+      const mark = { address: text('acme'), version: 1, publishedAt: AT };
+      await expectRejection(truth.markPublished(old, [mark]), 'FencedError', 'marking');
+    },
+  },
+  {
+    name: 'refuses everything of a shard whose fence nobody raised',
+    run: async (subject) => {
+      const fence = fenceOf(subject, 'acme', 10n);
+      const write = changes('acme', { definitions: [definition('acme', 1, '{}')] });
+      expectSame((await subject.truth.commit(fence, write)).kind, 'fenced', 'commit');
+      await expectRejection(subject.truth.loadShard(fence), 'FencedError', 'loading');
+    },
+  },
+  {
+    name: 'pages through history, newest first, and through all of it as audit',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const { truth } = subject;
+      for (const version of [1, 2, 3]) {
+        const entry = { address: text('acme'), at: AT, author: 'ada', kind: 'definition' as const };
+        await truth.commit(
+          fence,
+          changes('acme', {
+            definitions: [definition('acme', version, '{}')],
+            history: [
+              { ...entry, version, message: `m${version}` },
+              { ...entry, address: text('acme/other'), version },
+            ],
+          }),
+        );
+      }
+      const first = await truth.readHistory(fence, text('acme'), { limit: 2 });
+      expectSame(
+        first.map((entry) => entry.version),
+        [3, 2],
+        'first page',
+      );
+      const before = first.at(-1)?.sequence ?? '';
+      const rest = await truth.readHistory(fence, text('acme'), { limit: 2, before });
+      expectSame(
+        rest.map(({ version, message }) => [version, message]),
+        [[1, 'm1']],
+        'second page',
+      );
+      expectSame((await truth.readAudit({ limit: 100 })).length, 6, 'audit');
+    },
+  },
+  {
+    name: 'remembers an idempotency key with the write, once, until it is swept',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const { truth } = subject;
+      const idempotency = {
+        key: 'PUT /v1/config/acme k1',
+        root: 'acme',
+        requestHash: HASH,
+        status: 201,
+        body: '{"a":"\\u0000"}',
+        createdAt: AT,
+      };
+      const first = changes('acme', { definitions: [definition('acme', 1, '{}')], idempotency });
+      expectSame((await truth.commit(fence, first)).kind, 'committed', 'first');
+      const second = changes('acme', { definitions: [definition('acme', 2, '{}')], idempotency });
+      expectSame((await truth.commit(fence, second)).kind, 'conflict', 'the key again');
+      expectSame(await truth.findIdempotent(fence, idempotency.key), idempotency, 'what is kept');
+      expectSame(await truth.sweepIdempotency(fence, AT), 0, 'not older than itself');
+      expectSame(await truth.sweepIdempotency(fence, '2026-01-02T03:04:06.000Z'), 1, 'older');
+      expectSame(await truth.findIdempotent(fence, idempotency.key), undefined, 'afterwards');
+    },
+  },
+  {
+    name: 'knows opened addresses until they are forgotten or written',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const { truth } = subject;
+      const names = ['acme/a', 'acme/b'];
+      await truth.commit(
+        fence,
+        changes('acme', {
+          opened: names.map(text),
+          snapshots: names.map((name) => snapshot(name, 1)),
+        }),
+      );
+      const opened = await truth.loadShard(fence);
+      expectSame(
+        opened.map(({ newest, opened: is }) => [newest, is]),
+        [
+          [null, true],
+          [null, true],
+        ],
+        'opened',
+      );
+      await truth.commit(fence, changes('acme', { definitions: [definition('acme/a', 1, '{}')] }));
+      await truth.commit(fence, changes('acme', { forgotten: [text('acme/b')] }));
+      const left = await truth.loadShard(fence);
+      expectSame(
+        left.map(({ address, opened: is }) => [address, is]),
+        [['acme/a', false]],
+        'left',
+      );
+    },
+  },
+  {
+    name: 'records what is published, never backwards',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      const { truth } = subject;
+      await truth.commit(
+        fence,
+        changes('acme', {
+          definitions: [definition('acme', 1, '{}')],
+          snapshots: [snapshot('acme', 3)],
+        }),
+      );
+      const address = text('acme');
+      await truth.markPublished(fence, [{ address, version: 3, publishedAt: AT }]);
+      await truth.markPublished(fence, [
+        { address, version: 2, publishedAt: '2027-01-01T00:00:00.000Z' },
+      ]);
+      const [image] = await truth.loadShard(fence);
+      expectSame([image?.publishedVersion, image?.publishedAt], [3, AT], 'published');
+    },
+  },
+];
