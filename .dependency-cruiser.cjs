@@ -4,7 +4,7 @@ const only = (from, ...allowed) => ({
   name: `${from}-imports`,
   comment: `${from} may import ${allowed.join(', ') || 'nothing of ours'}`,
   severity: 'error',
-  from: { path: `^libs/${from}/src`, pathNot: '\\.spec\\.ts$' },
+  from: { path: `^libs/${from}/src`, pathNot: '\\.(spec|fixture)\\.ts$' },
   to: { path: '^(libs|apps)/', pathNot: room(from, ...allowed) },
 });
 const BUILTIN_OR_IO =
@@ -60,7 +60,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^libs/(kernel|domain|engine|contracts|raft/src/core|metadata/src/state)(/|$)',
-        pathNot: ['\\.spec\\.ts$', '^libs/contracts/src/(node|validate)/'],
+        pathNot: ['\\.(spec|fixture)\\.ts$', '^libs/contracts/src/(node|validate)/'],
       },
       to: { dependencyTypes: ['core'] },
     },
@@ -69,7 +69,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^libs/(kernel|domain|engine|contracts|raft/src/core|metadata/src/state)(/|$)',
-        pathNot: ['\\.spec\\.ts$', '^libs/contracts/src/validate/'],
+        pathNot: ['\\.(spec|fixture)\\.ts$', '^libs/contracts/src/validate/'],
       },
       to: { path: BUILTIN_OR_IO },
     },

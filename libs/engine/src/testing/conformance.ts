@@ -6,7 +6,7 @@ import { InvariantError } from '@pawl/kernel';
 export interface ConformanceCase<Subject> {
   readonly name: string;
   /** Rejects when the subject breaks the promise. */
-  run(subject: Subject): Promise<void>;
+  readonly run: (subject: Subject) => Promise<void>;
 }
 
 /** Throws unless both are the same JSON; `undefined` members count as left out. */

@@ -1,0 +1,108 @@
+import { address } from '@pawl/contracts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { claimedWorld, code } from '../testing/engine-world.fixture.js';
+import type { EngineWorld } from '../testing/engine-world.js';
+import { OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
+
+let world: EngineWorld;
+beforeEach(async () => {
+  world = await claimedWorld();
+});
+
+describe('when things fail', () => {
+  it('drops the shard at the first refusal by the fence', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.fenceOff('acme');
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('no-owner');
+    expect(world.rechecked).toHaveLength(1);
+    expect(code(await world.use.getConfig(address('acme/app')))).toBe('no-owner');
+  });
+
+  it('reads memory anew after an unknown outcome', async () => {
+    await world.put('acme/app', { a: 1 });
+    world.truth.afterCommit = () => {
+      world.truth.afterCommit = () => undefined;
+      throw new OutcomeUnknownError('connection lost');
+    };
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('outcome-unknown');
+    const next = await world.put('acme/app', { a: 3 }, { kind: 'match', versions: [2] });
+    expect(next).toMatchObject({ ok: true, value: { body: { version: 3 } } });
+  });
+
+  it('publishes a release whose outcome was unknown, once it is read anew', async () => {
+    await world.put('acme/app', { a: 1 });
+    world.truth.afterCommit = () => {
+      world.truth.afterCommit = () => undefined;
+      throw new OutcomeUnknownError('connection lost');
+    };
+    expect(code(await world.promote('acme/app'))).toBe('outcome-unknown');
+    expect(code(await world.promote('acme/app'))).toBe('ok');
+    expect(await world.read('acme/app')).toEqual({ a: 1 });
+  });
+
+  it('changes nothing while PostgreSQL is away', async () => {
+    await world.put('acme/app', { a: 1 });
+    world.truth.beforeCommit = () => Promise.reject(new TruthUnavailableError('down'));
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('truth-unavailable');
+    world.truth.beforeCommit = () => Promise.resolve();
+    expect(await world.over('acme/app', { a: 2 })).toMatchObject({
+      value: { body: { version: 2 } },
+    });
+  });
+
+  it('commits while NATS is down and publishes the newest when it is back', async () => {
+    world.publisher.up = false;
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    await world.over('acme/app', { a: 2 });
+    expect(code(await world.promote('acme/app'))).toBe('ok');
+    await world.pass(1_000);
+    expect(world.publisher.snapshots.size).toBe(0);
+    world.publisher.up = true;
+    await world.pass(10_000);
+    expect(await world.read('acme/app')).toEqual({ a: 2 });
+    expect(world.engine.status().pendingPublications).toBe(0);
+  });
+
+  it('republishes what was committed but not published when it starts again', async () => {
+    await world.put('acme/app', { a: 1 });
+    world.publisher.up = false;
+    await world.promote('acme/app');
+    await world.engine.stop();
+    world.publisher.up = true;
+    await world.restart();
+    expect(await world.read('acme/app')).toEqual({ a: 1 });
+  });
+
+  it('rebuilds what JetStream lost', async () => {
+    await world.put('acme/app', { big: 'x'.repeat(20_000) });
+    await world.promote('acme/app');
+    await world.settle();
+    world.publisher.restore(true);
+    expect(await world.read('acme/app')).toEqual({ big: 'x'.repeat(20_000) });
+  });
+
+  it('continues above what JetStream holds, and reports it', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    const ahead = await world.published('acme/app');
+    const forged = { ...ahead, version: 9 };
+    world.publisher.snapshots.set(address('acme/app').text, forged);
+    await world.restart();
+    expect((await world.published('acme/app')).version).toBe(10);
+    expect(await world.read('acme/app')).toEqual({ a: 1 });
+    expect(world.incidents).toContain('jetstream-ahead');
+  });
+
+  it('has the same memory after a restart', async () => {
+    await world.put('acme', { a: 1 });
+    await world.promote('acme');
+    await world.put('acme/app', { b: 1 });
+    const before = await world.published('acme/app');
+    await world.restart();
+    expect(await world.published('acme/app')).toEqual(before);
+    expect(await world.over('acme/app', { b: 2 })).toMatchObject({
+      value: { body: { version: 2 } },
+    });
+  });
+});
