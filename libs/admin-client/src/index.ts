@@ -1,1 +1,9 @@
-export {};
+export { AdminClient } from './admin-client.js';
+export type {
+  AdminClientOptions,
+  Expect,
+  JsonBody,
+  PageOptions,
+  WriteOptions,
+} from './admin-client.js';
+export { ProblemError, UnreachableError } from './problem-error.js';

@@ -1,0 +1,221 @@
+import type {
+  AuditItem,
+  ClusterView,
+  ConsumerState,
+  ConsumerView,
+  DefinitionView,
+  DiffView,
+  EffectiveView,
+  HistoryItem,
+  Page,
+  PreviewRequest,
+  PreviewView,
+  ReleaseRequest,
+  ReleaseView,
+  RolloutView,
+  ScopeView,
+  WrittenView,
+} from '@pawl/contracts';
+import { parseAddress, problem, problemDocument } from '@pawl/contracts';
+import { readEvents } from './event-stream.js';
+import { send, sendStreaming } from './http.js';
+import type { HttpOptions, Request } from './http.js';
+import { ProblemError } from './problem-error.js';
+
+export interface AdminClientOptions {
+  readonly url: string;
+  readonly actor?: string;
+  /** Milliseconds until a request without an answer is given up; 30,000 unless told. */
+  readonly timeoutMs?: number;
+  readonly fetch?: typeof fetch;
+}
+
+/** What a write expects of the newest version: `n`, `'any'` version, or `'none'`. */
+export type Expect = number | 'any' | 'none';
+
+export interface WriteOptions {
+  readonly expect?: Expect;
+  readonly message?: string;
+  readonly idempotencyKey?: string;
+}
+
+export interface PageOptions {
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** A JSON value, or its text when how numbers are written matters. */
+export type JsonBody = { readonly text: string } | { readonly json: unknown };
+
+/**
+ * The admin REST API, typed. Every call rejects with `ProblemError` for a refusal and
+ * `UnreachableError` when nobody answers. Addresses are passed as text, `acme/prod/checkout:limits`.
+ */
+export class AdminClient {
+  readonly #http: HttpOptions;
+
+  constructor(options: AdminClientOptions) {
+    this.#http = {
+      url: options.url,
+      ...(options.actor === undefined ? {} : { actor: options.actor }),
+      timeoutMs: options.timeoutMs ?? 30_000,
+      fetch: options.fetch ?? fetch,
+    };
+  }
+
+  putConfig(address: string, document: JsonBody, options: WriteOptions = {}): Promise<WrittenView> {
+    return this.#json({
+      ...writeRequest(options),
+      method: 'PUT',
+      path: path('config', address),
+      body: document,
+    });
+  }
+
+  patchConfig(
+    address: string,
+    patch: { readonly kind: 'merge-patch' | 'json-patch'; readonly body: JsonBody },
+    options: WriteOptions = {},
+  ): Promise<WrittenView> {
+    return this.#json({
+      ...writeRequest(options),
+      method: 'PATCH',
+      path: path('config', address),
+      body: patch.body,
+      contentType: `application/${patch.kind}+json`,
+    });
+  }
+
+  getConfig(address: string, version?: number): Promise<DefinitionView> {
+    return this.#json({ method: 'GET', path: path('config', address), query: { version } });
+  }
+
+  putSchema(address: string, schema: JsonBody, options: WriteOptions = {}): Promise<WrittenView> {
+    return this.#json({
+      ...writeRequest(options),
+      method: 'PUT',
+      path: path('schema', address),
+      body: schema,
+    });
+  }
+
+  getSchema(address: string, version?: number): Promise<unknown> {
+    return this.#json({ method: 'GET', path: path('schema', address), query: { version } });
+  }
+
+  deleteSchema(address: string, options: WriteOptions = {}): Promise<WrittenView> {
+    return this.#json({
+      ...writeRequest(options),
+      method: 'DELETE',
+      path: path('schema', address),
+    });
+  }
+
+  release(
+    address: string,
+    request: ReleaseRequest,
+    options: Pick<WriteOptions, 'idempotencyKey'> = {},
+  ): Promise<ReleaseView> {
+    return this.#json({
+      method: 'POST',
+      path: path('release', address),
+      headers: { 'Idempotency-Key': options.idempotencyKey },
+      body: { json: request },
+    });
+  }
+
+  getRelease(address: string): Promise<ReleaseView> {
+    return this.#json({ method: 'GET', path: path('release', address) });
+  }
+
+  effective(address: string, options: { readonly explain?: boolean } = {}): Promise<EffectiveView> {
+    return this.#json({
+      method: 'GET',
+      path: path('effective', address),
+      query: { explain: options.explain },
+    });
+  }
+
+  rollout(address: string): Promise<RolloutView> {
+    return this.#json({ method: 'GET', path: path('rollout', address) });
+  }
+
+  /** The rollout now and whenever it changes, until `signal` ends it or the server goes away. */
+  async *watchRollout(address: string, signal: AbortSignal): AsyncGenerator<RolloutView> {
+    const response = await sendStreaming(this.#http, {
+      method: 'GET',
+      path: path('rollout', address),
+      headers: { Accept: 'text/event-stream' },
+      signal,
+    });
+    if (response.body === null) return;
+    try {
+      for await (const event of readEvents(response.body)) {
+        if (event.event === 'rollout') yield JSON.parse(event.data) as RolloutView;
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  consumers(
+    address: string,
+    options: PageOptions & { readonly state?: ConsumerState } = {},
+  ): Promise<Page<ConsumerView>> {
+    return this.#json({ method: 'GET', path: path('consumers', address), query: { ...options } });
+  }
+
+  history(address: string, options: PageOptions = {}): Promise<Page<HistoryItem>> {
+    return this.#json({ method: 'GET', path: path('history', address), query: { ...options } });
+  }
+
+  diff(address: string, from: number, to: number): Promise<DiffView> {
+    return this.#json({ method: 'GET', path: path('diff', address), query: { from, to } });
+  }
+
+  preview(address: string, request: PreviewRequest): Promise<PreviewView> {
+    return this.#json({ method: 'POST', path: path('preview', address), body: { json: request } });
+  }
+
+  scopes(options: PageOptions & { readonly prefix?: string } = {}): Promise<Page<ScopeView>> {
+    return this.#json({ method: 'GET', path: '/v1/scopes', query: { ...options } });
+  }
+
+  cluster(): Promise<ClusterView> {
+    return this.#json({ method: 'GET', path: '/v1/cluster' });
+  }
+
+  audit(options: PageOptions = {}): Promise<Page<AuditItem>> {
+    return this.#json({ method: 'GET', path: '/v1/audit', query: { ...options } });
+  }
+
+  async #json<T>(request: Request): Promise<T> {
+    const response = await send(this.#http, request);
+    return (await response.json()) as T;
+  }
+}
+
+/** Addresses are checked here too: a URL would quietly resolve `..` to another address. */
+function path(resource: string, address: string): string {
+  const parsed = parseAddress(address);
+  if (!parsed.ok) {
+    throw new ProblemError(problemDocument(problem('malformed-address', parsed.message)));
+  }
+  return `/v1/${resource}/${address}`;
+}
+
+function writeRequest(options: WriteOptions): Pick<Request, 'headers' | 'query'> {
+  const { expect, message, idempotencyKey } = options;
+  return {
+    headers: {
+      'If-Match': expect === undefined || expect === 'none' ? undefined : tag(expect),
+      'If-None-Match': expect === 'none' ? '*' : undefined,
+      'Idempotency-Key': idempotencyKey,
+    },
+    query: { message },
+  };
+}
+
+function tag(expect: number | 'any'): string {
+  return expect === 'any' ? '*' : `"${expect}"`;
+}
