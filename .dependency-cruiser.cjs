@@ -47,7 +47,7 @@ module.exports = {
       name: 'cli-imports',
       severity: 'error',
       from: { path: '^apps/cli/src/', pathNot: '^apps/cli/src/local/' },
-      to: { path: '^libs/', pathNot: room('admin-client', 'contracts', 'platform') },
+      to: { path: '^libs/', pathNot: room('admin-client', 'contracts') },
     },
     {
       name: 'apps-apart',

@@ -1,0 +1,23 @@
+import type { CliContext } from '../context.js';
+import { print, table } from '../output.js';
+
+export async function listHistory(
+  context: CliContext,
+  address: string,
+  limit: number,
+): Promise<void> {
+  const page = await (await context.client()).history(address, { limit });
+  print(context.terminal, context.format(), page, () =>
+    table(
+      ['when', 'who', 'what', 'version', 'release', 'why'],
+      page.items.map((item) => [
+        item.at,
+        item.author,
+        item.action ?? 'write',
+        item.version,
+        item.releaseVersion,
+        item.reason ?? item.message ?? '',
+      ]),
+    ),
+  );
+}

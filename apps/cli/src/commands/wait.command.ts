@@ -1,0 +1,75 @@
+import type { RolloutView } from '@pawl/contracts';
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { print } from '../output.js';
+
+interface WaitFlags {
+  readonly applied: number;
+  readonly timeout: number;
+  readonly min: number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `60s`, `500ms`, `5m`: milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^([0-9]{1,6})(ms|s|m|h)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('a duration is a number with ms, s, m or h');
+  return Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
+}
+
+/** `100%`: the share. */
+export function parseShare(text: string): number {
+  const match = /^([0-9]{1,3})%$/.exec(text);
+  if (match === null || Number(match[1]) > 100) {
+    throw new InvalidArgumentError('a share is 0% to 100%');
+  }
+  return Number(match[1]) / 100;
+}
+
+/** `pawl wait`: ends when enough consumers applied the newest snapshot; the exit code tells. */
+export function addWait(program: Command, context: CliContext): void {
+  program
+    .command('wait <address>')
+    .description('wait until the newest snapshot is applied (exit code 3: too late, 4: rejected)')
+    .option('--applied <share>', 'share of the live consumers', parseShare, 1)
+    .option('--timeout <duration>', 'how long at most', parseDuration, 60_000)
+    .option('--min <n>', 'live consumers that have to be there', Number, 1)
+    .action(async (address: string, flags: WaitFlags) => {
+      const view = await waitApplied(context, address, flags);
+      print(context.terminal, context.format(), view, () => {
+        const { applied, live } = view.consumers;
+        return `${address} snapshot ${view.published?.version ?? 0} applied by ${applied} of ${live}\n`;
+      });
+    });
+}
+
+async function waitApplied(
+  context: CliContext,
+  address: string,
+  flags: WaitFlags,
+): Promise<RolloutView> {
+  const client = await context.client();
+  const wanted = (await client.effective(address)).snapshotVersion;
+  const deadline = AbortSignal.timeout(flags.timeout);
+  const signal = AbortSignal.any([deadline, context.signal]);
+  let last: RolloutView | undefined;
+  for await (const view of client.watchRollout(address, signal)) {
+    last = view;
+    if ((view.published?.version ?? 0) < wanted) continue;
+    const { live, applied, rejected } = view.consumers;
+    if (live >= flags.min && applied >= live * flags.applied) return view;
+    if (live >= flags.min && live - rejected < live * flags.applied) {
+      const reasons = view.rejections.map(({ reason, count }) => `${count} × ${reason}`).join('; ');
+      throw new CliError(`${rejected} of ${live} consumers rejected it: ${reasons}`, EXIT.rejected);
+    }
+  }
+  if (!deadline.aborted) throw new CliError('the control plane ended the stream; try again');
+  const { applied = 0, live = 0 } = last?.consumers ?? {};
+  throw new CliError(
+    `not in time: ${applied} of ${live} live consumers applied snapshot ${wanted}`,
+    EXIT.timedOut,
+  );
+}

@@ -1,0 +1,14 @@
+import type { AdminClient } from '@pawl/admin-client';
+import type { OutputFormat } from './output.js';
+import type { Terminal } from './terminal.js';
+
+/** What every command is handed. */
+export interface CliContext {
+  readonly terminal: Terminal;
+  /** Made on first use, so that `pawl settings` needs no server. */
+  client(): Promise<AdminClient>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ends what goes on for long: Ctrl-C. */
+  readonly signal: AbortSignal;
+  format(): OutputFormat;
+}

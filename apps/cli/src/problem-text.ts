@@ -1,0 +1,22 @@
+import type { ProblemDocument } from '@pawl/contracts';
+
+const SHOWN_ERRORS = 20;
+
+/** A problem as people read it: what happened, what is wrong where, and what to do next. */
+export function problemText(problem: ProblemDocument): string {
+  const lines = [`${problem.title}: ${inCliWords(problem)}`];
+  const errors = problem.errors ?? [];
+  for (const { address, pointer, message } of errors.slice(0, SHOWN_ERRORS)) {
+    lines.push(`  ${address}${pointer === '' ? '' : ` ${pointer}`}: ${message}`);
+  }
+  if (errors.length > SHOWN_ERRORS) lines.push(`  … and ${errors.length - SHOWN_ERRORS} more`);
+  return lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ');
+}
+
+function inCliWords(problem: ProblemDocument): string {
+  const { code, currentVersion, detail } = problem;
+  if (code === 'precondition-required' && currentVersion !== undefined) {
+    return `version ${currentVersion} is there already; say which you have seen: --expect ${currentVersion} (or --expect any)`;
+  }
+  return detail;
+}

@@ -1,0 +1,28 @@
+/** What a command writes to and reads from; tests hand in their own. */
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+  readonly isTty: boolean;
+  readonly columns: number;
+  readonly color: boolean;
+  readInput(): Promise<string>;
+  now(): number;
+}
+
+/** The process's own streams; no colour with `NO_COLOR` or without a terminal. */
+export function processTerminal(): Terminal {
+  const isTty = process.stdout.isTTY;
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isTty,
+    columns: process.stdout.columns || 80,
+    color: isTty && process.env['NO_COLOR'] === undefined,
+    readInput: async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks).toString('utf8');
+    },
+    now: () => Date.now(),
+  };
+}
