@@ -2,6 +2,8 @@
 export const LIMITS = {
   /** Nested containers in a document or schema; the outermost object is depth 1. */
   jsonDepth: 64,
+  /** Nested containers in a message: a document inside a variant, a snapshot and a push, and room. */
+  messageDepth: 72,
   /** An effective document, and so a document: fits a default NATS server's 1 MiB with headers. */
   effectiveBytes: 960 * 1024,
   /** A schema; real ones reach 456 KB. */

@@ -1,3 +1,13 @@
 export * from './definition/definition.js';
+export { explainLayers } from './layering/explain-layers.js';
+export type { Layer } from './layering/layer.js';
+export { mergeLayers } from './layering/merge-layers.js';
+export { planTransition } from './release/plan-transition.js';
+export type { Transition, TransitionInput } from './release/plan-transition.js';
 export * from './release/release-state.js';
+export { buildSnapshot } from './snapshot/build-snapshot.js';
+export type { BuildSnapshotOptions } from './snapshot/build-snapshot.js';
+export { computeHead } from './snapshot/compute-head.js';
+export type { ComputedHead, ComputeHeadOptions } from './snapshot/compute-head.js';
 export * from './snapshot/snapshot-head.js';
+export { snapshotInput } from './snapshot/snapshot-input.js';

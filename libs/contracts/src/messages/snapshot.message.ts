@@ -72,3 +72,6 @@ export type Snapshot = Infer<typeof snapshotSchema>;
 
 /** Cohort key of a consumer that takes part in no release. */
 export const STABLE_COHORT = '';
+
+/** SHA-256 of the empty string: the hash of a variant that is `absent`. */
+export const ABSENT_HASH = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';

@@ -1,1 +1,1 @@
-export {};
+export { sha256 } from './sha256.js';

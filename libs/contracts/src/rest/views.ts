@@ -1,5 +1,6 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
+import { snapshotInputSchema } from '../messages/snapshot.message.js';
 
 /** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
 
@@ -105,6 +106,8 @@ export const effectiveSchema = {
     /** `null` when no layer has a document: the address is absent. */
     document: { type: ['object', 'null'] },
     hash: part.sha256,
+    /** The layers it was computed from, in merge order. */
+    inputs: { type: 'array', items: snapshotInputSchema },
     /** Per JSON Pointer of a leaf or empty container: the layer that set it. */
     explain: { type: 'object', additionalProperties: originSchema },
   },

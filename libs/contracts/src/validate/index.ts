@@ -1,1 +1,4 @@
-export {};
+export { compileShape } from './compile-shape.js';
+export type { ShapeFault } from './compile-shape.js';
+export { parseMessage } from './parse-message.js';
+export type { MessageKind, Messages, ParsedMessage } from './parse-message.js';

@@ -21,6 +21,7 @@ export function readEffective(
     snapshotVersion: node.head.version,
     document: node.effective,
     hash: node.head.variant.hash,
+    inputs: node.head.inputs,
     ...(explain ? { explain: explainLayers(activeLayers(root.tree, node)) } : {}),
   });
 }

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { previewRequestSchema, releaseRequestSchema } from '../rest/views.js';
+import * as views from '../rest/views.js';
+import { compileShape } from './compile-shape.js';
+
+describe('compileShape', () => {
+  const check = compileShape(releaseRequestSchema);
+
+  it('answers nothing for what is of the shape', () => {
+    expect(check({ action: 'promote', targetVersion: 3, force: false })).toEqual([]);
+    expect(compileShape(previewRequestSchema)({ document: {}, schema: true })).toEqual([]);
+  });
+
+  it.each([
+    [{}, '', 'required', "must have required property 'action'"],
+    [{ action: 1 }, '/action', 'type', 'must be string'],
+    [{ action: 'promote', targetVersion: 0 }, '/targetVersion', 'minimum', 'must be >= 1'],
+    [{ action: 'promote', targetVersion: 1.5 }, '/targetVersion', 'type', 'must be integer'],
+    [{ action: 'a', x: 1 }, '', 'additionalProperties', 'must not have the key "x"'],
+    [[], '', 'type', 'must be object'],
+    [null, '', 'type', 'must be object'],
+  ])('says what is wrong with %j', (value, pointer, keyword, message) => {
+    expect(check(value)).toEqual([{ pointer, keyword, message }]);
+  });
+
+  it('stays short for a value with a great many faults', () => {
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, 1]));
+    expect(check({ ...many, action: 'promote' })).toHaveLength(1);
+    expect(check({ action: 'a', ['k'.repeat(5000)]: 1 })[0]?.message.length).toBeLessThan(100);
+  });
+
+  it('compiles every shape of the REST API', () => {
+    const schemas = Object.entries(views).filter(([name]) => name.endsWith('Schema'));
+    expect(schemas.length).toBeGreaterThan(10);
+    for (const [name, schema] of schemas) {
+      expect(() => compileShape(schema as object), name).not.toThrow();
+    }
+  });
+
+  it('throws for a schema that is not one', () => {
+    expect(() => compileShape({ type: 'strnig' })).toThrow(/strnig|type/);
+  });
+});

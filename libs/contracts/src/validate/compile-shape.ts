@@ -1,0 +1,46 @@
+import { Ajv } from 'ajv';
+import type { AnySchema, ErrorObject } from 'ajv';
+import formatsModule from 'ajv-formats';
+
+/** One way in which a value is not of the shape. */
+export interface ShapeFault {
+  /** JSON Pointer (RFC 6901) of what is wrong; of the object that lacks a required key. */
+  readonly pointer: string;
+  readonly keyword: string;
+  readonly message: string;
+}
+
+const ajv = new Ajv({ allowUnionTypes: true });
+formatsModule.default(ajv, ['date-time']);
+
+/**
+ * Compiles one of our own schemas (never a user's). The function answers what is wrong with a value:
+ * an empty list when nothing is, otherwise the first fault, so that no value can make it long.
+ * Throws for a schema that is not one.
+ */
+export function compileShape(schema: object): (value: unknown) => readonly ShapeFault[] {
+  const validate = ajv.compile(schema as AnySchema);
+  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(toFault));
+}
+
+function toFault(error: ErrorObject): ShapeFault {
+  return { pointer: error.instancePath, keyword: error.keyword, message: describe(error) };
+}
+
+/** How long a key may be that a message repeats. */
+const SHOWN = 64;
+
+function describe(error: ErrorObject): string {
+  const params = error.params as Readonly<Record<string, unknown>>;
+  const message = error.message ?? `must satisfy "${error.keyword}"`;
+  if (error.keyword === 'additionalProperties') {
+    return `must not have the key ${shown(params['additionalProperty'])}`;
+  }
+  if (error.keyword === 'const') return `must be ${shown(params['allowedValue'])}`;
+  if (error.keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`;
+  return message;
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(typeof value === 'string' ? value.slice(0, SHOWN) : value);
+}

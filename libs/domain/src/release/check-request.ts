@@ -1,0 +1,42 @@
+import { refused, RELEASE_ACTIONS } from '@pawl/contracts';
+import type { Outcome, ReleaseAction, ReleaseRequest } from '@pawl/contracts';
+
+type Refusal = Extract<Outcome<never>, { ok: false }>;
+
+const TARGET_REQUIRED: ReadonlySet<ReleaseAction> = new Set(['rollback', 'block', 'unblock']);
+const TARGET_ALLOWED: ReadonlySet<ReleaseAction> = new Set([...TARGET_REQUIRED, 'promote']);
+
+/** The strategy when none is named: every consumer at the same time. */
+const ALL_AT_ONCE = 'all-at-once';
+
+export function isReleaseAction(action: string): action is ReleaseAction {
+  return (RELEASE_ACTIONS as readonly string[]).includes(action);
+}
+
+/** What is wrong with a request whatever the state is; `undefined` when nothing is. */
+export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Refusal | undefined {
+  const { targetVersion, strategy, force, reason } = request;
+  if (targetVersion === undefined && TARGET_REQUIRED.has(action)) {
+    return refused('malformed-request', `${action} needs a targetVersion: say which version`);
+  }
+  if (targetVersion !== undefined && !TARGET_ALLOWED.has(action)) {
+    return refused('malformed-request', `${action} takes no targetVersion: leave it out`);
+  }
+  if (strategy !== undefined && action !== 'promote') {
+    return refused('malformed-request', `${action} takes no strategy: only promote does`);
+  }
+  if (strategy !== undefined && strategy !== ALL_AT_ONCE) {
+    return refused('unknown-strategy', `the strategies known are: ${ALL_AT_ONCE}`);
+  }
+  if (force !== true) return undefined;
+  if (action !== 'rollback') {
+    return refused('malformed-request', `${action} cannot be forced: only rollback can`);
+  }
+  if ((reason ?? '').trim() === '') {
+    return refused(
+      'malformed-request',
+      'a forced rollback needs a reason: it is kept in the audit',
+    );
+  }
+  return undefined;
+}
