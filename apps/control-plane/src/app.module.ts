@@ -1,0 +1,74 @@
+import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
+import type { ConfigEngine, EngineStatus } from '@pawl/engine';
+import { Metrics, Readiness, type ReadinessCheck } from '@pawl/platform';
+import { ClusterController } from './cluster/cluster.controller.js';
+import { ConfigController } from './config/config.controller.js';
+import { ConsumersController } from './consumers/consumers.controller.js';
+import { EffectiveController } from './effective/effective.controller.js';
+import { HealthController } from './health/health.controller.js';
+import { HistoryController } from './history/history.controller.js';
+import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
+import { PreviewController } from './preview/preview.controller.js';
+import { ReleaseController } from './release/release.controller.js';
+import { RolloutController } from './rollout/rollout.controller.js';
+import { RolloutStreams } from './rollout/rollout-streams.js';
+import { SchemaController } from './schema/schema.controller.js';
+import { ScopesController } from './scopes/scopes.controller.js';
+import { CONFIG_ENGINE } from './tokens.js';
+
+export interface AppModuleOptions {
+  readonly engine: ConfigEngine;
+  readonly engineStatus: () => EngineStatus;
+  readonly readiness: readonly ReadinessCheck[];
+  readonly metrics: ControlPlaneMetrics;
+  readonly registry: Metrics;
+  /** Message handlers over NATS and what they inject. */
+  readonly microservice?: {
+    readonly controllers: readonly Type[];
+    readonly providers: readonly Provider[];
+  };
+}
+
+/** The whole application: every controller over one engine. */
+@Module({})
+export class AppModule {
+  static with(options: AppModuleOptions): DynamicModule {
+    const { controllers = [], providers = [] } = options.microservice ?? {};
+    return {
+      module: AppModule,
+      controllers: [
+        ConfigController,
+        SchemaController,
+        ReleaseController,
+        EffectiveController,
+        RolloutController,
+        ConsumersController,
+        HistoryController,
+        PreviewController,
+        ScopesController,
+        ClusterController,
+        HealthController,
+        MetricsController,
+        OpenApiController,
+        ...controllers,
+      ],
+      providers: [
+        { provide: CONFIG_ENGINE, useValue: options.engine },
+        { provide: Metrics, useValue: options.registry },
+        { provide: Readiness, useValue: new Readiness(options.readiness) },
+        RolloutStreams,
+        {
+          provide: ControlPlaneMetrics,
+          inject: [RolloutStreams],
+          useFactory: (streams: RolloutStreams) => {
+            options.metrics.showState(options.engineStatus, () => streams.open);
+            return options.metrics;
+          },
+        },
+        ...providers,
+      ],
+    };
+  }
+}

@@ -1,0 +1,170 @@
+import { createLogger, loadSettings, readEndpoints, type Settings } from '@pawl/platform';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compose, type ControlPlane } from './composition.js';
+import { StartError } from './runtime/start-error.js';
+import { FakeRooms } from './testing/fake-rooms.js';
+
+/** Nobody listens there: NATS handlers wait for it in the background. */
+const NO_NATS = 'nats://127.0.0.1:1';
+const logger = createLogger({ level: 'silent' });
+let dataDir: string;
+let rooms: FakeRooms;
+let running: ControlPlane | undefined;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'pawl-composition-'));
+  rooms = new FakeRooms();
+});
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+  await rm(dataDir, { recursive: true });
+});
+
+function settings(env: Record<string, string> = {}): Settings {
+  const loaded = loadSettings({
+    PAWL_DATA_DIR: dataDir,
+    PAWL_HTTP_PORT: '0',
+    PAWL_POSTGRES_URL: 'postgres://pawl:hunter2@127.0.0.1:1/pawl',
+    PAWL_NATS_URL: NO_NATS,
+    ...env,
+  });
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+  return loaded.settings;
+}
+
+async function start(env: Record<string, string> = {}): Promise<ControlPlane> {
+  running = await compose(settings(env), rooms, logger);
+  return running;
+}
+
+describe('a control plane', () => {
+  it('is ready once it is started, and the next write succeeds', async () => {
+    const { url } = await start();
+    expect(await fetch(`${url}/readyz`).then((answer) => answer.json())).toEqual({
+      status: 'ready',
+      checks: { postgres: 'ok', nats: 'ok', metadata: 'ok', shards: 'ok' },
+    });
+    const put = (body: string, headers = {}) =>
+      fetch(`${url}/v1/config/acme/shop`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+      });
+    expect((await put('{"a":1}')).status).toBe(201);
+    expect((await put('{"a":2}')).status).toBe(428);
+    const second = await put('{"a":2}', { 'if-match': '"1"' });
+    expect([second.status, second.headers.get('etag')]).toEqual([200, '"2"']);
+    const metrics = await fetch(`${url}/metrics`).then((answer) => answer.text());
+    expect(metrics).toMatch(/pawl_write_duration_seconds_count\{command="[^"]+",outcome="ok"\} 2/);
+    expect(metrics).toContain('pawl_shards_served 4');
+    expect(metrics).toContain('process_resident_memory_bytes');
+  });
+
+  it('says where it is, without passwords, for as long as it runs', async () => {
+    const controlPlane = await start();
+    expect(await readEndpoints(dataDir)).toEqual({
+      http: controlPlane.url,
+      postgres: 'postgres://127.0.0.1:1/pawl',
+      nats: NO_NATS,
+      processes: { controlPlane: process.pid },
+    });
+    await controlPlane.stop();
+    expect(await readEndpoints(dataDir)).toBeUndefined();
+  });
+
+  it('opens and closes in order, once', async () => {
+    const controlPlane = await start();
+    expect(rooms.log.splice(0)).toEqual([
+      'metadata opened',
+      'validator opened',
+      'truth opened',
+      'distribution opened',
+      'ownership started',
+      'jobs started',
+    ]);
+    await Promise.all([controlPlane.stop(), controlPlane.stop()]);
+    expect(rooms.log).toEqual([
+      'jobs closed',
+      'ownership stopped',
+      'distribution closed',
+      'truth closed',
+      'validator closed',
+      'metadata closed',
+    ]);
+  });
+
+  it('sweeps through the owners of all shards', async () => {
+    await start();
+    expect(await rooms.jobs?.sweeper.sweep('idempotency', new AbortController().signal)).toBe(8);
+    expect(rooms.jobs?.intervalMs).toEqual({
+      idempotency: 600_000,
+      consumers: 600_000,
+      contents: 600_000,
+    });
+  });
+
+  it('is not ready while NATS is away, and still starts and writes', async () => {
+    rooms.publisher.up = false;
+    const { url } = await start();
+    const ready = await fetch(`${url}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({ checks: { nats: 'does not answer', shards: 'ok' } });
+  });
+});
+
+describe('a control plane that cannot start', () => {
+  it('says that its port is taken, and closes what it opened', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const { port } = other.address() as AddressInfo;
+    const starting = start({ PAWL_HTTP_PORT: String(port) });
+    await expect(starting).rejects.toThrow(StartError);
+    await expect(starting).rejects.toThrow(`Cannot listen on port ${port} on 127.0.0.1: something`);
+    other.close();
+    expect(rooms.log.slice(-4)).toEqual([
+      'distribution closed',
+      'truth closed',
+      'validator closed',
+      'metadata closed',
+    ]);
+    expect(await readEndpoints(dataDir)).toBeUndefined();
+  });
+
+  it('says that its data folder cannot be used', async () => {
+    const denied = Object.assign(new Error('EACCES: permission denied, mkdir'), { code: 'EACCES' });
+    rooms.failures.set('openMetadata', denied);
+    await expect(start()).rejects.toThrow(StartError);
+    await expect(start()).rejects.toThrow(`The data folder ${dataDir} cannot be used (EACCES`);
+  });
+
+  it('says that it has no such address', async () => {
+    await expect(start({ PAWL_HTTP_HOST: '192.0.2.1' })).rejects.toThrow(/no such address.*\.$/);
+  });
+
+  it.each([
+    [{ PAWL_POSTGRES_URL: '' }, /^PAWL_POSTGRES_URL is not set: `npm start`/],
+    [{ PAWL_NATS_URL: '' }, /^PAWL_NATS_URL is not set: `npm start`/],
+    [{ PAWL_PEERS: 'b=localhost:7481' }, /^PAWL_PEERS is set, but this version/],
+    [{ PAWL_REDIS_URL: 'redis://localhost' }, /^PAWL_REDIS_URL is set, but/],
+    [{ PAWL_METADATA: 'etcd://localhost:2379' }, /^PAWL_METADATA names an etcd cluster/],
+  ])('refuses %j before it opens anything', async (env, says) => {
+    await expect(start(env as Record<string, string>)).rejects.toThrow(says);
+    expect(rooms.log).toEqual([]);
+  });
+
+  it.each(['createSchemaValidator', 'openTruth', 'connectDistribution', 'startSweepJobs'] as const)(
+    'closes what it opened when %s fails',
+    async (room) => {
+      rooms.failures.set(room, new Error('broken'));
+      await expect(start()).rejects.toThrow('broken');
+      const opened = rooms.log.filter((entry) => / opened$/.test(entry));
+      const closed = rooms.log.filter((entry) => / closed$/.test(entry));
+      expect(closed.reverse().map((entry) => entry.replace('closed', 'opened'))).toEqual(opened);
+    },
+  );
+});

@@ -1,0 +1,338 @@
+import { sha256 } from '@pawl/contracts/node';
+import {
+  distributionControllers,
+  distributionProviders,
+  DroppedMessages,
+  PawlNatsServer,
+  type Distribution,
+  type DistributionOptions,
+} from '@pawl/distribution';
+import {
+  createEngine,
+  DEFAULT_ENGINE_SETTINGS,
+  TruthUnavailableError,
+  type Engine,
+  type Installation,
+  type SchemaValidator,
+  type ShardOwnership,
+} from '@pawl/engine';
+import { assertQueueAvailable, type SweepJobs, type SweepJobsOptions } from '@pawl/jobs';
+import type { OpenedTruth, OpenTruthOptions } from '@pawl/persistence';
+import {
+  Metrics,
+  redactUrl,
+  removeEndpoints,
+  writeEndpoints,
+  type Logger,
+  type Settings,
+} from '@pawl/platform';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import { AppModule } from './app.module.js';
+import { readinessChecks } from './health/readiness-checks.js';
+import { createHttpApp } from './http/create-http-app.js';
+import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
+import { engineLog } from './runtime/engine-log.js';
+import { CloseStack } from './runtime/close-stack.js';
+import { machineClock, machineScheduler, machineTimer } from './runtime/machine.js';
+import {
+  explainFolder,
+  explainListen,
+  refuseUnsupported,
+  StartError,
+} from './runtime/start-error.js';
+import { ownerCommands } from './sweeping/owner-commands.js';
+import { sweepAllShards } from './sweeping/sweep-all-shards.js';
+
+/** The metadata quorum as this node sees it. */
+export interface OpenedMetadata {
+  /** Claims shards of the installation once it is started. */
+  ownership(installation: Installation): Promise<ShardOwnership>;
+  healthy(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The rooms that reach the world; tests hand in others. */
+export interface Rooms {
+  openMetadata(settings: Settings, logger: Logger): Promise<OpenedMetadata>;
+  openTruth(options: OpenTruthOptions): Promise<OpenedTruth>;
+  connectDistribution(options: DistributionOptions): Promise<Distribution>;
+  createSchemaValidator(): SchemaValidator;
+  startSweepJobs(options: SweepJobsOptions): Promise<SweepJobs>;
+}
+
+export interface ControlPlane {
+  /** Base URL of REST. */
+  readonly url: string;
+  /** Stops in order, each part within a bound; may be called again. */
+  stop(): Promise<void>;
+}
+
+/** How long PostgreSQL may take to come up beside us. */
+const TRUTH_WAIT_MS = 30_000;
+const TRUTH_RETRY_MS = 500;
+const PREPARE_RETRY_MS = 1_000;
+/** How long requests may take to finish at shutdown before their connections are cut. */
+const HTTP_GRACE_MS = 5_000;
+/** How long any other part may take to close. */
+const CLOSE_DEADLINE_MS = 7_000;
+
+/**
+ * Opens every part in the order in which one needs the other, listens, and claims shards. Throws a
+ * `StartError` for what an operator can put right; whatever was opened is closed again then.
+ */
+export async function compose(
+  settings: Settings,
+  rooms: Rooms,
+  logger: Logger,
+): Promise<ControlPlane> {
+  refuseUnsupported(settings);
+  assertQueueAvailable(settings.redisUrl);
+  const stack = new CloseStack(logger, CLOSE_DEADLINE_MS);
+  try {
+    const url = await new Composition(settings, rooms, { logger, stack }).start();
+    logger.info({ url, installation: settings.installation }, 'control plane started');
+    return { url, stop: () => stack.closeAll() };
+  } catch (error) {
+    await stack.closeAll();
+    throw error;
+  }
+}
+
+class Composition {
+  readonly #registry = new Metrics();
+  readonly #metrics = new ControlPlaneMetrics(this.#registry);
+  readonly #logger: Logger;
+  readonly #stack: CloseStack;
+  readonly #urls: { readonly postgres: string; readonly nats: string };
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly rooms: Rooms,
+    runtime: { readonly logger: Logger; readonly stack: CloseStack },
+  ) {
+    this.#logger = runtime.logger;
+    this.#stack = runtime.stack;
+    this.#urls = { postgres: settings.postgres.url ?? '', nats: settings.nats.url ?? '' };
+  }
+
+  async start(): Promise<string> {
+    this.#registry.observeProcess();
+    const metadata = await this.rooms
+      .openMetadata(this.settings, this.#logger)
+      .catch((error: unknown) => Promise.reject(this.#explained(error)));
+    this.#stack.push('metadata', () => metadata.close());
+    const validator = this.rooms.createSchemaValidator();
+    this.#stack.push('validator', () => validator.close());
+    const opened = await this.#openTruth();
+    const installation = await opened.truth.installation();
+    const distribution = await this.#connect(installation);
+    const ownership = await metadata.ownership(installation);
+    const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
+    const app = await this.#createApp({ opened, distribution, ownership, engine, metadata });
+    // Closed in the reverse order: jobs, HTTP and NATS handlers, the engine, ownership; then the rest.
+    this.#stack.push('ownership', () => ownership.stop());
+    this.#stack.push('engine', () => engine.stop());
+    const url = await this.#listen(app);
+    await ownership.start(engine.host);
+    await this.#startJobs(ownership, distribution);
+    return url;
+  }
+
+  #explained(error: unknown): Error {
+    return explainFolder(error, this.settings.dataDir) as Error;
+  }
+
+  /** PostgreSQL may start at the same time as we do, so it is waited for, but not for ever. */
+  async #openTruth(): Promise<OpenedTruth> {
+    const { installation, shards, nodeId, leaseTtlMs } = this.settings;
+    const untilMs = machineClock.monotonicMs() + TRUTH_WAIT_MS;
+    for (;;) {
+      try {
+        const opened = await this.rooms.openTruth({
+          url: this.#urls.postgres,
+          installation,
+          shards,
+          nodeId,
+          leaseTtlMs,
+          onIdleError: (error) => this.#logger.warn({ err: error }, 'PostgreSQL hung up'),
+        });
+        this.#stack.push('truth', () => opened.close());
+        return opened;
+      } catch (error) {
+        if (!(error instanceof TruthUnavailableError)) throw error;
+        if (machineClock.monotonicMs() > untilMs) {
+          throw new StartError(
+            `PostgreSQL at ${redactUrl(this.#urls.postgres)} does not answer: ${error.message}`,
+            { cause: error },
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, TRUTH_RETRY_MS));
+      }
+    }
+  }
+
+  async #connect(installation: Installation): Promise<Distribution> {
+    const distribution = await this.rooms.connectDistribution({
+      servers: this.#urls.nats,
+      installation: installation.name,
+      installationId: installation.id,
+      logger: this.#logger,
+      clock: machineClock,
+    });
+    this.#stack.push('distribution', () => distribution.close());
+    this.#prepareStreams(distribution);
+    return distribution;
+  }
+
+  /** Streams are made when NATS answers: a start never waits for it. */
+  #prepareStreams({ publisher }: Distribution): void {
+    let stopped = false;
+    const attempt = (): void => {
+      publisher.prepare().catch((error: unknown) => {
+        if (stopped) return;
+        this.#logger.warn({ err: error }, 'streams are not ready yet');
+        machineTimer.after(PREPARE_RETRY_MS, () => stopped || attempt());
+      });
+    };
+    this.#stack.push('streams', () => void (stopped = true));
+    attempt();
+  }
+
+  #createEngine(parts: {
+    readonly opened: OpenedTruth;
+    readonly installation: Installation;
+    readonly distribution: Distribution;
+    readonly ownership: ShardOwnership;
+    readonly validator: SchemaValidator;
+  }): Engine {
+    return createEngine({
+      installation: parts.installation,
+      truth: parts.opened.truth,
+      status: parts.opened.status,
+      publisher: parts.distribution.publisher,
+      validator: parts.validator,
+      ownership: parts.ownership,
+      clock: machineClock,
+      timer: machineTimer,
+      scheduler: machineScheduler,
+      sha256,
+      log: engineLog(this.#logger),
+      observer: this.#metrics,
+      formatTime: (wallMs) => new Date(wallMs).toISOString(),
+      parseTime: (text) => Date.parse(text),
+      settings: DEFAULT_ENGINE_SETTINGS,
+    });
+  }
+
+  async #createApp(parts: {
+    readonly opened: OpenedTruth;
+    readonly distribution: Distribution;
+    readonly ownership: ShardOwnership;
+    readonly engine: Engine;
+    readonly metadata: OpenedMetadata;
+  }): Promise<NestFastifyApplication> {
+    const { engine, ownership } = parts;
+    const engineStatus = (): ReturnType<Engine['status']> => engine.status();
+    const dropped = new DroppedMessages({
+      logger: this.#logger,
+      onDrop: (kind, reason) => this.#metrics.dropped(kind, reason),
+    });
+    const app = await createHttpApp({
+      module: AppModule.with({
+        engine: engine.use,
+        engineStatus,
+        readiness: readinessChecks({
+          truth: parts.opened.truth,
+          publisher: parts.distribution.publisher,
+          metadata: parts.metadata,
+          ownership,
+          engineStatus,
+        }),
+        metrics: this.#metrics,
+        registry: this.#registry,
+        microservice: {
+          controllers: distributionControllers,
+          providers: distributionProviders({
+            traffic: engine.use,
+            commands: ownerCommands(engine),
+            dropped,
+          }),
+        },
+      }),
+      host: this.settings.http.host,
+      allowedHosts: this.settings.http.allowedHosts,
+      logger: this.#logger,
+      observe: (request) => this.#metrics.request(request),
+    });
+    app.connectMicroservice({
+      strategy: new PawlNatsServer({
+        servers: this.#urls.nats,
+        installation: this.settings.installation,
+        dropped,
+        logger: this.#logger,
+      }),
+    });
+    return app;
+  }
+
+  async #startJobs(ownership: ShardOwnership, { commands }: Distribution): Promise<void> {
+    const everyMs = this.settings.sweepIntervalMs;
+    const jobs = await this.rooms.startSweepJobs({
+      postgresUrl: this.#urls.postgres,
+      redisUrl: this.settings.redisUrl,
+      installation: this.settings.installation,
+      intervalMs: { idempotency: everyMs, consumers: everyMs, contents: everyMs },
+      sweeper: sweepAllShards({
+        ownership,
+        commands,
+        onFailures: ({ kind, shards, error }) =>
+          this.#logger.warn({ kind, shards, err: error }, 'some shards could not be swept'),
+      }),
+      observer: {
+        swept: (kind, removed) => this.#metrics.swept(kind, removed),
+        failed: (kind, error) => this.#logger.warn({ kind, err: error }, 'a sweep failed'),
+        disturbed: (error) => this.#logger.warn({ err: error }, 'the job queue was disturbed'),
+      },
+    });
+    this.#stack.push('jobs', () => jobs.close());
+  }
+
+  async #listen(app: NestFastifyApplication): Promise<string> {
+    const { http, dataDir } = this.settings;
+    this.#stack.push('http', () => closeApp(app));
+    await app.startAllMicroservices();
+    try {
+      await app.listen(http.port, http.host);
+    } catch (error) {
+      throw explainListen(error, http);
+    }
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const url = baseUrl(http.host, port);
+    await writeEndpoints(dataDir, {
+      http: url,
+      postgres: redactUrl(this.#urls.postgres),
+      nats: redactUrl(this.#urls.nats),
+      processes: { controlPlane: process.pid },
+    });
+    this.#stack.push('endpoints', () => removeEndpoints(dataDir, process.pid));
+    return url;
+  }
+}
+
+/** Takes no more connections, lets requests finish for a while, then cuts them. */
+async function closeApp(app: NestFastifyApplication): Promise<void> {
+  const server = app.getHttpServer();
+  const cut = setTimeout(() => server.closeAllConnections(), HTTP_GRACE_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+  }
+}
+
+/** Where clients on this machine go: a server on all addresses is reached by loopback. */
+function baseUrl(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}

@@ -1,0 +1,37 @@
+import type { EngineStatus, ShardOwnership, SnapshotPublisher, TruthStore } from '@pawl/engine';
+import type { ReadinessCheck } from '@pawl/platform';
+
+/** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
+export function readinessChecks(parts: {
+  readonly truth: Pick<TruthStore, 'healthy'>;
+  readonly publisher: Pick<SnapshotPublisher, 'healthy'>;
+  readonly metadata: { healthy(): Promise<boolean> };
+  readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
+  readonly engineStatus: () => EngineStatus;
+}): readonly ReadinessCheck[] {
+  const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
+  return [
+    { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
+    { name: 'nats', check: async () => says(parts.publisher.healthy()) },
+    { name: 'metadata', check: async () => says(await parts.metadata.healthy()) },
+    { name: 'shards', check: async () => judgeShards(parts.ownership, parts.engineStatus()) },
+  ];
+}
+
+/**
+ * Shards without an owner count against this node only while it is the only owner there is: another
+ * node's shards that are on the move must not take the whole cluster out of service.
+ */
+function judgeShards(
+  ownership: Pick<ShardOwnership, 'nodeId' | 'map'>,
+  { servedShards }: EngineStatus,
+): string | null {
+  const map = ownership.map();
+  const mine = map.filter(({ owner }) => owner === ownership.nodeId).length;
+  const unclaimed = map.filter(({ owner }) => owner === null).length;
+  if (map.length === 0) return 'not known yet';
+  if (unclaimed > 0 && mine + unclaimed === map.length) {
+    return `${unclaimed} of ${map.length} are not claimed`;
+  }
+  return servedShards < mine ? `${mine - servedShards} of ${mine} are not served yet` : null;
+}

@@ -1,0 +1,42 @@
+import { problem } from '@pawl/contracts';
+import { problemResponse } from '@pawl/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** What the router refuses before any handler runs: a path that is badly escaped, or too long. */
+export function answerRouterError(
+  _error: unknown,
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const { status, headers, body } = problemResponse(
+    problem(
+      'malformed-address',
+      'The path is not well formed; an address is written as it is, without "%" escapes.',
+    ),
+  );
+  reply.code(status).headers(headers).send(Buffer.from(body));
+}
+
+const WHAT: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: 'The headers or the path are too long.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request did not arrive in time.',
+};
+
+/** What is not HTTP at all, too long a head, or too slow: answered if possible, then cut off. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const detail = WHAT[error.code ?? ''] ?? 'This is not a well-formed HTTP request.';
+  if (socket.writable) {
+    const { status, headers, body } = problemResponse(problem('malformed-request', detail));
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  }
+  socket.destroySoon();
+}

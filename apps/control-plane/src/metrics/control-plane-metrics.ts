@@ -1,0 +1,128 @@
+import type { EngineObserver, EngineStatus } from '@pawl/engine';
+import type { Metrics } from '@pawl/platform';
+import type { FinishedRequest } from '../http/create-http-app.js';
+
+/** Everything that `/metrics` shows besides the process itself. No label has endless values. */
+export class ControlPlaneMetrics implements EngineObserver {
+  readonly #requests;
+  readonly #propagation;
+  readonly #applied;
+  readonly #rejections;
+  readonly #writes;
+  readonly #published;
+  readonly #incidents;
+  readonly #dropped;
+  readonly #swept;
+  readonly #routes = new Map<string, string>();
+
+  constructor(private readonly metrics: Metrics) {
+    this.#requests = metrics.durations({
+      name: 'pawl_http_request_duration_seconds',
+      help: 'HTTP requests by method, route template and status',
+      labels: ['method', 'route', 'status'],
+    });
+    this.#propagation = metrics.durations({
+      name: 'pawl_publish_to_apply_seconds',
+      help: 'From the publication of a snapshot until a consumer has applied it',
+    });
+    this.#applied = metrics.counter({
+      name: 'pawl_applied_versions_total',
+      help: 'Snapshot versions that consumers have reported as applied',
+    });
+    this.#rejections = metrics.counter({
+      name: 'pawl_rejections_total',
+      help: 'Snapshot versions that consumers have rejected',
+    });
+    this.#writes = metrics.durations({
+      name: 'pawl_write_duration_seconds',
+      help: 'Write commands by command and outcome: ok, unchanged, replayed or a problem code',
+      labels: ['command', 'outcome'],
+    });
+    this.#published = metrics.counter({
+      name: 'pawl_published_snapshots_total',
+      help: 'Snapshots stored in JetStream',
+    });
+    this.#incidents = metrics.counter({
+      name: 'pawl_incidents_total',
+      help: 'What must never happen and was refused; somebody has to look',
+      labels: ['kind'],
+    });
+    this.#dropped = metrics.counter({
+      name: 'pawl_dropped_messages_total',
+      help: 'Messages over NATS that were not answered, by kind and reason',
+      labels: ['kind', 'reason'],
+    });
+    this.#swept = metrics.counter({
+      name: 'pawl_swept_total',
+      help: 'What sweeps have removed, by kind',
+      labels: ['kind'],
+    });
+  }
+
+  /** Shows the engine's own figures and the open event streams whenever the metrics are read. */
+  showState(read: () => EngineStatus, streams: () => number): void {
+    const gauge = (name: string, help: string, value: () => number): void =>
+      void this.metrics.gauge({ name, help }, value);
+    gauge('pawl_shards_owned', 'Shards this node has claimed', () => read().ownedShards);
+    gauge('pawl_shards_served', 'Shards this node serves', () => read().servedShards);
+    gauge(
+      'pawl_pending_publications',
+      'Snapshots committed and not yet in JetStream',
+      () => read().pendingPublications,
+    );
+    gauge(
+      'pawl_live_consumers',
+      'Consumers heard within three heartbeats',
+      () => read().liveConsumers,
+    );
+    gauge('pawl_event_streams', 'Open event streams', streams);
+  }
+
+  request({ method, route, status, elapsedMs }: FinishedRequest): void {
+    this.#requests.observe(
+      { method, route: this.#template(route), status: String(status) },
+      elapsedMs / 1000,
+    );
+  }
+
+  written(command: string, outcome: string, durationMs: number): void {
+    this.#writes.observe({ command, outcome }, durationMs / 1000);
+  }
+
+  published(): void {
+    this.#published.inc();
+  }
+
+  /** Clocks of two machines differ, so an ack may seem to come before the publication. */
+  applied(_address: string, propagationMs: number): void {
+    this.#applied.inc();
+    this.#propagation.observe(Math.max(0, propagationMs) / 1000);
+  }
+
+  rejected(): void {
+    this.#rejections.inc();
+  }
+
+  incident(kind: string): void {
+    this.#incidents.inc({ kind });
+  }
+
+  dropped(kind: string, reason: string): void {
+    this.#dropped.inc({ kind, reason });
+  }
+
+  swept(kind: string, removed: number): void {
+    this.#swept.inc({ kind }, removed);
+  }
+
+  /** Paths that matched nothing share one label: callers choose them, so there is no end to them. */
+  #template(route: string | undefined): string {
+    if (route === undefined) return 'unmatched';
+    let template = this.#routes.get(route);
+    if (template === undefined) {
+      template = route.replace('*', '{address}');
+      this.#routes.set(route, template);
+    }
+    return template;
+  }
+}

@@ -1,0 +1,157 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formatsModule from 'ajv-formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../testing/test-app.js';
+import { openApiDocument } from './openapi-document.js';
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, OpenApiOperation>>;
+  readonly components: { readonly schemas: Record<string, object> };
+}
+interface OpenApiOperation {
+  readonly operationId: string;
+  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Record<string, unknown> };
+  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+
+const document = openApiDocument() as unknown as OpenApi;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+let test: TestApp;
+
+beforeAll(async () => {
+  test = await startTestApp();
+  await test.app.inject({
+    method: 'PUT',
+    url: '/v1/schema/acme/shop',
+    headers: { 'content-type': 'application/json' },
+    payload: '{"type":"object"}',
+  });
+});
+afterAll(() => test.close());
+
+const ajv = new Ajv2020({ strict: false });
+formatsModule.default(ajv);
+ajv.addSchema(document, 'openapi.json');
+
+/** What is wrong with a body by the schema that the document gives for it. */
+function faults(at: { path: string; method: string; status: number }, body: unknown) {
+  const { path, method, status } = at;
+  const type = status < 400 ? 'application/json' : 'application/problem+json';
+  const answer = document.paths[path]?.[method]?.responses[String(status)];
+  const schema = answer?.content?.[type]?.schema;
+  if (schema === undefined) return `no ${status} ${type} for ${method} ${path}`;
+  const validate = ajv.compile(
+    JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi.json#/')) as object,
+  );
+  return validate(body) ? 'none' : ajv.errorsText(validate.errors);
+}
+
+describe('the document', () => {
+  it('is served', async () => {
+    const answer = await test.app.inject('/openapi.json');
+    expect(answer.json()).toEqual(JSON.parse(JSON.stringify(document)));
+    expect(document.openapi).toBe('3.1.0');
+  });
+
+  it('has exactly the routes that the server has', () => {
+    const served = test.routes
+      .filter(({ method }) => method !== 'HEAD')
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replace('*', '{address}')}`);
+    const described = operations.map(({ method, path }) => `${method} ${path}`);
+    expect(described.sort()).toEqual(served.sort());
+    expect(served.length).toBeGreaterThan(15);
+  });
+
+  it('gives every operation an id of its own and declares its path parameters', () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { path, operation } of operations) {
+      const declared = operation.parameters.filter((parameter) => parameter.in === 'path');
+      expect(declared.map(({ name }) => name)).toEqual(
+        path.includes('{address}') ? ['address'] : [],
+      );
+    }
+  });
+
+  it('refers only to schemas that it has, and has none that nobody refers to', () => {
+    const used = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect([...new Set(used)].sort()).toEqual(Object.keys(document.components.schemas).sort());
+  });
+
+  it('has schemas that compile', () => {
+    for (const name of Object.keys(document.components.schemas)) {
+      expect(() => ajv.compile({ $ref: `openapi.json#/components/schemas/${name}` })).not.toThrow();
+    }
+  });
+});
+
+describe('an answer', () => {
+  const get = (path: string, query = '') => ({ method: 'get' as const, path, query });
+  it.each([
+    get('/v1/config/{address}'),
+    get('/v1/schema/{address}'),
+    get('/v1/release/{address}'),
+    get('/v1/effective/{address}', '?explain=true'),
+    get('/v1/rollout/{address}'),
+    get('/v1/consumers/{address}'),
+    get('/v1/history/{address}'),
+    get('/v1/diff/{address}', '?from=1&to=1'),
+    get('/v1/scopes'),
+    get('/v1/cluster'),
+    get('/v1/audit'),
+    get('/healthz'),
+    get('/readyz'),
+    get('/openapi.json'),
+  ])('of $method $path is as described', async ({ method, path, query }) => {
+    const url = path.replace('{address}', 'acme/shop') + query;
+    const answer = await test.app.inject({ method: 'GET', url });
+    expect(answer.statusCode).toBe(200);
+    expect(faults({ path, method, status: 200 }, answer.json())).toBe('none');
+  });
+
+  const write = (method: string, path: string, payload: string, type = 'application/json') => ({
+    method,
+    path,
+    payload,
+    type,
+  });
+  it.each([
+    write('put', '/v1/config/{address}', '{}'),
+    write('patch', '/v1/config/{address}', '{}', 'application/merge-patch+json'),
+    write('patch', '/v1/config/{address}', '[]', 'application/json-patch+json'),
+    write('put', '/v1/schema/{address}', '{}'),
+    write('post', '/v1/release/{address}', '{"action":"promote"}'),
+    write('post', '/v1/preview/{address}', '{"document":{}}'),
+    write('delete', '/v1/schema/{address}', ''),
+  ])('of $method $path ($type) is as described', async ({ method, path, payload, type }) => {
+    const content = document.paths[path]?.[method]?.requestBody?.content ?? {};
+    if (payload !== '') expect(Object.keys(content)).toContain(type);
+    const answer = await test.app.inject({
+      method: method.toUpperCase() as 'PUT',
+      url: path.replace('{address}', 'acme/shop'),
+      headers: {
+        ...(payload === '' ? {} : { 'content-type': type }),
+        ...(method === 'post' ? {} : { 'if-match': '*' }),
+      },
+      ...(payload === '' ? {} : { payload }),
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(faults({ path, method, status: 200 }, answer.json())).toBe('none');
+  });
+
+  it.each([
+    ['get', '/v1/config/{address}', 'A', 400],
+    ['get', '/v1/config/{address}', 'nothing/here', 404],
+    ['get', '/v1/rollout/{address}', 'nothing/here', 404],
+  ])('of %s %s with %s is a problem as described', async (method, path, at, status) => {
+    const answer = await test.app.inject(path.replace('{address}', at));
+    expect(answer.statusCode).toBe(status);
+    expect(faults({ path, method, status: status }, answer.json())).toBe('none');
+  });
+});

@@ -1,0 +1,272 @@
+import { CONSUMER_STATES, LIMITS } from '@pawl/contracts';
+import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE } from '../http/json-body.js';
+import type { Answer, Operation, Parameter } from './operation.js';
+
+const address: Parameter = {
+  name: 'address',
+  in: 'path',
+  required: true,
+  description:
+    'A scope of 1 to 8 segments and a document name, acme/prod/checkout:limits. Slashes and the colon are sent plainly; any % is refused.',
+  schema: { type: 'string', minLength: 1, maxLength: 576 },
+};
+
+const query = (name: string, description: string, schema: Parameter['schema']): Parameter => ({
+  name,
+  in: 'query',
+  description,
+  schema,
+});
+const header = (name: string, description: string): Parameter => ({
+  name,
+  in: 'header',
+  description,
+  schema: { type: 'string' },
+});
+
+const versionNumber = { type: 'integer', minimum: 1 };
+const version = query('version', 'Definition version; the newest when left out', versionNumber);
+const page = [
+  query('limit', 'Items per page', {
+    type: 'integer',
+    minimum: 1,
+    maximum: LIMITS.pageMax,
+    default: LIMITS.pageDefault,
+  }),
+  query('cursor', 'The "next" of the former page', { type: 'string' }),
+];
+const actor = header('X-Pawl-Actor', 'Who asks; "anonymous" when left out');
+const idempotencyKey = header(
+  'Idempotency-Key',
+  'Makes a retry safe for 24 h: 1 to 128 printable ASCII characters',
+);
+const ifMatch = header('If-Match', 'Versions in double quotes, any of which is expected; or *');
+const ifNoneMatch = header('If-None-Match', '*: nothing is there yet. On reads: versions known');
+const message = query('message', 'Why', { type: 'string', maxLength: LIMITS.messageLength });
+const write = [address, message, ifMatch, ifNoneMatch, idempotencyKey, actor];
+
+const WRITE_PROBLEMS = [400, 404, 409, 412, 413, 415, 422, 428, 500, 503];
+const READ_PROBLEMS = [400, 404, 500, 503];
+
+const json = (schema: string): Record<string, string> => ({ [JSON_TYPE]: schema });
+const ok = (schema: string, description: string): Answer => ({
+  status: 200,
+  description,
+  content: json(schema),
+});
+const unchanged: Answer = { status: 304, description: 'The caller has it', headers: ['ETag'] };
+const later: Answer = {
+  ...ok('Written', 'The next version, or the newest when nothing differs'),
+  headers: ['ETag', 'Idempotency-Replayed'],
+};
+const written: readonly Answer[] = [
+  {
+    status: 201,
+    description: 'The first version',
+    content: json('Written'),
+    headers: ['ETag', 'Location', 'Idempotency-Replayed'],
+  },
+  later,
+];
+
+function read(
+  resource: string,
+  operation: Omit<Operation, 'method' | 'path' | 'problems'>,
+): Operation {
+  return {
+    method: 'get',
+    path: `/v1/${resource}`,
+    problems: READ_PROBLEMS,
+    ...operation,
+  };
+}
+
+const writes: readonly Operation[] = [
+  {
+    method: 'put',
+    path: '/v1/config/{address}',
+    operationId: 'putConfig',
+    summary: 'Write the next definition version, keeping its schema',
+    parameters: write,
+    body: json('Document'),
+    answers: written,
+    problems: WRITE_PROBLEMS,
+  },
+  {
+    method: 'patch',
+    path: '/v1/config/{address}',
+    operationId: 'patchConfig',
+    summary: 'Write the next definition version as a patch over the newest',
+    parameters: write,
+    body: { [MERGE_PATCH_TYPE]: 'MergePatch', [JSON_PATCH_TYPE]: 'JsonPatch' },
+    answers: [later],
+    problems: WRITE_PROBLEMS,
+  },
+  {
+    method: 'put',
+    path: '/v1/schema/{address}',
+    operationId: 'putSchema',
+    summary: 'Write the next definition version with another schema, keeping its document',
+    parameters: write,
+    body: json('JsonSchema'),
+    answers: written,
+    problems: WRITE_PROBLEMS,
+  },
+  {
+    method: 'delete',
+    path: '/v1/schema/{address}',
+    operationId: 'deleteSchema',
+    summary: 'Write the next definition version without a schema',
+    parameters: write,
+    answers: [later],
+    problems: WRITE_PROBLEMS.filter((status) => status !== 415 && status !== 413),
+  },
+  {
+    method: 'post',
+    path: '/v1/release/{address}',
+    operationId: 'release',
+    summary: 'Promote, roll back, disable, enable, block, unblock …',
+    parameters: [address, idempotencyKey, actor],
+    body: json('ReleaseRequest'),
+    answers: [{ ...ok('Release', 'The release state'), headers: ['Idempotency-Replayed'] }],
+    problems: WRITE_PROBLEMS.filter((status) => status !== 428),
+  },
+  {
+    method: 'post',
+    path: '/v1/preview/{address}',
+    operationId: 'preview',
+    summary: 'What a change would do; changes nothing',
+    parameters: [address],
+    body: json('PreviewRequest'),
+    answers: [ok('Preview', 'What it would do, also when it would be refused')],
+    problems: [400, 404, 413, 415, 500, 503],
+  },
+];
+
+const reads: readonly Operation[] = [
+  read('config/{address}', {
+    operationId: 'getConfig',
+    summary: 'A definition version',
+    parameters: [address, version, ifMatch, ifNoneMatch],
+    answers: [{ ...ok('Definition', 'The definition'), headers: ['ETag'] }, unchanged],
+  }),
+  read('schema/{address}', {
+    operationId: 'getSchema',
+    summary: 'The schema itself',
+    parameters: [address, version, ifMatch, ifNoneMatch],
+    answers: [{ ...ok('JsonSchema', 'The schema'), headers: ['ETag'] }, unchanged],
+  }),
+  read('release/{address}', {
+    operationId: 'getRelease',
+    summary: 'The release state',
+    parameters: [address],
+    answers: [ok('Release', 'The release state')],
+  }),
+  read('effective/{address}', {
+    operationId: 'getEffective',
+    summary: 'What is read there now',
+    parameters: [
+      address,
+      query('consumerId', 'As this consumer reads it', { type: 'string' }),
+      query('workload', 'Its workload', { type: 'string' }),
+      query('explain', 'Tell for each value which layer set it', { type: 'boolean' }),
+    ],
+    answers: [ok('Effective', 'The effective document')],
+  }),
+  read('rollout/{address}', {
+    operationId: 'getRollout',
+    summary: 'Published and applied; as an event stream, each time it changes',
+    parameters: [address],
+    answers: [
+      {
+        status: 200,
+        description: 'The rollout; in the stream as the data of events "rollout"',
+        content: { [JSON_TYPE]: 'Rollout', 'text/event-stream': 'string' },
+      },
+    ],
+  }),
+  read('consumers/{address}', {
+    operationId: 'listConsumers',
+    summary: 'Who consumes it and what they run',
+    parameters: [
+      address,
+      query('state', 'Only those in this state', { enum: CONSUMER_STATES }),
+      ...page,
+    ],
+    answers: [ok('ConsumerPage', 'A page')],
+  }),
+  read('history/{address}', {
+    operationId: 'listHistory',
+    summary: 'Definitions and releases, newest first',
+    parameters: [address, ...page],
+    answers: [ok('HistoryPage', 'A page')],
+  }),
+  read('diff/{address}', {
+    operationId: 'diff',
+    summary: 'RFC 6902 between two definition versions',
+    parameters: [
+      address,
+      { ...query('from', 'Definition version', versionNumber), required: true },
+      { ...query('to', 'Definition version', versionNumber), required: true },
+    ],
+    answers: [ok('Diff', 'The patch')],
+  }),
+  read('scopes', {
+    operationId: 'listScopes',
+    summary: 'Every known address',
+    parameters: [query('prefix', 'Whole segments, acme/prod', { type: 'string' }), ...page],
+    answers: [ok('ScopePage', 'A page')],
+  }),
+  read('cluster', {
+    operationId: 'cluster',
+    summary: 'Nodes, quorum, shards',
+    answers: [ok('Cluster', 'The cluster')],
+  }),
+  read('audit', {
+    operationId: 'listAudit',
+    summary: 'Who did what, newest first',
+    parameters: page,
+    answers: [ok('AuditPage', 'A page')],
+  }),
+];
+
+const probes: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/healthz',
+    operationId: 'health',
+    summary: 'The process lives',
+    answers: [ok('Health', 'It does')],
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    operationId: 'readiness',
+    summary: 'The next write succeeds',
+    answers: [
+      ok('Readiness', 'Ready'),
+      { status: 503, description: 'Not ready, and why', content: json('Readiness') },
+    ],
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    operationId: 'metrics',
+    summary: 'Prometheus metrics',
+    answers: [{ status: 200, description: 'Metrics', content: { 'text/plain': 'string' } }],
+    problems: [500],
+  },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    operationId: 'openapi',
+    summary: 'This document',
+    answers: [ok('Document', 'OpenAPI 3.1')],
+    problems: [],
+  },
+];
+
+/** Every call that the server answers. A test compares this list with the routes registered. */
+export const OPERATIONS: readonly Operation[] = [...writes, ...reads, ...probes];

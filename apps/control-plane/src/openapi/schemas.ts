@@ -1,0 +1,85 @@
+import * as contracts from '@pawl/contracts';
+
+/** A JSON Schema (2020-12, as OpenAPI 3.1 takes it), or a reference to one. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+const page = (item: string): Schema => ({
+  type: 'object',
+  required: ['items'],
+  properties: {
+    items: { type: 'array', items: ref(item) },
+    next: { type: 'string', description: 'Cursor of the following page; absent on the last' },
+  },
+});
+
+const problemSchema: Schema = {
+  description: 'RFC 9457',
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code'],
+  properties: {
+    type: { type: 'string', pattern: '^urn:pawl:problem:' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What happened and what to do next' },
+    code: { enum: Object.keys(contracts.PROBLEMS) },
+    errors: {
+      type: 'array',
+      maxItems: contracts.LIMITS.errors,
+      items: contracts.problemErrorSchema,
+    },
+    currentVersion: { type: 'integer' },
+    currentReleaseVersion: { type: 'integer' },
+  },
+};
+
+const healthSchema: Schema = {
+  type: 'object',
+  required: ['status'],
+  properties: { status: { const: 'alive' } },
+};
+
+const readinessSchema: Schema = {
+  type: 'object',
+  required: ['status', 'checks'],
+  properties: {
+    status: { enum: ['ready', 'not-ready'] },
+    checks: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: '"ok", or what is wrong, by dependency',
+    },
+  },
+};
+
+/** The shapes of contracts, by the name they have in the document. */
+export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = {
+  Document: { type: 'object', description: 'A JSON object; RFC 8785 numbers, depth at most 64' },
+  JsonSchema: { type: ['object', 'boolean'], description: 'draft-07, 2019-09 or 2020-12' },
+  MergePatch: { description: 'RFC 7396' },
+  JsonPatch: { type: 'array', items: { type: 'object' }, description: 'RFC 6902' },
+  Written: contracts.writtenSchema,
+  Definition: contracts.definitionSchema,
+  ReleaseRequest: contracts.releaseRequestSchema,
+  Release: contracts.releaseSchema,
+  Effective: contracts.effectiveSchema,
+  Rollout: contracts.rolloutSchema,
+  Consumer: contracts.consumerSchema,
+  ConsumerPage: page('Consumer'),
+  HistoryItem: contracts.historyItemSchema,
+  HistoryPage: page('HistoryItem'),
+  AuditItem: contracts.auditItemSchema,
+  AuditPage: page('AuditItem'),
+  Diff: contracts.diffSchema,
+  PreviewRequest: contracts.previewRequestSchema,
+  Preview: contracts.previewSchema,
+  Scope: contracts.scopeSchema,
+  ScopePage: page('Scope'),
+  Cluster: contracts.clusterSchema,
+  Health: healthSchema,
+  Readiness: readinessSchema,
+  Problem: problemSchema,
+};
+
+export function ref(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}

@@ -1,0 +1,72 @@
+import { Controller, Get, Inject, Post, Req, Res } from '@nestjs/common';
+import {
+  RELEASE_ACTIONS,
+  releaseRequestSchema,
+  type Address,
+  type JsonValue,
+  type ReleaseAction,
+  type ReleaseRequest,
+} from '@pawl/contracts';
+import type { ConfigEngine } from '@pawl/engine';
+import { ProblemException } from '@pawl/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { send, sendWritten, valueOf } from '../http/answers.js';
+import { commandContext, plainText } from '../http/command-context.js';
+import { JSON_TYPE, readJson } from '../http/json-body.js';
+import { Query } from '../http/query.js';
+import { addressOf } from '../http/request-address.js';
+import { bodyShape } from '../http/body-shape.js';
+import { CONFIG_ENGINE } from '../tokens.js';
+
+const asReleaseRequest = bodyShape<ReleaseRequest>(releaseRequestSchema);
+const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
+
+/** Release states and their transitions: `/v1/release/{address}`. */
+@Controller('v1/release')
+export class ReleaseController {
+  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
+
+  @Post('*')
+  async act(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const address = addressOf(request, 'release');
+    new Query(request, []);
+    refuseTags(request);
+    const body = readJson(request, reply, {
+      types: [JSON_TYPE],
+      numbers: 'exact',
+      address: address.text,
+    });
+    const wanted = judgeRequest(body.value, address);
+    const context = commandContext(request, body.text);
+    sendWritten(reply, await this.engine.release(address, wanted, context));
+  }
+
+  @Get('*')
+  async get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const address = addressOf(request, 'release');
+    new Query(request, []);
+    send(reply, valueOf(await this.engine.getRelease(address)));
+  }
+}
+
+function judgeRequest(value: JsonValue, address: Address): ReleaseRequest {
+  const wanted = asReleaseRequest(value, address);
+  if (!RELEASE_ACTIONS.includes(wanted.action as ReleaseAction)) {
+    throw ProblemException.of(
+      'unknown-action',
+      `${JSON.stringify(wanted.action.slice(0, 64))} is no action; actions are ${RELEASE_ACTIONS.join(', ')}.`,
+    );
+  }
+  if (wanted.reason !== undefined) plainText('reason', wanted.reason, REASON_LENGTH);
+  return wanted;
+}
+
+/** Tags count definition versions; to ignore one here would drop a precondition in silence. */
+function refuseTags(request: FastifyRequest): void {
+  const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
+  if (match === undefined && noneMatch === undefined) return;
+  throw ProblemException.of(
+    'malformed-precondition',
+    'A release takes no If-Match or If-None-Match; say "expectedReleaseVersion" in the body.',
+  );
+}

@@ -1,0 +1,68 @@
+import type { FastifyReply } from 'fastify';
+import type { ServerResponse } from 'node:http';
+import type { RolloutEvent, RolloutListener } from './rollout-feed.js';
+
+/** How many idle signals in a row a reader may leave unread before it is taken for gone. */
+const MAX_UNREAD_IDLES = 4;
+/** How long a browser waits before it comes back after an end. */
+const RETRY_MS = 1_000;
+
+/**
+ * Server-sent events (WHATWG HTML §9.2) to one reader. Takes the reply over with the first event. A
+ * reader that is slower than the events skips those in between and gets the newest when it can take
+ * one; what waits for it is never more than that.
+ */
+export class EventStream implements RolloutListener {
+  readonly #response: ServerResponse;
+  #started = false;
+  #blocked = false;
+  #unreadIdles = 0;
+  #waiting: RolloutEvent | undefined;
+
+  constructor(private readonly reply: FastifyReply) {
+    this.#response = reply.raw;
+  }
+
+  deliver(event: RolloutEvent): void {
+    if (!this.#started) this.#start();
+    if (this.#blocked) this.#waiting = event;
+    else this.#write(`id: ${event.id}\nevent: rollout\ndata: ${event.data}\n\n`);
+  }
+
+  idle(): void {
+    if (!this.#started) return;
+    if (!this.#blocked) this.#write(': nothing new\n\n');
+    else if ((this.#unreadIdles += 1) >= MAX_UNREAD_IDLES) this.#response.destroy();
+  }
+
+  end(): void {
+    if (this.#started) this.#response.end();
+  }
+
+  #start(): void {
+    this.#started = true;
+    this.reply.hijack();
+    this.#response.on('drain', () => this.#drained());
+    this.#response.on('error', () => this.#response.destroy());
+    this.#response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    });
+    this.#write(`retry: ${RETRY_MS}\n\n`);
+  }
+
+  #write(text: string): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return;
+    this.#blocked = !this.#response.write(text);
+  }
+
+  #drained(): void {
+    this.#blocked = false;
+    this.#unreadIdles = 0;
+    const event = this.#waiting;
+    this.#waiting = undefined;
+    if (event !== undefined) this.deliver(event);
+  }
+}

@@ -1,0 +1,85 @@
+import type { OwnerCommandReply } from '@pawl/distribution';
+import { DistributionUnavailableError } from '@pawl/engine';
+import { describe, expect, it } from 'vitest';
+import { ownerCommands } from './owner-commands.js';
+import { sweepAllShards, type SweepFailures } from './sweep-all-shards.js';
+
+function sweeper(answer: (shard: number) => Promise<OwnerCommandReply>) {
+  const asked: string[] = [];
+  const failures: SweepFailures[] = [];
+  const all = sweepAllShards({
+    ownership: {
+      map: () => [
+        { shard: 0, owner: 'a', token: 5n },
+        { shard: 1, owner: null, token: null },
+        { shard: 2, owner: 'b', token: 7n },
+        { shard: 3, owner: 'b', token: 8n },
+      ],
+    },
+    commands: {
+      send: ({ shard, token }, command) => {
+        asked.push(`${shard} ${token} ${command.sweep}`);
+        return answer(shard);
+      },
+    },
+    onFailures: (failed) => failures.push(failed),
+  });
+  const stop = new AbortController();
+  return { asked, failures, stop, run: () => all.sweep('contents', stop.signal) };
+}
+
+const removed = (count: number): Promise<OwnerCommandReply> =>
+  Promise.resolve({ format: 1, ok: true, removed: count });
+
+describe('sweepAllShards', () => {
+  it('asks the owner of each claimed shard under its token and adds up', async () => {
+    const { run, asked, failures } = sweeper((shard) => removed(shard + 1));
+    expect(await run()).toBe(1 + 3 + 4);
+    expect(asked).toEqual(['0 5 contents', '2 7 contents', '3 8 contents']);
+    expect(failures).toEqual([]);
+  });
+
+  it('goes on past shards that cannot be swept, and tells of them once', async () => {
+    const error = new Error('no answer');
+    const problem = { code: 'no-owner', detail: 'moved' } as const;
+    const { run, failures } = sweeper(async (shard) => {
+      if (shard === 0) throw error;
+      return shard === 2 ? { format: 1, ok: false, problem } : removed(4);
+    });
+    expect(await run()).toBe(4);
+    expect(failures).toEqual([{ kind: 'contents', shards: [0, 2], error }]);
+  });
+
+  it('gives up when NATS is away', async () => {
+    const { run, asked } = sweeper(() =>
+      Promise.reject(new DistributionUnavailableError('not connected')),
+    );
+    await expect(run()).rejects.toThrow('not connected');
+    expect(asked).toHaveLength(1);
+  });
+
+  it('stops between two shards when it is told to', async () => {
+    const swept = sweeper(async () => {
+      swept.stop.abort(new Error('shutting down'));
+      return removed(1);
+    });
+    await expect(swept.run()).rejects.toThrow('shutting down');
+    expect(swept.asked).toHaveLength(1);
+  });
+});
+
+describe('ownerCommands', () => {
+  const command = { format: 1, kind: 'sweep', sweep: 'consumers' } as const;
+
+  it('answers what the engine removed', async () => {
+    const commands = ownerCommands({
+      sweep: async (shard, token, kind) =>
+        shard === 3 && token === 9n && kind === 'consumers' ? 2 : undefined,
+    });
+    expect(await commands.execute(3, 9n, command)).toEqual({ format: 1, ok: true, removed: 2 });
+    expect(await commands.execute(3, 8n, command)).toMatchObject({
+      ok: false,
+      problem: { code: 'no-owner' },
+    });
+  });
+});

@@ -1,0 +1,110 @@
+import { done } from '@pawl/contracts';
+import type {
+  ClusterStatus,
+  FencingToken,
+  Installation,
+  SchemaValidator,
+  ShardClaim,
+  ShardHost,
+  ShardOwnership,
+} from '@pawl/engine';
+import { FakeSnapshotPublisher, FakeStatusStore, FakeTruthStore } from '@pawl/engine/testing';
+import type { SweepJobsOptions } from '@pawl/jobs';
+import type { OpenedMetadata, Rooms } from '../composition.js';
+
+const SHARDS = 4;
+const INSTALLATION: Installation = { name: 'main', id: 'test', generation: 1, shards: SHARDS };
+
+/** Claims every shard as soon as it is started. */
+class FakeOwnership implements ShardOwnership {
+  readonly nodeId = 'node-1';
+  #owned = false;
+
+  constructor(private readonly log: string[]) {}
+
+  async start(host: ShardHost): Promise<void> {
+    this.log.push('ownership started');
+    this.#owned = true;
+    for (const { shard } of this.map()) await host.claimed({ shard, token: 1n as FencingToken });
+  }
+
+  async stop(): Promise<void> {
+    this.log.push('ownership stopped');
+  }
+
+  map(): readonly ShardClaim[] {
+    return Array.from({ length: SHARDS }, (_, shard) =>
+      this.#owned ? { shard, owner: this.nodeId, token: 1n } : { shard, owner: null, token: null },
+    );
+  }
+
+  async status(): Promise<ClusterStatus> {
+    return {
+      nodes: [{ id: this.nodeId, state: 'ready' }],
+      quorum: { members: [this.nodeId], leader: this.nodeId, term: 1, revision: 1 },
+    };
+  }
+
+  recheck(): void {}
+}
+
+/** Rooms in memory that note what was opened and closed, in order. */
+export class FakeRooms implements Rooms {
+  readonly log: string[] = [];
+  readonly truth = new FakeTruthStore(INSTALLATION);
+  readonly publisher = new FakeSnapshotPublisher();
+  jobs: SweepJobsOptions | undefined;
+  /** Thrown by the room of that name when it is opened. */
+  readonly failures = new Map<keyof Rooms, Error>();
+
+  async openMetadata(): Promise<OpenedMetadata> {
+    this.#open('openMetadata', 'metadata opened');
+    return {
+      ownership: async () => new FakeOwnership(this.log),
+      healthy: async () => true,
+      close: async () => void this.log.push('metadata closed'),
+    };
+  }
+
+  async openTruth(): ReturnType<Rooms['openTruth']> {
+    this.#open('openTruth', 'truth opened');
+    const opened = {
+      truth: this.truth,
+      status: new FakeStatusStore(SHARDS),
+      close: async () => void this.log.push('truth closed'),
+    };
+    return opened as unknown as Awaited<ReturnType<Rooms['openTruth']>>;
+  }
+
+  async connectDistribution(): ReturnType<Rooms['connectDistribution']> {
+    this.#open('connectDistribution', 'distribution opened');
+    const distribution = {
+      connection: undefined,
+      publisher: this.publisher,
+      commands: { send: async () => ({ format: 1, ok: true, removed: 2 }) },
+      close: async () => void this.log.push('distribution closed'),
+    };
+    return distribution as unknown as Awaited<ReturnType<Rooms['connectDistribution']>>;
+  }
+
+  createSchemaValidator(): SchemaValidator {
+    this.#open('createSchemaValidator', 'validator opened');
+    return {
+      prepare: async () => done(undefined),
+      validate: async () => ({ kind: 'valid' }),
+      close: async () => void this.log.push('validator closed'),
+    };
+  }
+
+  async startSweepJobs(options: SweepJobsOptions): ReturnType<Rooms['startSweepJobs']> {
+    this.#open('startSweepJobs', 'jobs started');
+    this.jobs = options;
+    return { close: async () => void this.log.push('jobs closed') };
+  }
+
+  #open(room: keyof Rooms, entry: string): void {
+    const failure = this.failures.get(room);
+    if (failure !== undefined) throw failure;
+    this.log.push(entry);
+  }
+}

@@ -1,0 +1,70 @@
+import { createLogger, Metrics, type ReadinessCheck } from '@pawl/platform';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { AppModule } from '../app.module.js';
+import { createHttpApp } from '../http/create-http-app.js';
+import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
+import { FakeConfigEngine } from './fake-config-engine.js';
+
+export interface TestApp {
+  readonly app: NestFastifyApplication;
+  readonly engine: FakeConfigEngine;
+  readonly metrics: ControlPlaneMetrics;
+  readonly logged: Record<string, unknown>[];
+  readonly routes: { readonly method: string; readonly path: string }[];
+  /** Listens on a free port and says which. */
+  listen(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The real application over a fake engine. */
+export async function startTestApp(readiness: readonly ReadinessCheck[] = []): Promise<TestApp> {
+  const engine = new FakeConfigEngine();
+  const registry = new Metrics();
+  const metrics = new ControlPlaneMetrics(registry);
+  const logged: Record<string, unknown>[] = [];
+  const destination = {
+    write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>),
+  };
+  const status = { ownedShards: 4, servedShards: 3, pendingPublications: 2, liveConsumers: 20 };
+  const app = await createHttpApp({
+    module: AppModule.with({
+      engine,
+      engineStatus: () => status,
+      readiness,
+      metrics,
+      registry,
+    }),
+    host: '127.0.0.1',
+    allowedHosts: ['pawl.internal'],
+    logger: createLogger({ level: 'warn', destination }),
+    observe: (request) => metrics.request(request),
+  });
+  const routes: { method: string; path: string }[] = [];
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRoute', ({ method, url }) => {
+      for (const each of [method].flat()) routes.push({ method: each, path: url });
+    });
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+  const listen = async (): Promise<number> => {
+    await app.listen(0, '127.0.0.1');
+    return (app.getHttpServer().address() as AddressInfo).port;
+  };
+  return { app, engine, metrics, logged, routes, listen, close: () => app.close() };
+}
+
+/** Sends bytes as they are and resolves with everything that came back until the end. */
+export function exchange(port: number, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request));
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => (answer += chunk));
+    socket.on('end', () => resolve(answer));
+    socket.on('error', reject);
+  });
+}

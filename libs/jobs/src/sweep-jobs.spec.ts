@@ -1,0 +1,189 @@
+import type { SweepKind } from '@pawl/engine';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  QueueUnavailableError,
+  startSweepJobs,
+  SWEEP_KINDS,
+  type SweepJobs,
+  type SweepJobsOptions,
+} from './sweep-jobs.js';
+import { temporaryPostgres, type TemporaryPostgres } from './testing/temporary-postgres.js';
+
+let postgres: TemporaryPostgres;
+const running: SweepJobs[] = [];
+let installations = 0;
+
+beforeAll(async () => {
+  postgres = await temporaryPostgres();
+}, 60_000);
+afterAll(() => postgres.remove());
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((jobs) => jobs.close()));
+});
+
+const OFTEN = { idempotency: 100, consumers: 100, contents: 100 };
+const RARELY = { idempotency: 3_600_000, consumers: 3_600_000, contents: 3_600_000 };
+
+/** What sweepers and observers of one test were told, to be waited for. */
+class Log {
+  readonly entries: string[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  add(entry: string): void {
+    this.entries.push(entry);
+    for (const look of this.#waiting) look();
+  }
+
+  until(holds: (entries: readonly string[]) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!holds(this.entries)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  count(entry: string): number {
+    return this.entries.filter((each) => each === entry).length;
+  }
+}
+
+async function start(log: Log, over: Partial<SweepJobsOptions> = {}): Promise<SweepJobs> {
+  const jobs = await startSweepJobs({
+    postgresUrl: postgres.url,
+    redisUrl: null,
+    installation: `test${installations}`,
+    intervalMs: OFTEN,
+    sweeper: { sweep: async (kind) => (log.add(`sweep ${kind}`), 3) },
+    observer: {
+      swept: (kind, removed) => log.add(`swept ${kind} ${removed}`),
+      failed: (kind, error) => log.add(`failed ${kind} ${error.message}`),
+      disturbed: () => log.add('disturbed'),
+    },
+    ...over,
+  });
+  running.push(jobs);
+  return jobs;
+}
+
+describe('sweep jobs on PostgreSQL', () => {
+  it('sweep every kind, again and again, and tell what was removed', async () => {
+    installations += 1;
+    const log = new Log();
+    await start(log);
+    await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) >= 3));
+  });
+
+  it('run once per interval however many nodes run them, and start again on the same schedule', async () => {
+    installations += 1;
+    const log = new Log();
+    await Promise.all([1, 2, 3].map(() => start(log, { intervalMs: RARELY })));
+    await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) > 0));
+    await Promise.all(running.splice(0).map((jobs) => jobs.close()));
+    await start(log, { intervalMs: RARELY });
+    const schedulers = await schedulersOf(`test${installations}`);
+    expect(schedulers).toBe(SWEEP_KINDS.length);
+    for (const kind of SWEEP_KINDS) expect(log.count(`sweep ${kind}`)).toBeLessThanOrEqual(2);
+  });
+
+  it('go on after a sweep that failed', async () => {
+    installations += 1;
+    const log = new Log();
+    const sweeper = {
+      sweep: async (kind: SweepKind): Promise<number> => {
+        if (kind === 'contents') throw new Error('no owner');
+        return 1;
+      },
+    };
+    await start(log, { sweeper });
+    await log.until(() => log.count('failed contents no owner') >= 2);
+    await log.until(() => log.count('swept consumers 1') >= 2);
+  });
+
+  it('come back by themselves after PostgreSQL was away', async () => {
+    installations += 1;
+    const log = new Log();
+    await start(log);
+    await log.until(() => log.count('swept consumers 3') >= 1);
+    await postgres.crash();
+    await log.until(() => log.count('disturbed') >= 1);
+    await postgres.start();
+    const before = log.count('swept consumers 3');
+    await log.until(() => log.count('swept consumers 3') >= before + 2);
+  });
+
+  it('close although a sweep hangs', async () => {
+    installations += 1;
+    const log = new Log();
+    const sweeper = {
+      sweep: (kind: SweepKind, signal: AbortSignal) => {
+        log.add(`sweep ${kind}`);
+        signal.addEventListener('abort', () => log.add('told to give up'));
+        return new Promise<number>(() => undefined);
+      },
+    };
+    const jobs = await start(log, { sweeper });
+    await log.until((entries) => entries.length > 0);
+    await jobs.close();
+    expect(log.entries.some((entry) => entry.startsWith('swept'))).toBe(false);
+    expect(log.count('told to give up')).toBe(1);
+    expect(await connections()).toBe(0);
+  });
+
+  it('hold few connections', async () => {
+    installations += 1;
+    const log = new Log();
+    await start(log);
+    await log.until(() => log.count('swept contents 3') >= 2);
+    expect(await connections()).toBeLessThanOrEqual(6);
+  });
+});
+
+describe('sweep jobs that cannot run', () => {
+  it('say that there is no Redis client', async () => {
+    const starting = start(new Log(), { redisUrl: 'redis://u:hunter2@127.0.0.1:6379' });
+    await expect(starting).rejects.toThrow(QueueUnavailableError);
+    await expect(starting).rejects.toThrow(/^PAWL_REDIS_URL is set(?!.*hunter2).*\.$/);
+  });
+
+  it('reject when PostgreSQL is not there', async () => {
+    const starting = start(new Log(), { postgresUrl: 'postgresql://postgres@127.0.0.1:1/none' });
+    await expect(starting).rejects.toThrow(/ECONNREFUSED/);
+  });
+});
+
+async function query<T extends object>(sql: string, values: readonly unknown[] = []): Promise<T[]> {
+  const client = new Client({ connectionString: postgres.url });
+  await client.connect();
+  try {
+    return (await client.query<T>(sql, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Connections to the database besides the asking one. */
+async function connections(): Promise<number> {
+  const rows = await query<{ count: string }>(
+    `SELECT count(*) FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+  );
+  return Number(rows[0]?.count);
+}
+
+async function schedulersOf(installation: string): Promise<number> {
+  const { Queue } = await import('bullmq').then(({ withBackend, createPostgresBackend }) =>
+    withBackend(createPostgresBackend),
+  );
+  const connection = { connectionString: postgres.url, schema: 'pawl_jobs', max: 1 };
+  const queue = new Queue(`pawl-${installation}-sweeps`, { connection });
+  try {
+    return (await queue.getJobSchedulers()).length;
+  } finally {
+    await queue.close();
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
+export interface Endpoints {
+  /** Base URL of REST. */
+  readonly http: string;
+  readonly postgres: string;
+  readonly nats: string;
+  /** Process ids by part, `controlPlane` at least. */
+  readonly processes: Readonly<Record<string, number>>;
+}
+
+const NAME = 'endpoints.json';
+
+/** Replaces the file whole, on disk before it is seen: a reader never meets half of it. */
+export async function writeEndpoints(dataDir: string, endpoints: Endpoints): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  const temporary = join(dataDir, `${NAME}.${process.pid}.tmp`);
+  const file = await open(temporary, 'w', 0o644);
+  try {
+    await file.writeFile(`${JSON.stringify(endpoints, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, join(dataDir, NAME));
+}
+
+/** What the file says; `undefined` when it is not there or not readable as such. */
+export async function readEndpoints(dataDir: string): Promise<Endpoints | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(dataDir, NAME), 'utf8');
+  } catch {
+    return undefined;
+  }
+  try {
+    const value = JSON.parse(text) as Partial<Endpoints> | null;
+    return typeof value?.http === 'string' ? { ...NONE, ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const NONE = { http: '', postgres: '', nats: '', processes: {} } as const;
+
+/** Removes the file when it still names this process, at the end of an orderly stop. */
+export async function removeEndpoints(dataDir: string, processId: number): Promise<void> {
+  const endpoints = await readEndpoints(dataDir);
+  if (endpoints?.processes['controlPlane'] !== processId) return;
+  await rm(join(dataDir, NAME), { force: true });
+}

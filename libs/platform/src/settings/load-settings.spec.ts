@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { isLoopback, loadSettings, type LoadedSettings } from './load-settings.js';
+import { describeSettings } from './setting-table.js';
+import type { Settings } from './settings.js';
+
+function settingsOf(loaded: LoadedSettings): Settings {
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
+  return loaded.settings;
+}
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  const loaded = loadSettings(env);
+  return loaded.ok ? [] : loaded.problems;
+}
+
+describe('loadSettings', () => {
+  it('fills in every default from an empty environment', () => {
+    expect(settingsOf(loadSettings({}))).toEqual({
+      dataDir: '.pawl',
+      installation: 'main',
+      http: { host: '127.0.0.1', port: 7400, allowedHosts: [] },
+      postgres: { url: null, port: 7432 },
+      nats: { url: null, port: 7422 },
+      nodeId: 'node-1',
+      peers: [],
+      peerPort: 7480,
+      etcdPort: 7479,
+      metadata: { kind: 'embedded' },
+      shards: 64,
+      leaseTtlMs: 5000,
+      propagationBoundMs: 10_000,
+      sweepIntervalMs: 600_000,
+      redisUrl: null,
+      url: 'http://127.0.0.1:7400',
+      logLevel: 'info',
+    });
+  });
+
+  it('reads what is given', () => {
+    const settings = settingsOf(
+      loadSettings({
+        PAWL_HTTP_PORT: '0',
+        PAWL_HTTP_ALLOWED_HOSTS: 'Pawl.internal, pawl',
+        PAWL_POSTGRES_URL: 'postgres://u:p@db:5432/pawl',
+        PAWL_NATS_URL: 'nats://a:4222,nats://b:4222',
+        PAWL_PEERS: 'node-2=10.0.0.2:7480, node-3=[::1]:7480',
+        PAWL_METADATA: 'etcd://e1:2379,e2:2379',
+        PAWL_LOG_LEVEL: 'debug',
+      }),
+    );
+    expect(settings.http).toEqual({
+      host: '127.0.0.1',
+      port: 0,
+      allowedHosts: ['pawl.internal', 'pawl'],
+    });
+    expect(settings.postgres.url).toBe('postgres://u:p@db:5432/pawl');
+    expect(settings.peers).toEqual([
+      { id: 'node-2', host: '10.0.0.2', port: 7480 },
+      { id: 'node-3', host: '[::1]', port: 7480 },
+    ]);
+    expect(settings.metadata).toEqual({ kind: 'etcd', endpoints: ['e1:2379', 'e2:2379'] });
+    expect(settings.logLevel).toBe('debug');
+  });
+
+  it('takes an empty variable as not set', () => {
+    expect(settingsOf(loadSettings({ PAWL_HTTP_PORT: '', PAWL_REDIS_URL: ' ' }))).toMatchObject({
+      http: { port: 7400 },
+      redisUrl: null,
+    });
+  });
+
+  it.each([
+    ['PAWL_HTTP_PORT', '70000', 'a whole number from 0 to 65535, not "70000"'],
+    ['PAWL_HTTP_PORT', '74x', 'a whole number from 0 to 65535, not "74x"'],
+    ['PAWL_HTTP_PORT', '-1', 'a whole number from 0 to 65535, not "-1"'],
+    ['PAWL_INSTALLATION', 'Main', 'starting with a letter or digit, not "Main"'],
+    ['PAWL_SHARDS', '0', 'a whole number from 1 to 4096, not "0"'],
+    ['PAWL_LEASE_TTL_MS', '1e3', 'a whole number from 500 to 60000, not "1e3"'],
+    ['PAWL_LOG_LEVEL', 'loud', 'one of fatal, error, warn, info, debug, trace, silent'],
+    ['PAWL_METADATA', 'etcd://', 'embedded, or etcd://host:port'],
+    ['PAWL_METADATA', 'zookeeper', 'embedded, or etcd://host:port'],
+    ['PAWL_PEERS', 'node-2', 'id=host:port pairs'],
+    ['PAWL_PEERS', 'N=h:1', 'id=host:port pairs'],
+    ['PAWL_HTTP_HOST', 'a b', 'a host name or an IP address, not "a b"'],
+    ['PAWL_HTTP_ALLOWED_HOSTS', 'http://x', 'host names separated by commas'],
+  ])('refuses %s=%s in one clear sentence', (name, value, says) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`${name} must be `);
+    expect(problems[0]).toContain(says);
+    expect(problems[0]).toMatch(/\.$/);
+  });
+
+  it('names everything that is wrong at once', () => {
+    expect(problemsOf({ PAWL_SHARDS: 'x', PAWL_HTTP_PORT: 'y' })).toHaveLength(2);
+  });
+
+  it.each(['PAWL_POSTGRES_URL', 'PAWL_NATS_URL', 'PAWL_REDIS_URL', 'PAWL_URL'])(
+    'does not repeat a value of %s, which may hold a password',
+    (name) => {
+      const problems = problemsOf({ [name]: 'mysql://root:hunter2@db/pawl' });
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).not.toContain('hunter2');
+    },
+  );
+
+  it('demands PostgreSQL and NATS when peers run on other hosts', () => {
+    expect(problemsOf({ PAWL_PEERS: 'node-2=10.0.0.2:7480' })[0]).toContain('PAWL_POSTGRES_URL');
+    expect(problemsOf({ PAWL_PEERS: 'node-2=127.0.0.1:7481' })).toEqual([]);
+  });
+
+  it('refuses a peer that is named twice', () => {
+    expect(problemsOf({ PAWL_PEERS: 'b=localhost:1,b=localhost:2' })).toEqual([
+      'PAWL_PEERS names b twice.',
+    ]);
+  });
+
+  it('warns about names that are no settings and offers the nearest', () => {
+    const loaded = loadSettings({ PAWL_HTP_PORT: '1', PAWL_SOMETHING_ELSE: '1', HOME: '/' });
+    expect(loaded.ok && loaded.warnings).toEqual([
+      'PAWL_HTP_PORT is not a setting and is ignored; did you mean PAWL_HTTP_PORT?',
+      'PAWL_SOMETHING_ELSE is not a setting and is ignored.',
+    ]);
+  });
+});
+
+describe('describeSettings', () => {
+  it('lists every setting once, with a description, and defaults that load', () => {
+    const rows = describeSettings();
+    expect(new Set(rows.map((row) => row.name)).size).toBe(rows.length);
+    for (const row of rows) expect(row.description).toMatch(/^[A-Z].{10,}/);
+    const given = rows.flatMap((row) => (row.default === null ? [] : [[row.name, row.default]]));
+    expect(loadSettings(Object.fromEntries(given) as Record<string, string>)).toEqual(
+      loadSettings({}),
+    );
+  });
+});
+
+describe('isLoopback', () => {
+  it.each(['localhost', 'LOCALHOST', 'a.localhost', '127.0.0.1', '127.9.9.9', '::1', '[::1]'])(
+    'knows %s',
+    (host) => expect(isLoopback(host)).toBe(true),
+  );
+  it.each([
+    '10.0.0.1',
+    '0.0.0.0',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    '12.7.0.1',
+    '',
+  ])('not %s', (host) => expect(isLoopback(host)).toBe(false));
+});

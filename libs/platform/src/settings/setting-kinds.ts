@@ -1,0 +1,124 @@
+import { LOG_LEVELS, type MetadataSetting, type PeerSetting } from './settings.js';
+
+/**
+ * How one environment variable is read: `schema` checks its text after `convert` turned it into a
+ * JSON value, `expects` finishes the sentence "NAME must be …".
+ */
+export interface SettingKind<T> {
+  readonly schema: object;
+  readonly expects: string;
+  /** `undefined` when the text cannot be read at all. */
+  convert(text: string): T | undefined;
+}
+
+const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/;
+export const IDENTIFIER = '^[a-z0-9][a-z0-9_-]{0,31}$';
+
+export function text(expects: string, schema: object): SettingKind<string> {
+  return { schema: { type: 'string', ...schema }, expects, convert: (value) => value };
+}
+
+export function integer(minimum: number, maximum: number): SettingKind<number> {
+  return {
+    schema: { type: 'integer', minimum, maximum },
+    expects: `a whole number from ${minimum} to ${maximum}`,
+    convert: (value) => (/^[0-9]{1,15}$/.test(value) ? Number(value) : undefined),
+  };
+}
+
+/** `0`: any free port. */
+export const port = (): SettingKind<number> => integer(0, 65_535);
+
+export function url(protocols: readonly string[], example: string): SettingKind<string> {
+  return {
+    schema: { type: 'string', minLength: 1, maxLength: 2048 },
+    expects: `a URL such as ${example}`,
+    convert: (value) =>
+      value.split(',').every((part) => isUrl(part.trim(), protocols)) ? value : undefined,
+  };
+}
+
+function isUrl(value: string, protocols: readonly string[]): boolean {
+  if (!URL.canParse(value)) return false;
+  return protocols.includes(new URL(value).protocol);
+}
+
+export function oneOf<T extends string>(values: readonly T[]): SettingKind<T> {
+  return {
+    schema: { enum: values },
+    expects: `one of ${values.join(', ')}`,
+    convert: (value) => value as T,
+  };
+}
+
+export const logLevel = (): SettingKind<(typeof LOG_LEVELS)[number]> => oneOf(LOG_LEVELS);
+
+/** Host names separated by commas; `*` stands for any. */
+export function hostNames(): SettingKind<readonly string[]> {
+  return {
+    schema: {
+      type: 'array',
+      maxItems: 64,
+      items: { type: 'string', pattern: '^(\\*|[a-z0-9_]([a-z0-9_.-]{0,252}))$' },
+    },
+    expects: 'host names separated by commas, such as pawl.internal,pawl',
+    convert: (value) => list(value).map((name) => name.toLowerCase()),
+  };
+}
+
+/** `id=host:port`, separated by commas. */
+export function peers(): SettingKind<readonly PeerSetting[]> {
+  return {
+    schema: {
+      type: 'array',
+      maxItems: 9,
+      items: {
+        type: 'object',
+        properties: {
+          id: { type: 'string', pattern: IDENTIFIER },
+          port: { type: 'integer', minimum: 1, maximum: 65_535 },
+        },
+      },
+    },
+    expects: 'id=host:port pairs separated by commas, such as node-2=10.0.0.2:7480',
+    convert: (value) => all(list(value).map(peer)),
+  };
+}
+
+function peer(value: string): PeerSetting | undefined {
+  const [id = '', at = ''] = splitOnce(value, '=');
+  const match = HOST_PORT.exec(at);
+  if (match === null) return undefined;
+  return { id, host: match[1] ?? '', port: Number(match[2]) };
+}
+
+/** `embedded`, or `etcd://host:port,…`. */
+export function metadata(): SettingKind<MetadataSetting> {
+  return {
+    schema: { type: 'object' },
+    expects: 'embedded, or etcd://host:port with more host:port after commas',
+    convert: (value) => {
+      if (value === 'embedded') return { kind: 'embedded' };
+      if (!value.startsWith('etcd://')) return undefined;
+      const endpoints = list(value.slice('etcd://'.length));
+      const fine = endpoints.length > 0 && endpoints.every((endpoint) => HOST_PORT.test(endpoint));
+      return fine ? { kind: 'etcd', endpoints } : undefined;
+    },
+  };
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function all<T>(values: readonly (T | undefined)[]): readonly T[] | undefined {
+  return values.includes(undefined) ? undefined : (values as readonly T[]);
+}
+
+function splitOnce(value: string, separator: string): [string, string] {
+  const at = value.indexOf(separator);
+  return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + separator.length)];
+}
