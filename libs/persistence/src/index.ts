@@ -1,1 +1,3 @@
-export {};
+export { InstallationMismatchError, UnstorableTextError } from './errors.js';
+export { openTruth } from './open-truth.js';
+export type { OpenedTruth, OpenTruthOptions } from './open-truth.js';

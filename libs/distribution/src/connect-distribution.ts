@@ -1,0 +1,74 @@
+import { subjectsOf } from '@pawl/contracts';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { SnapshotPublisher } from '@pawl/engine';
+import type { Clock } from '@pawl/kernel';
+import { SILENT } from './connection/logger.js';
+import type { DistributionLogger } from './connection/logger.js';
+import { NatsLink } from './connection/nats-link.js';
+import { systemClock } from './connection/system-clock.js';
+import { OwnerCommandClient } from './commands/owner-command-client.js';
+import { JetStreamSnapshotPublisher } from './publication/jetstream-snapshot-publisher.js';
+import type { StorageLimits } from './publication/stream-config.js';
+
+export interface DistributionOptions {
+  /** One NATS URL or several (a list, or separated by commas), with credentials where needed. */
+  readonly servers: string | readonly string[];
+  /** The installation's name: part of subjects and streams. */
+  readonly installation: string;
+  /**
+   * The installation's random id, when it is known already: snapshots of other installations are
+   * then not read. Publishing goes by the installation that the snapshot itself names.
+   */
+  readonly installationId?: string;
+  readonly storage?: StorageLimits;
+  /** Deadline of one request to JetStream; default 3,000. */
+  readonly requestTimeoutMs?: number;
+  readonly logger?: DistributionLogger;
+  readonly clock?: Clock;
+}
+
+export interface Distribution {
+  /** The connection while NATS answers. */
+  readonly connection: NatsConnection | undefined;
+  readonly publisher: SnapshotPublisher;
+  readonly commands: OwnerCommandClient;
+  /** Flushes and closes; resolves within three seconds whatever is down. */
+  readonly close: () => Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 3_000;
+
+/**
+ * Resolves after the first attempt to connect, whether or not NATS answered: it is tried on for ever,
+ * and until it does every call throws `DistributionUnavailableError`. Rejects with a TypeError only,
+ * for a malformed installation name or server list.
+ */
+export async function connectDistribution(options: DistributionOptions): Promise<Distribution> {
+  const { installation, installationId, logger = SILENT, clock = systemClock } = options;
+  const subjects = subjectsOf(installation);
+  const link = await NatsLink.open({
+    servers: options.servers,
+    name: `pawl ${installation} publisher`,
+    logger,
+  });
+  const publisher = new JetStreamSnapshotPublisher({
+    link,
+    subjects,
+    ...(installationId === undefined ? {} : { installation: `${installation}/${installationId}` }),
+    storage: options.storage ?? {},
+    requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    clock,
+    logger,
+  });
+  return {
+    get connection() {
+      return link.connection;
+    },
+    publisher,
+    commands: new OwnerCommandClient(link, subjects),
+    close: () => {
+      publisher.close();
+      return link.close();
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { ManualTime } from '@pawl/kernel';
+import { subjectsOf } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
+import { recordingLogger, signal } from '../testing/recording.js';
+import { ContentStore } from './content-store.js';
+import type { JetStreamAccess, StoredMessage } from './jetstream-access.js';
+
+const TEXT = '{"a":1}';
+const HASH = sha256(TEXT);
+const HOUR_MS = 60 * 60 * 1000;
+const subjects = subjectsOf('main');
+const SUBJECT = subjects.content('acme', HASH);
+
+/** A stream in memory whose deletions the test lets through, and that counts its reads. */
+function memoryStream() {
+  const messages = new Map<string, StoredMessage>();
+  const deletion = signal();
+  let sequence = 0;
+  let reads = 0;
+  const read = (subject: string): Promise<StoredMessage | undefined> => {
+    reads += 1;
+    return Promise.resolve(messages.get(subject));
+  };
+  const access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'call'> = {
+    direct: (_, subject) => read(subject),
+    newest: (_, subject) => read(subject),
+    store: (subject, payload, expected) => {
+      const held = messages.get(subject)?.sequence ?? 0;
+      if (held !== expected.sequence) return Promise.resolve(false);
+      sequence += 1;
+      const data = Buffer.from(payload);
+      messages.set(subject, { sequence, data, header: () => '' });
+      return Promise.resolve(true);
+    },
+    call: async () => {
+      await deletion.promise;
+      messages.delete(SUBJECT);
+      return true as never;
+    },
+  };
+  return { access, messages, deletion, reads: () => reads };
+}
+
+function make() {
+  const stream = memoryStream();
+  const clock = new ManualTime();
+  let restored = (): void => undefined;
+  const store = new ContentStore({
+    access: stream.access,
+    keeper: {
+      run: (_, work) => work(),
+      onRestored: (listener) => (restored = listener),
+    },
+    subjects,
+    clock,
+    logger: recordingLogger(),
+  });
+  return { ...stream, clock, store, restored: () => restored() };
+}
+
+describe('ContentStore', () => {
+  it('stores only after a deletion of the same content that has begun', async () => {
+    const { store, messages, deletion } = make();
+    await store.store('acme', HASH, TEXT);
+    const removing = store.remove(SUBJECT, 1, 0);
+    const storing = store.store('acme', HASH, TEXT);
+    deletion.fire();
+    await storing;
+    expect(await removing).toBe(true);
+    expect(messages.has(SUBJECT)).toBe(true);
+  });
+
+  it('deletes nothing that is being stored', async () => {
+    const { store, messages, deletion } = make();
+    deletion.fire();
+    const storing = store.store('acme', HASH, TEXT);
+    expect(await store.remove(SUBJECT, 1, 0)).toBe(false);
+    await storing;
+    expect(messages.has(SUBJECT)).toBe(true);
+  });
+
+  it('deletes nothing that it saw more recently than asked', async () => {
+    const { store, clock, deletion } = make();
+    deletion.fire();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(10 * HOUR_MS);
+    expect(await store.remove(SUBJECT, 1, 11 * HOUR_MS)).toBe(false);
+    expect(await store.remove(SUBJECT, 1, 10 * HOUR_MS)).toBe(true);
+  });
+
+  it('asks about a content once an hour, and again after a restoration', async () => {
+    const { store, clock, reads, restored } = make();
+    await Promise.all([store.store('acme', HASH, TEXT), store.store('acme', HASH, TEXT)]);
+    await store.store('acme', HASH, TEXT);
+    expect(reads()).toBe(1);
+    clock.advance(HOUR_MS);
+    await store.store('acme', HASH, TEXT);
+    expect(reads()).toBe(2);
+    restored();
+    await store.store('acme', HASH, TEXT);
+    expect(reads()).toBe(3);
+  });
+
+  it('stores nothing under a hash that is not its own', async () => {
+    const { store, messages } = make();
+    await expect(store.store('acme', sha256('else'), TEXT)).rejects.toThrow(/its own hash/);
+    expect(messages.size).toBe(0);
+  });
+});

@@ -1,0 +1,111 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { headers as newHeaders } from '@nats-io/transport-node';
+import type { MsgHdrs } from '@nats-io/transport-node';
+import { CONTENT_ENCODING_HEADER } from '@pawl/contracts';
+import type { Subjects } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
+import { DistributionUnavailableError } from '@pawl/engine';
+import { assert } from '@pawl/kernel';
+import type { Clock } from '@pawl/kernel';
+import type { DistributionLogger } from '../connection/logger.js';
+import { decodeContent, encodeContent } from './content-codec.js';
+import type { JetStreamAccess, StoredMessage } from './jetstream-access.js';
+import { RecentKeys } from './recent-keys.js';
+import type { StreamKeeper } from './stream-keeper.js';
+
+const REMEMBERED = 10_000;
+/** A content seen in the stream is asked for again after this time. */
+const TRUSTED_MS = 60 * 60 * 1000;
+const ATTEMPTS = 8;
+
+interface ContentStoreOptions {
+  readonly access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'call'>;
+  readonly keeper: Pick<StreamKeeper, 'run' | 'onRestored'>;
+  readonly subjects: Subjects;
+  readonly clock: Clock;
+  readonly logger: DistributionLogger;
+}
+
+/** Keeps each content once per root and hash. Storing and removing one content never overlap. */
+export class ContentStore {
+  /** Subjects of contents that were seen intact in the stream. */
+  readonly #seen: RecentKeys;
+  readonly #storing = new Map<string, Promise<void>>();
+  readonly #removing = new Map<string, Promise<boolean>>();
+
+  constructor(private readonly options: ContentStoreOptions) {
+    this.#seen = new RecentKeys(REMEMBERED, options.clock);
+    options.keeper.onRestored(() => this.#seen.clear());
+  }
+
+  /** Resolves once the content can be read; concurrent calls for one content share the work. */
+  store(root: string, hash: string, text: string): Promise<void> {
+    const subject = this.options.subjects.content(root, hash);
+    if (this.#seen.notedWithin(subject, TRUSTED_MS)) return Promise.resolve();
+    const running = this.#storing.get(subject);
+    if (running !== undefined) return running;
+    const storing = this.#store(subject, hash, text).finally(() => this.#storing.delete(subject));
+    this.#storing.set(subject, storing);
+    return storing;
+  }
+
+  /**
+   * Deletes the message that holds a content, unless the content is being stored or was seen or
+   * stored within `olderThanMs`. Answers whether it was deleted.
+   */
+  async remove(subject: string, sequence: number, olderThanMs: number): Promise<boolean> {
+    if (this.#storing.has(subject) || this.#seen.notedWithin(subject, olderThanMs)) return false;
+    this.#seen.forget(subject);
+    const removing = this.#delete(subject, sequence).finally(() => this.#removing.delete(subject));
+    this.#removing.set(subject, removing);
+    return removing;
+  }
+
+  async #store(subject: string, hash: string, text: string): Promise<void> {
+    assert(sha256(text) === hash, 'a content is stored under its own hash');
+    await this.#removing.get(subject)?.catch(() => false);
+    await this.options.keeper.run(`storing ${subject}`, async () => {
+      const { access, subjects } = this.options;
+      const stream = subjects.contentStream;
+      let held = await access.direct(stream, subject);
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        if (held !== undefined && (await this.#isIntact(subject, hash, held))) return;
+        const content = await encodeContent(text);
+        const expected = { stream, sequence: held?.sequence ?? 0 };
+        const headers = encodingHeaders(content.encoding);
+        if (await access.store(subject, content.bytes, expected, headers)) return;
+        held = await access.newest(stream, subject);
+      }
+      throw new DistributionUnavailableError(`${subject} changed at every attempt to store it`);
+    });
+    this.#seen.note(subject);
+  }
+
+  async #isIntact(subject: string, hash: string, held: StoredMessage): Promise<boolean> {
+    const encoding = held.header(CONTENT_ENCODING_HEADER);
+    const text = await decodeContent({ bytes: held.data, encoding });
+    if (text !== undefined && sha256(text) === hash) return true;
+    this.options.logger.warn({ subject }, 'a stored content was not what its hash says; replaced');
+    return false;
+  }
+
+  async #delete(subject: string, sequence: number): Promise<boolean> {
+    const stream = this.options.subjects.contentStream;
+    try {
+      return await this.options.access.call(`deleting ${subject}`, ({ manager }) =>
+        manager.streams.deleteMessage(stream, sequence, false),
+      );
+    } catch (error) {
+      // Gone already, or replaced by a newer message.
+      if (error instanceof JetStreamApiError) return false;
+      throw error;
+    }
+  }
+}
+
+function encodingHeaders(encoding: string): MsgHdrs | undefined {
+  if (encoding === '') return undefined;
+  const headers = newHeaders();
+  headers.set(CONTENT_ENCODING_HEADER, encoding);
+  return headers;
+}

@@ -1,0 +1,114 @@
+import { FORMAT } from '@pawl/contracts';
+import type { Address, Push, Snapshot, Subjects } from '@pawl/contracts';
+import type { PublishOutcome, SnapshotPublisher } from '@pawl/engine';
+import type { Clock } from '@pawl/kernel';
+import { describeError } from '../connection/logger.js';
+import type { DistributionLogger } from '../connection/logger.js';
+import type { NatsLink } from '../connection/nats-link.js';
+import { ContentCollector } from './content-collector.js';
+import { ContentStore } from './content-store.js';
+import { JetStreamAccess } from './jetstream-access.js';
+import { SnapshotStore } from './snapshot-store.js';
+import { wantedStreams } from './stream-config.js';
+import type { StorageLimits } from './stream-config.js';
+import { StreamKeeper } from './stream-keeper.js';
+
+export interface JetStreamSnapshotPublisherOptions {
+  readonly link: NatsLink;
+  readonly subjects: Subjects;
+  /** `<name>/<id>`: snapshots of another installation are neither read nor respected. */
+  readonly installation?: string;
+  readonly storage: StorageLimits;
+  /** Deadline of one request to JetStream. */
+  readonly requestTimeoutMs: number;
+  readonly clock: Clock;
+  readonly logger: DistributionLogger;
+}
+
+/**
+ * The distribution on JetStream, nats-server 2.9 or later. Usable before NATS is: every call then
+ * throws `DistributionUnavailableError`, and listeners of `onRestored` are called once it answers.
+ */
+export class JetStreamSnapshotPublisher implements SnapshotPublisher {
+  readonly #keeper: StreamKeeper;
+  readonly #contents: ContentStore;
+  readonly #collector: ContentCollector;
+  readonly #snapshots: SnapshotStore;
+
+  constructor(private readonly options: JetStreamSnapshotPublisherOptions) {
+    const { link, subjects, clock, logger } = options;
+    const access = new JetStreamAccess(link, options.requestTimeoutMs);
+    const wanted = wantedStreams(subjects, options.storage);
+    this.#keeper = new StreamKeeper({ link, access, wanted, logger });
+    const common = { access, keeper: this.#keeper, subjects, clock, logger };
+    this.#contents = new ContentStore(common);
+    this.#collector = new ContentCollector({ ...common, contents: this.#contents });
+    this.#snapshots = new SnapshotStore(common);
+  }
+
+  /** Also throws `StreamSetupError` when the streams cannot be as they must. */
+  prepare(): Promise<void> {
+    return this.#keeper.ensure();
+  }
+
+  /** Connected, and the streams were there and right when last looked at. */
+  healthy(): boolean {
+    return this.#keeper.ready;
+  }
+
+  storeContent(root: string, hash: string, text: string): Promise<void> {
+    return this.#contents.store(root, hash, text);
+  }
+
+  publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
+    return this.#snapshots.publish(address, snapshot, JSON.stringify(snapshot));
+  }
+
+  /** Carries the snapshot itself when it is all that a consumer needs. Lost while NATS is down. */
+  push(address: Address, snapshot: Snapshot): void {
+    const { generation, version, hash } = snapshot;
+    const push: Push = { format: FORMAT, address: address.text, generation, version, hash };
+    const message = isWhole(snapshot) ? { ...push, snapshot } : push;
+    const subject = this.options.subjects.push(address);
+    try {
+      this.options.link.connection?.publish(subject, JSON.stringify(message));
+    } catch (error) {
+      this.options.logger.warn({ subject, error: describeError(error) }, 'a push was not sent');
+    }
+  }
+
+  read(address: Address): Promise<Snapshot | undefined> {
+    return this.#snapshots.read(address, this.options.installation);
+  }
+
+  collectContents(
+    root: string,
+    referenced: ReadonlySet<string>,
+    olderThanMs: number,
+  ): Promise<number> {
+    return this.#collector.collect(root, referenced, olderThanMs);
+  }
+
+  /** A listener that throws is logged; the others are still called. */
+  onRestored(listener: () => void): void {
+    this.#keeper.onRestored(() => {
+      try {
+        listener();
+      } catch (error) {
+        this.options.logger.error({ error: describeError(error) }, 'a listener threw');
+      }
+    });
+  }
+
+  /** Stops what runs in the background; the link is closed by whoever opened it. */
+  close(): void {
+    this.#keeper.close();
+  }
+}
+
+/** Every content is inline or absent: nothing more has to be fetched. */
+function isWhole(snapshot: Snapshot): boolean {
+  return Object.values(snapshot.variants).every(
+    (variant) => variant.inline !== undefined || variant.absent === true,
+  );
+}

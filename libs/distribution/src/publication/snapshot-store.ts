@@ -1,0 +1,104 @@
+import type { Address, Snapshot, Subjects } from '@pawl/contracts';
+import { parseMessage } from '@pawl/contracts/validate';
+import { DistributionUnavailableError } from '@pawl/engine';
+import type { PublishOutcome } from '@pawl/engine';
+import type { DistributionLogger } from '../connection/logger.js';
+import type { JetStreamAccess, StoredMessage } from './jetstream-access.js';
+import type { StreamKeeper } from './stream-keeper.js';
+
+/** Somebody else stored on the subject between our read and our write, each time. */
+const ATTEMPTS = 8;
+
+interface SnapshotStoreOptions {
+  readonly access: JetStreamAccess;
+  readonly keeper: StreamKeeper;
+  readonly subjects: Subjects;
+  readonly logger: DistributionLogger;
+}
+
+/** What a subject holds: a snapshot, or something else that may be overwritten, or nothing. */
+interface Held {
+  /** Sequence to expect when overwriting; 0 for nothing. */
+  readonly sequence: number;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/**
+ * Keeps the newest snapshot per address. Each write first reads what the stream's leader holds and
+ * expects just that, so no sequence is ever remembered: one from a stream that was deleted and made
+ * anew could fit by chance.
+ */
+export class SnapshotStore {
+  constructor(private readonly options: SnapshotStoreOptions) {}
+
+  /** See `SnapshotPublisher.publish`. `text` is the snapshot as JSON. */
+  publish(address: Address, snapshot: Snapshot, text: string): Promise<PublishOutcome> {
+    const subject = this.options.subjects.snapshot(address);
+    const stream = this.options.subjects.snapshotStream;
+    return this.options.keeper.run(`publishing ${subject}`, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        const held = await this.#held(address, snapshot.installation);
+        if (held.snapshot !== undefined && !isHigher(snapshot, held.snapshot)) {
+          return isSame(snapshot, held.snapshot)
+            ? { kind: 'same' }
+            : { kind: 'conflict', held: held.snapshot };
+        }
+        const expected = { stream, sequence: held.sequence };
+        if (await this.options.access.store(subject, text, expected)) return { kind: 'stored' };
+      }
+      throw new DistributionUnavailableError(`${subject} changed at every attempt to store it`);
+    });
+  }
+
+  /** See `SnapshotPublisher.read`; of `installation` only, when it is known. */
+  async read(address: Address, installation: string | undefined): Promise<Snapshot | undefined> {
+    const subject = this.options.subjects.snapshot(address);
+    const held = await this.options.keeper.run(`reading ${subject}`, () =>
+      this.#held(address, installation),
+    );
+    return held.snapshot;
+  }
+
+  async #held(address: Address, installation: string | undefined): Promise<Held> {
+    const { access, subjects, logger } = this.options;
+    const subject = subjects.snapshot(address);
+    const message = await access.newest(subjects.snapshotStream, subject);
+    if (message === undefined) return { sequence: 0, snapshot: undefined };
+    const parsed = parseSnapshot(message, address, installation);
+    if (typeof parsed !== 'string') return { sequence: message.sequence, snapshot: parsed };
+    logger.warn({ subject, reason: parsed }, 'not a snapshot of ours; it will be overwritten');
+    return { sequence: message.sequence, snapshot: undefined };
+  }
+}
+
+/** The snapshot, or what is wrong with it. */
+function parseSnapshot(
+  message: StoredMessage,
+  address: Address,
+  installation: string | undefined,
+): Snapshot | string {
+  const parsed = parseMessage('snapshot', parseJsonOrUndefined(message.data));
+  if (!parsed.ok) return parsed.message;
+  const snapshot = parsed.value;
+  if (snapshot.address !== address.text) return `it speaks of ${snapshot.address}`;
+  if (installation !== undefined && snapshot.installation !== installation) {
+    return `it belongs to installation ${snapshot.installation}`;
+  }
+  return snapshot;
+}
+
+function parseJsonOrUndefined(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHigher(a: Snapshot, b: Snapshot): boolean {
+  return a.generation === b.generation ? a.version > b.version : a.generation > b.generation;
+}
+
+function isSame(a: Snapshot, b: Snapshot): boolean {
+  return a.generation === b.generation && a.version === b.version && a.hash === b.hash;
+}

@@ -1,0 +1,60 @@
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import type { StreamConfig } from '@nats-io/jetstream';
+import type { Subjects } from '@pawl/contracts';
+
+/** How much JetStream may keep; what goes beyond is refused, never evicted. */
+export interface StorageLimits {
+  /** Copies of each stream, 1 to 5. Left as it is on a stream that exists when not given. */
+  readonly replicas?: number;
+  /** Bytes of all snapshots; unlimited when not given. */
+  readonly snapshotBytes?: number;
+  /** Bytes of all contents; unlimited when not given. */
+  readonly contentBytes?: number;
+}
+
+/** The settings of a stream that Pawl relies on; the others are the server's business. */
+export type WantedStream = Pick<StreamConfig, 'name'> & Partial<StreamConfig>;
+
+/**
+ * Both streams keep the newest message per subject and nothing else ever makes one go: a full stream
+ * refuses (`discard: new`; on a subject that has a message the newer still replaces it, measured on
+ * 2.9.10). Deleting single messages stays allowed: collection needs it.
+ */
+export function wantedStreams(subjects: Subjects, limits: StorageLimits): readonly WantedStream[] {
+  const common = {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_msgs_per_subject: 1,
+    max_msgs: -1,
+    max_age: 0,
+    max_msg_size: -1,
+    allow_direct: true,
+    deny_delete: false,
+    sealed: false,
+    ...(limits.replicas === undefined ? {} : { num_replicas: limits.replicas }),
+  };
+  return [
+    {
+      ...common,
+      name: subjects.snapshotStream,
+      subjects: [subjects.allSnapshots],
+      max_bytes: limits.snapshotBytes ?? -1,
+    },
+    {
+      ...common,
+      name: subjects.contentStream,
+      subjects: [subjects.allContents],
+      max_bytes: limits.contentBytes ?? -1,
+    },
+  ];
+}
+
+/** The settings in which a stream differs from what is wanted. */
+export function differences(wanted: WantedStream, actual: StreamConfig): Partial<StreamConfig> {
+  const entries = Object.entries(wanted).filter(([key, value]) => {
+    const held = (actual as unknown as Record<string, unknown>)[key];
+    return JSON.stringify(held) !== JSON.stringify(value);
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { address } from '@pawl/contracts';
+import type { Push, Snapshot } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
+import type { SnapshotPublisher } from '@pawl/engine';
+import { sampleSnapshot } from './sample-snapshot.js';
+
+/** One implementation of `SnapshotPublisher` over an empty store, as the suite looks at it. */
+export interface PublisherSubject {
+  readonly publisher: SnapshotPublisher;
+  /** A second publisher, of another node, over the same store. */
+  readonly other: SnapshotPublisher;
+  /** What a consumer would read. */
+  readContent(root: string, hash: string): Promise<string | undefined>;
+  /** The next push to an address; resolves once it is being waited for. */
+  nextPush(at: string): Promise<{ readonly push: Promise<Push> }>;
+  close(): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const PROD = address('acme/prod');
+
+/** What every `SnapshotPublisher` promises; `make` gives one that is prepared. */
+export function describeSnapshotPublisher(
+  name: string,
+  make: () => Promise<PublisherSubject>,
+): void {
+  describe(`${name} as a SnapshotPublisher`, () => {
+    let subject: PublisherSubject;
+    let publisher: SnapshotPublisher;
+
+    beforeEach(async () => {
+      subject = await make();
+      publisher = subject.publisher;
+    });
+    afterEach(() => subject.close());
+
+    it('is healthy once prepared, and can be prepared again', async () => {
+      await publisher.prepare();
+      expect(publisher.healthy()).toBe(true);
+    });
+
+    describe('snapshots', () => {
+      it('reads nothing where nothing was published', async () => {
+        expect(await publisher.read(PROD)).toBeUndefined();
+      });
+
+      it('reads what was stored, from any node', async () => {
+        const snapshot = sampleSnapshot({ content: { limits: { maxItems: 5 } } });
+        expect(await publisher.publish(PROD, snapshot)).toEqual({ kind: 'stored' });
+        expect(await publisher.read(PROD)).toEqual(snapshot);
+        expect(await subject.other.read(PROD)).toEqual(snapshot);
+      });
+
+      it('takes a snapshot that is there for the same, whatever its token and time', async () => {
+        await publisher.publish(PROD, sampleSnapshot());
+        const again: Snapshot = {
+          ...sampleSnapshot(),
+          fencingToken: '77',
+          publishedAt: '2027-01-01T00:00:00.000Z',
+        };
+        expect(await subject.other.publish(PROD, again)).toEqual({ kind: 'same' });
+        expect(await publisher.read(PROD)).toEqual(sampleSnapshot());
+      });
+
+      it('replaces an older one and is not replaced by it', async () => {
+        const [older, newer] = [sampleSnapshot({ version: 3 }), sampleSnapshot({ version: 7 })];
+        await publisher.publish(PROD, older);
+        expect(await subject.other.publish(PROD, newer)).toEqual({ kind: 'stored' });
+        expect(await publisher.publish(PROD, older)).toEqual({ kind: 'conflict', held: newer });
+        expect(await publisher.read(PROD)).toEqual(newer);
+      });
+
+      it('calls an equal version with another hash a conflict', async () => {
+        const held = sampleSnapshot({ mark: 'first' });
+        await publisher.publish(PROD, held);
+        const outcome = await subject.other.publish(PROD, sampleSnapshot({ mark: 'second' }));
+        expect(outcome).toEqual({ kind: 'conflict', held });
+        expect(await publisher.read(PROD)).toEqual(held);
+      });
+
+      it('lets a higher generation replace any version, never the other way', async () => {
+        const restored = sampleSnapshot({ generation: 2, version: 1 });
+        await publisher.publish(PROD, sampleSnapshot({ version: 90 }));
+        expect(await publisher.publish(PROD, restored)).toEqual({ kind: 'stored' });
+        const outcome = await publisher.publish(PROD, sampleSnapshot({ version: 91 }));
+        expect(outcome).toEqual({ kind: 'conflict', held: restored });
+      });
+
+      it('keeps addresses apart', async () => {
+        const texts = ['acme', 'acme/prod', 'acme:prod', 'acme/prod:config2', 'acme/prod/config'];
+        for (const [index, at] of texts.entries()) {
+          const snapshot = sampleSnapshot({ at, version: index + 1 });
+          expect(await publisher.publish(address(at), snapshot)).toEqual({ kind: 'stored' });
+        }
+        for (const [index, at] of texts.entries()) {
+          expect((await publisher.read(address(at)))?.version).toBe(index + 1);
+        }
+      });
+
+      it('lets exactly one of two racing publishers win each version', async () => {
+        for (let version = 1; version <= 50; version += 1) {
+          const left = sampleSnapshot({ version, mark: 'left' });
+          const right = sampleSnapshot({ version, mark: 'right' });
+          const outcomes = await Promise.all([
+            publisher.publish(PROD, left),
+            subject.other.publish(PROD, right),
+          ]);
+          const winner = outcomes[0].kind === 'stored' ? left : right;
+          const lost = { kind: 'conflict', held: winner };
+          expect(outcomes).toEqual(
+            winner === left ? [{ kind: 'stored' }, lost] : [lost, { kind: 'stored' }],
+          );
+          expect(await publisher.read(PROD)).toEqual(winner);
+        }
+      });
+
+      it('ends at the newest when many versions arrive in any order', async () => {
+        const versions = Array.from({ length: 30 }, (_, index) => ((index * 7) % 30) + 1);
+        await Promise.all(
+          versions.map((version, index) => {
+            const by = index % 2 === 0 ? publisher : subject.other;
+            return by.publish(PROD, sampleSnapshot({ version })).catch(() => undefined);
+          }),
+        );
+        await publisher.publish(PROD, sampleSnapshot({ version: 30 }));
+        expect((await publisher.read(PROD))?.version).toBe(30);
+      });
+    });
+
+    describe('pushes', () => {
+      it('carry the snapshot when all of it is inline', async () => {
+        const snapshot = sampleSnapshot({ content: { a: 1 } });
+        const { push } = await subject.nextPush('acme/prod');
+        publisher.push(PROD, snapshot);
+        const { generation, version, hash } = snapshot;
+        expect(await push).toEqual({
+          format: 1,
+          address: 'acme/prod',
+          generation,
+          version,
+          hash,
+          snapshot,
+        });
+      });
+
+      it('carry it when it is absent, and not when a content has to be fetched', async () => {
+        const absent = await subject.nextPush('acme/prod');
+        publisher.push(PROD, sampleSnapshot({ content: null }));
+        expect((await absent.push).snapshot).toBeDefined();
+        const apart = await subject.nextPush('acme/prod');
+        publisher.push(PROD, sampleSnapshot({ content: '{"large":true}' }));
+        expect((await apart.push).snapshot).toBeUndefined();
+      });
+    });
+
+    describe('contents', () => {
+      const store = async (text: string, root = 'acme'): Promise<string> => {
+        await publisher.storeContent(root, sha256(text), text);
+        return sha256(text);
+      };
+
+      it('are readable when stored, and storing them again succeeds', async () => {
+        const text = JSON.stringify({ text: 'x'.repeat(20_000) });
+        const hash = await store(text);
+        await Promise.all([
+          publisher.storeContent('acme', hash, text),
+          subject.other.storeContent('acme', hash, text),
+        ]);
+        expect(await subject.readContent('acme', hash)).toBe(text);
+      });
+
+      it('are each root’s own', async () => {
+        const hash = await store('{"a":1}');
+        expect(await subject.readContent('other', hash)).toBeUndefined();
+      });
+
+      it('are collected when nothing names them, in their root only', async () => {
+        const named = await store('{"named":true}');
+        const unnamed = await store('{"named":false}');
+        const elsewhere = await store('{"named":false}', 'other');
+        expect(await publisher.collectContents('acme', new Set([named]), 0)).toBe(1);
+        expect(await subject.readContent('acme', named)).toBe('{"named":true}');
+        expect(await subject.readContent('acme', unnamed)).toBeUndefined();
+        expect(await subject.readContent('other', elsewhere)).toBe('{"named":false}');
+        expect(await publisher.collectContents('acme', new Set([named]), 0)).toBe(0);
+      });
+
+      it('are kept while they are young', async () => {
+        const hash = await store('{"young":true}');
+        expect(await publisher.collectContents('acme', new Set(), DAY_MS)).toBe(0);
+        expect(await subject.other.collectContents('acme', new Set(), DAY_MS)).toBe(0);
+        expect(await subject.readContent('acme', hash)).toBe('{"young":true}');
+      });
+
+      it('can be stored again after they were collected', async () => {
+        const hash = await store('{"again":1}');
+        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+        await store('{"again":1}');
+        expect(await subject.readContent('acme', hash)).toBe('{"again":1}');
+      });
+
+      it('of a root without any are none to collect', async () => {
+        expect(await publisher.collectContents('nobody', new Set(), 0)).toBe(0);
+      });
+    });
+  });
+}

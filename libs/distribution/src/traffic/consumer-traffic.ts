@@ -1,0 +1,21 @@
+import type { Ack, Hello, HelloReply } from '@pawl/contracts';
+import type { ConsumerRef } from '@pawl/engine';
+import type { OwnerCommand, OwnerCommandReply } from '../commands/owner-command.message.js';
+
+/** What consumers say, checked and decoded; `ConfigEngine` is one. */
+export interface ConsumerTraffic {
+  /** `undefined`: this node does not own the root's shard, and gives no answer. */
+  hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined>;
+  /** Called very often; must not block. */
+  ack(from: ConsumerRef, ack: Ack): void;
+}
+
+/** What other nodes ask of the owner of a shard. */
+export interface OwnerCommands {
+  /** Refuses with the code `no-owner` when this node does not own the shard under that token. */
+  execute(shard: number, token: bigint, command: OwnerCommand): Promise<OwnerCommandReply>;
+}
+
+/** Injection tokens of the two. */
+export const CONSUMER_TRAFFIC = Symbol('ConsumerTraffic');
+export const OWNER_COMMANDS = Symbol('OwnerCommands');

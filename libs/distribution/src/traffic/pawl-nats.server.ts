@@ -1,0 +1,218 @@
+import { NatsContext, Server, Transport } from '@nestjs/microservices';
+import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { subjectsOf } from '@pawl/contracts';
+import type { Subjects } from '@pawl/contracts';
+import { lastValueFrom } from 'rxjs';
+import { describeError, SILENT } from '../connection/logger.js';
+import type { DistributionLogger } from '../connection/logger.js';
+import { NatsLink } from '../connection/nats-link.js';
+import { systemClock } from '../connection/system-clock.js';
+import type { DroppedMessages, TrafficKind } from './dropped-messages.js';
+import { PendingRequests } from './pending-requests.js';
+import { COMMAND_PATTERN } from './traffic-subject.js';
+
+export interface PawlNatsServerOptions {
+  /** As in `DistributionOptions`. */
+  readonly servers: string | readonly string[];
+  readonly installation: string;
+  readonly dropped: DroppedMessages;
+  /**
+   * `all` (the default) hears every command and leaves refusing to the handler: right for a single
+   * node. `owned` hears those for shards given to {@link PawlNatsServer.claim} only, so that a command
+   * that nobody owns finds no responder at once: what several nodes need.
+   */
+  readonly commandSubjects?: 'all' | 'owned';
+  readonly logger?: DistributionLogger;
+}
+
+type Listener = () => void;
+
+/** Larger heartbeats and acks than any that `LIMITS` allow in practice. */
+const MAX_MESSAGE_BYTES = 512 * 1024;
+const MAX_PENDING = 2_000;
+const REQUEST_MAX_MS = 60_000;
+const CLOSE_GRACE_MS = 1_000;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Nest transport that speaks the contract's JSON itself: what is on the subject is what the handler
+ * gets, and what it returns is the reply; `undefined` gives none. Handler patterns are relative to
+ * `pawl.<installation>`. Listens before NATS does, and again whenever NATS is back.
+ */
+export class PawlNatsServer
+  extends Server<{ up: Listener; down: Listener }>
+  implements CustomTransportStrategy
+{
+  override readonly transportId = Transport.NATS;
+  readonly #subjects: Subjects;
+  readonly #log: DistributionLogger;
+  readonly #pending = new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock);
+  #link: NatsLink | undefined;
+  #connection: NatsConnection | undefined;
+  #subscriptions: Subscription[] = [];
+  /** Subscription (none while there is no connection) by subject of a claimed shard. */
+  readonly #claims = new Map<string, Subscription | undefined>();
+  readonly #listeners = { up: new Set<Listener>(), down: new Set<Listener>() };
+
+  constructor(private readonly options: PawlNatsServerOptions) {
+    super();
+    this.#subjects = subjectsOf(options.installation);
+    this.#log = options.logger ?? SILENT;
+  }
+
+  /** Calls back once it listens, or, while NATS is down, after the first attempt. */
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      const { value: link, attempted } = NatsLink.start({
+        servers: this.options.servers,
+        name: `pawl ${this.options.installation} traffic`,
+        logger: this.#log,
+      });
+      this.#link = link;
+      link.observe({
+        opened: (connection) => this.#subscribeAll(connection),
+        up: () => this.#announce('up'),
+        down: () => this.#announce('down'),
+      });
+      await attempted;
+      await link.run((connection) => connection.flush()).catch(() => undefined);
+    } catch (error) {
+      callback(error);
+      return;
+    }
+    callback();
+  }
+
+  /** Takes nothing more, lets what is being answered be answered for a moment, and closes. */
+  async close(): Promise<void> {
+    for (const subscription of [...this.#subscriptions, ...this.#claims.values()]) {
+      subscription?.unsubscribe();
+    }
+    await this.#pending.idle(CLOSE_GRACE_MS);
+    await this.#link?.close();
+  }
+
+  on<Event extends 'up' | 'down'>(event: Event, callback: Listener): void {
+    this.#listeners[event].add(callback);
+  }
+
+  /** The `NatsConnection`; throws when NATS never answered. */
+  unwrap<T>(): T {
+    if (this.#connection === undefined) throw new Error('NATS has not been connected yet');
+    return this.#connection as T;
+  }
+
+  /** Hears commands for a shard under this token; see `commandSubjects`. */
+  claim(shard: number, token: bigint): void {
+    const subject = this.#subjects.command(shard, token);
+    if (!this.#claims.has(subject)) this.#claims.set(subject, this.#subscribeClaim(subject));
+  }
+
+  /** Hears them no more. */
+  release(shard: number, token: bigint): void {
+    const subject = this.#subjects.command(shard, token);
+    this.#claims.get(subject)?.unsubscribe();
+    this.#claims.delete(subject);
+  }
+
+  #announce(event: 'up' | 'down'): void {
+    this._status$.next(event === 'up' ? 'connected' : 'disconnected');
+    for (const listener of this.#listeners[event]) listener();
+  }
+
+  #subscribeAll(connection: NatsConnection): void {
+    this.#connection = connection;
+    this.#subscriptions = [];
+    for (const [pattern, handler] of this.messageHandlers) {
+      if (pattern === COMMAND_PATTERN && this.options.commandSubjects === 'owned') continue;
+      const subject = `${this.#subjects.prefix}.${pattern}`;
+      this.#subscriptions.push(this.#subscribe(connection, subject, handler));
+    }
+    for (const subject of this.#claims.keys()) {
+      this.#claims.set(subject, this.#subscribeClaim(subject));
+    }
+  }
+
+  #subscribeClaim(subject: string): Subscription | undefined {
+    const handler = this.messageHandlers.get(COMMAND_PATTERN);
+    if (this.options.commandSubjects !== 'owned' || handler === undefined) return undefined;
+    if (this.#connection === undefined || this.#connection.isClosed()) return undefined;
+    return this.#subscribe(this.#connection, subject, handler);
+  }
+
+  #subscribe(connection: NatsConnection, subject: string, handler: MessageHandler): Subscription {
+    const kind = subject.slice(this.#subjects.prefix.length + 1).split('.')[0] as TrafficKind;
+    return connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) {
+          this.#log.error({ subject, error: describeError(error) }, 'NATS refuses a subscription');
+          return;
+        }
+        const data = this.#parse(kind, message);
+        if (data === undefined) return;
+        const received = { kind, message, json: data.json };
+        if (handler.isEventHandler === true) void this.#handleEvent(handler, received);
+        else void this.#handleRequest(handler, received);
+      },
+    });
+  }
+
+  /** The message's JSON in a box; `undefined` once it is dropped. */
+  #parse(kind: TrafficKind, { subject, data }: Msg): { readonly json: unknown } | undefined {
+    const bytes = data.length;
+    if (bytes > MAX_MESSAGE_BYTES) {
+      this.options.dropped.drop(kind, 'oversized', () => ({ subject, bytes }));
+      return undefined;
+    }
+    try {
+      return { json: JSON.parse(utf8.decode(data)) as unknown };
+    } catch (error) {
+      const reason = describeError(error);
+      this.options.dropped.drop(kind, 'malformed', () => ({ subject, bytes, reason }));
+      return undefined;
+    }
+  }
+
+  async #handleEvent(handler: MessageHandler, received: Received): Promise<void> {
+    try {
+      await handler(received.json, contextOf(received));
+    } catch (error) {
+      this.#failed(received, error);
+    }
+  }
+
+  async #handleRequest(handler: MessageHandler, received: Received): Promise<void> {
+    const { kind, message } = received;
+    const request = this.#pending.begin();
+    if (request === undefined) {
+      this.options.dropped.drop(kind, 'overloaded', () => ({ subject: message.subject }));
+      return;
+    }
+    try {
+      const result: unknown = await handler(received.json, contextOf(received));
+      const reply = await lastValueFrom(this.transformToObservable(result));
+      if (reply !== undefined) message.respond(JSON.stringify(reply));
+    } catch (error) {
+      this.#failed(received, error);
+    } finally {
+      this.#pending.end(request);
+    }
+  }
+
+  #failed({ kind, message }: Received, error: unknown): void {
+    const { subject } = message;
+    this.options.dropped.drop(kind, 'failed', () => ({ subject, error: describeError(error) }));
+  }
+}
+
+interface Received {
+  readonly kind: TrafficKind;
+  readonly message: Msg;
+  readonly json: unknown;
+}
+
+function contextOf({ message }: Received): NatsContext {
+  return new NatsContext([message.subject, message.headers]);
+}

@@ -1,0 +1,62 @@
+import 'reflect-metadata';
+import type { Pool } from 'pg';
+import { DataSource } from 'typeorm';
+import { ENTITIES } from './entities/index.js';
+import { Tables1764000000000 } from './migrations/1764000000000-tables.js';
+import { Functions1764000000001 } from './migrations/1764000000001-functions.js';
+
+export interface SessionOptions {
+  readonly url: string;
+  /** Shown in `pg_stat_activity`; at most 63 bytes count. */
+  readonly applicationName: string;
+  readonly poolSize: number;
+  /** How long PostgreSQL works on one statement before it takes it back, milliseconds. */
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly idleInTransactionTimeoutMs: number;
+  /** How long an answer, a connection or a place in the pool is waited for, milliseconds. */
+  readonly answerTimeoutMs: number;
+  /** A connection nobody was using broke; the pool makes another when it needs one. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+/** What the server side of every session is set to, beside the time-outs. */
+const SERVER_SETTINGS = [
+  '-c default_transaction_isolation=read\\ committed',
+  '-c timezone=UTC',
+  '-c tcp_keepalives_idle=10',
+  '-c tcp_keepalives_interval=2',
+  '-c tcp_keepalives_count=3',
+].join(' ');
+
+/** The model (entities and migrations) over a pool of sessions that are bounded in every wait. */
+export function createDataSource(options: SessionOptions): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: options.url,
+    entities: ENTITIES,
+    migrations: [Tables1764000000000, Functions1764000000001],
+    migrationsTableName: 'pawl_migration',
+    synchronize: false,
+    installExtensions: false,
+    logging: false,
+    poolSize: options.poolSize,
+    connectTimeoutMS: options.answerTimeoutMs,
+    applicationName: options.applicationName,
+    poolErrorHandler: options.onIdleError,
+    extra: {
+      options: SERVER_SETTINGS,
+      statement_timeout: options.statementTimeoutMs,
+      lock_timeout: options.lockTimeoutMs,
+      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+      query_timeout: options.answerTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    },
+  });
+}
+
+/** The pool under an initialized data source of {@link createDataSource}. */
+export function poolOf(dataSource: DataSource): Pool {
+  return (dataSource.driver as unknown as { readonly master: Pool }).master;
+}

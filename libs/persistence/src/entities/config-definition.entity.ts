@@ -1,0 +1,34 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { safeInteger } from './transformers.js';
+
+const primaryKeyConstraintName = 'config_definition_pkey';
+
+/** One immutable definition version. */
+@Entity('config_definition')
+export class ConfigDefinitionEntity {
+  @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName })
+  address!: string;
+
+  @PrimaryColumn({ type: 'bigint', transformer: safeInteger, primaryKeyConstraintName })
+  version!: number;
+
+  /** Canonical JSON as text, since `jsonb` refuses U+0000 and reorders; `null`: abstract. */
+  @Column({ type: 'text', nullable: true })
+  document!: string | null;
+
+  @Column({ name: 'document_hash', type: 'text', nullable: true })
+  documentHash!: string | null;
+
+  /** Names a row of `config_schema` of the same address. */
+  @Column({ name: 'schema_hash', type: 'text', nullable: true })
+  schemaHash!: string | null;
+
+  @Column({ type: 'text' })
+  author!: string;
+
+  @Column({ name: 'created_at', type: 'timestamptz', precision: 3 })
+  createdAt!: Date;
+
+  @Column({ type: 'text', nullable: true })
+  message!: string | null;
+}

@@ -1,0 +1,43 @@
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
+import { safeInteger } from './transformers.js';
+
+/** One line of history (by address) and audit (over all), written with the change itself. */
+@Entity('history_entry')
+@Index('history_entry_address', ['address', 'sequence'])
+export class HistoryEntryEntity {
+  @PrimaryGeneratedColumn('increment', {
+    type: 'bigint',
+    primaryKeyConstraintName: 'history_entry_pkey',
+  })
+  sequence!: string;
+
+  @Column({ type: 'text', collation: 'C' })
+  address!: string;
+
+  @Column({ type: 'timestamptz', precision: 3 })
+  at!: Date;
+
+  @Column({ type: 'text' })
+  author!: string;
+
+  @Column({ type: 'text' })
+  kind!: 'definition' | 'release';
+
+  @Column({ type: 'bigint', nullable: true, transformer: safeInteger })
+  version!: number | null;
+
+  @Column({ name: 'release_version', type: 'bigint', nullable: true, transformer: safeInteger })
+  releaseVersion!: number | null;
+
+  @Column({ type: 'text', nullable: true })
+  action!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  message!: string | null;
+
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
+
+  @Column({ type: 'boolean' })
+  forced!: boolean;
+}

@@ -1,0 +1,27 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { bigInteger } from './transformers.js';
+
+/** The highest token seen for a shard: who holds exactly this one may write. It only grows. */
+@Entity('shard_fence')
+export class ShardFenceEntity {
+  @PrimaryColumn({ type: 'integer', primaryKeyConstraintName: 'shard_fence_pkey' })
+  shard!: number;
+
+  @Column({ type: 'bigint', transformer: bigInteger })
+  token!: bigint;
+
+  /** Node id of the owner that raised it. */
+  @Column({ type: 'text' })
+  owner!: string;
+
+  /** Checked together with the token, so that a token of another installation never fits. */
+  @Column({ type: 'uuid' })
+  installation!: string;
+
+  @Column({ name: 'raised_at', type: 'timestamptz', precision: 3 })
+  raisedAt!: Date;
+
+  /** Of the PostgreSQL cluster in which it was raised. */
+  @Column({ name: 'system_identifier', type: 'bigint', transformer: bigInteger })
+  systemIdentifier!: bigint;
+}

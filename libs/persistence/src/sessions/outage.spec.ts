@@ -1,0 +1,220 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createConnection, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { OutcomeUnknownError, TruthUnavailableError } from '@pawl/engine';
+import { openTruth } from '../open-truth.js';
+import type { OpenedTruth, OpenTruthOptions } from '../open-truth.js';
+import { Blocker, WAITS_FOR } from '../testing/blocker.js';
+import { changeset, definition, fenceOf, record, written } from '../testing/changesets.js';
+import { dumpTruth } from '../testing/dump-truth.js';
+import { START_HOOK_MS, startPostgres } from '../testing/postgres-server.js';
+import type { PostgresServer } from '../testing/postgres-server.js';
+
+const FENCE = fenceOf(7, 20);
+const FIRST = changeset({
+  definitions: [definition('acme', 1)],
+  history: [written('acme', 1)],
+  idempotency: record('key'),
+});
+
+let server: PostgresServer;
+let url: string;
+let opened: OpenedTruth;
+let blocker: Blocker;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  server = await startPostgres();
+}, START_HOOK_MS);
+afterAll(() => server.stop());
+
+beforeEach(async () => {
+  url = await server.createDatabase();
+}, START_HOOK_MS);
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+async function open(options: Partial<OpenTruthOptions> = {}): Promise<void> {
+  opened = await openTruth({
+    url,
+    installation: 'main',
+    shards: 64,
+    nodeId: 'node-1',
+    ...options,
+  });
+  cleanups.push(() => opened.close());
+  expect(await opened.truth.raiseFence(FENCE, 'node-1')).toBe('raised');
+  blocker = await Blocker.open(url);
+  cleanups.push(() => blocker.close().catch(() => undefined));
+}
+
+describe('a commit', () => {
+  it('whose connection breaks before the answer has an unknown outcome', async () => {
+    const idle: Error[] = [];
+    await open({ onIdleError: (error) => idle.push(error) });
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    const commit = opened.truth.commit(FENCE, FIRST);
+    const caught = commit.catch((error: unknown) => error);
+    await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+    await server.restart();
+    expect(await caught).toBeInstanceOf(OutcomeUnknownError);
+    expect(await opened.truth.commit(FENCE, FIRST)).toEqual({ kind: 'committed' });
+    expect(await opened.truth.healthy()).toBe(true);
+  });
+
+  it('that waits too long for a lock surely changes nothing', async () => {
+    await open();
+    const before = await dumpTruth(url);
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    await expect(opened.truth.commit(FENCE, FIRST)).rejects.toThrow(TruthUnavailableError);
+    await blocker.release();
+    expect(await dumpTruth(url)).toEqual(before);
+    expect(await opened.truth.commit(FENCE, FIRST)).toEqual({ kind: 'committed' });
+  });
+
+  it('that runs into its statement time-out surely changes nothing', async () => {
+    await open();
+    await opened.dataSource.query(`
+      CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(20); RETURN NULL; END'`);
+    await opened.dataSource.query(
+      'CREATE TRIGGER slow AFTER INSERT ON history_entry EXECUTE FUNCTION slow()',
+    );
+    const before = await dumpTruth(url);
+    const commit = opened.truth.commit(FENCE, FIRST);
+    await expect(commit).rejects.toThrow(TruthUnavailableError);
+    await expect(commit).rejects.toThrow(/statement timeout/);
+    expect(await dumpTruth(url)).toEqual(before);
+  });
+
+  describe('that others make fail', () => {
+    beforeEach(async () => {
+      await open();
+      await opened.dataSource.query('CREATE SEQUENCE attempts MINVALUE -99');
+      await opened.dataSource.query(`
+        CREATE FUNCTION unlucky() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            IF nextval('attempts') < 3 THEN
+              RAISE EXCEPTION 'unlucky' USING ERRCODE = 'deadlock_detected';
+            END IF;
+            RETURN NULL;
+          END $$`);
+      await opened.dataSource.query(
+        'CREATE TRIGGER unlucky AFTER INSERT ON history_entry EXECUTE FUNCTION unlucky()',
+      );
+    });
+
+    const startAt = (first: number): Promise<unknown> =>
+      opened.dataSource.query(`ALTER SEQUENCE attempts RESTART ${first}`);
+
+    it('is repeated', async () => {
+      await startAt(1);
+      expect(await opened.truth.commit(FENCE, FIRST)).toEqual({ kind: 'committed' });
+      const [tried] = await opened.dataSource.query<{ last_value: string }[]>(
+        'SELECT last_value FROM attempts',
+      );
+      expect(tried?.last_value).toBe('3');
+    });
+
+    it('is given up after a few attempts', async () => {
+      await startAt(-99);
+      await expect(opened.truth.commit(FENCE, FIRST)).rejects.toThrow(TruthUnavailableError);
+      expect(await opened.truth.readAudit({ limit: 10 })).toEqual([]);
+    });
+
+    it('reads the fence again when it is repeated', async () => {
+      await startAt(2);
+      await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+      const commit = opened.truth.commit(FENCE, FIRST);
+      await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+      await opened.dataSource.query('UPDATE shard_fence SET token = 21');
+      await blocker.release();
+      expect(await commit).toEqual({ kind: 'fenced', token: 21n });
+    });
+  });
+
+  it('to a server that is gone is surely not done, once no connection is left', async () => {
+    const link = await Link.open(url);
+    cleanups.push(() => link.close());
+    await open({ url: link.url });
+    await link.close();
+    const gone = await opened.truth.commit(FENCE, FIRST).catch((error: unknown) => error);
+    const unreachable = [TruthUnavailableError, OutcomeUnknownError];
+    expect(unreachable.some((type) => gone instanceof type)).toBe(true);
+    await expect(opened.truth.commit(FENCE, FIRST)).rejects.toThrow(TruthUnavailableError);
+    expect(await opened.truth.healthy()).toBe(false);
+    await expect(opened.truth.loadShard(FENCE)).rejects.toThrow(TruthUnavailableError);
+  });
+});
+
+describe('reading a root again after an unknown outcome', () => {
+  it('ends the session whose answer was lost before it looks', async () => {
+    const link = await Link.open(url);
+    cleanups.push(() => link.close());
+    await open({ url: link.url, leaseTtlMs: 120_000 });
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    const lost = opened.truth.commit(FENCE, FIRST).catch((error: unknown) => error);
+    await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+    link.forgetClients();
+    expect(await lost).toBeInstanceOf(OutcomeUnknownError);
+    expect(await opened.truth.loadRoot(FENCE, 'acme')).toEqual([]);
+    await blocker.release();
+    expect(await opened.truth.loadRoot(FENCE, 'acme')).toEqual([]);
+    expect(await opened.truth.commit(FENCE, FIRST)).toEqual({ kind: 'committed' });
+  });
+
+  it('waits for what is still being committed', async () => {
+    await open();
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    const commit = opened.truth.commit(FENCE, FIRST);
+    await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+    const load = opened.truth.loadRoot(FENCE, 'acme');
+    await blocker.someoneWaits(WAITS_FOR.shard(FENCE.shard));
+    await blocker.release();
+    expect(await commit).toEqual({ kind: 'committed' });
+    expect((await load).map((image) => image.address)).toEqual(['acme']);
+  });
+});
+
+/** A TCP link to PostgreSQL that can be cut on the client's side only. */
+class Link {
+  readonly #pairs = new Set<{ client: Socket; upstream: Socket }>();
+
+  private constructor(
+    readonly url: string,
+    private readonly listener: Server,
+  ) {}
+
+  static async open(target: string): Promise<Link> {
+    const { hostname, port } = new URL(target);
+    const listener = createServer();
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    const address = listener.address() as AddressInfo;
+    const link = new Link(target.replace(port, String(address.port)), listener);
+    listener.on('connection', (client) => {
+      const upstream = createConnection({ host: hostname, port: Number(port) });
+      link.#pairs.add({ client, upstream });
+      for (const socket of [client, upstream]) socket.on('error', () => undefined);
+      client.pipe(upstream, { end: false });
+      upstream.pipe(client);
+    });
+    return link;
+  }
+
+  /** Clients see a reset; the server sees nothing at all. */
+  forgetClients(): void {
+    for (const { client } of this.#pairs) client.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    for (const { client, upstream } of this.#pairs) {
+      client.destroy();
+      upstream.destroy();
+    }
+    this.#pairs.clear();
+    if (this.listener.listening) {
+      await new Promise((resolve) => this.listener.close(resolve));
+    }
+  }
+}

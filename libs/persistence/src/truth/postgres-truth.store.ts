@@ -1,0 +1,202 @@
+import { assert } from '@pawl/kernel';
+import type { AddressText } from '@pawl/contracts';
+import type { Definition } from '@pawl/domain';
+import { TruthUnavailableError } from '@pawl/engine';
+import type {
+  AddressImage,
+  Changeset,
+  CommitOutcome,
+  Fence,
+  HistoryQuery,
+  IdempotencyRecord,
+  Installation,
+  StoredHistoryEntry,
+  TruthStore,
+} from '@pawl/engine';
+import type { FencedStatements } from '../sessions/fenced-statements.js';
+import { sweepAll } from '../sessions/sweep-all.js';
+import type { TruthSessions } from '../sessions/truth-sessions.js';
+import { decodeAddress, decodeDefinition } from './decode-address.js';
+import type { AddressRow, DefinitionRow } from './decode-address.js';
+import { decodeHistory, decodeIdempotent } from './decode-history.js';
+import type { HistoryRow, IdempotencyRow } from './decode-history.js';
+import { encodeChangeset } from './encode-changeset.js';
+import * as queries from './queries.js';
+
+/** Addresses read at a time: bounds what is in flight, some tens of MiB at real document sizes. */
+const PAGE_ROWS = 256;
+const HEALTH_TIMEOUT_MS = 1_000;
+/** Up to this many long texts a commit's statement is prepared once per session. */
+const PREPARED_TEXTS = 3;
+const SEQUENCE = /^\d{1,18}$/;
+const LAST_SEQUENCE = (2n ** 63n - 1n).toString();
+
+/** {@link TruthStore} on PostgreSQL: every write is one call of a function of the migrations. */
+export class PostgresTruthStore implements TruthStore {
+  readonly #sessions: TruthSessions;
+
+  constructor(
+    private readonly statements: FencedStatements,
+    private readonly made: Installation,
+    private readonly takeoverGraceMs: number,
+  ) {
+    this.#sessions = statements.sessions;
+  }
+
+  async installation(): Promise<Installation> {
+    return this.#readInstallation();
+  }
+
+  async healthy(): Promise<boolean> {
+    try {
+      await this.#readInstallation(HEALTH_TIMEOUT_MS);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
+    const values = [owner, this.takeoverGraceMs];
+    const raised = await this.statements.result<boolean>('pawl_raise_fence', fence, values);
+    return raised ? 'raised' : 'superseded';
+  }
+
+  loadShard(fence: Fence): Promise<readonly AddressImage[]> {
+    return this.#loadPages(fence, 'pawl_shard_page', queries.SHARD_PAGE, []);
+  }
+
+  /** Waits first for whatever is still being committed under the fence, also by lost sessions. */
+  async loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
+    await this.#sessions.endLost();
+    await this.#drain(fence);
+    return this.#loadPages(fence, 'pawl_root_page', queries.ROOT_PAGE, [root]);
+  }
+
+  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+    const { values, texts } = encodeChangeset(changeset);
+    const fixed = [...this.statements.parameters(fence), ...values];
+    const place = (index: number): string => `$${index + 1}`;
+    const textPlaces = texts.map((_, index) => place(fixed.length + index)).join(', ');
+    const answer = await this.#sessions.write({
+      ...(texts.length <= PREPARED_TEXTS ? { name: `pawl_commit_${texts.length}` } : {}),
+      text: `SELECT pawl_commit(${fixed.map((_, index) => place(index)).join(', ')},
+        ARRAY[${textPlaces}]::text[])`,
+      values: [...fixed, ...texts],
+    });
+    return answer.kind === 'rows' ? { kind: 'committed' } : answer;
+  }
+
+  async markPublished(
+    fence: Fence,
+    items: readonly { address: AddressText; version: number; publishedAt: string }[],
+  ): Promise<void> {
+    if (items.length === 0) return;
+    await this.statements.result('pawl_mark_published', fence, [JSON.stringify(items)]);
+  }
+
+  async readDefinition(
+    fence: Fence,
+    address: AddressText,
+    version: number,
+  ): Promise<Definition | undefined> {
+    const [row] = await this.statements.read<DefinitionRow>(fence, {
+      name: 'pawl_definition',
+      body: queries.DEFINITION,
+      values: [address, version],
+    });
+    return row && decodeDefinition(address, row);
+  }
+
+  async readHistory(
+    fence: Fence,
+    address: AddressText,
+    query: HistoryQuery,
+  ): Promise<readonly StoredHistoryEntry[]> {
+    const rows = await this.statements.read<HistoryRow>(fence, {
+      name: 'pawl_history',
+      body: queries.HISTORY,
+      order: 'sequence DESC',
+      values: [address, sequenceOf(query), query.limit],
+    });
+    return rows.map(decodeHistory);
+  }
+
+  async readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
+    const answer = await this.#sessions.read<HistoryRow>({
+      name: 'pawl_audit',
+      text: queries.AUDIT,
+      values: [sequenceOf(query), query.limit],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    return answer.rows.map(decodeHistory);
+  }
+
+  async findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
+    const [row] = await this.statements.read<IdempotencyRow>(fence, {
+      name: 'pawl_idempotent',
+      body: queries.IDEMPOTENT,
+      values: [key],
+    });
+    return row && decodeIdempotent(row);
+  }
+
+  async sweepIdempotency(fence: Fence, before: string): Promise<number> {
+    return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, before);
+  }
+
+  async #readInstallation(timeoutMs?: number): Promise<Installation> {
+    const answer = await this.#sessions.read<InstallationRow>({
+      name: 'pawl_installation',
+      text: 'SELECT i.id, i.generation FROM installation i',
+      values: [],
+      ...(timeoutMs === undefined ? {} : { query_timeout: timeoutMs }),
+    });
+    const [row] = answer.kind === 'rows' ? answer.rows : [];
+    if (row?.id !== this.made.id) {
+      throw new TruthUnavailableError('this database belongs to another installation');
+    }
+    return { ...this.made, generation: Number(row.generation) };
+  }
+
+  /** Every transaction that had entered the shard before has ended when this resolves. */
+  async #drain(fence: Fence): Promise<void> {
+    await this.#sessions.read({
+      name: 'pawl_drain',
+      text: 'SELECT pg_advisory_xact_lock($1, $2)',
+      values: [this.statements.lockKey, fence.shard],
+    });
+  }
+
+  async #loadPages(
+    fence: Fence,
+    name: string,
+    body: string,
+    values: readonly unknown[],
+  ): Promise<AddressImage[]> {
+    const images: AddressImage[] = [];
+    for (;;) {
+      const after = images.at(-1)?.address ?? '';
+      const rows = await this.statements.read<AddressRow>(fence, {
+        name,
+        body,
+        order: 'address',
+        values: [after, PAGE_ROWS, ...values],
+      });
+      for (const row of rows) images.push(decodeAddress(row));
+      if (rows.length < PAGE_ROWS) return images;
+    }
+  }
+}
+
+interface InstallationRow {
+  readonly id: string;
+  readonly generation: string;
+}
+
+/** Throws a `RangeError` for what no list has handed out as a cursor. */
+function sequenceOf(query: HistoryQuery): string {
+  if (query.before === undefined) return LAST_SEQUENCE;
+  if (!SEQUENCE.test(query.before)) throw new RangeError(`"${query.before}" is not a sequence`);
+  return query.before;
+}

@@ -1,0 +1,58 @@
+/** SELECTs of the truth, to be read under a fence: $1 is the shard, parameters of a query start at $4. */
+
+const definitionColumns = (table: string, schema: string, prefix: string): string =>
+  `${table}.version AS ${prefix}_version, ${table}.document AS ${prefix}_document,
+  ${table}.document_hash AS ${prefix}_document_hash, ${table}.schema_hash AS ${prefix}_schema_hash,
+  ${schema}.text AS ${prefix}_schema_text, ${table}.author AS ${prefix}_author,
+  ${table}.created_at AS ${prefix}_created_at, ${table}.message AS ${prefix}_message`;
+
+const addressPage = (where: string): string => `
+  SELECT a.address, a.opened, a.state, a.release_version,
+    a.stable_version AS release_stable_version, a.contribution_at, a.lowered_at, a.forced,
+    a.blocked_versions, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
+    h.variant_hash, h.variant_size, h.variant_absent, h.published_version, h.published_at,
+    ${definitionColumns('n', 'ns', 'newest')},
+    ${definitionColumns('s', 'ss', 'stable')}
+  FROM config_address a
+  LEFT JOIN LATERAL (
+    SELECT * FROM config_definition d WHERE d.address = a.address
+    ORDER BY d.version DESC LIMIT 1) n ON true
+  LEFT JOIN config_schema ns ON ns.address = a.address AND ns.hash = n.schema_hash
+  LEFT JOIN config_definition s
+    ON s.address = a.address AND s.version = a.stable_version AND s.version <> n.version
+  LEFT JOIN config_schema ss ON ss.address = a.address AND ss.hash = s.schema_hash
+    AND ss.hash IS DISTINCT FROM n.schema_hash
+  LEFT JOIN config_snapshot h ON h.address = a.address
+  WHERE ${where}
+  ORDER BY a.address LIMIT $5`;
+
+/** After address $4, at most $5. */
+export const SHARD_PAGE = addressPage('a.shard = $1 AND a.address > $4');
+/**
+ * After address $4, at most $5, under root $6: in the index of the shard they lie between the root
+ * and the root followed by a character above all that addresses have.
+ */
+export const ROOT_PAGE = addressPage(`a.shard = $1 AND a.root = $6
+    AND a.address > $4 AND a.address >= $6 AND a.address < $6 || '~'`);
+
+/** Address $4, version $5. */
+export const DEFINITION = `
+  SELECT d.version, d.document, d.document_hash, d.schema_hash, s.text AS schema_text, d.author,
+    d.created_at, d.message
+  FROM config_definition d
+  LEFT JOIN config_schema s ON s.address = d.address AND s.hash = d.schema_hash
+  WHERE d.address = $4 AND d.version = $5`;
+
+/** Address $4, before sequence $5, at most $6. */
+export const HISTORY = `
+  SELECT h.* FROM history_entry h
+  WHERE h.address = $4 AND h.sequence < $5 ORDER BY h.sequence DESC LIMIT $6`;
+
+/** Before sequence $1, at most $2; of all shards, so under no fence. */
+export const AUDIT = `
+  SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
+
+/** Key $4. */
+export const IDEMPOTENT = `
+  SELECT r.key, r.root, r.request_hash, r.status, r.body, r.created_at
+  FROM idempotency_record r WHERE r.key = $4`;
