@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
-import type { ConfigEngine, EngineStatus } from '@pawl/engine';
+import type { ConfigEngine, EngineStatus, FleetStatus } from '@pawl/engine';
 import { Metrics, Readiness, type ReadinessCheck } from '@pawl/platform';
 import { ClusterController } from './cluster/cluster.controller.js';
 import { ConfigController } from './config/config.controller.js';
@@ -21,6 +21,7 @@ import { CONFIG_ENGINE } from './tokens.js';
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
   readonly engineStatus: () => EngineStatus;
+  readonly fleetStatus: () => FleetStatus;
   readonly readiness: readonly ReadinessCheck[];
   readonly metrics: ControlPlaneMetrics;
   readonly registry: Metrics;
@@ -64,6 +65,7 @@ export class AppModule {
           inject: [RolloutStreams],
           useFactory: (streams: RolloutStreams) => {
             options.metrics.showState(options.engineStatus, () => streams.open);
+            options.metrics.showFleet(options.fleetStatus);
             return options.metrics;
           },
         },

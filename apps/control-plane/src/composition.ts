@@ -221,7 +221,10 @@ class Composition {
       observer: this.#metrics,
       formatTime: (wallMs) => new Date(wallMs).toISOString(),
       parseTime: (text) => Date.parse(text),
-      settings: DEFAULT_ENGINE_SETTINGS,
+      settings: {
+        ...DEFAULT_ENGINE_SETTINGS,
+        propagationBoundMs: this.settings.propagationBoundMs,
+      },
     });
   }
 
@@ -242,6 +245,7 @@ class Composition {
       module: AppModule.with({
         engine: engine.use,
         engineStatus,
+        fleetStatus: () => engine.fleet(),
         readiness: readinessChecks({
           truth: parts.opened.truth,
           publisher: parts.distribution.publisher,

@@ -31,6 +31,8 @@ export const PROBLEMS = {
   },
   'unknown-directive': { status: 400, title: 'Unknown $pawl directive', retryable: false },
   'not-an-object': { status: 400, title: 'A document is a JSON object', retryable: false },
+  'forbidden-origin': { status: 403, title: 'Not from another web page', retryable: false },
+  'misdirected-request': { status: 421, title: 'Not the name of this server', retryable: false },
   'not-found': { status: 404, title: 'Not found', retryable: false },
   'version-unknown': { status: 404, title: 'No such version', retryable: false },
   'invalid-transition': { status: 409, title: 'Not possible in this state', retryable: false },

@@ -132,4 +132,18 @@ export interface EngineStatus {
   readonly liveConsumers: number;
 }
 
+/** What live consumers run, for metrics. */
+export interface FleetStatus {
+  /** Live consumers that have not applied what was published longer ago than the bound. */
+  readonly overdueConsumers: number;
+  /** At most 1,000 addresses that live consumers have open. */
+  readonly versions: readonly {
+    readonly address: string;
+    /** Published snapshot version; 0: none. */
+    readonly published: number;
+    /** Lowest snapshot version that a live consumer runs; 0: none yet. */
+    readonly lowestApplied: number;
+  }[];
+}
+
 export type { AddressText, JsonObject };

@@ -1,7 +1,13 @@
 import { done } from '@pawl/contracts';
 import type { Address, ClusterView, ConsumerView, Outcome, Page, ScopeView } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
-import type { ConfigEngine, EngineStatus, PageQuery, SweepKind } from './config-engine.js';
+import type {
+  ConfigEngine,
+  EngineStatus,
+  FleetStatus,
+  PageQuery,
+  SweepKind,
+} from './config-engine.js';
 import { previewChange } from './config/preview.js';
 import { PutDefinition } from './config/put-definition.js';
 import { badCursor, ReadDefinitions } from './config/read-definitions.js';
@@ -17,6 +23,7 @@ import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
 import { ConsumerTraffic } from './status/consumer-traffic.js';
 import { compareText, consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
+import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
 import type { ShardConsumers } from './status/shard-consumers.js';
 import { StatusSaver } from './status/save-status.js';
@@ -32,6 +39,8 @@ export interface Engine {
   /** Removes what has expired in a shard; `undefined` when this node does not serve it. */
   sweep(shard: number, token: bigint, kind: SweepKind): Promise<number | undefined>;
   status(): EngineStatus;
+  /** Goes through every consumer: for metrics, not for every request. */
+  fleet(): FleetStatus;
   /** Ends timers and writes what waits; the ports stay open, they are the caller's. */
   stop(): Promise<void>;
 }
@@ -67,6 +76,7 @@ export function createEngine(context: EngineContext): Engine {
         liveConsumers: served.reduce((sum, shard) => sum + shard.consumers.liveCount, 0),
       };
     },
+    fleet: () => fleetStatus(context, shards.served()),
     stop: async () => {
       ticker.stop();
       await publication.stop();

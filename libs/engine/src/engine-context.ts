@@ -56,6 +56,8 @@ export interface EngineSettings {
   readonly maxOpened: number;
   /** Incarnations that one shard keeps status of. */
   readonly maxIncarnations: number;
+  /** After this long a live consumer without what is published is overdue, milliseconds. */
+  readonly propagationBoundMs: number;
   /** Snapshots published at the same time. */
   readonly publishConcurrency: number;
 }
@@ -65,6 +67,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   maxWaiters: 1_024,
   maxOpened: 10_000,
   maxIncarnations: 100_000,
+  propagationBoundMs: 10_000,
   publishConcurrency: 32,
 };
 

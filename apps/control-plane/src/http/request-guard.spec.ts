@@ -48,7 +48,7 @@ describe('the Host header', () => {
     'a b',
     '1.2.3.4.5',
   ])('%s is refused, whatever is asked', async (host) => {
-    const refusal = { status: 400, code: 'malformed-request' };
+    const refusal = { status: 421, code: 'misdirected-request' };
     expect(await ask('GET', { host })).toMatchObject(refusal);
     expect(await ask('PUT', { host })).toMatchObject(refusal);
     const unknown = await test.app.inject({ method: 'GET', url: '/nothing', headers: { host } });
@@ -80,8 +80,8 @@ describe('a web page', () => {
     [{ host, 'sec-fetch-site': 'cross-site' }],
   ])('%j may not write', async (headers) => {
     expect(await ask('PUT', headers as Record<string, string>)).toMatchObject({
-      status: 400,
-      code: 'malformed-request',
+      status: 403,
+      code: 'forbidden-origin',
     });
   });
 

@@ -30,14 +30,14 @@ export function createRequestGuard(options: GuardOptions): (request: FastifyRequ
     const { host, origin, 'sec-fetch-site': site } = request.headers;
     if (!anyName && host !== undefined && !allowed(host)) {
       throw ProblemException.of(
-        'malformed-request',
+        'misdirected-request',
         `This server does not answer to the name in the Host header; add it to PAWL_HTTP_ALLOWED_HOSTS if it should.`,
       );
     }
     if (SAFE_METHODS.has(request.method)) return;
     if (site === 'cross-site' || (origin !== undefined && !sameHost(origin, host))) {
       throw ProblemException.of(
-        'malformed-request',
+        'forbidden-origin',
         'Web pages of other origins may not write here.',
       );
     }

@@ -1,4 +1,4 @@
-import type { EngineObserver, EngineStatus } from '@pawl/engine';
+import type { EngineObserver, EngineStatus, FleetStatus } from '@pawl/engine';
 import type { Metrics } from '@pawl/platform';
 import type { FinishedRequest } from '../http/create-http-app.js';
 
@@ -76,6 +76,35 @@ export class ControlPlaneMetrics implements EngineObserver {
       () => read().liveConsumers,
     );
     gauge('pawl_event_streams', 'Open event streams', streams);
+  }
+
+  /** Shows what live consumers run, address by address. */
+  showFleet(read: () => FleetStatus): void {
+    this.metrics.gauge(
+      {
+        name: 'pawl_overdue_consumers',
+        help: 'Live consumers without a snapshot that was published longer ago than the bound',
+      },
+      () => read().overdueConsumers,
+    );
+    const versions = (
+      name: string,
+      help: string,
+      value: (one: FleetStatus['versions'][number]) => number,
+    ): void =>
+      void this.metrics.gauges({ name, help, labels: ['address'] }, () =>
+        read().versions.map((one) => ({ labels: { address: one.address }, value: value(one) })),
+      );
+    versions(
+      'pawl_published_version',
+      'Published snapshot version of an address that live consumers have open',
+      (one) => one.published,
+    );
+    versions(
+      'pawl_applied_version',
+      'Lowest snapshot version that a live consumer of the address runs',
+      (one) => one.lowestApplied,
+    );
   }
 
   request({ method, route, status, elapsedMs }: FinishedRequest): void {

@@ -11,6 +11,7 @@ import type {
 import { FakeSnapshotPublisher, FakeStatusStore, FakeTruthStore } from '@pawl/engine/testing';
 import type { SweepJobsOptions } from '@pawl/jobs';
 import type { OpenedMetadata, Rooms } from '../composition.js';
+import { machineClock } from '../runtime/machine.js';
 
 const SHARDS = 4;
 const INSTALLATION: Installation = { name: 'main', id: 'test', generation: 1, shards: SHARDS };
@@ -52,7 +53,7 @@ class FakeOwnership implements ShardOwnership {
 export class FakeRooms implements Rooms {
   readonly log: string[] = [];
   readonly truth = new FakeTruthStore(INSTALLATION);
-  readonly publisher = new FakeSnapshotPublisher();
+  readonly publisher = new FakeSnapshotPublisher(machineClock);
   jobs: SweepJobsOptions | undefined;
   /** Thrown by the room of that name when it is opened. */
   readonly failures = new Map<keyof Rooms, Error>();

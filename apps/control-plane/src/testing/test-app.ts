@@ -32,6 +32,7 @@ export async function startTestApp(readiness: readonly ReadinessCheck[] = []): P
     module: AppModule.with({
       engine,
       engineStatus: () => status,
+      fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
       readiness,
       metrics,
       registry,

@@ -1,5 +1,6 @@
 import type { Infer } from './infer.js';
 import * as part from './parts.js';
+import type { Snapshot } from './snapshot.message.js';
 
 /**
  * Tells that a snapshot is stored. Carries the snapshot itself when all its contents are inline, so
@@ -19,3 +20,13 @@ export const pushSchema = {
 } as const;
 
 export type Push = Infer<typeof pushSchema>;
+
+/** The push of a snapshot: with the snapshot itself when nothing of it has to be fetched. */
+export function pushOf(snapshot: Snapshot): Push {
+  const { address, generation, version, hash, variants } = snapshot;
+  const isWhole = Object.values(variants).every(
+    (variant) => variant.inline !== undefined || variant.absent === true,
+  );
+  const push = { format: part.FORMAT, address, generation, version, hash } as const;
+  return isWhole ? { ...push, snapshot: { ...snapshot } } : push;
+}

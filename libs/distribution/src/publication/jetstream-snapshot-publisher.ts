@@ -1,5 +1,5 @@
-import { FORMAT } from '@pawl/contracts';
-import type { Address, Push, Snapshot, Subjects } from '@pawl/contracts';
+import { pushOf } from '@pawl/contracts';
+import type { Address, Snapshot, Subjects } from '@pawl/contracts';
 import type { PublishOutcome, SnapshotPublisher } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
@@ -66,9 +66,7 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
 
   /** Carries the snapshot itself when it is all that a consumer needs. Lost while NATS is down. */
   push(address: Address, snapshot: Snapshot): void {
-    const { generation, version, hash } = snapshot;
-    const push: Push = { format: FORMAT, address: address.text, generation, version, hash };
-    const message = isWhole(snapshot) ? { ...push, snapshot } : push;
+    const message = pushOf(snapshot);
     const subject = this.options.subjects.push(address);
     try {
       this.options.link.connection?.publish(subject, JSON.stringify(message));
@@ -104,11 +102,4 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
   close(): void {
     this.#keeper.close();
   }
-}
-
-/** Every content is inline or absent: nothing more has to be fetched. */
-function isWhole(snapshot: Snapshot): boolean {
-  return Object.values(snapshot.variants).every(
-    (variant) => variant.inline !== undefined || variant.absent === true,
-  );
 }

@@ -28,7 +28,7 @@ export interface SnapshotPublisher {
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome>;
   /** Tells subscribers; fire and forget, core NATS. */
   push(address: Address, snapshot: Snapshot): void;
-  /** The newest stored snapshot of an address, by direct get. */
+  /** The newest stored snapshot of an address; never an older one, also right after a publish. */
   read(address: Address): Promise<Snapshot | undefined>;
   /**
    * Deletes contents of a root that `referenced` does not name and that are older than `olderThanMs`;

@@ -46,7 +46,7 @@ export interface WorldParts {
 export class EngineWorld {
   readonly time = new ManualTime(1_767_225_600_000);
   readonly truth = new FakeTruthStore({ name: 'main', id: 'test', generation: 1, shards: SHARDS });
-  readonly publisher = new FakeSnapshotPublisher();
+  readonly publisher = new FakeSnapshotPublisher(this.time);
   readonly status = new FakeStatusStore(SHARDS);
   readonly incidents: string[] = [];
   readonly logged: string[] = [];

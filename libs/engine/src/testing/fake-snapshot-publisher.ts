@@ -1,4 +1,6 @@
-import type { Address, AddressText, Snapshot } from '@pawl/contracts';
+import { pushOf } from '@pawl/contracts';
+import type { Address, AddressText, Push, Snapshot } from '@pawl/contracts';
+import type { Clock } from '@pawl/kernel';
 import { isHigher } from '../publication/is-higher.js';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-publisher.port.js';
@@ -7,10 +9,14 @@ import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-
 export class FakeSnapshotPublisher implements SnapshotPublisher {
   readonly snapshots = new Map<AddressText, Snapshot>();
   readonly contents = new Map<string, string>();
-  readonly pushes: Snapshot[] = [];
+  readonly #storedAtMs = new Map<string, number>();
+  /** Called with what subscribers of an address would get. */
+  onPush: (push: Push) => void = () => undefined;
   /** While false, every call fails as if NATS were down. */
   up = true;
   readonly #listeners: (() => void)[] = [];
+
+  constructor(private readonly clock: Clock) {}
 
   async prepare(): Promise<void> {
     this.#check();
@@ -23,6 +29,7 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
   async storeContent(root: string, hash: string, text: string): Promise<void> {
     this.#check();
     this.contents.set(`${root}/${hash}`, text);
+    this.#storedAtMs.set(`${root}/${hash}`, this.clock.wallMs());
   }
 
   async publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
@@ -40,7 +47,7 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
   }
 
   push(_address: Address, snapshot: Snapshot): void {
-    if (this.up) this.pushes.push(snapshot);
+    if (this.up) this.onPush(pushOf(snapshot));
   }
 
   async read(address: Address): Promise<Snapshot | undefined> {
@@ -48,10 +55,17 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
     return this.snapshots.get(address.text);
   }
 
-  async collectContents(root: string, referenced: ReadonlySet<string>): Promise<number> {
+  async collectContents(
+    root: string,
+    referenced: ReadonlySet<string>,
+    olderThanMs: number,
+  ): Promise<number> {
     this.#check();
     const gone = [...this.contents.keys()].filter(
-      (key) => key.startsWith(`${root}/`) && !referenced.has(key.slice(root.length + 1)),
+      (key) =>
+        key.startsWith(`${root}/`) &&
+        !referenced.has(key.slice(root.length + 1)) &&
+        this.clock.wallMs() - (this.#storedAtMs.get(key) ?? 0) >= olderThanMs,
     );
     for (const key of gone) this.contents.delete(key);
     return gone.length;

@@ -72,7 +72,7 @@ BEGIN
   RETURN raised;
 END $pawl$`;
 
-/** Records what JetStream holds now of some addresses: `[{address, version, publishedAt}]`. */
+/** Records what JetStream holds now of some addresses, never backwards: `[{address, version, publishedAt}]`. */
 export const MARK_PUBLISHED = `
 CREATE FUNCTION pawl_mark_published(
   p_lock integer, p_installation uuid, p_shard integer, p_token bigint, p_items json
@@ -82,7 +82,7 @@ BEGIN
   UPDATE config_snapshot s
   SET published_version = i.version, published_at = i."publishedAt"
   FROM json_to_recordset(p_items) AS i(address text, version bigint, "publishedAt" timestamptz)
-  WHERE s.address = i.address;
+  WHERE s.address = i.address AND s.published_version < i.version;
 END $pawl$`;
 
 /** Deletes at most `p_limit` idempotency records of the shard made before a time; answers how many. */

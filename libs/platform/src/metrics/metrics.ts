@@ -44,6 +44,20 @@ export class Metrics {
     });
   }
 
+  /** Reads all its series whenever the metrics are asked for; those not read are gone. */
+  gauges<L extends string>(
+    options: MetricOptions<L>,
+    read: () => Iterable<{ readonly labels: Record<L, string>; readonly value: number }>,
+  ): Gauge<L> {
+    return new Gauge<L>({
+      ...this.#common(options),
+      collect() {
+        this.reset();
+        for (const { labels, value } of read()) this.set(labels, value);
+      },
+    });
+  }
+
   /** The text format of Prometheus. */
   text(): Promise<string> {
     return this.registry.metrics();
