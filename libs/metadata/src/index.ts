@@ -1,1 +1,18 @@
-export {};
+export { MetadataUnavailableError, WatchCompactedError } from './metadata-store.port.js';
+export type {
+  LeaseResult,
+  MetadataStore,
+  MetadataWatch,
+  RangeRequest,
+  RangeResult,
+  Refused,
+  StoreStatus,
+  TxnResult,
+  WatchRequest,
+} from './metadata-store.port.js';
+export { EmbeddedMetadata, openMetadata } from './quorum/embedded-metadata.js';
+export type { MetadataOptions } from './quorum/embedded-metadata.js';
+export { bytesToText, textToBytes } from './text.js';
+export { NodeIdInUseError } from './ownership/node-session.js';
+export { createShardOwnership } from './ownership/shard-ownership.js';
+export type { ShardOwnershipOptions } from './ownership/shard-ownership.js';

@@ -12,10 +12,18 @@ export function show(value) {
 
 /** @param {string[]} headings @param {unknown[][]} rows */
 export function printTable(title, headings, rows) {
-  const cells = [headings, ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? show(cell) : String(cell))))];
+  const cells = [
+    headings,
+    ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? show(cell) : String(cell)))),
+  ];
   const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   console.log(`\n${title}`);
   for (const row of cells) {
-    console.log(`  ${row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()}`);
+    console.log(
+      `  ${row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd()}`,
+    );
   }
 }

@@ -1,1 +1,2 @@
-export {};
+export { metadataStoreConformance } from './metadata-store.conformance.js';
+export type { StoreUnderTest } from './metadata-store.conformance.js';

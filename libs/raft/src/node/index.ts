@@ -1,1 +1,10 @@
-export {};
+export { FolderInUseError, lockFolder } from './folder-lock.js';
+export type { FolderLock } from './folder-lock.js';
+export { openFsFolder } from './fs-folder.js';
+export { ProposalRefusedError, ProposalUnknownError } from './proposals.js';
+export type { RefusalReason } from './proposals.js';
+export { DEFAULT_RAFT_SETTINGS, RaftNode } from './raft-node.js';
+export type { RaftNodeOptions, RaftNodeStatus, RaftSettings, StateMachine } from './raft-node.js';
+export { CorruptionError, NodeFailedError, WrongFolderError } from './storage-errors.js';
+export type { StorageFile, StorageFolder } from './storage-folder.port.js';
+export type { Identity } from './wal-record.js';

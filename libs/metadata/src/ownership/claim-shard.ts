@@ -1,0 +1,120 @@
+import type { MetadataStore } from '../metadata-store.port.js';
+import type { KeyValue, OperationResult, Revision } from '../state/index.js';
+import { bytesToText, textToBytes } from '../text.js';
+import type { NodeSession } from './node-session.js';
+import {
+  EPOCH_KEY,
+  claimKey,
+  decodeClaim,
+  encodeRecord,
+  isEpoch,
+  memberKey,
+} from './ownership-keys.js';
+
+export interface Claimant {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  readonly session: NodeSession;
+}
+
+export type ClaimOutcome =
+  | { readonly kind: 'claimed'; readonly epoch: string; readonly createRevision: Revision }
+  /** Somebody else holds it. */
+  | { readonly kind: 'held' }
+  /** The lease or the member record has ended. */
+  | { readonly kind: 'no-session' };
+
+/**
+ * Creates the claim under the node's lease if nobody has one, in a transaction that also sees that
+ * the member record is this incarnation's and what the epoch is. A claim that this incarnation made
+ * in an attempt whose answer was lost counts as made; one of another incarnation never does.
+ */
+export async function claimShard(
+  store: MetadataStore,
+  shard: number,
+  claimant: Claimant,
+): Promise<ClaimOutcome> {
+  let epoch = await readEpoch(store);
+  for (;;) {
+    const key = claimKey(shard);
+    const result = await store.txn(claimTxn(key, epoch, claimant));
+    if (!result.ok) {
+      if (result.refusal === 'lease-not-found') return { kind: 'no-session' };
+      throw new Error(`the claim of shard ${shard} was refused: ${result.refusal}`);
+    }
+    if (result.succeeded) return { kind: 'claimed', epoch, createRevision: result.revision };
+    const [claim, member, current] = result.results.map(firstOf);
+    if (claim !== null && claim !== undefined) return judgeClaim(claim, claimant);
+    if (member?.createRevision !== claimant.session.memberRevision) return { kind: 'no-session' };
+    const newer = current === null || current === undefined ? null : bytesToText(current.value);
+    if (!isEpoch(newer) || newer === epoch) throw new Error('the metadata epoch cannot be read');
+    epoch = newer;
+  }
+}
+
+function claimTxn(
+  key: Uint8Array,
+  epoch: string,
+  { nodeId, incarnation, session }: Claimant,
+): Parameters<MetadataStore['txn']>[0] {
+  const member = memberKey(nodeId);
+  const value = encodeRecord({ node: nodeId, incarnation, epoch });
+  return {
+    compare: [
+      { key, target: 'create', operator: '=', value: 0 },
+      { key: member, target: 'create', operator: '=', value: session.memberRevision },
+      { key: EPOCH_KEY, target: 'value', operator: '=', value: textToBytes(epoch) },
+    ],
+    success: [{ kind: 'put', key, value, lease: session.lease }],
+    failure: [
+      { kind: 'range', key },
+      { kind: 'range', key: member },
+      { kind: 'range', key: EPOCH_KEY },
+    ],
+  };
+}
+
+function judgeClaim(claim: KeyValue, { nodeId, incarnation, session }: Claimant): ClaimOutcome {
+  const record = decodeClaim(claim.value);
+  const own =
+    record?.node === nodeId && record.incarnation === incarnation && claim.lease === session.lease;
+  if (record === null || !own) return { kind: 'held' };
+  return { kind: 'claimed', epoch: record.epoch, createRevision: claim.createRevision };
+}
+
+async function readEpoch(store: MetadataStore): Promise<string> {
+  const found = await store.range({ key: EPOCH_KEY });
+  const epoch = found.ok ? found.kvs[0]?.value : undefined;
+  const text = epoch === undefined ? null : bytesToText(epoch);
+  if (!isEpoch(text)) throw new Error('the metadata epoch cannot be read');
+  return text;
+}
+
+/** Deletes the claim that was created at this revision, if it is still there. */
+export async function giveClaimBack(
+  store: MetadataStore,
+  shard: number,
+  createRevision: Revision,
+): Promise<void> {
+  const key = claimKey(shard);
+  await store.txn({
+    compare: [{ key, target: 'create', operator: '=', value: createRevision }],
+    success: [{ kind: 'delete', key }],
+    failure: [],
+  });
+}
+
+/** Whether the claim that was created at this revision is still there. */
+export async function claimStands(
+  store: MetadataStore,
+  shard: number,
+  createRevision: Revision,
+): Promise<boolean> {
+  const found = await store.range({ key: claimKey(shard) });
+  if (!found.ok) throw new Error(`reading the claim of shard ${shard}: ${found.refusal}`);
+  return found.kvs[0]?.createRevision === createRevision;
+}
+
+function firstOf(result: OperationResult): KeyValue | null {
+  return result.kind === 'range' ? (result.kvs[0] ?? null) : null;
+}

@@ -1,0 +1,84 @@
+import { prefixRange } from '../state/index.js';
+import { bytesToText, textToBytes } from '../text.js';
+
+/** Everything of Pawl's own lies below this prefix. */
+const ROOT = 'pawl/';
+const MEMBERS = `${ROOT}members/`;
+const CLAIMS = `${ROOT}claims/`;
+
+/** Members, claims and the epoch. */
+export const OWNERSHIP_RANGE = prefixRange(textToBytes(ROOT));
+export const EPOCH_KEY = textToBytes(`${ROOT}epoch`);
+
+export function memberKey(nodeId: string): Uint8Array {
+  return textToBytes(`${MEMBERS}${nodeId}`);
+}
+
+export function claimKey(shard: number): Uint8Array {
+  return textToBytes(`${CLAIMS}${shard}`);
+}
+
+/** What a node says of itself, under its lease. */
+export interface MemberRecord {
+  readonly incarnation: string;
+  /** Identity of the data folder whose lock the process holds. */
+  readonly folder: string;
+  readonly address?: string;
+}
+
+/** Whose a shard is, under the owner's lease. */
+export interface ClaimRecord {
+  readonly node: string;
+  readonly incarnation: string;
+  /** Metadata epoch when it was claimed; decimal. */
+  readonly epoch: string;
+}
+
+export type OwnershipKey =
+  | { readonly kind: 'member'; readonly nodeId: string }
+  | { readonly kind: 'claim'; readonly shard: number }
+  | { readonly kind: 'epoch' }
+  | { readonly kind: 'other' };
+
+export function parseKey(key: Uint8Array): OwnershipKey {
+  const text = bytesToText(key);
+  if (text.startsWith(MEMBERS)) return { kind: 'member', nodeId: text.slice(MEMBERS.length) };
+  if (text.startsWith(CLAIMS) && /^\d{1,9}$/.test(text.slice(CLAIMS.length))) {
+    return { kind: 'claim', shard: Number(text.slice(CLAIMS.length)) };
+  }
+  return { kind: text === `${ROOT}epoch` ? 'epoch' : 'other' };
+}
+
+export function encodeRecord(record: MemberRecord | ClaimRecord): Uint8Array {
+  return textToBytes(JSON.stringify(record));
+}
+
+/** Null when somebody wrote something else there. */
+export function decodeMember(value: Uint8Array): MemberRecord | null {
+  const record = parse(value) as Partial<MemberRecord> | null;
+  if (typeof record?.incarnation !== 'string' || typeof record.folder !== 'string') return null;
+  const { incarnation, folder, address } = record;
+  return { incarnation, folder, ...(typeof address === 'string' ? { address } : {}) };
+}
+
+/** Null when somebody wrote something else there. */
+export function decodeClaim(value: Uint8Array): ClaimRecord | null {
+  const record = parse(value) as Partial<ClaimRecord> | null;
+  if (typeof record?.node !== 'string' || typeof record.incarnation !== 'string') return null;
+  const { node, incarnation, epoch } = record;
+  return isEpoch(epoch) ? { node, incarnation, epoch } : null;
+}
+
+/** Epochs are 1 to 32,767, so that a token fits 63 bits. */
+export function isEpoch(epoch: unknown): epoch is string {
+  return typeof epoch === 'string' && /^[1-9]\d{0,4}$/.test(epoch) && Number(epoch) < 2 ** 15;
+}
+
+function parse(value: Uint8Array): object | null {
+  try {
+    const parsed: unknown = JSON.parse(bytesToText(value));
+    return typeof parsed === 'object' ? parsed : null;
+  } catch {
+    return null;
+  }
+}

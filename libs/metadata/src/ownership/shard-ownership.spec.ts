@@ -1,0 +1,433 @@
+import { ManualTime } from '@pawl/kernel';
+import type { Fence, ShardHost, ShardOwnership } from '@pawl/engine';
+import { SimulatedFolder } from '@pawl/raft/testing';
+import { describe, expect, it, vi } from 'vitest';
+import { MetadataUnavailableError } from '../metadata-store.port.js';
+import type { MetadataStore, TxnResult } from '../metadata-store.port.js';
+import { EmbeddedMetadata } from '../quorum/embedded-metadata.js';
+import { textToBytes } from '../text.js';
+import { claimKey, memberKey } from './ownership-keys.js';
+import { createShardOwnership } from './shard-ownership.js';
+
+/* The machine may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
+
+const SHARDS = 64;
+const TTL_MS = 5000;
+
+/** Keeps account of what it is told, and that it is told one thing at a time per shard. */
+class FakeHost implements ShardHost {
+  readonly serving = new Map<number, bigint>();
+  readonly calls: string[] = [];
+  readonly #busy = new Set<number>();
+  /** Called before a shard is served; what it throws is why it cannot be. */
+  loading: (fence: Fence) => Promise<void> | void = () => undefined;
+
+  async claimed(fence: Fence): Promise<void> {
+    await this.#oneAtATime(fence, async () => {
+      expect(this.serving.has(fence.shard)).toBe(false);
+      await this.loading(fence);
+      this.serving.set(fence.shard, fence.token);
+    });
+  }
+
+  async lost(fence: Fence): Promise<void> {
+    await this.#oneAtATime(fence, async () => {
+      expect(this.serving.get(fence.shard)).toBe(fence.token);
+      this.serving.delete(fence.shard);
+    });
+    this.calls.push(`lost ${fence.shard}`);
+  }
+
+  async #oneAtATime({ shard }: Fence, work: () => Promise<void>): Promise<void> {
+    expect(this.#busy.has(shard)).toBe(false);
+    this.#busy.add(shard);
+    await Promise.resolve();
+    await work().finally(() => this.#busy.delete(shard));
+  }
+}
+
+/** A store that can be made not to answer, or to lose its answers. */
+class UnreliableStore implements MetadataStore {
+  down = false;
+  loseAnswers = 0;
+
+  constructor(readonly inner: MetadataStore) {}
+
+  async txn(txn: Parameters<MetadataStore['txn']>[0]): Promise<TxnResult> {
+    this.#check();
+    const result = await this.inner.txn(txn);
+    if (this.loseAnswers > 0) {
+      this.loseAnswers -= 1;
+      throw new MetadataUnavailableError('the answer was lost', 'unknown');
+    }
+    return result;
+  }
+
+  range = (request: Parameters<MetadataStore['range']>[0]) =>
+    this.#ask(() => this.inner.range(request));
+  watch = (request: Parameters<MetadataStore['watch']>[0]) => this.inner.watch(request);
+  grantLease = (ttlMs: number, id?: bigint) => this.#ask(() => this.inner.grantLease(ttlMs, id));
+  keepAlive = (id: bigint) => this.#ask(() => this.inner.keepAlive(id));
+  revokeLease = (id: bigint) => this.#ask(() => this.inner.revokeLease(id));
+  compact = (revision: number) => this.#ask(() => this.inner.compact(revision));
+  status = () => this.#ask(() => this.inner.status());
+
+  async #ask<T>(call: () => Promise<T>): Promise<T> {
+    this.#check();
+    return call();
+  }
+
+  #check(): void {
+    if (this.down) throw new MetadataUnavailableError('no answer', 'no');
+  }
+}
+
+interface Node {
+  readonly ownership: ShardOwnership;
+  readonly host: FakeHost;
+  readonly store: UnreliableStore;
+}
+
+class Cluster {
+  readonly time = new ManualTime();
+  readonly folder = SimulatedFolder.empty();
+  store!: EmbeddedMetadata;
+  #incarnations = 0;
+
+  static async open(): Promise<Cluster> {
+    const cluster = new Cluster();
+    const { time, folder } = cluster;
+    cluster.store = await EmbeddedMetadata.open(folder, { nodeId: 'm', clock: time, timer: time });
+    return cluster;
+  }
+
+  node(nodeId = 'node-1', folder = `folder of ${nodeId}`): Node {
+    const store = new UnreliableStore(this.store);
+    const ownership = createShardOwnership({
+      store,
+      nodeId,
+      incarnation: `incarnation-${(this.#incarnations += 1)}`,
+      folder,
+      shards: SHARDS,
+      leaseTtlMs: TTL_MS,
+      clock: this.time,
+      timer: this.time,
+    });
+    return { ownership, host: new FakeHost(), store };
+  }
+
+  async started(nodeId?: string, folder?: string): Promise<Node> {
+    const node = this.node(nodeId, folder);
+    await node.ownership.start(node.host);
+    return node;
+  }
+
+  /** Moves time in steps, letting everything happen that follows from each. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      this.time.advance(Math.min(50, left));
+      await settle();
+    }
+  }
+
+  /** Takes a key away as an operator could. */
+  async remove(key: Uint8Array): Promise<void> {
+    await this.store.txn({ compare: [], success: [{ kind: 'delete', key }], failure: [] });
+    await settle();
+  }
+
+  async leaseOf(nodeId: string): Promise<bigint> {
+    const found = await this.store.range({ key: memberKey(nodeId) });
+    const lease = found.ok ? found.kvs[0]?.lease : undefined;
+    if (lease === undefined) throw new Error(`${nodeId} is no member`);
+    return lease;
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+function tokens(node: Node): bigint[] {
+  return [...node.host.serving].sort(([a], [b]) => a - b).map(([, token]) => token);
+}
+
+const EPOCH_1 = 2n ** 48n;
+
+describe('a node alone', () => {
+  it('owns every shard once it has started, with a token each from the store', async () => {
+    const cluster = await Cluster.open();
+    const before = cluster.folder.journal.length;
+    const node = await cluster.started();
+    expect(node.host.serving.size).toBe(SHARDS);
+    const map = node.ownership.map();
+    expect(map.map(({ shard }) => shard)).toEqual([...Array(SHARDS).keys()]);
+    await settle();
+    const claims = node.ownership.map();
+    expect(claims.map(({ token }) => token)).toEqual(tokens(node));
+    expect(new Set(tokens(node)).size).toBe(SHARDS);
+    const claim = await cluster.store.range({ key: claimKey(7) });
+    const revision = claim.ok ? (claim.kvs[0]?.createRevision ?? 0) : 0;
+    expect(node.host.serving.get(7)).toBe(EPOCH_1 + BigInt(revision));
+    const syncs = cluster.folder.journal.slice(before).filter(({ op }) => op === 'sync');
+    expect(syncs.length).toBeLessThanOrEqual(8);
+    expect(await node.ownership.status()).toMatchObject({
+      nodes: [{ id: 'node-1', state: 'ready' }],
+      quorum: { members: ['m'], leader: 'm' },
+    });
+  });
+
+  it('keeps its shards for as long as it renews its lease', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    const first = tokens(node);
+    await cluster.pass(10 * TTL_MS);
+    expect(tokens(node)).toEqual(first);
+    expect(node.host.calls).toEqual([]);
+  });
+
+  it('after a kill -9 ends its former lease at once and gets higher tokens', async () => {
+    const cluster = await Cluster.open();
+    const former = await cluster.started();
+    former.store.down = true;
+    const highest = tokens(former).reduce((a, b) => (a > b ? a : b));
+    const next = await cluster.started();
+    expect(next.host.serving.size).toBe(SHARDS);
+    for (const token of tokens(next)) expect(token > highest).toBe(true);
+  });
+
+  it('hands everything back when it stops', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    await node.ownership.stop();
+    expect(node.host.serving.size).toBe(0);
+    for (const key of [memberKey('node-1'), claimKey(0), claimKey(63)]) {
+      expect(await cluster.store.range({ key })).toMatchObject({ count: 0 });
+    }
+    const { revision } = await cluster.store.status();
+    await cluster.pass(3 * TTL_MS);
+    expect((await cluster.store.status()).revision).toBe(revision);
+  });
+});
+
+describe('a claim of a former incarnation', () => {
+  it('is never taken up again, whoever holds it', async () => {
+    const cluster = await Cluster.open();
+    const value = textToBytes('{"node":"node-1","incarnation":"former","epoch":"1"}');
+    const put = { kind: 'put', key: claimKey(6), value, lease: 0n } as const;
+    await cluster.store.txn({ compare: [], success: [put], failure: [] });
+    const node = await cluster.started();
+    await cluster.pass(20_000);
+    expect(node.host.serving.size).toBe(SHARDS - 1);
+    expect(node.ownership.map()[6]).toEqual({ shard: 6, owner: 'node-1', token: EPOCH_1 + 2n });
+    await cluster.remove(claimKey(6));
+    await cluster.pass(6000);
+    expect(node.host.serving.size).toBe(SHARDS);
+  });
+});
+
+describe('a node id', () => {
+  it('that a live process from another folder bears is refused', async () => {
+    const cluster = await Cluster.open();
+    await cluster.started('node-1', 'one folder');
+    const second = cluster.node('node-1', 'another folder');
+    const refused = expect(second.ownership.start(second.host)).rejects.toThrow(
+      /node id "node-1" is in use by a process with another data folder/,
+    );
+    await cluster.pass(2 * TTL_MS + 500);
+    await refused;
+    expect(second.host.serving.size).toBe(0);
+    await second.ownership.stop();
+  });
+
+  it('of a dead process from another folder is free once its lease has run out', async () => {
+    const cluster = await Cluster.open();
+    const first = await cluster.started('node-1', 'one folder');
+    first.store.down = true;
+    const second = cluster.node('node-1', 'another folder');
+    const started = second.ownership.start(second.host);
+    await cluster.pass(TTL_MS - 100);
+    expect(second.host.serving.size).toBe(0);
+    await cluster.pass(1000);
+    await started;
+    expect(second.host.serving.size).toBe(SHARDS);
+  });
+});
+
+describe('a shard that cannot be served', () => {
+  it('is given back and claimed anew with a higher token, ever later', async () => {
+    const cluster = await Cluster.open();
+    const node = cluster.node();
+    const attempts: { atMs: number; token: bigint }[] = [];
+    node.host.loading = ({ shard, token }) => {
+      if (shard !== 3) return;
+      attempts.push({ atMs: cluster.time.monotonicMs(), token });
+      if (attempts.length < 4) throw new Error('PostgreSQL is away');
+    };
+    await node.ownership.start(node.host);
+    expect(node.host.serving.size).toBe(SHARDS - 1);
+    expect(await cluster.store.range({ key: claimKey(3) })).toMatchObject({ count: 0 });
+    await cluster.pass(2000);
+    expect(node.host.serving.size).toBe(SHARDS);
+    expect(attempts.map(({ atMs }) => atMs)).toEqual([0, 100, 300, 700]);
+    const seen = attempts.map(({ token }) => token);
+    expect([...seen].sort((a, b) => (a < b ? -1 : 1))).toEqual(seen);
+  });
+
+  it('because the fence refuses its token is dropped and claimed anew', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    const before = node.host.serving.get(5) ?? 0n;
+    node.ownership.recheck(5);
+    await settle();
+    expect(node.host.calls).toEqual(['lost 5']);
+    await cluster.pass(200);
+    expect((node.host.serving.get(5) ?? 0n) > before).toBe(true);
+  });
+});
+
+describe('what is taken away', () => {
+  it('a claim: the shard is lost, then claimed anew', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    const before = node.host.serving.get(9) ?? 0n;
+    await cluster.remove(claimKey(9));
+    expect(node.host.calls).toEqual(['lost 9']);
+    expect((node.host.serving.get(9) ?? 0n) > before).toBe(true);
+  });
+
+  it('a claim while the shard is still loading: it is lost as soon as it is served', async () => {
+    const cluster = await Cluster.open();
+    const node = cluster.node();
+    let release = (): void => undefined;
+    let held = true;
+    node.host.loading = ({ shard }) =>
+      shard === 2 && held ? new Promise((resolve) => (release = resolve)) : undefined;
+    const started = node.ownership.start(node.host);
+    await settle();
+    const before = (await cluster.store.status()).revision;
+    await cluster.remove(claimKey(2));
+    expect(node.host.calls).toEqual([]);
+    held = false;
+    release();
+    await started;
+    await settle();
+    expect(node.host.calls).toEqual(['lost 2']);
+    expect((node.host.serving.get(2) ?? 0n) > EPOCH_1 + BigInt(before)).toBe(true);
+  });
+
+  it.each(['the lease', 'the member record'])(
+    '%s: all is lost, then claimed anew',
+    async (what) => {
+      const cluster = await Cluster.open();
+      const node = await cluster.started();
+      const highest = tokens(node).reduce((a, b) => (a > b ? a : b));
+      if (what === 'the lease') await cluster.store.revokeLease(await cluster.leaseOf('node-1'));
+      else await cluster.remove(memberKey('node-1'));
+      await cluster.pass(500);
+      expect(node.host.calls).toHaveLength(SHARDS);
+      expect(node.host.serving.size).toBe(SHARDS);
+      for (const token of tokens(node)) expect(token > highest).toBe(true);
+      await cluster.pass(3 * TTL_MS);
+      expect(node.host.calls).toHaveLength(SHARDS);
+    },
+  );
+});
+
+describe('a store that does not answer', () => {
+  it('leaves the owner serving, however long', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    node.store.down = true;
+    await cluster.pass(TTL_MS - 1000);
+    expect(node.host.serving.size).toBe(SHARDS);
+    node.store.down = false;
+    await cluster.pass(4 * TTL_MS);
+    expect(node.host.calls).toEqual([]);
+    node.store.down = true;
+    await cluster.store.close();
+    await cluster.pass(10 * TTL_MS);
+    expect(node.host.calls).toEqual([]);
+    expect(node.host.serving.size).toBe(SHARDS);
+  });
+
+  it('for too long loses the shards, when the owner hears of it; it claims them anew', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    const highest = tokens(node).reduce((a, b) => (a > b ? a : b));
+    node.store.down = true;
+    await cluster.pass(TTL_MS + 100);
+    expect(node.host.calls).toHaveLength(SHARDS);
+    expect(node.host.serving.size).toBe(0);
+    node.store.down = false;
+    await cluster.pass(6000);
+    expect(node.host.serving.size).toBe(SHARDS);
+    for (const token of tokens(node)) expect(token > highest).toBe(true);
+  });
+
+  it('that did a claim whose answer was lost is asked again, and the claim is used', async () => {
+    const cluster = await Cluster.open();
+    const node = cluster.node();
+    await node.ownership.start(node.host);
+    node.store.loseAnswers = 1;
+    await cluster.remove(claimKey(4));
+    expect(node.host.serving.has(4)).toBe(false);
+    await cluster.pass(300);
+    const claim = await cluster.store.range({ key: claimKey(4) });
+    const revision = claim.ok ? (claim.kvs[0]?.createRevision ?? 0) : 0;
+    expect(node.host.serving.get(4)).toBe(EPOCH_1 + BigInt(revision));
+  });
+});
+
+describe('two nodes', () => {
+  const owned = (node: Node): number[] => [...node.host.serving.keys()].sort((a, b) => a - b);
+
+  it('share the shards once the second has settled; each shard has one owner', async () => {
+    const cluster = await Cluster.open();
+    const first = await cluster.started('node-1');
+    const second = await cluster.started('node-2');
+    expect(owned(first)).toHaveLength(SHARDS);
+    await cluster.pass(TTL_MS - 100);
+    expect(owned(second)).toHaveLength(0);
+    await cluster.pass(5000);
+    expect([...owned(first), ...owned(second)].sort((a, b) => a - b)).toEqual([
+      ...Array(SHARDS).keys(),
+    ]);
+    expect(owned(second).length).toBeGreaterThan(16);
+    expect(owned(second).length).toBeLessThan(48);
+    expect(first.ownership.map()).toEqual(second.ownership.map());
+  });
+
+  it("give a stopped node's shards to the other at once, and a dead one's after its TTL", async () => {
+    const cluster = await Cluster.open();
+    const nodes = [
+      await cluster.started('node-1'),
+      await cluster.started('node-2'),
+      await cluster.started('node-3'),
+    ] as const;
+    await cluster.pass(15_000);
+    expect(nodes.every((node) => owned(node).length > 8)).toBe(true);
+    await nodes[2].ownership.stop();
+    await cluster.pass(100);
+    expect(owned(nodes[0]).length + owned(nodes[1]).length).toBe(SHARDS);
+    nodes[1].store.down = true;
+    await cluster.pass(TTL_MS + 500);
+    expect(owned(nodes[0])).toHaveLength(SHARDS);
+  });
+});
+
+describe('keys that somebody else wrote', () => {
+  it('do not confuse the owner', async () => {
+    const cluster = await Cluster.open();
+    for (const key of ['pawl/members/x', 'pawl/claims/1e3', 'pawl/claims/00x', 'pawl/else']) {
+      await cluster.store.txn({
+        compare: [],
+        success: [{ kind: 'put', key: textToBytes(key), value: textToBytes('{'), lease: 0n }],
+        failure: [],
+      });
+    }
+    const node = await cluster.started();
+    expect(node.host.serving.size).toBe(SHARDS);
+  });
+});

@@ -1,0 +1,256 @@
+import type { Timer, TimerHandle } from '@pawl/kernel';
+import type { EngineLog, Fence, ShardHost } from '@pawl/engine';
+import type { MetadataStore } from '../metadata-store.port.js';
+import type { Revision } from '../state/index.js';
+import { claimShard, claimStands, giveClaimBack } from './claim-shard.js';
+import type { Claimant } from './claim-shard.js';
+import { fencingToken } from './fencing-token.js';
+import type { NodeSession } from './node-session.js';
+
+/** What is known of a shard's claim, as of a revision. */
+export interface SeenOfShard {
+  readonly asOf: Revision;
+  /** Create revision of the claim; null: there is none. */
+  readonly claim: Revision | null;
+  /** Whether it is of this incarnation. */
+  readonly own: boolean;
+}
+
+/** What a slot asks about the world around it; the answers may change whenever it is woken. */
+export interface SlotSurroundings {
+  readonly store: MetadataStore;
+  readonly timer: Timer;
+  readonly host: ShardHost;
+  readonly log: EngineLog;
+  /** Null while this node is no member. */
+  claimant(): Claimant | null;
+  /** Whether this node should own the shard. */
+  wanted(shard: number): boolean;
+  seen(shard: number): SeenOfShard;
+  /** Whether one more shard may be handed over just now. */
+  mayHandOver(): boolean;
+  handOverBegins(): void;
+  handOverEnds(): void;
+  sessionEnded(session: NodeSession): void;
+}
+
+/** A claim that this node holds, and the fence that it gave its host. */
+interface Held {
+  readonly fence: Fence;
+  readonly createRevision: Revision;
+  readonly session: NodeSession;
+}
+
+type Step = 'claim' | 'drop' | 'recheck' | 'hand-over' | 'give-back' | 'idle';
+
+const FIRST_BACK_OFF_MS = 100;
+const LONGEST_BACK_OFF_MS = 5000;
+
+/**
+ * One shard on this node: claims it when it is wanted, tells the host, drops it when the claim is
+ * gone. It does one thing at a time, so the host is never called twice at once for one shard.
+ */
+export class ShardSlot {
+  readonly #around: SlotSurroundings;
+  #held: Held | null = null;
+  /** A claim of ours that the host does not serve: it must go before the shard is claimed anew. */
+  #leftOver: Revision | null = null;
+  #recheck = false;
+  #stopping = false;
+  #running: Promise<void> | null = null;
+  #failures = 0;
+  #backOff: TimerHandle | null = null;
+  #triedOnce!: () => void;
+  /** Resolves when the shard was tried once, or is not wanted here. */
+  readonly tried = new Promise<void>((resolve) => {
+    this.#triedOnce = resolve;
+  });
+
+  constructor(
+    readonly shard: number,
+    around: SlotSurroundings,
+  ) {
+    this.#around = around;
+  }
+
+  /** Looks whether there is something to do. */
+  wake(): void {
+    if (this.#running !== null) return;
+    if (this.#next() === 'idle') {
+      this.#triedOnce();
+      return;
+    }
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      this.wake();
+    });
+  }
+
+  /** The fence refused a write: the claim is checked, and given up if it still stands. */
+  recheck(): void {
+    if (this.#held === null) return;
+    this.#recheck = true;
+    this.wake();
+  }
+
+  /** Drops the shard; the claim itself ends with the node's lease. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#endBackOff();
+    this.wake();
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let step = this.#next(); step !== 'idle'; step = this.#next()) {
+      try {
+        await this.#take(step);
+      } catch (error) {
+        this.#retryLater(`shard ${this.shard}: ${step} failed`, error);
+      }
+      this.#triedOnce();
+    }
+  }
+
+  #next(): Step {
+    if (this.#held !== null) return this.#nextWhileHeld(this.#held);
+    if (this.#stopping || this.#backOff !== null) return 'idle';
+    if (this.#leftOver !== null) return 'give-back';
+    const { claim, own } = this.#around.seen(this.shard);
+    const free = claim === null || own;
+    const claimable = free && this.#around.claimant() !== null && this.#around.wanted(this.shard);
+    return claimable ? 'claim' : 'idle';
+  }
+
+  #nextWhileHeld(held: Held): Step {
+    if (this.#stopping || this.#isGone(held)) return 'drop';
+    if (this.#backOff !== null) return 'idle';
+    if (this.#recheck) return 'recheck';
+    return !this.#around.wanted(this.shard) && this.#around.mayHandOver() ? 'hand-over' : 'idle';
+  }
+
+  /** Known to be gone: the session has ended, or a state as new as the claim does not show it. */
+  #isGone({ session, createRevision }: Held): boolean {
+    if (this.#around.claimant()?.session !== session) return true;
+    const { claim, asOf } = this.#around.seen(this.shard);
+    return asOf >= createRevision && claim !== createRevision;
+  }
+
+  #take(step: Exclude<Step, 'idle'>): Promise<void> {
+    switch (step) {
+      case 'claim':
+        return this.#claim();
+      case 'drop':
+        return this.#drop();
+      case 'recheck':
+        return this.#checkClaim();
+      case 'hand-over':
+        return this.#handOver();
+      case 'give-back':
+        return this.#giveBack();
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const claimant = this.#around.claimant();
+    if (claimant === null) return;
+    const { store, host, log } = this.#around;
+    const { shard } = this;
+    const outcome = await claimShard(store, shard, claimant);
+    if (outcome.kind === 'no-session') {
+      this.#around.sessionEnded(claimant.session);
+      this.#pause();
+      return;
+    }
+    if (outcome.kind === 'held') {
+      this.#pause();
+      return;
+    }
+    const { epoch, createRevision } = outcome;
+    const fence: Fence = { shard, token: fencingToken(epoch, createRevision) };
+    try {
+      await host.claimed(fence);
+    } catch (error) {
+      this.#leftOver = createRevision;
+      this.#retryLater(`shard ${shard} cannot be served`, error);
+      await this.#giveBack();
+      return;
+    }
+    this.#held = { fence, createRevision, session: claimant.session };
+    this.#recheck = false;
+    this.#failures = 0;
+    log.debug('shard claimed', { shard, token: fence.token.toString() });
+  }
+
+  async #drop(): Promise<void> {
+    const held = this.#held;
+    if (held === null) return;
+    this.#held = null;
+    await this.#tellLost(held);
+  }
+
+  async #checkClaim(): Promise<void> {
+    const held = this.#held;
+    if (held === null) return;
+    const stands = await claimStands(this.#around.store, this.shard, held.createRevision);
+    this.#recheck = false;
+    this.#held = null;
+    await this.#tellLost(held);
+    if (!stands) return;
+    this.#leftOver = held.createRevision;
+    this.#retryLater(`shard ${this.shard} is fenced by a higher token than its claim's`, null);
+    await this.#giveBack();
+  }
+
+  async #handOver(): Promise<void> {
+    const held = this.#held;
+    if (held === null) return;
+    this.#around.handOverBegins();
+    try {
+      this.#held = null;
+      await this.#tellLost(held);
+      this.#leftOver = held.createRevision;
+      await this.#giveBack();
+    } finally {
+      this.#around.handOverEnds();
+    }
+  }
+
+  async #giveBack(): Promise<void> {
+    if (this.#leftOver === null) return;
+    await giveClaimBack(this.#around.store, this.shard, this.#leftOver);
+    this.#leftOver = null;
+  }
+
+  async #tellLost({ fence }: Held): Promise<void> {
+    try {
+      await this.#around.host.lost(fence);
+    } catch (error) {
+      this.#around.log.error('a lost shard could not be put away', {
+        shard: fence.shard,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  #retryLater(what: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : undefined;
+    this.#around.log.warn(what, reason === undefined ? {} : { reason });
+    this.#pause();
+  }
+
+  #pause(): void {
+    if (this.#backOff !== null || this.#stopping) return;
+    const delayMs = Math.min(FIRST_BACK_OFF_MS * 2 ** this.#failures, LONGEST_BACK_OFF_MS);
+    this.#failures = Math.min(this.#failures + 1, 10);
+    this.#backOff = this.#around.timer.after(delayMs, () => {
+      this.#backOff = null;
+      this.wake();
+    });
+  }
+
+  #endBackOff(): void {
+    this.#backOff?.cancel();
+    this.#backOff = null;
+  }
+}

@@ -1,0 +1,122 @@
+/** Appends to a growing array of bytes; integers are big-endian. */
+export class Encoder {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  u8(value: number): this {
+    this.#reserve(1);
+    this.#view.setUint8(this.#length, value);
+    this.#length += 1;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#reserve(4);
+    this.#view.setUint32(this.#length, value);
+    this.#length += 4;
+    return this;
+  }
+
+  /** A safe integer, not negative, as 64 bits. */
+  u64(value: number): this {
+    return this.i64(BigInt(value));
+  }
+
+  i64(value: bigint): this {
+    this.#reserve(8);
+    this.#view.setBigInt64(this.#length, value);
+    this.#length += 8;
+    return this;
+  }
+
+  /** Length in 32 bits, then the bytes. */
+  bytes(value: Uint8Array): this {
+    this.u32(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** How many in 32 bits, then each. */
+  list<T>(items: readonly T[], encode: (item: T) => void): this {
+    this.u32(items.length);
+    for (const item of items) encode(item);
+    return this;
+  }
+
+  done(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
+  }
+}
+
+/** Reads what {@link Encoder} wrote; throws a `RangeError` beyond the end or on a wrong value. */
+export class Decoder {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u64(): number {
+    const value = Number(this.i64());
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('not a safe integer');
+    return value;
+  }
+
+  i64(): bigint {
+    return this.#view.getBigInt64(this.#take(8));
+  }
+
+  /** A copy. */
+  bytes(): Uint8Array {
+    const length = this.u32();
+    const from = this.#take(length);
+    return this.#bytes.slice(from, from + length);
+  }
+
+  list<T>(decode: () => T): T[] {
+    const count = this.u32();
+    const items: T[] = [];
+    for (let at = 0; at < count; at += 1) items.push(decode());
+    return items;
+  }
+
+  /** Everything must have been read. */
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new RangeError('surplus bytes');
+  }
+
+  #take(length: number): number {
+    const from = this.#at;
+    if (from + length > this.#bytes.length) throw new RangeError('cut off');
+    this.#at = from + length;
+    return from;
+  }
+}

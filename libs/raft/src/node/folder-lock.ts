@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+
+/** Another process holds the folder. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError';
+}
+
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+interface Holder {
+  readonly pid: number;
+  /** Tells a process from a later one under the same pid; null where the system does not say. */
+  readonly startedAt: string | null;
+  /** Identifies the boot, after which no process of an earlier one lives. */
+  readonly boot: string | null;
+  readonly host: string;
+}
+
+const NAME = /^lock-\d+-[0-9a-f-]+$/;
+const ATTEMPTS = 5;
+const LONGEST_PAUSE_MS = 60;
+
+/**
+ * Takes a folder for this process, or throws {@link FolderInUseError} naming the process that holds
+ * it. Each process puts down a file of its own and then looks for others: of two that come at the
+ * same time at least one sees the other and steps back. Files of processes that are gone are removed,
+ * so a kill -9 leaves nothing in the way. Good among processes that see each other: one machine (or
+ * container); a data folder shared between machines is not guarded by it.
+ */
+export async function lockFolder(path: string): Promise<FolderLock> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  for (let attempt = 1; ; attempt += 1) {
+    const own = await putDown(path);
+    const other = await otherHolder(path, own);
+    if (other === null) return { release: () => unlink(join(path, own)) };
+    await unlink(join(path, own));
+    if (attempt === ATTEMPTS) {
+      throw new FolderInUseError(
+        `${path} is in use by process ${other.holder.pid}; stop that first, or give another data folder (if no such process of Pawl runs, remove ${join(path, other.name)})`,
+      );
+    }
+    await pause(1 + Math.random() * LONGEST_PAUSE_MS);
+  }
+}
+
+async function putDown(path: string): Promise<string> {
+  const name = `lock-${process.pid}-${randomUUID()}`;
+  const holder: Holder = {
+    pid: process.pid,
+    startedAt: await startOf(process.pid),
+    boot: await bootId(),
+    host: hostname(),
+  };
+  const draft = join(path, `${name}.draft`);
+  const file = await open(draft, 'wx', 0o600);
+  await file.writeFile(JSON.stringify(holder));
+  await file.close();
+  await rename(draft, join(path, name));
+  return name;
+}
+
+async function otherHolder(
+  path: string,
+  own: string,
+): Promise<{ name: string; holder: Holder } | null> {
+  for (const name of await readdir(path)) {
+    if (name === own || !NAME.test(name)) continue;
+    const holder = await readHolder(join(path, name));
+    if (holder === null) continue;
+    if (await lives(holder)) return { name, holder };
+    await unlinkIfThere(join(path, name));
+  }
+  return null;
+}
+
+async function readHolder(file: string): Promise<Holder | null> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Holder;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    /* Emptied by a power loss: its process is gone with it. */
+    if (error instanceof SyntaxError) return { pid: 0, startedAt: null, boot: 'lost', host: '' };
+    throw error;
+  }
+}
+
+async function lives(holder: Holder): Promise<boolean> {
+  if (holder.boot !== (await bootId())) return false;
+  if (holder.startedAt !== null) return (await startOf(holder.pid)) === holder.startedAt;
+  try {
+    process.kill(holder.pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Start of a process in ticks since boot, as Linux tells it; null if it is gone or a zombie. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? null : (fields[19] ?? null);
+  } catch {
+    return null;
+  }
+}
+
+async function bootId(): Promise<string | null> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  } catch {
+    return null;
+  }
+}
+
+async function unlinkIfThere(file: string): Promise<void> {
+  try {
+    await unlink(file);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

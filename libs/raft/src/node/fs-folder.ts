@@ -1,0 +1,62 @@
+import { close, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
+import { mkdir, readFile, readdir, rename, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { StorageFile, StorageFolder } from './storage-folder.port.js';
+
+/* The callback forms keep a write and its fdatasync at the cost of the system calls. */
+const openFile = promisify(open);
+const closeFile = promisify(close);
+const syncData = promisify(fdatasync);
+const syncAll = promisify(fsync);
+const truncateFile = promisify(ftruncate);
+
+/** A folder of the file system, durably created with its parents if it is missing. */
+export async function openFsFolder(folder: string): Promise<StorageFolder> {
+  const path = resolve(folder);
+  const created = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (created !== undefined) {
+    const outermost = dirname(created);
+    for (let made = path; made !== outermost && made !== dirname(made); made = dirname(made)) {
+      await syncFolder(dirname(made));
+    }
+  }
+  const at = (name: string): string => join(path, name);
+  return {
+    path,
+    list: async () => {
+      const items = await readdir(path, { withFileTypes: true });
+      return items.filter((item) => item.isFile()).map((item) => item.name);
+    },
+    read: (name) => readFile(at(name)),
+    create: async (name) => fsFile(await openFile(at(name), 'wx+', 0o600)),
+    open: async (name) => fsFile(await openFile(at(name), 'r+')),
+    rename: (from, to) => rename(at(from), at(to)),
+    remove: (name) => unlink(at(name)),
+    sync: () => syncFolder(path),
+  };
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await openFile(path, 'r');
+  try {
+    await syncAll(folder);
+  } finally {
+    await closeFile(folder);
+  }
+}
+
+function fsFile(descriptor: number): StorageFile {
+  return {
+    write: (bytes, offset) =>
+      new Promise((resolve, reject) => {
+        write(descriptor, bytes, 0, bytes.length, offset, (error, taken) => {
+          if (error) reject(error);
+          else resolve(taken);
+        });
+      }),
+    truncate: (length) => truncateFile(descriptor, length),
+    sync: () => syncData(descriptor),
+    close: () => closeFile(descriptor),
+  };
+}

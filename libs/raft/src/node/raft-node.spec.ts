@@ -1,0 +1,228 @@
+import { ManualTime, seededRng } from '@pawl/kernel';
+import { describe, expect, it, vi } from 'vitest';
+import { ListMachine, SimulatedDiskError, SimulatedFolder } from '../testing/index.js';
+import type { Crash } from '../testing/index.js';
+import { RaftNode } from './index.js';
+import type { RaftSettings } from './index.js';
+
+/* Many images each, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
+
+const SMALL: Partial<RaftSettings> = { segmentBytes: 1500, snapshotEntries: 25 };
+
+async function open(
+  folder: SimulatedFolder,
+  settings: Partial<RaftSettings> = SMALL,
+  onFailure?: (error: Error) => void,
+): Promise<{ node: RaftNode<number>; machine: ListMachine }> {
+  const machine = new ListMachine();
+  let ids = 0;
+  const node = await RaftNode.open({
+    folder,
+    nodeId: 'n1',
+    clusterId: null,
+    newId: () => `id-${(ids += 1)}`,
+    stateMachine: machine,
+    timer: new ManualTime(),
+    settings,
+    ...(onFailure === undefined ? {} : { onFailure }),
+  });
+  return { node, machine };
+}
+
+interface Workload {
+  readonly folder: SimulatedFolder;
+  readonly commands: readonly string[];
+  /** Per command: how long the journal was when it was acknowledged. */
+  readonly ackedAt: readonly number[];
+}
+
+/** Commands of all sizes, some one by one, some many at a time. */
+async function workload(count: number): Promise<Workload> {
+  const folder = SimulatedFolder.empty();
+  const rng = seededRng(7);
+  const commands = Array.from({ length: count }, (_, at) =>
+    `${at}:`.padEnd(3 + rng.below(at % 9 === 0 ? 1800 : 90), at % 4 === 0 ? '\0' : 'x'),
+  );
+  const ackedAt: number[] = [];
+  const { node } = await open(folder);
+  for (let at = 0; at < count;) {
+    const group = commands.slice(at, at + 1 + rng.below(5));
+    const first = at;
+    at += group.length;
+    await Promise.all(
+      group.map(async (command, offset) => {
+        await node.propose(Buffer.from(command));
+        ackedAt[first + offset] = folder.journal.length;
+      }),
+    );
+  }
+  await node.stop();
+  return { folder, commands, ackedAt };
+}
+
+/** Every crash that the list of variants knows, at one point of the journal. */
+function crashesAt(folder: SimulatedFolder, at: number): Crash[] {
+  const crashes: Crash[] = [{ kind: 'kept' }, { kind: 'lost' }];
+  for (let seed = 0; seed < 3; seed += 1) {
+    crashes.push({ kind: 'torn', rng: seededRng(at * 31 + seed) });
+  }
+  const last = folder.journal[at - 1];
+  if (last?.op === 'write') {
+    const { length } = last.bytes;
+    for (const cutTo of [1, 31, 32, 33, 64, length >> 2, length >> 1, length - 1]) {
+      if (cutTo < length) crashes.push({ kind: 'kept', cutTo });
+    }
+  }
+  return crashes;
+}
+
+async function expectRecovered(image: SimulatedFolder, work: Workload, at: number): Promise<void> {
+  const { node, machine } = await open(image);
+  const acked = work.ackedAt.filter((journalLength) => journalLength <= at).length;
+  expect(machine.commands.length).toBeGreaterThanOrEqual(acked);
+  expect(machine.commands).toEqual(work.commands.slice(0, machine.commands.length));
+  await node.propose(Buffer.from('after'));
+  expect(machine.commands.at(-1)).toBe('after');
+}
+
+describe('a node over its folder', () => {
+  it('has everything acknowledged after a crash at any point, and nothing else', async () => {
+    const work = await workload(180);
+    let images = 0;
+    for (let at = 0; at <= work.folder.journal.length; at += 1) {
+      for (const crash of crashesAt(work.folder, at)) {
+        try {
+          await expectRecovered(work.folder.crashed(at, crash), work, at);
+        } catch (error) {
+          throw new Error(`crash after operation ${at}: ${JSON.stringify(crash)}`, {
+            cause: error,
+          });
+        }
+        images += 1;
+      }
+    }
+    expect(images).toBeGreaterThanOrEqual(2000);
+  });
+
+  it('recovers alike when it crashes again while it recovers', async () => {
+    const work = await workload(40);
+    const rng = seededRng(3);
+    for (let round = 0; round < 60; round += 1) {
+      const at = rng.below(work.folder.journal.length + 1);
+      const crash: Crash = { kind: 'torn', rng: seededRng(round) };
+      const once = work.folder.crashed(at, crash);
+      await open(once);
+      for (let again = 0; again <= once.journal.length; again += 1) {
+        const twice = once.crashed(again, { kind: 'torn', rng: seededRng(round * 97 + again) });
+        await expectRecovered(twice, work, at);
+      }
+    }
+  });
+
+  it('keeps two snapshots and no more log than they need', async () => {
+    const { folder } = await workload(110);
+    const names = (await folder.list()).slice().sort();
+    expect(names.filter((name) => name.startsWith('snap-'))).toHaveLength(2);
+    const segments = names.filter((name) => name.startsWith('wal-'));
+    expect(segments[0]).not.toBe('wal-0000000000000001.log');
+    expect(names.filter((name) => !/^(snap|wal)-/.test(name))).toEqual([]);
+  });
+
+  it('makes many proposals durable with one sync', async () => {
+    const folder = SimulatedFolder.empty();
+    const { node } = await open(folder, {});
+    const before = folder.journal.length;
+    await Promise.all(Array.from({ length: 64 }, (_, at) => node.propose(Buffer.from(`${at}`))));
+    const operations = folder.journal.slice(before).map(({ op }) => op);
+    expect(operations).toEqual(['write', 'sync']);
+    await node.stop();
+  });
+
+  it('acknowledges nothing before the sync is done', async () => {
+    const folder = SimulatedFolder.empty();
+    const { node, machine } = await open(folder, {});
+    const seen: number[] = [];
+    folder.before = ({ op }) => void (op === 'sync' && seen.push(machine.commands.length));
+    await node.propose(Buffer.from('a'));
+    await node.propose(Buffer.from('b'));
+    expect(seen).toEqual([0, 1]);
+    await node.stop();
+  });
+
+  it('goes on over short writes', async () => {
+    const folder = SimulatedFolder.empty();
+    folder.maxWriteBytes = 7;
+    const { node } = await open(folder);
+    const commands = Array.from({ length: 60 }, (_, at) => `command ${at}`);
+    for (const command of commands) await node.propose(Buffer.from(command));
+    await node.stop();
+    const { machine } = await open(folder);
+    expect(machine.commands).toEqual(commands);
+  });
+
+  it('refuses what is too large or too much, surely without doing it', async () => {
+    const folder = SimulatedFolder.empty();
+    const { node, machine } = await open(folder, { maxProposalBytes: 10, maxProposals: 2 });
+    await expect(node.propose(Buffer.alloc(11))).rejects.toMatchObject({ reason: 'too-large' });
+    const two = [node.propose(Buffer.from('1')), node.propose(Buffer.from('2'))];
+    await expect(node.propose(Buffer.from('3'))).rejects.toMatchObject({ reason: 'overloaded' });
+    await Promise.all(two);
+    await node.stop();
+    await expect(node.propose(Buffer.from('4'))).rejects.toMatchObject({ reason: 'stopped' });
+    expect(machine.commands).toEqual(['1', '2']);
+  });
+});
+
+describe('a disk that fails', () => {
+  const KINDS = ['write', 'sync', 'create', 'rename', 'remove', 'sync-folder'] as const;
+
+  it.each(KINDS)('stops the node for good at a failed %s', async (kind) => {
+    for (let nth = 1; nth <= 6; nth += 1) {
+      const folder = SimulatedFolder.empty();
+      const failures: Error[] = [];
+      const { node, machine } = await open(folder, SMALL, (error) => failures.push(error));
+      let left = nth;
+      let failedAt = -1;
+      folder.before = ({ op }) => {
+        if (op !== kind || failedAt >= 0) return;
+        left -= 1;
+        if (left > 0) return;
+        failedAt = folder.journal.length;
+        throw new SimulatedDiskError(`EIO on ${kind}`);
+      };
+      const acked: string[] = [];
+      const outcomes: string[] = [];
+      for (let at = 0; at < 200 && failures.length === 0; at += 1) {
+        await node.propose(Buffer.from(`${at}`.padEnd(60))).then(
+          () => acked.push(`${at}`.padEnd(60)),
+          (error: Error) => outcomes.push(error.name),
+        );
+      }
+      await expect(node.propose(Buffer.from('x'))).rejects.toMatchObject({ reason: 'stopped' });
+      await node.stop();
+      expect(failures).toHaveLength(1);
+      expect(failures[0]?.message).toContain(`EIO on ${kind}`);
+      expect(outcomes.every((name) => name.startsWith('Proposal'))).toBe(true);
+      const syncedLater = folder.journal.slice(failedAt).filter(({ op }) => op === 'sync');
+      if (kind === 'sync' || kind === 'write') expect(syncedLater).toEqual([]);
+      const applied = machine.commands.slice();
+
+      const image = folder.crashed(folder.journal.length, { kind: 'lost' });
+      const again = await open(image);
+      expect(again.machine.commands.slice(0, acked.length)).toEqual(acked);
+      expect(applied.slice(0, acked.length)).toEqual(acked);
+    }
+  });
+
+  it('stops when the state machine throws, and says why', async () => {
+    const folder = SimulatedFolder.empty();
+    const failures: Error[] = [];
+    const { node, machine } = await open(folder, SMALL, (error) => failures.push(error));
+    machine.apply = () => {
+      throw new Error('no such command');
+    };
+    await expect(node.propose(Buffer.from('?'))).rejects.toThrow('no such command');
+    expect(failures.map(({ name }) => name)).toEqual(['NodeFailedError']);
+  });
+});

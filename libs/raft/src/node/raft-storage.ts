@@ -1,0 +1,153 @@
+import type { DurableState, Entry } from '../core/index.js';
+import { SnapshotFiles } from './snapshot-files.js';
+import type { StoredSnapshot } from './snapshot-files.js';
+import { CorruptionError, WrongFolderError } from './storage-errors.js';
+import type { StorageFolder } from './storage-folder.port.js';
+import { recoverLog } from './wal-recovery.js';
+import type { RecoveredLog } from './wal-recovery.js';
+import type { Identity } from './wal-record.js';
+import { WriteAheadLog } from './write-ahead-log.js';
+
+export interface StorageOptions {
+  readonly folder: StorageFolder;
+  readonly nodeId: string;
+  /** Null: whichever cluster the folder belongs to, a new one if it is empty. */
+  readonly clusterId: string | null;
+  /** A random identifier, for what is made anew. */
+  readonly newId: () => string;
+  /** A segment beyond this length is followed by a new one. */
+  readonly segmentBytes: number;
+}
+
+/** A node's folder, recovered and open for writing. */
+export interface OpenStorage {
+  readonly identity: Identity;
+  readonly log: WriteAheadLog;
+  readonly snapshots: SnapshotFiles;
+  /** What the core starts from. */
+  readonly state: DurableState;
+  /** State of the state machine at `state.snapshot`; null: it starts empty. */
+  readonly snapshotState: Uint8Array | null;
+  /** What was found and set right, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens a node's folder: begins it when it is empty, otherwise recovers it. Throws
+ * {@link CorruptionError} when acknowledged data may be gone and {@link WrongFolderError} when the
+ * folder is not this node's; then no file was changed, but for left-overs named `*.tmp`.
+ */
+export async function openStorage(options: StorageOptions): Promise<OpenStorage> {
+  const { folder, segmentBytes } = options;
+  await removeLeftOvers(folder);
+  const snapshots = new SnapshotFiles(folder);
+  const indexes = await snapshots.indexes();
+  const recovered = await recoverLog(folder);
+  if (recovered === null) {
+    if (indexes.length > 0) {
+      throw new CorruptionError(folder.path, 0, 'there are snapshots, but the log is gone');
+    }
+    return beginStorage(options, snapshots);
+  }
+  checkIdentity(options, recovered.identity);
+  const notes: string[] = [];
+  if (recovered.cut !== null) {
+    const { file, offset, bytes } = recovered.cut;
+    notes.push(`cut ${bytes} bytes of an unfinished write off ${file} at byte ${offset}`);
+  }
+  const { snapshot, damaged } = await newestSnapshot(snapshots, indexes);
+  const state = combine(folder.path, recovered, snapshot);
+  for (const { index, file } of damaged) {
+    await snapshots.setAside(index);
+    notes.push(`${file} is damaged; the snapshot before it and the log serve instead`);
+  }
+  const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
+  const { identity } = recovered;
+  return { identity, log, snapshots, state, snapshotState: snapshot?.state ?? null, notes };
+}
+
+async function beginStorage(
+  options: StorageOptions,
+  snapshots: SnapshotFiles,
+): Promise<OpenStorage> {
+  const { folder, nodeId, newId, segmentBytes } = options;
+  const clusterId = options.clusterId ?? newId();
+  const identity: Identity = { clusterId, nodeId, folderId: newId() };
+  const log = await WriteAheadLog.create(folder, identity, segmentBytes);
+  const state: DurableState = {
+    hardState: { term: 0, vote: null, commit: 0 },
+    snapshot: { index: 0, term: 0 },
+    entries: [],
+  };
+  return { identity, log, snapshots, state, snapshotState: null, notes: [] };
+}
+
+async function removeLeftOvers(folder: StorageFolder): Promise<void> {
+  const leftOvers = (await folder.list()).filter((name) => name.endsWith('.tmp'));
+  for (const name of leftOvers) await folder.remove(name);
+  if (leftOvers.length > 0) await folder.sync();
+}
+
+function checkIdentity(options: StorageOptions, found: Identity): void {
+  const { clusterId, nodeId, folder } = options;
+  if (found.nodeId !== nodeId) {
+    throw new WrongFolderError(
+      `${folder.path} belongs to node "${found.nodeId}", not "${nodeId}"; start with that id or give another data folder`,
+    );
+  }
+  if (clusterId !== null && found.clusterId !== clusterId) {
+    throw new WrongFolderError(
+      `${folder.path} belongs to cluster ${found.clusterId}, not ${clusterId}; give another data folder`,
+    );
+  }
+}
+
+/** The newest snapshot that is whole, and the damaged ones that it was taken instead of. */
+async function newestSnapshot(
+  snapshots: SnapshotFiles,
+  indexes: readonly number[],
+): Promise<{
+  snapshot: StoredSnapshot | null;
+  damaged: { index: number; file: string }[];
+}> {
+  const damaged: { index: number; file: string }[] = [];
+  for (const [at, index] of indexes.entries()) {
+    try {
+      return { snapshot: await snapshots.read(index), damaged };
+    } catch (error) {
+      if (!(error instanceof CorruptionError) || at === indexes.length - 1) throw error;
+      damaged.push({ index, file: error.file });
+    }
+  }
+  return { snapshot: null, damaged };
+}
+
+function combine(
+  path: string,
+  recovered: RecoveredLog,
+  snapshot: StoredSnapshot | null,
+): DurableState {
+  const mark = snapshot?.mark ?? { index: 0, term: 0 };
+  const firstIndex = recovered.segments[0]?.firstIndex ?? 1;
+  if (firstIndex > mark.index + 1) {
+    const gap = `the log begins with entry ${firstIndex}, the newest whole snapshot ends at ${mark.index}`;
+    throw new CorruptionError(path, 0, gap);
+  }
+  const { hardState, lastIndex } = recovered;
+  const promised = Math.max(mark.index, hardState.commit);
+  if (lastIndex < promised) {
+    const lost = `the log ends at entry ${lastIndex}, though ${promised} were committed`;
+    throw new CorruptionError(path, 0, lost);
+  }
+  const covered = recovered.entries.find((entry) => entry.index === mark.index);
+  const belongs = snapshot === null || sameCluster(snapshot.identity, recovered.identity);
+  if (!belongs || (covered !== undefined && covered.term !== mark.term)) {
+    throw new CorruptionError(path, 0, `snapshot ${mark.index} is not of this log`);
+  }
+  const entries: Entry[] = recovered.entries.filter((entry) => entry.index > mark.index);
+  return { hardState, snapshot: mark, entries };
+}
+
+function sameCluster(a: Identity, b: Identity): boolean {
+  return a.clusterId === b.clusterId && a.nodeId === b.nodeId && a.folderId === b.folderId;
+}

@@ -1,0 +1,132 @@
+import { crc32 } from 'node:zlib';
+import type { SnapshotMark } from '../core/index.js';
+import { ByteReader, ByteWriter } from './bytes.js';
+import { CorruptionError, WrongFolderError } from './storage-errors.js';
+import type { StorageFolder } from './storage-folder.port.js';
+import { writeFully } from './storage-folder.port.js';
+import type { Identity } from './wal-record.js';
+
+const SNAPSHOT_FORMAT = 1;
+const HEADER_BYTES = 48;
+const MAGIC = Buffer.from('PAWL-SNP');
+const NAME = /^snap-([0-9a-f]{16})\.bin$/;
+/** Written in pieces, so that other work of the thread pool gets its turn. */
+const WRITE_BYTES = 1024 * 1024;
+/** The newest and one to fall back on. */
+const KEPT = 2;
+
+export interface StoredSnapshot {
+  readonly mark: SnapshotMark;
+  readonly identity: Identity;
+  readonly state: Uint8Array;
+}
+
+/**
+ * Snapshot files, one per index. Layout: a header of 48 bytes (magic, format, CRC of the header,
+ * index, term, length of what follows, its CRC), then the identity and the state. A file has its
+ * name only once it is whole and durable.
+ */
+export class SnapshotFiles {
+  constructor(readonly folder: StorageFolder) {}
+
+  /** Indexes of the snapshots that are there, newest first. */
+  async indexes(): Promise<number[]> {
+    const found: number[] = [];
+    for (const name of await this.folder.list()) {
+      const digits = NAME.exec(name)?.[1];
+      if (digits !== undefined) found.push(Number.parseInt(digits, 16));
+    }
+    return found.sort((a, b) => b - a);
+  }
+
+  /** Throws a {@link CorruptionError} when the file is not what was written. */
+  async read(index: number): Promise<StoredSnapshot> {
+    const file = `${this.folder.path}/${snapshotName(index)}`;
+    const bytes = Buffer.from(await this.folder.read(snapshotName(index)));
+    const { mark, body } = readHeader(file, bytes);
+    if (mark.index !== index) throw new CorruptionError(file, 0, 'it is of another index');
+    const reader = new ByteReader(body);
+    const [clusterId, nodeId, folderId] = [reader.text(), reader.text(), reader.text()];
+    return { mark, identity: { clusterId, nodeId, folderId }, state: reader.sized() };
+  }
+
+  /** Resolves once the snapshot is durable under its name. */
+  async write(snapshot: StoredSnapshot): Promise<void> {
+    const name = snapshotName(snapshot.mark.index);
+    const bytes = encodeSnapshot(snapshot);
+    const file = await this.folder.create(`${name}.tmp`);
+    try {
+      for (let from = 0; from < bytes.length; from += WRITE_BYTES) {
+        await writeFully(file, bytes.subarray(from, from + WRITE_BYTES), from);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.folder.rename(`${name}.tmp`, name);
+    await this.folder.sync();
+  }
+
+  /** Takes a damaged snapshot's name from it, so that nobody counts on it. */
+  async setAside(index: number): Promise<void> {
+    await this.folder.rename(snapshotName(index), `${snapshotName(index)}.damaged`);
+    await this.folder.sync();
+  }
+
+  /** Removes all but the newest two; answers the index of the older one kept, 0 if there is none. */
+  async prune(): Promise<number> {
+    const indexes = await this.indexes();
+    const surplus = indexes.slice(KEPT);
+    for (const index of surplus) await this.folder.remove(snapshotName(index));
+    if (surplus.length > 0) await this.folder.sync();
+    return indexes[KEPT - 1] ?? 0;
+  }
+}
+
+function snapshotName(index: number): string {
+  return `snap-${index.toString(16).padStart(16, '0')}.bin`;
+}
+
+function encodeSnapshot({ mark, identity, state }: StoredSnapshot): Buffer {
+  const { clusterId, nodeId, folderId } = identity;
+  const body = new ByteWriter(state.length + 256)
+    .text(clusterId)
+    .text(nodeId)
+    .text(folderId)
+    .sized(state)
+    .done();
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.set(MAGIC, 0);
+  header.writeUInt32LE(SNAPSHOT_FORMAT, 8);
+  header.writeBigUInt64LE(BigInt(mark.index), 16);
+  header.writeBigUInt64LE(BigInt(mark.term), 24);
+  header.writeBigUInt64LE(BigInt(body.length), 32);
+  header.writeUInt32LE(crc32(body), 40);
+  header.writeUInt32LE(crc32(header), 12);
+  return Buffer.concat([header, body]);
+}
+
+function readHeader(file: string, bytes: Buffer): { mark: SnapshotMark; body: Buffer } {
+  if (bytes.length < HEADER_BYTES) throw new CorruptionError(file, 0, 'the file is too short');
+  const header = Buffer.from(bytes.subarray(0, HEADER_BYTES));
+  const stored = header.readUInt32LE(12);
+  header.writeUInt32LE(0, 12);
+  if (!header.subarray(0, 8).equals(MAGIC) || stored !== crc32(header)) {
+    throw new CorruptionError(file, 0, 'the header fails its checksum');
+  }
+  const format = header.readUInt32LE(8);
+  if (format !== SNAPSHOT_FORMAT) {
+    throw new WrongFolderError(
+      `${file} is of format ${format}, this version of Pawl reads format ${SNAPSHOT_FORMAT}; start the version that wrote it`,
+    );
+  }
+  const body = bytes.subarray(HEADER_BYTES);
+  if (body.length !== Number(header.readBigUInt64LE(32))) {
+    throw new CorruptionError(file, bytes.length, 'the file has another length than was written');
+  }
+  if (crc32(body) !== header.readUInt32LE(40)) {
+    throw new CorruptionError(file, HEADER_BYTES, 'the state fails its checksum');
+  }
+  const index = Number(header.readBigUInt64LE(16));
+  return { mark: { index, term: Number(header.readBigUInt64LE(24)) }, body };
+}

@@ -1,0 +1,156 @@
+import { assert } from '@pawl/kernel';
+import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import type { StorageFile, StorageFolder } from './storage-folder.port.js';
+import { writeFully } from './storage-folder.port.js';
+import { encodeFrame } from './wal-frame.js';
+import { encodeRecords } from './wal-record.js';
+import type { Identity, WalRecord } from './wal-record.js';
+import type { RecoveredLog, SegmentInfo } from './wal-recovery.js';
+import { encodeSegment, segmentName } from './wal-segment.js';
+
+/** What one write adds; all of it becomes durable together. */
+export interface LogBatch {
+  readonly hardState: HardState | null;
+  readonly entries: readonly Entry[];
+  readonly snapshotMark: SnapshotMark | null;
+}
+
+/**
+ * The write-ahead log, open for appending. Calls of `append` and `release` follow each other; after
+ * one has failed the log must not be used any more.
+ */
+export class WriteAheadLog {
+  readonly #folder: StorageFolder;
+  readonly #identity: Identity;
+  readonly #segmentBytes: number;
+  readonly #segments: SegmentInfo[];
+  #file: StorageFile;
+  /** Behind the last frame, all of which is durable. */
+  #end: number;
+  #nextIndex: number;
+  #hardState: HardState;
+
+  private constructor(
+    at: { folder: StorageFolder; file: StorageFile; segmentBytes: number },
+    log: Pick<RecoveredLog, 'identity' | 'hardState' | 'lastIndex' | 'segments' | 'end'>,
+  ) {
+    this.#folder = at.folder;
+    this.#file = at.file;
+    this.#segmentBytes = at.segmentBytes;
+    this.#identity = log.identity;
+    this.#hardState = log.hardState;
+    this.#nextIndex = log.lastIndex + 1;
+    this.#segments = [...log.segments];
+    this.#end = log.end;
+  }
+
+  /** Begins the log of a new node. A crash in the middle leaves an empty folder. */
+  static async create(
+    folder: StorageFolder,
+    identity: Identity,
+    segmentBytes: number,
+  ): Promise<WriteAheadLog> {
+    const hardState: HardState = { term: 0, vote: null, commit: 0 };
+    const segment = { sequence: 1, firstIndex: 1 };
+    const { file, end } = await createSegment(folder, segment, [
+      { kind: 'segment', firstIndex: 1, previousEnd: 0 },
+      { kind: 'identity', identity },
+      { kind: 'hard-state', hardState },
+    ]);
+    const log = { identity, hardState, lastIndex: 0, segments: [segment], end };
+    return new WriteAheadLog({ folder, file, segmentBytes }, log);
+  }
+
+  /** Goes on behind what was recovered. */
+  static async resume(
+    folder: StorageFolder,
+    recovered: RecoveredLog,
+    segmentBytes: number,
+  ): Promise<WriteAheadLog> {
+    const last = recovered.segments.at(-1);
+    assert(last !== undefined, 'a recovered log has a segment');
+    const file = await folder.open(segmentName(last.sequence));
+    return new WriteAheadLog({ folder, file, segmentBytes }, recovered);
+  }
+
+  /** Numbers of the segments that are kept, oldest first. */
+  get segments(): readonly SegmentInfo[] {
+    return this.#segments;
+  }
+
+  /** Resolves once the batch is durable: one write, one sync. */
+  async append(batch: LogBatch): Promise<void> {
+    if (this.#end >= this.#segmentBytes) await this.#roll();
+    const records: WalRecord[] = [];
+    const { hardState, entries, snapshotMark } = batch;
+    if (hardState !== null) records.push({ kind: 'hard-state', hardState });
+    for (const entry of entries) records.push({ kind: 'entry', entry });
+    if (snapshotMark !== null) records.push({ kind: 'snapshot', mark: snapshotMark });
+    assert(records.length > 0, 'an empty batch is not written');
+    assert((entries[0]?.index ?? this.#nextIndex) === this.#nextIndex, 'entries follow the log');
+    const place = { segment: this.#last.sequence, offset: this.#end };
+    const frame = encodeFrame(encodeRecords(records), place, this.#end);
+    await writeFully(this.#file, frame, this.#end);
+    await this.#file.sync();
+    this.#end += frame.length;
+    this.#nextIndex += entries.length;
+    this.#hardState = hardState ?? this.#hardState;
+  }
+
+  /** Removes the segments that hold nothing above `index`, each durably before the next. */
+  async release(index: number): Promise<void> {
+    for (let next = this.#segments[1]; next !== undefined; next = this.#segments[1]) {
+      if (next.firstIndex > index + 1) break;
+      const [oldest] = this.#segments;
+      assert(oldest !== undefined, 'there is an older segment');
+      await this.#folder.remove(segmentName(oldest.sequence));
+      await this.#folder.sync();
+      this.#segments.shift();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  get #last(): SegmentInfo {
+    const last = this.#segments.at(-1);
+    assert(last !== undefined, 'the log has a segment');
+    return last;
+  }
+
+  async #roll(): Promise<void> {
+    const segment = { sequence: this.#last.sequence + 1, firstIndex: this.#nextIndex };
+    const { file, end } = await createSegment(this.#folder, segment, [
+      { kind: 'segment', firstIndex: this.#nextIndex, previousEnd: this.#end },
+      { kind: 'identity', identity: this.#identity },
+      { kind: 'hard-state', hardState: this.#hardState },
+    ]);
+    const full = this.#file;
+    this.#file = file;
+    this.#segments.push(segment);
+    this.#end = end;
+    await full.close();
+  }
+}
+
+/** A segment gets its name only once it is whole and durable. */
+async function createSegment(
+  folder: StorageFolder,
+  segment: SegmentInfo,
+  records: readonly WalRecord[],
+): Promise<{ file: StorageFile; end: number }> {
+  const name = segmentName(segment.sequence);
+  const bytes = encodeSegment(segment.sequence, records);
+  const file = await folder.create(`${name}.tmp`);
+  try {
+    await writeFully(file, bytes, 0);
+    await file.sync();
+    await folder.rename(`${name}.tmp`, name);
+    await folder.sync();
+    return { file, end: bytes.length };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

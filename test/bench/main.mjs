@@ -1,0 +1,35 @@
+import { cpus } from 'node:os';
+import { benchFanOut } from './fan-out.mjs';
+import { startStack } from './lib/stack.mjs';
+import { benchPut } from './put.mjs';
+import { benchReads } from './reads.mjs';
+import { benchRecompute } from './recompute.mjs';
+import { benchWire } from './wire.mjs';
+
+const BENCHES = {
+  put: benchPut,
+  fanout: benchFanOut,
+  reads: benchReads,
+  recompute: benchRecompute,
+  wire: benchWire,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in BENCHES));
+if (unknown.length > 0) {
+  console.error(`unknown: ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'processor'}; absolute times drift, ratios are what counts`,
+);
+const stack = await startStack();
+try {
+  for (const [name, bench] of Object.entries(BENCHES)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    process.stderr.write(`… ${name}\n`);
+    await bench(stack);
+  }
+} finally {
+  await stack.stop();
+}

@@ -1,0 +1,104 @@
+import pg from 'pg';
+import { bareTransaction } from './lib/bare-transaction.mjs';
+import { HttpConnection, measure } from './lib/http-load.mjs';
+import { median, printTable } from './lib/report.mjs';
+import { call, startChild } from './lib/stack.mjs';
+
+const PASSES = 3;
+const SECONDS = 2;
+const CALLERS = [1, 16, 64];
+
+/** About 670 bytes, another in each round. */
+function documentOf(caller, round) {
+  return JSON.stringify({
+    service: 'checkout',
+    caller,
+    round,
+    limits: { maxItems: 40, maxTotalCents: 500_000, timeoutMs: 800 },
+    features: Array.from({ length: 8 }, (_, index) => ({
+      name: `feature-${index}`,
+      on: index % 2 === 0,
+    })),
+    regions: ['eu-west-1', 'eu-central-1', 'us-east-1', 'ap-south-1'],
+    text: 'a configuration of ordinary size, as services have them',
+  });
+}
+
+/** PUT beside the bare transaction, with and without HTTP, by turns. */
+export async function benchPut(stack) {
+  const most = Math.max(...CALLERS);
+  const bare = startChild('bare-put-server.mjs', [stack.postgresUrl]);
+  const pool = new pg.Pool({ connectionString: stack.postgresUrl, max: 16 });
+  try {
+    const { port: barePort } = await bare.receive();
+    for (let caller = 0; caller < most; caller += 1) {
+      await call(stack.url, 'PUT', `/v1/config/bench${caller % 16}/app${caller}`, { first: true });
+    }
+    const sides = {
+      pawl: (callers) => overHttp(stack.port, callers),
+      'fastify + transaction': (callers) => overHttp(barePort, callers),
+      'bare transaction': (callers) => overPool(pool, callers),
+    };
+    for (const run of Object.values(sides)) await run(16);
+    const rows = [];
+    for (const callers of CALLERS) {
+      const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+      for (let pass = 0; pass < PASSES; pass += 1) {
+        for (const [name, run] of Object.entries(sides)) results[name].push(await run(callers));
+      }
+      rows.push(...rowsOf(callers, results));
+    }
+    printTable(
+      `PUT of ${documentOf(0, 0).length} bytes over an existing version, median of ${PASSES} passes by turns`,
+      ['callers', 'what', 'p50 ms', 'p99 ms', 'per second', 'p50 ratio', 'rate ratio'],
+      rows,
+    );
+  } finally {
+    await pool.end();
+    await bare.stop();
+  }
+}
+
+function rowsOf(callers, results) {
+  const middle = (name, field) => median(results[name].map((result) => result[field]));
+  const ratio = (name, field) =>
+    median(results.pawl.map((result, pass) => result[field] / results[name][pass][field]));
+  return Object.keys(results).map((name) => [
+    callers,
+    name,
+    middle(name, 'p50'),
+    middle(name, 'p99'),
+    middle(name, 'perSecond'),
+    name === 'pawl' ? '' : ratio(name, 'p50'),
+    name === 'pawl' ? '' : ratio(name, 'perSecond'),
+  ]);
+}
+
+async function overHttp(port, callers) {
+  const connections = await Promise.all(
+    Array.from({ length: callers }, () => HttpConnection.open(port)),
+  );
+  try {
+    return await measure(callers, SECONDS, async (caller, round) => {
+      const head = `PUT /v1/config/bench${caller % 16}/app${caller} HTTP/1.1\r\ncontent-type: application/json\r\nif-match: *`;
+      const { status, body } = await connections[caller].request(
+        head,
+        documentOf(caller, round + Math.random()),
+      );
+      if (status !== 200) throw new Error(`${status} ${body}`);
+    });
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+}
+
+function overPool(pool, callers) {
+  return measure(callers, SECONDS, async (caller, round) => {
+    const client = await pool.connect();
+    try {
+      await bareTransaction(client, `bench${caller % 16}/app${caller}`, documentOf(caller, round));
+    } finally {
+      client.release();
+    }
+  });
+}
