@@ -60,9 +60,9 @@ const DEFAULT_MAX_WATCHES = 50_000;
  * once. Rejects, with a sentence for people, when the folder is in use, damaged, or not this node's.
  */
 export async function openMetadata(options: MetadataOptions): Promise<EmbeddedMetadata> {
+  const folder = await openFsFolder(options.dataDir);
   const lock = await lockFolder(options.dataDir);
   try {
-    const folder = await openFsFolder(options.dataDir);
     return await EmbeddedMetadata.open(folder, options, lock);
   } catch (error) {
     await lock.release();

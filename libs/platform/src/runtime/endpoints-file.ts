@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '@pawl/contracts/node';
 
 /** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
 export interface Endpoints {
@@ -15,7 +16,7 @@ const NAME = 'endpoints.json';
 
 /** Replaces the file whole, on disk before it is seen: a reader never meets half of it. */
 export async function writeEndpoints(dataDir: string, endpoints: Endpoints): Promise<void> {
-  await mkdir(dataDir, { recursive: true });
+  await makeFolder(dataDir);
   const temporary = join(dataDir, `${NAME}.${process.pid}.tmp`);
   const file = await open(temporary, 'w', 0o644);
   try {

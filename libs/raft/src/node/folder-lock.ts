@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises';
+import { open, readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '@pawl/contracts/node';
 
 /** Another process holds the folder. */
 export class FolderInUseError extends Error {
@@ -33,7 +34,7 @@ const LONGEST_PAUSE_MS = 60;
  * container); a data folder shared between machines is not guarded by it.
  */
 export async function lockFolder(path: string): Promise<FolderLock> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolder(path, 0o700);
   for (let attempt = 1; ; attempt += 1) {
     const own = await putDown(path);
     const other = await otherHolder(path, own);

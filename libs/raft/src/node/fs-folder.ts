@@ -1,7 +1,8 @@
 import { close, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
-import { mkdir, readFile, readdir, rename, unlink } from 'node:fs/promises';
+import { readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { makeFolder } from '@pawl/contracts/node';
 import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 
 /* The callback forms keep a write and its fdatasync at the cost of the system calls. */
@@ -14,7 +15,7 @@ const truncateFile = promisify(ftruncate);
 /** A folder of the file system, durably created with its parents if it is missing. */
 export async function openFsFolder(folder: string): Promise<StorageFolder> {
   const path = resolve(folder);
-  const created = await mkdir(path, { recursive: true, mode: 0o700 });
+  const created = await makeFolder(path, 0o700);
   if (created !== undefined) {
     const outermost = dirname(created);
     for (let made = path; made !== outermost && made !== dirname(made); made = dirname(made)) {
