@@ -13,6 +13,8 @@ export interface ComputeHeadOptions {
   readonly inputs: readonly SnapshotInput[];
   /** The effective document of the inputs; `null`: absent. */
   readonly document: JsonObject | null;
+  /** Canonical bytes of the document, where the caller has them already. */
+  readonly text?: string;
   readonly sha256: Sha256;
 }
 
@@ -28,7 +30,7 @@ export interface ComputedHead {
  */
 export function computeHead(options: ComputeHeadOptions): ComputedHead {
   const { installation, address, generation, version, inputs, document, sha256 } = options;
-  const text = document === null ? '' : canonicalize(document);
+  const text = options.text ?? (document === null ? '' : canonicalize(document));
   const variant = { hash: sha256(text), size: utf8Length(text), absent: document === null };
   const unhashed = { address, generation, version, inputs, variant };
   const hash = snapshotHash(snapshotBody(installation, unhashed, document), sha256);

@@ -1,7 +1,7 @@
 import { done, refused } from '@pawl/contracts';
-import type { Address, Outcome, ReleaseRequest, ReleaseView, SnapshotInput } from '@pawl/contracts';
+import type { Address, Outcome, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
-import type { Definition, ReleaseState } from '@pawl/domain';
+import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import { refusal } from './refusal.js';
 import type { EngineContext } from '../engine-context.js';
@@ -14,6 +14,14 @@ import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import { evaluateChange } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
+
+interface VariantHead {
+  readonly variant: Variant;
+  readonly head: SnapshotHead;
+}
+
+/** How many heads are computed before the event loop gets a turn. */
+const HEADS_PER_TURN = 32;
 
 interface Change {
   readonly root: OwnedRoot;
@@ -70,7 +78,7 @@ export class ChangeRelease {
     if (!changed) return done(this.#unchanged(node));
     const stable = await this.#stable(change, next);
     if (next.contributionAt === node.release.contributionAt) {
-      return done(this.#write(change, { next, stable, variants: [] }));
+      return done(this.#write(change, { next, stable, heads: [] }));
     }
     const layer = next.state === 'disabled' ? null : stable;
     const hypothesis = { address: node.address, layer };
@@ -85,7 +93,9 @@ export class ChangeRelease {
       });
       return { ok: false, problem: { ...trouble, detail: `${trouble.detail}; ${advice}` } };
     }
-    return done(this.#write(change, { next: { ...next, forced }, stable, variants }));
+    const final = { ...next, forced };
+    const heads = await this.#heads(change, final, variants);
+    return done(this.#write(change, { next: final, stable, heads }));
   }
 
   async #stable(change: Change, next: ReleaseState): Promise<Definition | null> {
@@ -109,12 +119,11 @@ export class ChangeRelease {
     result: {
       readonly next: ReleaseState;
       readonly stable: Definition | null;
-      readonly variants: readonly Variant[];
+      readonly heads: readonly VariantHead[];
     },
   ): Prepared<ReleaseView> {
     const { root, node, request, context } = change;
-    const { next, stable, variants } = result;
-    const heads = variants.map((variant) => this.#head(root, variant, { node, next }));
+    const { next, stable, heads } = result;
     const { address } = node;
     const version = request.targetVersion ?? next.stableVersion;
     return {
@@ -151,19 +160,26 @@ export class ChangeRelease {
     };
   }
 
-  #head(
-    root: OwnedRoot,
-    variant: Variant,
-    changed: { readonly node: AddressNode; readonly next: ReleaseState },
-  ): { readonly variant: Variant; readonly head: AddressNode['head'] } {
-    const release = { address: changed.node.address, release: changed.next };
-    const inputs: SnapshotInput[] = inputsOf(root.tree, variant.address, release);
-    const head = headOf(this.context, variant.address, {
-      generation: this.context.installation.generation,
-      version: (variant.node?.head.version ?? 0) + 1,
-      inputs,
-      document: variant.document,
-    });
-    return { variant, head };
+  /** The next snapshot head of each variant; gives the event loop a turn between portions. */
+  async #heads(
+    change: Change,
+    next: ReleaseState,
+    variants: readonly Variant[],
+  ): Promise<VariantHead[]> {
+    const { tree } = change.root;
+    const changed = { address: change.node.address, release: next };
+    const heads: VariantHead[] = [];
+    for (const [index, variant] of variants.entries()) {
+      const head = headOf(this.context, variant.address, {
+        generation: this.context.installation.generation,
+        version: (variant.node?.head.version ?? 0) + 1,
+        inputs: inputsOf(tree, variant.address, changed),
+        document: variant.document,
+        text: variant.text,
+      });
+      heads.push({ variant, head });
+      if ((index + 1) % HEADS_PER_TURN === 0) await this.context.scheduler.yield();
+    }
+    return heads;
   }
 }

@@ -98,6 +98,8 @@ export function headOf(
     readonly version: number;
     readonly inputs: readonly SnapshotInput[];
     readonly document: JsonObject | null;
+    /** Canonical bytes of the document, where they are known. */
+    readonly text?: string;
   },
 ): SnapshotHead {
   return computeHead({
