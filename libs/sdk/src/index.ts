@@ -1,1 +1,17 @@
-export {};
+export { connect } from './connect.js';
+export { PawlError } from './errors.js';
+export type { PawlErrorCode } from './errors.js';
+export type { ConnectOptions, NatsCredentials } from './options.js';
+export type {
+  AbsentEvent,
+  AppliedEvent,
+  DeepReadonly,
+  OpenOptions,
+  Pawl,
+  RejectedEvent,
+  Scope,
+  ScopeEvents,
+  StaleEvent,
+  Unsubscribe,
+  Validate,
+} from './types.js';

@@ -1,0 +1,69 @@
+import type { HeldSnapshot, JsonObject, Snapshot } from '@pawl/contracts';
+import type { PawlErrorCode } from '../errors.js';
+import type { LastKnownGood, VariantContent } from './last-known-good.js';
+import type { VersionPoint } from './version-point.js';
+
+/** What happens to one address. Answers to effects carry the effect's `job`; late ones are ignored. */
+export type ApplierInput =
+  /** The file's record; only as the first input. */
+  | { readonly kind: 'restored'; readonly record: LastKnownGood }
+  /** A push carried this snapshot. */
+  | { readonly kind: 'pushed'; readonly snapshot: Snapshot }
+  /** A push or a heartbeat's reply named this snapshot without carrying it. */
+  | { readonly kind: 'named'; readonly point: VersionPoint; readonly hash: string }
+  /** A read was answered; `null`: nothing usable was there. */
+  | { readonly kind: 'read'; readonly snapshot: Snapshot | null }
+  | {
+      readonly kind: 'fetched';
+      readonly job: number;
+      readonly content: VariantContent;
+      readonly document: JsonObject;
+    }
+  /** `validate` ended; `null`: it did not throw. */
+  | { readonly kind: 'validated'; readonly job: number; readonly failure: string | null }
+  /** The record is durable, or could not be written, which does not hold the application back. */
+  | { readonly kind: 'stored'; readonly job: number }
+  /** Nobody answered in time: run what the file holds if nothing runs yet. */
+  | { readonly kind: 'settle' };
+
+export interface FetchEffect {
+  readonly kind: 'fetch';
+  readonly job: number;
+  readonly version: number;
+  readonly hash: string;
+  readonly size: number;
+}
+
+export interface ValidateEffect {
+  readonly kind: 'validate';
+  readonly job: number;
+  readonly version: number;
+  readonly document: JsonObject;
+}
+
+export interface ApplyEffect {
+  readonly kind: 'apply';
+  readonly head: HeldSnapshot;
+  /** `undefined`: the address is absent. */
+  readonly document: JsonObject | undefined;
+  /** Version that ran before, `null` if none did. */
+  readonly previous: number | null;
+  /** A layer went to a lower definition version or away: a rollback. */
+  readonly lowered: boolean;
+}
+
+export interface Rejection extends VersionPoint {
+  readonly hash: string;
+  readonly reason: string;
+}
+
+/** What the shell around the applier is to do, in this order. */
+export type ApplierEffect =
+  | FetchEffect
+  | ValidateEffect
+  | { readonly kind: 'store'; readonly job: number; readonly record: LastKnownGood }
+  | ApplyEffect
+  | { readonly kind: 'reject'; readonly rejection: Rejection }
+  /** Read the stream: something newer was named, or what arrived was damaged. */
+  | { readonly kind: 'read'; readonly because: 'named' | 'damaged' }
+  | { readonly kind: 'report'; readonly code: PawlErrorCode; readonly message: string };

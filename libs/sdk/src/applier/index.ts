@@ -1,0 +1,16 @@
+export { Applier } from './applier.js';
+export type { ApplierEnvironment } from './applier.js';
+export type {
+  ApplierEffect,
+  ApplierInput,
+  ApplyEffect,
+  FetchEffect,
+  Rejection,
+  ValidateEffect,
+} from './applier-io.js';
+export { decodeContent } from './decode-content.js';
+export type { DecodedContent } from './decode-content.js';
+export { InstallationPin } from './installation-pin.js';
+export type { LastKnownGood, VariantContent } from './last-known-good.js';
+export { isNewer, newest } from './version-point.js';
+export type { VersionPoint } from './version-point.js';

@@ -1,0 +1,311 @@
+import { BoundedQueue } from '@pawl/kernel';
+import type { Address, HeldSnapshot, HelloRun, Subjects } from '@pawl/contracts';
+import { Applier } from '../applier/index.js';
+import type {
+  ApplierEffect,
+  ApplierInput,
+  ApplyEffect,
+  InstallationPin,
+  LastKnownGood,
+  Rejection,
+  ValidateEffect,
+  VersionPoint,
+} from '../applier/index.js';
+import type { Capabilities } from '../capabilities.js';
+import { asPawlError, messageOf, PawlError, shorten } from '../errors.js';
+import type { PawlErrorCode } from '../errors.js';
+import type { LastKnownGoodStore } from '../ports.js';
+import type { Validate } from '../types.js';
+import { ContentFetcher } from './content-fetcher.js';
+import type { ScopeHandle } from './scope-handle.js';
+import { settleWithin } from './settle-within.js';
+import { SnapshotReader } from './snapshot-reader.js';
+
+/** What a scope tells its connection. */
+export interface ScopeReports {
+  applied(address: Address, head: HeldSnapshot): void;
+  rejected(address: Address, rejection: Rejection): void;
+  /** A push arrived. */
+  heard(): void;
+}
+
+interface RunnerOptions {
+  readonly address: Address;
+  readonly subjects: Subjects;
+  readonly installation: InstallationPin;
+  readonly capabilities: Capabilities;
+  readonly handle: ScopeHandle<unknown>;
+  readonly validate: Validate<unknown> | undefined;
+  readonly validateTimeoutMs: number;
+  /** A delay that spreads a fleet's reads; grows with the fleet. */
+  readonly spreadMs: () => number;
+  readonly reports: ScopeReports;
+}
+
+/** Inputs that may wait while one is being handled; far above what one address produces. */
+const WAITING_INPUTS = 256;
+const STORE_TIMEOUT_MS = 5_000;
+/** Rejection reasons as they travel; the message schemas allow 2,048 characters. */
+const REASON_LENGTH = 1_000;
+
+/**
+ * Runs the applier of one address: carries out its effects in order, feeds their answers back, and
+ * keeps one push subscription. After {@link ScopeRunner.stop} nothing is applied any more.
+ */
+export class ScopeRunner {
+  readonly #options: RunnerOptions;
+  readonly #applier: Applier;
+  readonly #reader: SnapshotReader;
+  readonly #fetcher: ContentFetcher;
+  readonly #waiting = new BoundedQueue<ApplierInput>(WAITING_INPUTS);
+  readonly #started: Promise<void>;
+  #markStarted: () => void = () => undefined;
+  #busy = false;
+  #inRead = false;
+  #readAgain = false;
+  #stopped = false;
+  #unsubscribe: (() => void) | null = null;
+  #cache: LastKnownGoodStore | undefined;
+  #lastRejection: Rejection | null = null;
+
+  constructor(options: RunnerOptions) {
+    const { address, subjects, installation } = options;
+    const { link, background: timer, rng, sha256 } = options.capabilities;
+    this.#options = options;
+    this.#applier = new Applier({ address: address.text, sha256, installation });
+    this.#started = new Promise((resolve) => (this.#markStarted = resolve));
+    const onProblem = (code: PawlErrorCode, message: string): void => this.#problem(code, message);
+    const shared = { address, subjects, link, timer, rng, onProblem };
+    this.#reader = new SnapshotReader({ ...shared, onRead: (found) => this.#onRead(found) });
+    this.#fetcher = new ContentFetcher({
+      ...shared,
+      sha256,
+      onFetched: (input) => this.#dispatch(input),
+      onMissing: () => this.#reader.request(0),
+    });
+  }
+
+  /** Resolves once something runs. */
+  get started(): Promise<void> {
+    return this.#started;
+  }
+
+  get running(): HeldSnapshot | null {
+    return this.#applier.running;
+  }
+
+  /** Why nothing runs, as far as that is known. */
+  get lastRejection(): Rejection | null {
+    return this.#lastRejection;
+  }
+
+  /** Takes what the file held, then subscribes and reads. */
+  start(cache: LastKnownGoodStore | undefined, record: LastKnownGood | undefined): void {
+    if (this.#stopped) return;
+    this.#cache = cache;
+    if (record !== undefined) this.#dispatch({ kind: 'restored', record });
+    const { link } = this.#options.capabilities;
+    const subject = this.#options.subjects.push(this.#options.address);
+    this.#unsubscribe = link.subscribe(subject, (data) => this.#onPush(subject, data));
+    if (link.state === 'up') this.linkUp(0);
+  }
+
+  /** The link is up (again): what was missed is read after `delayMs`. */
+  linkUp(delayMs: number): void {
+    if (this.#stopped || this.#unsubscribe === null) return;
+    this.#fetcher.retryNow();
+    if (delayMs > 0) return this.#reader.request(delayMs);
+    void this.#flushAndRead();
+  }
+
+  /** The control plane names the newest snapshot; it is read, if need be, after `delayMs`. */
+  named(point: VersionPoint, hash: string, delayMs: number): void {
+    this.#dispatch({ kind: 'named', point, hash }, delayMs);
+  }
+
+  /** Nobody answered: run what the file holds, if nothing runs. */
+  settle(): void {
+    this.#dispatch({ kind: 'settle' });
+  }
+
+  /** What a heartbeat says of this address. */
+  runs(): HelloRun {
+    const { running, rejected, highest } = this.#applier;
+    return {
+      address: this.#options.address.text,
+      generation: running?.generation ?? 0,
+      version: running?.version ?? 0,
+      ...(running === null ? {} : { hash: running.hash }),
+      ...(highest === null ? {} : { highestVersion: highest.version }),
+      ...(rejected === null
+        ? {}
+        : {
+            rejected: {
+              generation: rejected.generation,
+              version: rejected.version,
+              reason: rejected.reason,
+            },
+          }),
+    };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#reader.stop();
+    this.#fetcher.stop();
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+  }
+
+  async #flushAndRead(): Promise<void> {
+    try {
+      await this.#options.capabilities.link.flush();
+    } catch {
+      return;
+    }
+    if (!this.#stopped) this.#reader.requestNow();
+  }
+
+  #onPush(subject: string, data: Uint8Array): void {
+    if (this.#stopped) return;
+    const decoded = this.#options.capabilities.pushes.decode(subject, data);
+    if (!decoded.ok) return this.#problem('malformed-message', decoded.message);
+    const { push, snapshot } = decoded.value;
+    this.#options.reports.heard();
+    if (snapshot !== undefined) return this.#dispatch({ kind: 'pushed', snapshot });
+    if (push.address !== this.#options.address.text) {
+      const message = `a push for ${push.address} arrived on the subject of ${this.#options.address.text}`;
+      return this.#problem('malformed-message', message);
+    }
+    this.#dispatch({ kind: 'named', point: push, hash: push.hash });
+  }
+
+  #onRead(snapshot: Extract<ApplierInput, { kind: 'read' }>['snapshot']): boolean {
+    this.#inRead = true;
+    this.#readAgain = false;
+    this.#dispatch({ kind: 'read', snapshot });
+    this.#inRead = false;
+    return this.#readAgain || this.#applier.behind;
+  }
+
+  #dispatch(input: ApplierInput, readDelayMs = 0): void {
+    if (this.#stopped) return;
+    if (this.#busy) {
+      if (!this.#waiting.push(input))
+        this.#problem('malformed-message', 'too many messages at once');
+      return;
+    }
+    this.#busy = true;
+    for (let next: ApplierInput | undefined = input; next !== undefined;) {
+      this.#handle(next, readDelayMs);
+      next = this.#stopped ? undefined : this.#waiting.shift();
+    }
+    this.#busy = false;
+  }
+
+  /** Whatever goes wrong with one input, the next one is handled. */
+  #handle(input: ApplierInput, readDelayMs: number): void {
+    try {
+      for (const effect of this.#applier.step(input)) this.#perform(effect, readDelayMs);
+    } catch (thrown) {
+      const message = `"${input.kind}" could not be handled: ${messageOf(thrown)}`;
+      this.#report(new PawlError('malformed-message', message, { cause: thrown }));
+    }
+  }
+
+  #perform(effect: ApplierEffect, readDelayMs: number): void {
+    switch (effect.kind) {
+      case 'fetch':
+        return this.#fetcher.fetch(effect);
+      case 'validate':
+        return this.#validate(effect);
+      case 'store':
+        return this.#store(effect.job, effect.record);
+      case 'apply':
+        return this.#apply(effect);
+      case 'reject':
+        return this.#reject(effect.rejection);
+      case 'read':
+        if (this.#inRead) this.#readAgain = true;
+        else if (effect.because === 'damaged') this.#reader.request(this.#options.spreadMs());
+        else this.#reader.request(readDelayMs);
+        return;
+      case 'report':
+        return this.#problem(effect.code, effect.message);
+    }
+  }
+
+  #validate({ job, document, version }: ValidateEffect): void {
+    const answer = (failure: string | null): void =>
+      this.#dispatch({ kind: 'validated', job, failure });
+    const { validate, validateTimeoutMs, capabilities } = this.#options;
+    if (validate === undefined) return answer(null);
+    let result: unknown;
+    try {
+      result = validate(document, { version });
+    } catch (thrown) {
+      return answer(reasonOf(thrown));
+    }
+    if (!isThenable(result)) return answer(null);
+    const settling = settleWithin(
+      Promise.resolve(result),
+      capabilities.background,
+      validateTimeoutMs,
+    );
+    void settling.then((settled) => {
+      if (settled.kind === 'value') answer(null);
+      else if (settled.kind === 'failed') answer(reasonOf(settled.error));
+      else answer(`validate did not end within ${validateTimeoutMs} ms`);
+    });
+  }
+
+  #store(job: number, record: LastKnownGood): void {
+    const cache = this.#cache;
+    if (cache === undefined) return this.#dispatch({ kind: 'stored', job });
+    const { background } = this.#options.capabilities;
+    void settleWithin(cache.save(record), background, STORE_TIMEOUT_MS).then((settled) => {
+      if (settled.kind === 'failed') this.#report(asPawlError(settled.error, 'cache-write-failed'));
+      if (settled.kind === 'late') {
+        this.#problem(
+          'cache-write-failed',
+          `the disk did not answer within ${STORE_TIMEOUT_MS} ms`,
+        );
+      }
+      this.#dispatch({ kind: 'stored', job });
+    });
+  }
+
+  #apply(effect: ApplyEffect): void {
+    this.#lastRejection = null;
+    this.#options.handle.swap(effect);
+    this.#markStarted();
+    this.#options.reports.applied(this.#options.address, effect.head);
+  }
+
+  #reject(rejection: Rejection): void {
+    this.#lastRejection = rejection;
+    const { version, reason } = rejection;
+    this.#options.handle.events.emit('rejected', { version, reason });
+    this.#options.reports.rejected(this.#options.address, rejection);
+  }
+
+  #problem(code: PawlErrorCode, message: string): void {
+    this.#report(new PawlError(code, message));
+  }
+
+  #report(error: PawlError): void {
+    if (!this.#stopped) this.#options.handle.events.emit('error', error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function reasonOf(thrown: unknown): string {
+  return shorten(messageOf(thrown), REASON_LENGTH);
+}
