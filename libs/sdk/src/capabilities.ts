@@ -1,6 +1,5 @@
 import type { Clock, Rng, Timer } from '@pawl/kernel';
 import type { Sha256 } from '@pawl/contracts';
-import type { PushDecoder } from './nats/decode-message.js';
 import type { LastKnownGoodStore, Link } from './ports.js';
 
 /** What the SDK's core is handed: in production the machine's, in tests and simulation fakes. */
@@ -13,7 +12,6 @@ export interface Capabilities {
   readonly rng: Rng;
   readonly sha256: Sha256;
   readonly link: Link;
-  readonly pushes: PushDecoder;
   /** Resolves to nothing when there is no cache folder or it cannot be used. */
   readonly cache: Promise<LastKnownGoodStore | undefined>;
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sha256 } from '@pawl/contracts/node';
 import { FileCache } from './cache/file-cache.js';
-import { PushDecoder } from './nats/decode-message.js';
 import { NatsLink } from './nats/nats-link.js';
 import { checkOptions } from './options.js';
 import type { CheckedOptions, ConnectOptions } from './options.js';
@@ -9,9 +8,6 @@ import type { PawlError } from './errors.js';
 import { PawlClient } from './session/pawl-client.js';
 import { backgroundTimer, foregroundTimer, systemClock, systemRng } from './system-time.js';
 import type { Pawl } from './types.js';
-
-/** Shared by the consumers of this process; holds only what any of them would decode alike. */
-const PUSHES = new PushDecoder();
 
 /**
  * Makes a consumer. Rejects only for bad options (`bad-options`); the network is tried for ever in
@@ -43,7 +39,6 @@ export async function connect(options: ConnectOptions): Promise<Pawl> {
       rng: systemRng,
       sha256,
       link,
-      pushes: PUSHES,
       cache,
     },
   );

@@ -279,7 +279,7 @@ export class Applier {
     if (variant.absent === true) return this.#store(candidate, absentContent(variant), undefined);
     const { inline: carried } = variant;
     if (carried !== undefined) {
-      const inline = inlineOf(snapshot, { ...variant, inline: carried }, this.#env.sha256);
+      const inline = inlineOf({ ...variant, inline: carried }, this.#env.sha256);
       return inline.ok
         ? this.#validate(candidate, inline.content, inline.document)
         : this.#refuse(snapshot, `the inline content ${inline.message}`);

@@ -4,33 +4,8 @@ import { messageOf } from '../errors.js';
 import { adoptInline } from './decode-content.js';
 import type { DecodedContent } from './decode-content.js';
 
-interface Findings {
-  hash?: string;
-  inline?: DecodedContent;
-}
-
-/**
- * What was found out about snapshots that still are in memory. A decoded snapshot never changes, so
- * that asking again, also by another consumer in this process, costs nothing.
- */
-const FINDINGS = new WeakMap<Snapshot, Findings>();
-
-function findingsOf(snapshot: Snapshot): Findings {
-  const there = FINDINGS.get(snapshot);
-  if (there !== undefined) return there;
-  const fresh: Findings = {};
-  FINDINGS.set(snapshot, fresh);
-  return fresh;
-}
-
 /** The hash that a snapshot should claim, or a text that no snapshot claims when it has none. */
 export function hashOf(snapshot: Snapshot, sha256: Sha256): string {
-  const findings = findingsOf(snapshot);
-  findings.hash ??= computeHash(snapshot, sha256);
-  return findings.hash;
-}
-
-function computeHash(snapshot: Snapshot, sha256: Sha256): string {
   try {
     return snapshotHash(snapshot, sha256);
   } catch (thrown) {
@@ -47,11 +22,8 @@ export function variantOf(snapshot: Snapshot): SnapshotVariant | undefined {
 
 /** The verified, frozen document that travels inside a snapshot's variant. */
 export function inlineOf(
-  snapshot: Snapshot,
   variant: SnapshotVariant & { readonly inline: object },
   sha256: Sha256,
 ): DecodedContent {
-  const findings = findingsOf(snapshot);
-  findings.inline ??= adoptInline(variant.inline as JsonObject, variant, sha256);
-  return findings.inline;
+  return adoptInline(variant.inline as JsonObject, variant, sha256);
 }

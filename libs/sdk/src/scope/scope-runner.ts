@@ -12,6 +12,7 @@ import type {
   VersionPoint,
 } from '../applier/index.js';
 import type { Capabilities } from '../capabilities.js';
+import { decodePush } from '../nats/decode-message.js';
 import { asPawlError, messageOf, PawlError, shorten } from '../errors.js';
 import type { PawlErrorCode } from '../errors.js';
 import type { LastKnownGoodStore } from '../ports.js';
@@ -106,7 +107,7 @@ export class ScopeRunner {
     if (record !== undefined) this.#dispatch({ kind: 'restored', record });
     const { link } = this.#options.capabilities;
     const subject = this.#options.subjects.push(this.#options.address);
-    this.#unsubscribe = link.subscribe(subject, (data) => this.#onPush(subject, data));
+    this.#unsubscribe = link.subscribe(subject, (data) => this.#onPush(data));
     if (link.state === 'up') this.linkUp(0);
   }
 
@@ -166,9 +167,9 @@ export class ScopeRunner {
     if (!this.#stopped) this.#reader.requestNow();
   }
 
-  #onPush(subject: string, data: Uint8Array): void {
+  #onPush(data: Uint8Array): void {
     if (this.#stopped) return;
-    const decoded = this.#options.capabilities.pushes.decode(subject, data);
+    const decoded = decodePush(data);
     if (!decoded.ok) return this.#problem('malformed-message', decoded.message);
     const { push, snapshot } = decoded.value;
     this.#options.reports.heard();

@@ -4,7 +4,6 @@ import { sha256 } from '@pawl/contracts/node';
 import { ManualTime, seededRng } from '@pawl/kernel';
 import type { LastKnownGood } from '../applier/index.js';
 import type { LastKnownGoodStore } from '../ports.js';
-import { PushDecoder } from '../nats/decode-message.js';
 import { PawlClient } from '../session/pawl-client.js';
 import { FakeLink } from './fake-link.js';
 import { INSTALLATION, makeSnapshot } from './make-snapshot.js';
@@ -70,7 +69,6 @@ export class ClientWorld {
         rng: seededRng(1),
         sha256,
         link,
-        pushes: new PushDecoder(),
         cache: Promise.resolve(store),
       },
     );
