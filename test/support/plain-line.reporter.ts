@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Prints the closing line that continuous integration reads: `N passed, N failed`. */
+/**
+ * Prints the closing line that continuous integration reads: `N passed, N failed`. Where
+ * `PAWL_TEST_COUNTS` names a file, the counts go there instead, for whoever adds them up.
+ */
 export default class PlainLineReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<unknown>): void {
     let passed = 0;
@@ -13,6 +17,8 @@ export default class PlainLineReporter implements Reporter {
         if (state === 'failed') failed += 1;
       }
     }
-    process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+    const file = process.env['PAWL_TEST_COUNTS'];
+    if (file === undefined) process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+    else writeFileSync(file, JSON.stringify({ passed, failed }));
   }
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compose, type ControlPlane } from './composition.js';
 import { StartError } from './runtime/start-error.js';
 import { FakeRooms } from './testing/fake-rooms.js';
@@ -108,6 +108,23 @@ describe('a control plane', () => {
     });
   });
 
+  it('serves while the sweeps cannot be started, and starts them when they can', async () => {
+    rooms.failures.set('startSweepJobs', new Error('no connection'));
+    const { url } = await start();
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect(rooms.log).not.toContain('jobs started');
+    rooms.failures.delete('startSweepJobs');
+    await vi.waitFor(() => expect(rooms.log).toContain('jobs started'), 10_000);
+  });
+
+  it('stops while the sweeps cannot be started', async () => {
+    rooms.failures.set('startSweepJobs', new Error('no connection'));
+    const controlPlane = await start();
+    await controlPlane.stop();
+    expect(rooms.log.at(-1)).toBe('metadata closed');
+    expect(rooms.log).not.toContain('jobs started');
+  });
+
   it('is not ready while NATS is away, and still starts and writes', async () => {
     rooms.publisher.up = false;
     const { url } = await start();
@@ -157,7 +174,7 @@ describe('a control plane that cannot start', () => {
     expect(rooms.log).toEqual([]);
   });
 
-  it.each(['createSchemaValidator', 'openTruth', 'connectDistribution', 'startSweepJobs'] as const)(
+  it.each(['createSchemaValidator', 'openTruth', 'connectDistribution'] as const)(
     'closes what it opened when %s fails',
     async (room) => {
       rooms.failures.set(room, new Error('broken'));

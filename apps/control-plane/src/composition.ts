@@ -41,6 +41,7 @@ import {
   refuseUnsupported,
   StartError,
 } from './runtime/start-error.js';
+import { keepSweeping } from './sweeping/keep-sweeping.js';
 import { ownerCommands } from './sweeping/owner-commands.js';
 import { sweepAllShards } from './sweeping/sweep-all-shards.js';
 
@@ -135,7 +136,8 @@ class Composition {
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app);
     await ownership.start(engine.host);
-    await this.#startJobs(ownership, distribution);
+    const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
+    this.#stack.push('jobs', () => sweeping.close());
     return url;
   }
 
@@ -155,7 +157,8 @@ class Composition {
           shards,
           nodeId,
           leaseTtlMs,
-          onIdleError: (error) => this.#logger.warn({ err: error }, 'PostgreSQL hung up'),
+          // The error carries the whole client, which nobody wants to read.
+          onIdleError: ({ message }) => this.#logger.warn({ error: message }, 'PostgreSQL hung up'),
         });
         this.#stack.push('truth', () => opened.close());
         return opened;
@@ -280,9 +283,9 @@ class Composition {
     return app;
   }
 
-  async #startJobs(ownership: ShardOwnership, { commands }: Distribution): Promise<void> {
+  #startJobs(ownership: ShardOwnership, { commands }: Distribution): Promise<SweepJobs> {
     const everyMs = this.settings.sweepIntervalMs;
-    const jobs = await this.rooms.startSweepJobs({
+    return this.rooms.startSweepJobs({
       postgresUrl: this.#urls.postgres,
       redisUrl: this.settings.redisUrl,
       installation: this.settings.installation,
@@ -299,7 +302,6 @@ class Composition {
         disturbed: (error) => this.#logger.warn({ err: error }, 'the job queue was disturbed'),
       },
     });
-    this.#stack.push('jobs', () => jobs.close());
   }
 
   async #listen(app: NestFastifyApplication): Promise<string> {

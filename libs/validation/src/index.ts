@@ -1,1 +1,7 @@
-export {};
+export { ValidationOverloadedError, ValidatorClosedError } from './pool/worker-pool.js';
+export {
+  createSchemaValidator,
+  type CutOffOutcome,
+  type SchemaValidatorOptions,
+  SchemaUnusableError,
+} from './schema-validator.js';

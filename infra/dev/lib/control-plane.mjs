@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { Failure } from './failure.mjs';
+import { readJson } from './files.mjs';
+import { MARK } from './orphans.mjs';
+import { CONTROL_PLANE, REPOSITORY } from './repository.mjs';
+import { startService } from './service.mjs';
+
+/**
+ * @typedef {import('./service.mjs').Service} Service
+ *
+ * @typedef {object} ControlPlaneOptions
+ * @property {import('./data-folder.mjs').DataFolder} data
+ * @property {NodeJS.ProcessEnv} env settings of the control plane; the URLs of PostgreSQL and NATS
+ *   travel here, not on the command line, where everybody could read the password
+ * @property {string} logFile
+ * @property {AbortSignal} [signal]
+ * @property {(service: Service) => void} [onSpawn]
+ */
+
+const READY_DEADLINE_MS = 90_000;
+const REQUEST_DEADLINE_MS = 2_000;
+
+/**
+ * Starts the control plane from its build and waits until the next write would succeed.
+ *
+ * @param {ControlPlaneOptions} options
+ * @returns {Promise<{ service: Service, url: string }>} `url`: base of REST
+ */
+export async function startControlPlane({ data, env, logFile, signal, onSpawn }) {
+  if (!existsSync(CONTROL_PLANE))
+    throw new Failure(`${CONTROL_PLANE} is missing: run npm run build.`);
+  /** @type {string | undefined} */
+  let url;
+  const service = await startService({
+    name: 'control-plane',
+    title: 'The control plane',
+    command: process.execPath,
+    args: ['--enable-source-maps', CONTROL_PLANE],
+    env: { ...process.env, ...env, PAWL_DATA_DIR: data.path, [MARK]: data.path },
+    cwd: REPOSITORY,
+    logFile,
+    stopPlan: [{ signal: 'SIGTERM', graceMs: 12_000 }],
+    ready: async ({ pid }) => {
+      url ??= await addressOf(data.endpoints, pid);
+      return url !== undefined && (await isReady(url));
+    },
+    readyDeadlineMs: READY_DEADLINE_MS,
+    ...(signal && { signal }),
+    ...(onSpawn && { onSpawn }),
+  });
+  return { service, url: url ?? '' };
+}
+
+/**
+ * What that process, and no earlier one, says it listens on.
+ *
+ * @param {string} endpointsFile @param {number} pid
+ * @returns {Promise<string | undefined>}
+ */
+async function addressOf(endpointsFile, pid) {
+  const endpoints = await readJson(endpointsFile);
+  if (endpoints?.processes?.controlPlane !== pid || !URL.canParse(endpoints.http)) return undefined;
+  const url = new URL(endpoints.http);
+  if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+  if (url.hostname === '[::]') url.hostname = '[::1]';
+  return url.origin;
+}
+
+/** @param {string} url */
+async function isReady(url) {
+  try {
+    const answer = await fetch(`${url}/readyz`, {
+      signal: AbortSignal.timeout(REQUEST_DEADLINE_MS),
+    });
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import { constants } from 'node:fs';
+import { access, mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure, onFiles } from './failure.mjs';
+
+/**
+ * @typedef {object} DataFolder where everything of one node is kept
+ * @property {string} path absolute, without symbolic links
+ * @property {string} locks
+ * @property {string} logs
+ * @property {string} postgres
+ * @property {string} nats
+ * @property {string} tools
+ * @property {string} record of the launcher and what it started
+ * @property {string} endpoints written by the control plane
+ * @property {string} demoCache
+ */
+
+/**
+ * Makes the folder when it is missing, and refuses in one sentence one that cannot be used.
+ *
+ * @param {string} wanted
+ * @returns {Promise<DataFolder>}
+ */
+export async function openDataFolder(wanted) {
+  return onFiles(wanted, async () => {
+    await mkdir(wanted, { recursive: true });
+    const path = await realpath(wanted);
+    if (!(await stat(path)).isDirectory()) {
+      throw new Failure(`${wanted} should be a folder but is not one: move it away.`);
+    }
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    await probeWriting(path);
+    return layOut(path);
+  });
+}
+
+/** Permission bits promise what a full disk or a read-only mount does not keep. */
+async function probeWriting(/** @type {string} */ path) {
+  const probe = join(path, `probe-${process.pid}`);
+  try {
+    await writeFile(probe, 'can be written\n');
+  } finally {
+    await rm(probe, { force: true });
+  }
+}
+
+/** @param {string} path @returns {DataFolder} */
+export function layOut(path) {
+  return {
+    path,
+    locks: join(path, 'locks'),
+    logs: join(path, 'logs'),
+    postgres: join(path, 'postgres'),
+    nats: join(path, 'nats'),
+    tools: join(path, 'tools'),
+    record: join(path, 'launcher.json'),
+    endpoints: join(path, 'endpoints.json'),
+    demoCache: join(path, 'demo-cache'),
+  };
+}

@@ -1,0 +1,101 @@
+import { connect, createServer } from 'node:net';
+import { Failure } from './failure.mjs';
+
+const HOST = '127.0.0.1';
+/** Systems hand out ports for outgoing connections above this; a server there meets them. */
+const LOWEST = 20_000;
+const HIGHEST = 32_767;
+const TRIES = 50;
+
+/**
+ * Whether nothing listens at the port now.
+ *
+ * @param {number} port
+ * @param {string} [host]
+ * @returns {Promise<true | NodeJS.ErrnoException>} what the system says when it is not free
+ */
+export function isFree(port, host = HOST) {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', (error) => resolve(/** @type {NodeJS.ErrnoException} */ (error)));
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** A port that is free now, outside the range of outgoing connections. */
+export async function freePort() {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST + 1));
+    if ((await isFree(port)) === true) return port;
+  }
+  throw new Failure(`No free port was found between ${LOWEST} and ${HIGHEST}.`);
+}
+
+/**
+ * Refuses, in one sentence, a port that is taken.
+ *
+ * @param {{ port: number, setting: string, what: string, host?: string }} wanted
+ */
+export async function assertFree({ port, setting, what, host = HOST }) {
+  if (port === 0) return;
+  const answer = await isFree(port, host);
+  if (answer === true) return;
+  if (answer.code === 'EADDRINUSE') throw portInUse({ port, setting, what });
+  if (answer.code === 'EACCES') {
+    throw new Failure(
+      `No permission to listen on port ${port} (${what}): set ${setting} to a port above 1023.`,
+    );
+  }
+  throw new Failure(`${what} cannot listen on ${host}:${port}: ${answer.message}.`);
+}
+
+/** @param {{ port: number, setting: string, what: string }} wanted */
+export function portInUse({ port, setting, what }) {
+  return new Failure(
+    `Port ${port} (${what}) is in use by another program: stop that, ` +
+      `or set ${setting} to another port (0 takes a free one).`,
+  );
+}
+
+/**
+ * Refuses, in one sentence, a server that was named in a setting and does not answer.
+ *
+ * @param {{ url: string, setting: string, what: string, defaultPort: number, deadlineMs?: number }} server
+ */
+export async function assertReachable({ url, setting, what, defaultPort, deadlineMs = 5_000 }) {
+  const { host, port } = hostAndPort(url, setting, defaultPort);
+  if (host === '') return;
+  const error = await new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: deadlineMs });
+    const end = (/** @type {string | undefined} */ problem) => {
+      socket.destroy();
+      resolve(problem);
+    };
+    socket.once('connect', () => end(undefined));
+    socket.once('timeout', () => end(`no answer within ${deadlineMs / 1000} s`));
+    socket.once('error', (problem) =>
+      end(/** @type {NodeJS.ErrnoException} */ (problem).code ?? problem.message),
+    );
+  });
+  if (error === undefined) return;
+  throw new Failure(
+    `${what} at ${host}:${port}, named by ${setting}, cannot be reached (${error}): ` +
+      `start it, or leave ${setting} out to run one of our own.`,
+  );
+}
+
+/**
+ * No host: a socket file is meant.
+ *
+ * @param {string} url @param {string} setting @param {number} defaultPort
+ */
+function hostAndPort(url, setting, defaultPort) {
+  const first = url.split(',')[0]?.trim() ?? '';
+  const text = first.includes('://') ? first : `nats://${first}`;
+  if (!URL.canParse(text)) throw new Failure(`${setting} is not a URL.`);
+  const { hostname, port } = new URL(text);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || defaultPort),
+  };
+}

@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util';
+import { resolve } from 'node:path';
+import { Failure } from './failure.mjs';
+
+/**
+ * @typedef {object} LauncherSettings
+ * @property {string} dataFolder absolute
+ * @property {boolean} demo
+ * @property {{ url: string | undefined, port: number }} postgres
+ * @property {{ url: string | undefined, port: number }} nats
+ * @property {{ host: string, port: number }} http
+ * @property {string} installation
+ */
+
+export const HELP = `Starts Pawl on this machine: PostgreSQL, NATS, the control plane, and on the first start a demo.
+
+Usage: npm start [-- OPTIONS]
+
+Options:
+  --no-demo        no demo: neither the first rollout nor the fleet of 20 consumers
+  --data-dir DIR   everything that is kept (default: PAWL_DATA_DIR, or .pawl)
+  --help           this text
+
+Settings are environment variables; the README lists them all. Those of the launcher:
+  PAWL_DATA_DIR        .pawl
+  PAWL_HTTP_PORT       7400, REST (0 takes a free port, here and below)
+  PAWL_POSTGRES_PORT   7432, or PAWL_POSTGRES_URL: a PostgreSQL of your own
+  PAWL_NATS_PORT       7422, or PAWL_NATS_URL: a NATS server with JetStream of your own
+
+Ctrl-C stops everything; what was written is there at the next start.
+`;
+
+/** Wrong usage: exit code 2. */
+export class UsageError extends Failure {}
+
+/**
+ * Reads the options and the settings that the launcher itself needs.
+ *
+ * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {'help' | LauncherSettings}
+ */
+export function readSettings(args, env) {
+  const options = readOptions(args);
+  if (options.help === true) return 'help';
+  return {
+    dataFolder: resolve(options['data-dir'] ?? given(env, 'PAWL_DATA_DIR') ?? '.pawl'),
+    demo: options['no-demo'] !== true,
+    postgres: {
+      url: given(env, 'PAWL_POSTGRES_URL'),
+      port: readPort(env, 'PAWL_POSTGRES_PORT', 7432),
+    },
+    nats: { url: given(env, 'PAWL_NATS_URL'), port: readPort(env, 'PAWL_NATS_PORT', 7422) },
+    http: {
+      host: given(env, 'PAWL_HTTP_HOST') ?? '127.0.0.1',
+      port: readPort(env, 'PAWL_HTTP_PORT', 7400),
+    },
+    installation: given(env, 'PAWL_INSTALLATION') ?? 'main',
+  };
+}
+
+/** @param {readonly string[]} args */
+function readOptions(args) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        'no-demo': { type: 'boolean' },
+        'data-dir': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    if (values['data-dir'] === '') throw new Error("Option '--data-dir' needs a folder");
+    return values;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('. ')[0] : String(error);
+    throw new UsageError(`${why}. See npm start -- --help.`);
+  }
+}
+
+/** @param {NodeJS.ProcessEnv} env @param {string} name an empty variable counts as not set */
+function given(env, name) {
+  const value = env[name]?.trim();
+  return value === '' ? undefined : value;
+}
+
+/** @param {NodeJS.ProcessEnv} env @param {string} name @param {number} preset */
+function readPort(env, name, preset) {
+  const text = given(env, name);
+  if (text === undefined) return preset;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new Failure(
+    `${name} must be a port, 0 to 65535, not ${JSON.stringify(text.slice(0, 40))}.`,
+  );
+}

@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { asError, Failure, onFiles } from './failure.mjs';
+import { readJson } from './files.mjs';
+import { findNats } from './nats-binary.mjs';
+import { findPostgres } from './postgres-binaries.mjs';
+import { prepare } from './prepare.mjs';
+import { REPOSITORY } from './repository.mjs';
+import { createTerminal } from './terminal.mjs';
+
+/** @typedef {{ passed: number, failed: number }} Counts */
+
+const FOLDER = join(REPOSITORY, '.pawl-test');
+const NODE_24 = 'node@24.21.0';
+/** A check that prints nothing for this long is said to be at work. */
+const QUIET_MS = 15_000;
+
+const terminal = createTerminal();
+
+/**
+ * Runs everything, to the end whatever fails, and prints `N passed, N failed` as the last line.
+ *
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} exit code
+ */
+export async function testAll(args) {
+  const onNode24 = args.includes('--node24');
+  const forVitest = args.filter((arg) => arg !== '--node24');
+  /** @type {Counts} */
+  const total = { passed: 0, failed: 0 };
+  const add = (/** @type {Counts} */ { passed, failed }) => {
+    total.passed += passed;
+    total.failed += failed;
+  };
+  const env = await prepareAll();
+  if (env === undefined) {
+    add(FAILED);
+  } else {
+    if (forVitest.length === 0) for (const check of CHECKS) add(await runCheck(check, env));
+    add(await runVitest('Tests', [process.execPath, VITEST, 'run', ...forVitest], env));
+    if (onNode24) add(await runVitest('Unit tests on Node 24', NODE_24_COMMAND, env));
+  }
+  terminal.line();
+  terminal.line(`${total.passed} passed, ${total.failed} failed`);
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+const PASSED = { passed: 1, failed: 0 };
+const FAILED = { passed: 0, failed: 1 };
+
+const bin = (/** @type {string[]} */ ...path) => join(REPOSITORY, 'node_modules', ...path);
+const TSC = bin('typescript-native', 'bin', 'tsc');
+const VITEST = bin('vitest', 'vitest.mjs');
+const NODE_24_COMMAND = [
+  'npx',
+  '--yes',
+  `--package=${NODE_24}`,
+  '-c',
+  `node ${JSON.stringify(VITEST)} run --project unit`,
+];
+const DEPCRUISE = bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs');
+
+/** @type {readonly { title: string, args: readonly string[] }[]} */
+const CHECKS = [
+  { title: 'Types of the tests', args: [TSC, '-p', 'test/tsconfig.json'] },
+  { title: 'Types of the launcher', args: [TSC, '-p', 'infra/tsconfig.json'] },
+  { title: 'Lint', args: [bin('eslint', 'bin', 'eslint.js'), '.'] },
+  { title: 'Format', args: [bin('prettier', 'bin', 'prettier.cjs'), '--check', '.'] },
+  {
+    title: 'Imports',
+    args: [DEPCRUISE, '--config', '.dependency-cruiser.cjs', 'libs', 'apps'],
+  },
+];
+
+/**
+ * Dependencies, build, and the servers that the tests start.
+ *
+ * @returns {Promise<NodeJS.ProcessEnv | undefined>} environment of the tests; `undefined` on failure
+ */
+async function prepareAll() {
+  heading('Prepare');
+  try {
+    await prepare({ terminal });
+    await findPostgres();
+    await onFiles(FOLDER, () => mkdir(FOLDER, { recursive: true }), 'make the checkout writable');
+    return testEnvironment(await findNats({ toolsFolder: join(FOLDER, 'tools'), terminal }));
+  } catch (error) {
+    terminal.error(`Error: ${asError(error).message}`);
+    if (error instanceof Failure && error.detail !== '') terminal.error(error.detail);
+    return undefined;
+  }
+}
+
+/** Settings of the user's own Pawl stay out of the tests. */
+function testEnvironment(/** @type {string} */ nats) {
+  const foreign = (/** @type {string} */ name) => /^PAWL_(?!TEST_)/.test(name);
+  const kept = Object.entries(process.env).filter(([name]) => !foreign(name));
+  return {
+    ...Object.fromEntries(kept),
+    PATH: `${process.env.PATH ?? ''}${delimiter}${dirname(nats)}`,
+    PAWL_NATS_SERVER: nats,
+  };
+}
+
+/** @param {string} title */
+function heading(title) {
+  terminal.line();
+  terminal.line(terminal.paint.bold(`── ${title}`));
+}
+
+/** @param {{ title: string, args: readonly string[] }} check @param {NodeJS.ProcessEnv} env */
+async function runCheck({ title, args }, env) {
+  heading(title);
+  const code = await execute([process.execPath, ...args], env);
+  terminal.line(code === 0 ? `${title}: passed` : `${title}: failed`);
+  return code === 0 ? PASSED : FAILED;
+}
+
+/**
+ * @param {string} title @param {readonly string[]} command @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<Counts>} as vitest's reporter wrote them; a run that ended without them failed
+ */
+async function runVitest(title, command, env) {
+  heading(title);
+  const file = join(FOLDER, `counts-${process.pid}.json`);
+  await rm(file, { force: true });
+  const code = await execute(command, { ...env, PAWL_TEST_COUNTS: file });
+  const counts = await readJson(file);
+  await rm(file, { force: true });
+  if (typeof counts?.passed !== 'number' || typeof counts.failed !== 'number') return FAILED;
+  const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
+  return { passed: counts.passed, failed };
+}
+
+/**
+ * @param {readonly string[]} command @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<number>} exit code
+ */
+function execute([file = '', ...args], env) {
+  const since = Date.now();
+  const timer = setInterval(() => {
+    terminal.line(`… ${Math.round((Date.now() - since) / 1000)} s`);
+  }, QUIET_MS);
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const pass = (/** @type {NodeJS.WriteStream} */ to) => (/** @type {Buffer} */ chunk) => {
+      timer.refresh();
+      to.write(chunk);
+    };
+    child.stdout.on('data', pass(process.stdout));
+    child.stderr.on('data', pass(process.stderr));
+    const end = (/** @type {number} */ code) => {
+      clearInterval(timer);
+      resolve(code);
+    };
+    child.once('error', (error) => {
+      terminal.error(`${file}: ${error.message}`);
+      end(1);
+    });
+    child.once('close', (code) => end(code ?? 1));
+  });
+}

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+// `npm test`: installs and builds what is missing, then runs every check and every test. Arguments
+// after -- go to vitest, which then runs alone; --node24 repeats the unit tests on Node 24.
+import { testAll } from './lib/test-all.mjs';
+
+process.exit(await testAll(process.argv.slice(2)));

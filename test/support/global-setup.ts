@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { findNats } from '../../infra/dev/lib/nats-binary.mjs';
+import { startPostgres } from '../../infra/dev/lib/postgres.mjs';
+import { build } from '../../infra/dev/lib/prepare.mjs';
+import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
+import { createTerminal } from '../../infra/dev/lib/terminal.mjs';
+import { endWithUs } from './leash.js';
+import { makeTemporaryFolder } from './temporary-folder.js';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A superuser's URL of the one PostgreSQL of this run; take a database of your own from it. */
+    postgresUrl: string;
+    /** Path of the nats-server program. */
+    natsServer: string;
+  }
+}
+
+/**
+ * Before the e2e tests: the build they start processes from, and one PostgreSQL that keeps what it
+ * commits (fsync on). Everything else they start themselves.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const terminal = createTerminal();
+  await build({ terminal });
+  const toolsFolder = join(REPOSITORY, '.pawl-test', 'tools');
+  project.provide('natsServer', await findNats({ toolsFolder, terminal }));
+  const folder = await makeTemporaryFolder('e2e');
+  const { service, url } = await startPostgres({
+    folder: join(folder.path, 'postgres'),
+    logFile: join(folder.path, 'logs', 'postgres.log'),
+    port: 0,
+    onSpawn: ({ pid }) => endWithUs(pid),
+  });
+  project.provide('postgresUrl', url);
+  return async () => {
+    await service.stop();
+    await folder.remove();
+  };
+}
