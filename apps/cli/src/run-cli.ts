@@ -9,6 +9,7 @@ import { addWait } from './commands/wait.command.js';
 import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
+import { addMetadata } from './local/metadata.command.js';
 import { addSettings } from './local/settings.command.js';
 import { serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
@@ -84,5 +85,6 @@ function buildProgram(options: CliOptions): Command {
   addExplain(program, context);
   addApply(program, context);
   addSettings(program, context);
+  addMetadata(program, context);
   return program;
 }

@@ -34,7 +34,11 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   async claimed(fence: Fence): Promise<void> {
     const raised = await this.context.truth.raiseFence(fence, this.context.ownership.nodeId);
-    if (raised === 'superseded') throw new FencedError(fence.shard, fence.token);
+    if (raised === 'superseded') {
+      throw new Error(
+        'PostgreSQL has seen a higher fencing token than this metadata store gives: the store is not the one that gave it. If the former one is lost, stop the node and run `pawl metadata adopt`',
+      );
+    }
     const shard = this.#newShard(fence);
     this.#shards.set(fence.shard, shard);
     try {

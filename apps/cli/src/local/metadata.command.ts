@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { openMetadata, raiseEpoch } from '@pawl/metadata';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.js';
+import { CliError } from '../exit-codes.js';
+import { print } from '../output.js';
+
+/** `pawl metadata adopt`: works on the data folder of a node that is stopped. */
+export function addMetadata(program: Command, context: CliContext): void {
+  const metadata = program
+    .command('metadata')
+    .description('the metadata store of a stopped node, in its data folder');
+  metadata
+    .command('adopt')
+    .description('raise the epoch, when this store replaces one that is lost')
+    .option('--node-id <id>', 'id of the node', context.env['PAWL_NODE_ID'] ?? 'node-1')
+    .action(async (flags: { nodeId: string }) => {
+      const epoch = await adopt(context.env['PAWL_DATA_DIR'] ?? '.pawl', flags.nodeId);
+      print(context.terminal, context.format(), { epoch }, () => {
+        return `the epoch is now ${epoch}: fencing tokens given from here on are above those of the epochs before; start the node again\n`;
+      });
+    });
+}
+
+async function adopt(dataDir: string, nodeId: string): Promise<number> {
+  try {
+    const store = await openMetadata({
+      dataDir: join(dataDir, 'metadata'),
+      nodeId,
+      clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
+      timer: {
+        after: (delayMs, callback) => {
+          const timer = setTimeout(callback, delayMs);
+          return { cancel: () => clearTimeout(timer) };
+        },
+      },
+    });
+    try {
+      return await raiseEpoch(store);
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    throw new CliError(error instanceof Error ? error.message : String(error));
+  }
+}
