@@ -1,7 +1,10 @@
-import { AdminClient } from '@pawl/admin-client';
+import { expect } from 'vitest';
+import { AdminClient, ProblemError } from '@pawl/admin-client';
+import type { RolloutView } from '@pawl/contracts';
 import { connect, type ConnectOptions, type Pawl } from '@pawl/sdk';
 import { spawnControlPlane, type TestControlPlane } from './control-plane.js';
 import { createDatabase, type TestDatabase } from './database.js';
+import { eventually } from './eventually.js';
 import { startNats, type TestNats } from './nats.js';
 import { send, sendRaw, type HttpAnswer, type HttpRequest } from './stack-http.js';
 import { spawnConsumer, type ConsumerOptions, type ConsumerProcess } from './stack-consumer.js';
@@ -28,6 +31,10 @@ export interface TestStack {
   send(request: HttpRequest): Promise<HttpAnswer>;
   /** The same over a raw socket: nothing is normalised. */
   sendRaw(request: HttpRequest): Promise<HttpAnswer>;
+  /** Writes and promotes a document as the next version of an address; gives that version. */
+  promote(address: string, document: object): Promise<number>;
+  /** Waits until so many are live and all of them run what is published; gives the rollout. */
+  converged(address: string, live: number): Promise<RolloutView>;
   /** Everything that commands have written, to compare. */
   truth(): Promise<string>;
   /** Stops the consumers, the control plane, then what it needs, and removes everything. */
@@ -63,8 +70,7 @@ async function assemble(
     database,
     nats,
     controlPlane,
-    admin: (actor) =>
-      new AdminClient({ url: controlPlane.url, ...(actor === undefined ? {} : { actor }) }),
+    admin: (actor) => adminOf(controlPlane, actor),
     connectSdk: async (given) => {
       const pawl = await connect({ servers: nats.url, ...given });
       cleanups.push(() => pawl.close());
@@ -77,9 +83,34 @@ async function assemble(
     },
     send: (request) => send(controlPlane.url, request),
     sendRaw: (request) => sendRaw(controlPlane.url, request),
+    promote: (address, document) => promote(adminOf(controlPlane), address, document),
+    converged: (address, live) => converged(() => adminOf(controlPlane), address, live),
     truth: () => dumpTruth(database.url),
     stop: () => cleanUp(cleanups),
   };
+}
+
+function adminOf({ url }: TestControlPlane, actor?: string): AdminClient {
+  return new AdminClient({ url, ...(actor === undefined ? {} : { actor }) });
+}
+
+async function promote(admin: AdminClient, address: string, document: object): Promise<number> {
+  const newest = await admin.getConfig(address).catch((error: unknown) => {
+    if (error instanceof ProblemError && error.problem.status === 404) return undefined;
+    throw error;
+  });
+  const expected = newest?.version ?? 'none';
+  const { version } = await admin.putConfig(address, { json: document }, { expect: expected });
+  await admin.release(address, { action: 'promote' });
+  return version;
+}
+
+function converged(admin: () => AdminClient, address: string, live: number): Promise<RolloutView> {
+  return eventually(async () => {
+    const rollout = await admin().rollout(address);
+    expect(rollout).toMatchObject({ converged: true, consumers: { live, applied: live } });
+    return rollout;
+  });
 }
 
 /** Newest first, each whatever became of the others; the first failure is thrown at the end. */

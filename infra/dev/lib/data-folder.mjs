@@ -1,7 +1,11 @@
 import { constants } from 'node:fs';
-import { access, mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, onFiles } from './failure.mjs';
+
+const MEGABYTE = 1024 * 1024;
+/** A new database takes 50 MB, nats-server unpacked 12, and logs and streams want to grow. */
+const LEAST_ROOM_BYTES = 128 * MEGABYTE;
 
 /**
  * @typedef {object} DataFolder where everything of one node is kept
@@ -30,9 +34,22 @@ export async function openDataFolder(wanted) {
       throw new Failure(`${wanted} should be a folder but is not one: move it away.`);
     }
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    await assertRoom(path);
     await probeWriting(path);
     return layOut(path);
   });
+}
+
+/** Without room PostgreSQL fails in the middle of its work, with words of its own. */
+async function assertRoom(/** @type {string} */ path) {
+  const { bavail, bsize } = await statfs(path);
+  const free = bavail * bsize;
+  if (free >= LEAST_ROOM_BYTES) return;
+  throw new Failure(
+    `The disk that holds ${path} is full: ${Math.floor(free / MEGABYTE)} MB are left, ` +
+      `${LEAST_ROOM_BYTES / MEGABYTE} MB are needed. Free some space, or choose another data ` +
+      'folder with PAWL_DATA_DIR.',
+  );
 }
 
 /** Permission bits promise what a full disk or a read-only mount does not keep. */

@@ -163,9 +163,11 @@ function assertDone({ code, output }) {
     .split('\n')
     .map((line) => line.trim())
     .find((line) => /(error|FATAL|PANIC|ERROR):/.test(line));
-  if (/No space left on device/.test(output)) throw diskFull();
+  if (FULL_DISK.test(output)) throw diskFull();
   throw new Failure(`PostgreSQL could not make its data folder: ${complaint ?? output.trim()}.`);
 }
+
+const FULL_DISK = /No space left on device|wrote only \d+ of \d+ bytes/;
 
 function diskFull() {
   return new Failure('The disk is full: PostgreSQL needs about 50 MB in the data folder.');
@@ -279,7 +281,7 @@ function explain(complaint, { folder, port }) {
     const wanted = { port, setting: 'PAWL_POSTGRES_PORT', what: 'PostgreSQL' };
     return new PortTaken(portInUse(wanted).message);
   }
-  if (/No space left on device/.test(complaint)) return diskFull();
+  if (FULL_DISK.test(complaint)) return diskFull();
   if (/lock file "postmaster.pid" already exists/.test(complaint)) {
     return new Failure(`Another PostgreSQL already runs on ${folder}: stop it first.`);
   }

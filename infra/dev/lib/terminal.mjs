@@ -98,7 +98,7 @@ function createLiveScreen(stream, paint) {
     const time = elapsed(active.since);
     const text = [...parts, time].filter((part) => part !== '').join(' ');
     clear();
-    stream.write(text.slice(0, Math.max(20, (stream.columns ?? 80) - 1)));
+    stream.write(text.slice(0, Math.max(20, (stream.columns || 80) - 1)));
   };
   const line = (text = '') => {
     if (active !== undefined) clear();

@@ -1,4 +1,5 @@
 import type { JsonArray, JsonObject, JsonValue, Outcome } from '@pawl/contracts';
+import type { SchemaRef } from '@pawl/domain';
 import type { SchemaValidator, ValidationOutcome } from '@pawl/engine';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
@@ -196,6 +197,15 @@ describe('what could stall the process', () => {
     expect(await after).toMatchObject({ kind: 'invalid' });
   });
 
+  it('is no pattern that RE2 turns out to refuse', async () => {
+    const using = validator({ validateDeadlineMs: 300 });
+    const schema = { properties: { a: { pattern: '(?:x{40}){26}|^(a+)+$' } } };
+    expect(await check(using, schema, { a: 'aaa' })).toEqual({ kind: 'valid' });
+    const { turns, result } = await turnsDuring(check(using, schema, { a: evil }));
+    expect(result.kind).toBe('timeout');
+    expect(turns).toBeGreaterThan(MANY_TURNS);
+  });
+
   it('is no uniqueItems over objects', async () => {
     const using = validator({ validateDeadlineMs: 10_000 });
     const schema = { properties: { list: { uniqueItems: true } } };
@@ -303,26 +313,31 @@ describe('small schemas and documents', () => {
 
   it('are compiled once, also when many ask at once', async () => {
     const using = validator({ cachedSchemas: 2 });
-    const schema = { type: 'object', maxProperties: 1 };
     let reads = 0;
-    const counted = new Proxy(schema, {
-      ownKeys: (target) => {
-        reads += 1;
-        return Reflect.ownKeys(target);
-      },
+    const counted = (hash: string): SchemaRef => ({
+      hash,
+      schema: new Proxy(
+        { type: 'object', maxProperties: 1 },
+        {
+          ownKeys: (target) => {
+            reads += 1;
+            return Reflect.ownKeys(target);
+          },
+        },
+      ),
     });
-    const ref = { hash: 'counted', schema: counted };
+    await using.prepare(counted('alone'));
+    const readsOfOne = reads;
+    const ref = counted('shared');
     await Promise.all([using.prepare(ref), using.prepare(ref), using.prepare(ref)]);
-    const once = reads;
     await using.prepare(ref);
     expect(await using.validate(ref, documentRef({ a: 1 }))).toEqual({ kind: 'valid' });
-    expect(reads).toBe(once);
+    expect(reads).toBe(2 * readsOfOne);
     await using.prepare(schemaRef({ minProperties: 1 }));
     await using.prepare(schemaRef({ minProperties: 2 }));
-    expect(await using.validate(ref, documentRef({ a: 1, b: 2 }))).toMatchObject({
-      kind: 'invalid',
-    });
-    expect(reads).toBeGreaterThan(once);
+    const outcome = await using.validate(ref, documentRef({ a: 1, b: 2 }));
+    expect(outcome).toMatchObject({ kind: 'invalid' });
+    expect(reads).toBe(3 * readsOfOne);
   });
 });
 
