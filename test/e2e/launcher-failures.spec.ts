@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -153,9 +153,13 @@ describe('what a start survives', () => {
 
   it('a pid file that names a live process which is no PostgreSQL', async () => {
     await startAndStop();
-    const stale = [process.pid, join(data, 'postgres'), 1, 5432, '', '127.0.0.1', '0 0', 'ready'];
+    // PostgreSQL minds only processes of its own user.
+    const { uid, gid } = statSync(join(data, 'postgres'));
+    const other = spawn('sleep', ['300'], { uid, gid, stdio: 'ignore' });
+    const stale = [other.pid, join(data, 'postgres'), 1, 5432, '', '127.0.0.1', '0 0', 'ready'];
     writeFileSync(join(data, 'postgres', 'postmaster.pid'), `${stale.join('\n')}\n`);
     await startAndStop();
+    other.kill('SIGKILL');
   });
 
   it('a data folder below one that nobody else may enter', async () => {

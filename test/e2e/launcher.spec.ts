@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { poll } from '../../infra/dev/lib/delay.mjs';
 import { identify } from '../../infra/dev/lib/process-identity.mjs';
@@ -58,6 +59,10 @@ async function read(url: string): Promise<unknown> {
   return ((await answer.json()) as { document: unknown }).document;
 }
 
+function groupOf(pid: number): number {
+  return Number(execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)], { encoding: 'utf8' }));
+}
+
 async function nothingIsLeft(): Promise<void> {
   expect(await poll(async () => (await processesOn(folder.path)).length === 0, BRIEFLY)).toBe(true);
 }
@@ -85,6 +90,10 @@ describe('npm start', () => {
   it('stops everything in order on a signal to the whole process group, through npm too', async () => {
     const launcher = start({ throughNpm: true });
     await urlOf(launcher);
+    for (const part of PARTS) {
+      const pid = await childPid(folder.path, part);
+      expect(groupOf(pid), `${part} would hear the signal before the launcher stops it`).toBe(pid);
+    }
     launcher.signalGroup('SIGINT');
     await launcher.exited;
     expect(launcher.output()).toMatch(/Stopping: done/);

@@ -14,7 +14,7 @@ export async function readValue(terminal: Terminal, file: string): Promise<strin
 
 /** JSON text of a YAML document; throws a CliError that says where it is wrong. */
 export function yamlToJson(text: string, name: string): string {
-  const document = parseDocument(text, { intAsBigInt: true, merge: true, uniqueKeys: true });
+  const document = parseDocument(text, { intAsBigInt: true, uniqueKeys: true });
   const [wrong] = document.errors;
   if (wrong !== undefined) throw new CliError(`${name}: ${wrong.message}`, EXIT.usage);
   try {

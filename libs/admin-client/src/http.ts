@@ -44,7 +44,7 @@ async function open(
   for (const [name, value] of Object.entries(request.headers ?? {})) {
     if (value !== undefined) headers.set(name, value);
   }
-  if (options.actor !== undefined) headers.set('X-Pawl-Actor', options.actor);
+  if (options.actor !== undefined) headers.set('X-Pawl-Actor', utf8Bytes(options.actor));
   const { body } = request;
   if (body !== undefined) headers.set('Content-Type', request.contentType ?? 'application/json');
   try {
@@ -62,6 +62,11 @@ async function open(
       { cause: error },
     );
   }
+}
+
+/** Headers carry bytes: UTF-8, one character each. */
+function utf8Bytes(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
 function urlOf(base: string, request: Request): string {

@@ -7,7 +7,7 @@ export type { Transition, TransitionInput } from './release/plan-transition.js';
 export * from './release/release-state.js';
 export { buildSnapshot } from './snapshot/build-snapshot.js';
 export type { BuildSnapshotOptions } from './snapshot/build-snapshot.js';
-export { computeHead } from './snapshot/compute-head.js';
+export { computeHead, headWith } from './snapshot/compute-head.js';
 export type { ComputedHead, ComputeHeadOptions } from './snapshot/compute-head.js';
 export * from './snapshot/snapshot-head.js';
 export { snapshotInput } from './snapshot/snapshot-input.js';

@@ -174,7 +174,7 @@ class AjvSchemaValidator implements SchemaValidator {
     if (!plan.ok) return plan.problem.code === 'too-large' ? undefined : plan;
     if (!hasSmallPatterns(plan.value)) return undefined;
     const compiled = compileSchema(plan.value);
-    return compiled.ok && !compiled.value.linear ? undefined : compiled;
+    return compiled;
   }
 
   async #compileInWorker(task: PoolTask): Promise<Outcome<never> | undefined> {

@@ -1,5 +1,6 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient, WriteOptions } from '@pawl/admin-client';
+import type { ProblemCode } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
@@ -33,46 +34,97 @@ export function addApply(program: Command, context: CliContext): void {
     .action(async (flags: ApplyFlags) => {
       const files = await findDefinitions(flags.file);
       if (files.length === 0) throw new CliError(`${flags.file} holds no JSON or YAML files`);
-      const texts = await Promise.all(files.map(({ file }) => readValue(context.terminal, file)));
-      const applied = await applyAll(context, flags, { files, texts });
+      const read = await Promise.all(
+        files.map(async (file) => ({
+          ...file,
+          text: await readValue(context.terminal, file.file),
+        })),
+      );
+      const applied = await applyAll(context, flags, read);
       print(context.terminal, context.format(), applied, () => appliedText(applied));
     });
+}
+
+interface ReadFile extends DefinitionFile {
+  readonly text: string;
 }
 
 async function applyAll(
   context: CliContext,
   flags: ApplyFlags,
-  read: { readonly files: readonly DefinitionFile[]; readonly texts: readonly string[] },
+  files: readonly ReadFile[],
 ): Promise<Applied[]> {
   const client = await context.client();
   const options = flags.message === undefined ? {} : { message: flags.message };
   const applied: Applied[] = [];
-  const pending = new Set(read.files.map(({ address }) => address));
-  for (const [index, file] of read.files.entries()) {
-    const rest = read.files.slice(index + 1);
+  const step = async (file: ReadFile, work: () => Promise<Applied | undefined>): Promise<void> => {
     try {
-      applied.push(await applyFile(client, file, read.texts[index] ?? '', options));
-      const isLast = !rest.some(({ address }) => address === file.address);
-      if (flags.promote === true && isLast && pending.delete(file.address)) {
-        const promoted = await promote(client, file);
-        if (promoted !== undefined) applied.push(promoted);
-      }
+      const done = await work();
+      if (done !== undefined) applied.push(done);
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       const before = applied.length === 0 ? 'nothing was applied' : appliedText(applied);
-      throw new CliError(`${file.file}: ${problemText(error.problem)}\nbefore it:\n${before}`);
+      throw new RefusedError(
+        `${file.file}: ${problemText(error.problem)}\nbefore it:\n${before}`,
+        error.problem.code,
+      );
     }
+  };
+  const write = (file: ReadFile): Promise<void> =>
+    step(file, () => applyFile(client, file, options));
+  for (const pair of byAddress(files)) {
+    await inWorkingOrder(pair, write);
+    const last = pair.at(-1);
+    if (flags.promote === true && last !== undefined) await step(last, () => promote(client, last));
   }
   return applied;
 }
 
+class RefusedError extends CliError {
+  constructor(
+    message: string,
+    readonly code: ProblemCode,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Schema and document are written one after the other, and each is judged with what is there of the
+ * other: where the new schema refuses the document that is there, the new document goes first.
+ */
+async function inWorkingOrder(
+  [first, second]: readonly ReadFile[],
+  write: (file: ReadFile) => Promise<void>,
+): Promise<void> {
+  if (first === undefined) return;
+  try {
+    await write(first);
+  } catch (error) {
+    const swap = error instanceof RefusedError && error.code === 'schema-violation';
+    if (!swap || second === undefined) throw error;
+    await write(second);
+    await write(first);
+    return;
+  }
+  if (second !== undefined) await write(second);
+}
+
+function byAddress(files: readonly ReadFile[]): ReadFile[][] {
+  const groups = new Map<string, ReadFile[]>();
+  for (const file of files) {
+    const group = groups.get(file.address) ?? [];
+    groups.set(file.address, [...group, file]);
+  }
+  return [...groups.values()];
+}
+
 async function applyFile(
   client: AdminClient,
-  file: DefinitionFile,
-  text: string,
+  file: ReadFile,
   options: WriteOptions,
 ): Promise<Applied> {
-  const { address, kind } = file;
+  const { address, kind, text } = file;
   const seen = await newestVersion(client, address);
   const expect = seen === 0 ? ('none' as const) : seen;
   const written =

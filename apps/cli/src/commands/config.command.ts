@@ -19,6 +19,12 @@ export function parseVersion(text: string): number {
   return Number(text);
 }
 
+/** A whole number from 0. */
+export function parseCount(text: string): number {
+  if (!/^(0|[1-9][0-9]{0,14})$/.test(text)) throw new InvalidArgumentError('not a whole number');
+  return Number(text);
+}
+
 interface PutFlags {
   readonly file: string;
   readonly expect?: Expect;
@@ -75,11 +81,13 @@ export function addConfig(program: Command, context: CliContext): void {
 
 function addReading(config: Command, context: CliContext): void {
   config
-    .command('diff <address> <from> <to>')
+    .command('diff <address>')
+    .argument('<from>', 'version', parseVersion)
+    .argument('<to>', 'version', parseVersion)
     .description('what changed between two versions, as a JSON Patch')
-    .action(async (address: string, from: string, to: string) => {
+    .action(async (address: string, from: number, to: number) => {
       const client = await context.client();
-      const view = await client.diff(address, parseVersion(from), parseVersion(to));
+      const view = await client.diff(address, from, to);
       print(context.terminal, context.format(), view, () => patchText(view.patch));
     });
   config

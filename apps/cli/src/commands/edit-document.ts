@@ -44,7 +44,7 @@ export async function editDocument(
 }
 
 function runEditor(env: CliContext['env'], file: string): Promise<void> {
-  const editor = env['VISUAL'] ?? env['EDITOR'] ?? 'vi';
+  const editor = env['VISUAL'] || env['EDITOR'] || 'vi';
   const [command = 'vi', ...args] = editor.split(/\s+/).filter((part) => part !== '');
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...args, file], { stdio: 'inherit' });

@@ -30,11 +30,23 @@ export async function findDefinitions(folder: string): Promise<DefinitionFile[]>
     if (!entry.isFile() || !/\.(json|ya?ml)$/.test(entry.name)) continue;
     found.push(definitionFile(folder, join(entry.parentPath, entry.name)));
   }
+  refuseTwins(found);
   const depth = ({ address }: DefinitionFile): number => address.split('/').length;
   return found.sort(
     (a, b) =>
       depth(a) - depth(b) || a.kind.localeCompare(b.kind) * -1 || (a.address < b.address ? -1 : 1),
   );
+}
+
+function refuseTwins(found: readonly DefinitionFile[]): void {
+  const seen = new Map<string, string>();
+  for (const { address, kind, file } of found) {
+    const other = seen.get(`${kind} ${address}`);
+    if (other !== undefined) {
+      throw new CliError(`${other} and ${file} are both the ${kind} of ${address}`, EXIT.usage);
+    }
+    seen.set(`${kind} ${address}`, file);
+  }
 }
 
 function definitionFile(folder: string, file: string): DefinitionFile {

@@ -2,7 +2,7 @@ import type { ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { print } from '../output.js';
-import { parseVersion } from './config.command.js';
+import { parseCount, parseVersion } from './config.command.js';
 
 interface ReleaseFlags {
   readonly to?: number;
@@ -30,7 +30,7 @@ export function addRelease(program: Command, context: CliContext): void {
       .command(`${name} <address>`)
       .description(description)
       .option('--reason <text>', 'why, for the history')
-      .option('--expect-release <n>', 'the release version you have seen', Number);
+      .option('--expect-release <n>', 'the release version you have seen', parseCount);
   const version = ['--to <version>', 'the version', parseVersion] as const;
   command('promote', 'release the newest version, or another, to everybody')
     .option(...version)

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
+import { parseCount } from './config.command.js';
 
 interface WaitFlags {
   readonly applied: number;
@@ -36,7 +37,7 @@ export function addWait(program: Command, context: CliContext): void {
     .description('wait until the newest snapshot is applied (exit code 3: too late, 4: rejected)')
     .option('--applied <share>', 'share of the live consumers', parseShare, 1)
     .option('--timeout <duration>', 'how long at most', parseDuration, 60_000)
-    .option('--min <n>', 'live consumers that have to be there', Number, 1)
+    .option('--min <n>', 'live consumers that have to be there', parseCount, 1)
     .action(async (address: string, flags: WaitFlags) => {
       const view = await waitApplied(context, address, flags);
       print(context.terminal, context.format(), view, () => {

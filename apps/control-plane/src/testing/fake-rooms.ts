@@ -19,6 +19,7 @@ const INSTALLATION: Installation = { name: 'main', id: 'test', generation: 1, sh
 /** Claims every shard as soon as it is started. */
 class FakeOwnership implements ShardOwnership {
   readonly nodeId = 'node-1';
+  readonly incarnation = 'test';
   #owned = false;
 
   constructor(private readonly log: string[]) {}

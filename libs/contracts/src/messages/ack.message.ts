@@ -12,7 +12,7 @@ export const ackItemSchema = {
     state: { enum: ['applied', 'rejected'] },
     reason: part.reason,
     /** Milliseconds between the event and the sending of this message, by the consumer's own clock. */
-    ageMs: part.counter,
+    ageMs: part.age,
   },
 } as const;
 

@@ -8,6 +8,8 @@ export const sha256 = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 export const timestamp = { type: 'string', format: 'date-time', maxLength: 40 } as const;
 /** A fencing token as decimal digits: it may pass 2^53. */
 export const token = { type: 'string', pattern: '^[0-9]{1,20}$' } as const;
+/** Milliseconds, up to a week. */
+export const age = { type: 'integer', minimum: 0, maximum: 604_800_000 } as const;
 export const incarnation = { type: 'string', minLength: 1, maxLength: 64 } as const;
 export const reason = { type: 'string', maxLength: 2048 } as const;
 export const labels = {

@@ -54,6 +54,13 @@ export class JetStreamAccess {
     });
   }
 
+  /** Deletes what the subject holds; nothing there is success. */
+  purgeSubject(stream: string, subject: string): Promise<void> {
+    return this.call(`removing ${subject}`, async ({ manager }) => {
+      await manager.streams.purge(stream, { filter: subject });
+    });
+  }
+
   /**
    * As {@link newest}, but from any replica: cheaper for large messages, and possibly behind. A
    * stream that does not exist lets this run into its deadline.

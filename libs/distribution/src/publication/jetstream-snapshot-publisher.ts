@@ -79,6 +79,10 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
     return this.#snapshots.read(address, this.options.installation);
   }
 
+  remove(address: Address): Promise<void> {
+    return this.#snapshots.remove(address);
+  }
+
   collectContents(
     root: string,
     referenced: ReadonlySet<string>,

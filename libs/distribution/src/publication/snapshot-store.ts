@@ -1,4 +1,6 @@
+import { snapshotHash } from '@pawl/contracts';
 import type { Address, Snapshot, Subjects } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
 import { parseMessage } from '@pawl/contracts/validate';
 import { DistributionUnavailableError } from '@pawl/engine';
 import type { PublishOutcome } from '@pawl/engine';
@@ -59,6 +61,15 @@ export class SnapshotStore {
     return held.snapshot;
   }
 
+  /** See `SnapshotPublisher.remove`. */
+  remove(address: Address): Promise<void> {
+    const { access, keeper, subjects } = this.options;
+    const subject = subjects.snapshot(address);
+    return keeper.run(`removing ${subject}`, () =>
+      access.purgeSubject(subjects.snapshotStream, subject),
+    );
+  }
+
   async #held(address: Address, installation: string | undefined): Promise<Held> {
     const { access, subjects, logger } = this.options;
     const subject = subjects.snapshot(address);
@@ -84,7 +95,16 @@ function parseSnapshot(
   if (installation !== undefined && snapshot.installation !== installation) {
     return `it belongs to installation ${snapshot.installation}`;
   }
+  if (!hasOwnHash(snapshot)) return 'its hash is not that of its content';
   return snapshot;
+}
+
+function hasOwnHash(snapshot: Snapshot): boolean {
+  try {
+    return snapshotHash(snapshot, sha256) === snapshot.hash;
+  } catch {
+    return false;
+  }
 }
 
 function parseJsonOrUndefined(bytes: Uint8Array): unknown {

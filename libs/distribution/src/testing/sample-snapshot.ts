@@ -1,4 +1,4 @@
-import { address, FORMAT } from '@pawl/contracts';
+import { address, FORMAT, snapshotHash } from '@pawl/contracts';
 import type { JsonObject, Snapshot } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 
@@ -19,7 +19,7 @@ export function sampleSnapshot(options: SampleSnapshot = {}): Snapshot {
   const { text } = address(at);
   const bytes = typeof content === 'string' ? content : JSON.stringify(content);
   const kind = content === null ? { absent: true as const } : { inline: content as JsonObject };
-  return {
+  const snapshot = {
     format: FORMAT,
     installation: options.installation ?? 'main/one',
     address: text,
@@ -27,7 +27,9 @@ export function sampleSnapshot(options: SampleSnapshot = {}): Snapshot {
     version,
     fencingToken: '1',
     publishedAt: '2026-01-02T03:04:05.678Z',
-    inputs: [{ address: text, definitionVersion: 1, releaseVersion: version, loweredAt: null }],
+    inputs: [
+      { address: text + mark, definitionVersion: 1, releaseVersion: version, loweredAt: null },
+    ],
     releases: [],
     variants: {
       '': {
@@ -36,6 +38,6 @@ export function sampleSnapshot(options: SampleSnapshot = {}): Snapshot {
         ...(typeof content === 'string' ? {} : kind),
       },
     },
-    hash: sha256(`${text} ${generation} ${version} ${mark}`),
-  };
+  } as const;
+  return { ...snapshot, hash: snapshotHash(snapshot, sha256) };
 }

@@ -98,6 +98,14 @@ export function describeSnapshotPublisher(
         }
       });
 
+      it('reads nothing of what was removed, and starts anew from any version', async () => {
+        await publisher.remove(PROD);
+        await publisher.publish(PROD, sampleSnapshot({ version: 9 }));
+        await subject.other.remove(PROD);
+        expect(await publisher.read(PROD)).toBeUndefined();
+        expect(await publisher.publish(PROD, sampleSnapshot())).toEqual({ kind: 'stored' });
+      });
+
       it('lets exactly one of two racing publishers win each version', async () => {
         for (let version = 1; version <= 50; version += 1) {
           const left = sampleSnapshot({ version, mark: 'left' });

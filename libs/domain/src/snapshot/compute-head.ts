@@ -3,7 +3,7 @@ import type { AddressText, JsonObject, Sha256, SnapshotInput } from '@pawl/contr
 import { snapshotBody } from './build-snapshot.js';
 import type { SnapshotHead } from './snapshot-head.js';
 
-export interface ComputeHeadOptions {
+interface HeadOptions {
   /** `<name>/<id>`. */
   readonly installation: string;
   readonly address: AddressText;
@@ -13,10 +13,10 @@ export interface ComputeHeadOptions {
   readonly inputs: readonly SnapshotInput[];
   /** The effective document of the inputs; `null`: absent. */
   readonly document: JsonObject | null;
-  /** Canonical bytes of the document, where the caller has them already. */
-  readonly text?: string;
   readonly sha256: Sha256;
 }
+
+export type ComputeHeadOptions = HeadOptions;
 
 /** The effective document's canonical text (empty when absent), and the head that names it. */
 export interface ComputedHead {
@@ -29,10 +29,16 @@ export interface ComputedHead {
  * that the same inputs give the same hash on every node.
  */
 export function computeHead(options: ComputeHeadOptions): ComputedHead {
-  const { installation, address, generation, version, inputs, document, sha256 } = options;
-  const text = options.text ?? (document === null ? '' : canonicalize(document));
+  const { document, sha256 } = options;
+  const text = document === null ? '' : canonicalize(document);
   const variant = { hash: sha256(text), size: utf8Length(text), absent: document === null };
+  return { head: headWith(variant, options), text };
+}
+
+/** The head of a document whose hash and size are known already. */
+export function headWith(variant: SnapshotHead['variant'], options: HeadOptions): SnapshotHead {
+  const { installation, address, generation, version, inputs, document, sha256 } = options;
   const unhashed = { address, generation, version, inputs, variant };
   const hash = snapshotHash(snapshotBody(installation, unhashed, document), sha256);
-  return { head: { ...unhashed, hash }, text };
+  return { ...unhashed, hash };
 }

@@ -7,13 +7,12 @@ import type {
   ProblemError,
   WrittenView,
 } from '@pawl/contracts';
-import { INITIAL_RELEASE } from '@pawl/domain';
 import type { Definition, DocumentRef, SchemaRef } from '@pawl/domain';
 import type { WriteOptions, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { evaluateChange } from '../release/evaluate-change.js';
 import { complaints, refusal } from '../release/refusal.js';
-import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
+import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/run-command.js';
@@ -33,8 +32,8 @@ export type Derive = (newest: Definition | null) => Promise<Outcome<NextContent>
 export interface PutOptions extends WriteOptions {
   /** For metrics. */
   readonly name: string;
-  /** Refuse with `not-found` when there is no definition. */
-  readonly mustExist: boolean;
+  /** Whether and when to refuse with `not-found` that there is no definition. */
+  readonly mustExist: false | 'before-precondition' | 'after-precondition';
 }
 
 /** The document or `{}`, with its hash: what a definition's `hash` speaks of. */
@@ -87,11 +86,11 @@ export class PutDefinition {
     const { address, precondition } = options;
     const node = root.tree.get(address);
     const newest = node?.newest ?? null;
-    if (newest === null && options.mustExist) {
-      return refused('not-found', `there is no definition at ${address.text} to change`);
-    }
+    const missing = refused('not-found', `there is no definition at ${address.text} to change`);
+    if (newest === null && options.mustExist === 'before-precondition') return missing;
     const unmet = judgePrecondition(precondition, newest?.version ?? 0);
     if (unmet !== undefined) return { ok: false, problem: unmet };
+    if (newest === null && options.mustExist !== false) return missing;
     const derived = await derive(newest);
     if (!derived.ok) return derived;
     const next = derived.value;
@@ -142,7 +141,8 @@ export class PutDefinition {
   ): Prepared<WrittenView> {
     const { address, node, definition, warnings } = write;
     const { version, document, schema, author, createdAt: at, message } = definition;
-    const added = node === undefined ? this.#newNode(root, address, definition) : undefined;
+    const added =
+      node === undefined ? newNode(this.context, root.tree, address, definition) : undefined;
     const schemaText = schema === null ? null : canonicalize(schema.schema);
     return {
       status: version === 1 ? 201 : 200,
@@ -181,27 +181,6 @@ export class PutDefinition {
           this.publication.enqueue(root, added);
         }
       },
-    };
-  }
-
-  /** A first definition makes its address known, with a snapshot of what is released above it. */
-  #newNode(root: OwnedRoot, address: Address, definition: Definition): AddressNode {
-    const effective = root.tree.path(address).at(-1)?.effective ?? null;
-    const head = headOf(this.context, address, {
-      generation: this.context.installation.generation,
-      version: 1,
-      inputs: inputsOf(root.tree, address, null),
-      document: effective,
-    });
-    return {
-      address,
-      newest: definition,
-      stable: null,
-      release: INITIAL_RELEASE,
-      head,
-      effective,
-      published: null,
-      opened: false,
     };
   }
 

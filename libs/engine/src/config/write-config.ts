@@ -28,17 +28,20 @@ export function patchConfig(
   options: WriteOptions,
   patch: { readonly kind: PatchKind; readonly value: JsonValue },
 ): Promise<Outcome<Written<WrittenView>>> {
-  return put.run({ ...options, name: 'patch-config', mustExist: true }, async (newest) => {
-    const target = newest?.document?.value ?? {};
-    const patched =
-      patch.kind === 'merge-patch'
-        ? done(mergePatch(target, patch.value))
-        : applyJsonPatch(target, patch.value);
-    if (!patched.ok) return patched;
-    const document = documentRef(context, options.address, patched.value);
-    if (!document.ok) return document;
-    return done({ document: document.value, schema: newest?.schema ?? null });
-  });
+  return put.run(
+    { ...options, name: 'patch-config', mustExist: 'before-precondition' },
+    async (newest) => {
+      const target = newest?.document?.value ?? {};
+      const patched =
+        patch.kind === 'merge-patch'
+          ? done(mergePatch(target, patch.value))
+          : applyJsonPatch(target, patch.value);
+      if (!patched.ok) return patched;
+      const document = documentRef(context, options.address, patched.value);
+      if (!document.ok) return document;
+      return done({ document: document.value, schema: newest?.schema ?? null });
+    },
+  );
 }
 
 /** PUT of a schema: keeps the document; without one the definition is abstract. */
@@ -61,11 +64,14 @@ export function deleteSchema(
   put: PutDefinition,
   options: WriteOptions,
 ): Promise<Outcome<Written<WrittenView>>> {
-  return put.run({ ...options, name: 'delete-schema', mustExist: true }, async (newest) => {
-    if (newest === null || newest.schema === null) return done(contentOf(newest));
-    const document = newest.document ?? { value: {}, text: '{}', hash: context.sha256('{}') };
-    return done({ document, schema: null });
-  });
+  return put.run(
+    { ...options, name: 'delete-schema', mustExist: 'after-precondition' },
+    async (newest) => {
+      if (newest === null || newest.schema === null) return done(contentOf(newest));
+      const document = newest.document ?? { value: {}, text: '{}', hash: context.sha256('{}') };
+      return done({ document, schema: null });
+    },
+  );
 }
 
 /** Checks that a schema can be used, and names it by the hash of its canonical bytes. */

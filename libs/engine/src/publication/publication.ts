@@ -8,6 +8,7 @@ import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { isHigher } from './is-higher.js';
 import { PublishedMarks } from './published-marks.js';
+import { FencedError } from '../sharding/truth-store.port.js';
 import { DistributionUnavailableError } from './snapshot-publisher.port.js';
 
 /** First and longest pause before what failed is published again, milliseconds. */
@@ -38,8 +39,10 @@ export class Publication {
   readonly #running = new Set<AddressNode>();
   readonly #marks: PublishedMarks;
   #host: PublicationHost | undefined;
-  #retry: TimerHandle | undefined;
-  #retryMs = RETRY_MIN_MS;
+  /** What failed and waits for its next attempt. */
+  readonly #waiting = new Map<AddressNode, TimerHandle>();
+  /** The next pause of what failed last time. */
+  readonly #delays = new WeakMap<AddressNode, number>();
   #stopped = false;
 
   constructor(private readonly context: EngineContext) {
@@ -52,21 +55,33 @@ export class Publication {
 
   /** Addresses whose newest snapshot is not known to be in JetStream yet. */
   get pending(): number {
-    return this.#queue.size + this.#running.size;
+    return this.#queue.size + this.#running.size + this.#waiting.size;
   }
 
   enqueue(root: OwnedRoot, node: AddressNode): void {
+    if (this.#stopped || this.#waiting.has(node)) return;
     this.#queue.set(node, { root, node });
-    if (this.#retry === undefined) this.#pump();
+    this.#pump();
   }
 
-  /** Compares what JetStream holds of these addresses with memory, and queues what it lacks. */
+  /**
+   * Compares what JetStream holds of these addresses with memory, and queues what it lacks and what
+   * could not be compared: publishing compares too. Rejects only when the fence refuses.
+   */
   async reconcile(jobs: readonly Job[]): Promise<void> {
     const waiting = [...jobs];
+    let reachable = true;
     const worker = async (): Promise<void> => {
       for (let job = waiting.pop(); job !== undefined; job = waiting.pop()) {
-        if (this.#stopped || !job.root.shard.serving) return;
-        if (isCurrent(job)) await this.#compare(job);
+        if (this.#stopped || !isCurrent(job)) continue;
+        try {
+          if (reachable) await this.#compare(job);
+          else this.enqueue(job.root, job.node);
+        } catch (error) {
+          if (error instanceof FencedError) throw error;
+          reachable = false;
+          this.enqueue(job.root, job.node);
+        }
       }
     };
     await Promise.all(Array.from({ length: this.context.settings.publishConcurrency }, worker));
@@ -74,7 +89,8 @@ export class Publication {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#retry?.cancel();
+    for (const timer of this.#waiting.values()) timer.cancel();
+    this.#waiting.clear();
     await this.#marks.stop();
   }
 
@@ -90,15 +106,19 @@ export class Publication {
   }
 
   async #run(job: Job): Promise<void> {
+    let failure: unknown;
     try {
       if (isCurrent(job)) await this.#publish(job);
-      this.#retryMs = RETRY_MIN_MS;
+      this.#delays.delete(job.node);
     } catch (error) {
-      if (this.#host?.fenced(job.root, error) !== true) this.#again(job, error);
+      failure = error;
     } finally {
       this.#running.delete(job.node);
     }
-    if (this.#retry === undefined) this.#pump();
+    if (failure !== undefined && this.#host?.fenced(job.root, failure) !== true) {
+      this.#again(job, failure);
+    }
+    this.#pump();
   }
 
   async #publish({ root, node }: Job): Promise<void> {
@@ -117,7 +137,8 @@ export class Publication {
       await this.#host?.continueAbove(root, node, outcome.held);
       return;
     }
-    this.context.publisher.push(node.address, snapshot);
+    const isNews = outcome.kind === 'stored' || node.published?.hash !== head.hash;
+    if (isNews) this.context.publisher.push(node.address, snapshot);
     this.#published({ root, node }, snapshot);
   }
 
@@ -157,21 +178,22 @@ export class Publication {
   }
 
   #again(job: Job, error: unknown): void {
-    if (this.#stopped) return;
-    if (!this.#queue.has(job.node)) this.#queue.set(job.node, job);
-    if (this.#retry !== undefined) return;
+    if (this.#stopped || !isCurrent(job)) return;
+    const delayMs = this.#delays.get(job.node) ?? RETRY_MIN_MS;
+    this.#delays.set(job.node, Math.min(delayMs * 2, RETRY_MAX_MS));
     const level = error instanceof DistributionUnavailableError ? 'warn' : 'error';
     this.context.log[level]('publication failed; will be tried again', {
       address: job.node.address.text,
       error: String(error),
       pending: this.pending,
-      inMs: this.#retryMs,
+      inMs: delayMs,
     });
-    this.#retry = this.context.timer.after(this.#retryMs, () => {
-      this.#retry = undefined;
-      this.#pump();
+    this.#queue.delete(job.node);
+    const timer = this.context.timer.after(delayMs, () => {
+      this.#waiting.delete(job.node);
+      this.enqueue(job.root, job.node);
     });
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    this.#waiting.set(job.node, timer);
   }
 }
 

@@ -30,6 +30,8 @@ export interface SnapshotPublisher {
   push(address: Address, snapshot: Snapshot): void;
   /** The newest stored snapshot of an address; never an older one, also right after a publish. */
   read(address: Address): Promise<Snapshot | undefined>;
+  /** Takes away what is stored for an address that is forgotten; nothing there is success. */
+  remove(address: Address): Promise<void>;
   /**
    * Deletes contents of a root that `referenced` does not name and that are older than `olderThanMs`;
    * answers how many.

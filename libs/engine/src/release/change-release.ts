@@ -1,5 +1,5 @@
 import { done, refused } from '@pawl/contracts';
-import type { Address, Outcome, ReleaseRequest, ReleaseView } from '@pawl/contracts';
+import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
@@ -84,18 +84,42 @@ export class ChangeRelease {
     const hypothesis = { address: node.address, layer };
     const variants = await evaluateChange(this.context, change.root.tree, hypothesis, 'all');
     const trouble = refusal(variants);
-    const forced = trouble !== undefined && request.force === true;
-    if (trouble !== undefined && (!forced || trouble.code === 'too-large')) {
-      if (request.action !== 'rollback') return { ok: false, problem: trouble };
-      const advice = await newestValidVersion(this.context, change.root, {
-        address: node.address,
-        below: node.release.stableVersion ?? 0,
-      });
-      return { ok: false, problem: { ...trouble, detail: `${trouble.detail}; ${advice}` } };
-    }
-    const final = { ...next, forced };
+    if (trouble === undefined)
+      return this.#commitVariants(change, { ...next, forced: false }, { stable, variants });
+    const mayForce = request.force === true || (request.action === 'enable' && next.forced);
+    if (!mayForce) return this.#refuse(change, trouble);
+    const forced = await evaluateChange(
+      this.context,
+      change.root.tree,
+      { ...hypothesis, unchecked: true },
+      'all',
+    );
+    const tooLarge = refusal(forced);
+    if (tooLarge !== undefined) return { ok: false, problem: tooLarge };
+    return this.#commitVariants(change, { ...next, forced: true }, { stable, variants: forced });
+  }
+
+  async #commitVariants(
+    change: Change,
+    next: ReleaseState,
+    result: { readonly stable: Definition | null; readonly variants: readonly Variant[] },
+  ): Promise<Outcome<Prepared<ReleaseView>>> {
+    const keepsForced = change.request.action === 'disable' && change.node.release.forced;
+    const final = { ...next, forced: next.forced || keepsForced };
+    const { stable, variants } = result;
     const heads = await this.#heads(change, final, variants);
     return done(this.#write(change, { next: final, stable, heads }));
+  }
+
+  /** A refused rollback names a version that would pass. */
+  async #refuse(change: Change, trouble: Problem): Promise<Outcome<never>> {
+    const { node, request, root } = change;
+    if (request.action !== 'rollback') return { ok: false, problem: trouble };
+    const advice = await newestValidVersion(this.context, root, {
+      address: node.address,
+      below: node.release.stableVersion ?? 0,
+    });
+    return { ok: false, problem: { ...trouble, detail: `${trouble.detail}; ${advice}` } };
   }
 
   async #stable(change: Change, next: ReleaseState): Promise<Definition | null> {
@@ -143,7 +167,7 @@ export class ChangeRelease {
             releaseVersion: next.releaseVersion,
             ...(version === null ? {} : { version }),
             ...(request.reason === undefined ? {} : { reason: request.reason }),
-            ...(next.forced ? { forced: true as const } : {}),
+            ...(next.forced && request.action !== 'disable' ? { forced: true as const } : {}),
           },
         ],
       },
@@ -175,7 +199,7 @@ export class ChangeRelease {
         version: (variant.node?.head.version ?? 0) + 1,
         inputs: inputsOf(tree, variant.address, changed),
         document: variant.document,
-        text: variant.text,
+        variant: { hash: variant.hash, size: variant.size, absent: variant.document === null },
       });
       heads.push({ variant, head });
       if ((index + 1) % HEADS_PER_TURN === 0) await this.context.scheduler.yield();

@@ -9,6 +9,8 @@ import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 export interface Hypothesis {
   readonly address: Address;
   readonly layer: Pick<Definition, 'document' | 'schema'> | null;
+  /** Set to leave the schemas out: for what is forced. */
+  readonly unchecked?: true;
 }
 
 /** What one address would read under a hypothesis. */
@@ -17,8 +19,6 @@ export interface Variant {
   /** The known address, if it is one already. */
   readonly node: AddressNode | undefined;
   readonly document: JsonObject | null;
-  /** Canonical bytes as text; `''` when absent. */
-  readonly text: string;
   readonly hash: string;
   readonly size: number;
   /** Whether the bytes differ from what is effective now. */
@@ -30,6 +30,8 @@ export interface Variant {
 
 export type Reach = 'own' | 'below' | 'all';
 
+/** How long the checks of one command may take together, milliseconds. */
+const BUDGET_MS = 10_000;
 /** How many variants are worked on before the event loop gets a turn. */
 const VARIANTS_PER_TURN = 8;
 /** How many bytes are worked on before the event loop gets a turn. */
@@ -38,7 +40,9 @@ const BYTES_PER_TURN = 64 * 1024;
 /**
  * Computes what the hypothesis makes of its address and of every known address below it (`reach`
  * narrows that), and checks each result against the schemas of all its layers and the size limit.
- * Pure but for the validator; gives the event loop a turn between portions of work.
+ * Pure but for the validator; gives the event loop a turn between portions of work. Ends early at the
+ * first validation that is cut off, after enough errors, and when its time is used up: the last
+ * variant then has the error that says so.
  */
 export async function evaluateChange(
   context: EngineContext,
@@ -55,6 +59,7 @@ export async function evaluateChange(
   for (const [index, node] of targets.entries()) {
     const variant = await evaluation.variant(node.address, node);
     variants.push(variant);
+    if (evaluation.isOver) break;
     bytes += variant.size;
     if ((index + 1) % VARIANTS_PER_TURN === 0 || bytes >= BYTES_PER_TURN) {
       bytes = 0;
@@ -68,12 +73,17 @@ export async function evaluateChange(
 class Evaluation {
   readonly #merged = new Map<string, JsonObject | null>();
   readonly #schemaChanged: boolean;
+  readonly #deadlineMs: number;
+  #errors = 0;
+  /** Nothing more is to be looked at: the outcome is a refusal. */
+  isOver = false;
 
   constructor(
     private readonly context: EngineContext,
     private readonly tree: RootTree,
     private readonly hypothesis: Hypothesis,
   ) {
+    this.#deadlineMs = context.clock.monotonicMs() + BUDGET_MS;
     const node = tree.get(hypothesis.address);
     const before = node === undefined ? null : activeDefinition(node);
     this.#schemaChanged = before?.schema?.hash !== hypothesis.layer?.schema?.hash;
@@ -86,9 +96,16 @@ class Evaluation {
     const size = utf8Length(text);
     const changed = node === undefined || node.head.variant.hash !== hash;
     const tooLarge = size > LIMITS.effectiveBytes;
-    const mustCheck = document !== null && !tooLarge && (changed || this.#schemaChanged);
+    const mayDiffer = changed || this.#schemaChanged || this.#isForced(address);
+    const isChecked = this.hypothesis.unchecked !== true && document !== null && !tooLarge;
+    const mustCheck = isChecked && mayDiffer;
     const errors = mustCheck ? await this.#check(address, { value: document, text, hash }) : [];
-    return { address, node, document, text, hash, size, changed, tooLarge, errors };
+    return { address, node, document, hash, size, changed, tooLarge, errors };
+  }
+
+  /** What a forced layer broke is checked again whatever changes. */
+  #isForced(address: Address): boolean {
+    return this.tree.path(address).some((node) => node.release.forced);
   }
 
   #merge(address: Address): JsonObject | null {
@@ -125,20 +142,22 @@ class Evaluation {
   ): Promise<ProblemError[]> {
     const errors: ProblemError[] = [];
     for (const schema of this.#schemas(address)) {
+      if (this.context.clock.monotonicMs() > this.#deadlineMs) {
+        this.isOver = true;
+        return [...errors, cutOff(address, BUDGET_MS)];
+      }
       const outcome = await this.context.validator.validate(schema, document);
       if (outcome.kind === 'invalid') {
         for (const violation of outcome.violations) {
           errors.push({ address: address.text, ...violation });
         }
       } else if (outcome.kind === 'timeout') {
-        errors.push({
-          address: address.text,
-          pointer: '',
-          keyword: VALIDATION_TIMEOUT,
-          message: `validation was cut off after ${outcome.afterMs} ms; make the schema's patterns or the document simpler`,
-        });
+        this.isOver = true;
+        return [...errors, cutOff(address, outcome.afterMs)];
       }
     }
+    this.#errors += errors.length;
+    if (this.#errors >= LIMITS.errors) this.isOver = true;
     return errors.slice(0, LIMITS.errors);
   }
 
@@ -154,6 +173,15 @@ class Evaluation {
     if (!seen && own !== null && own !== undefined) schemas.push(own);
     return schemas;
   }
+}
+
+function cutOff(address: Address, afterMs: number): ProblemError {
+  return {
+    address: address.text,
+    pointer: '',
+    keyword: VALIDATION_TIMEOUT,
+    message: `validation was cut off after ${afterMs} ms; make the schema's patterns or the document simpler`,
+  };
 }
 
 /** Keyword that marks an error as a validation that was cut off. */

@@ -1,15 +1,16 @@
 import { mergeDocument, parseAddress } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
-import { computeHead, snapshotInput } from '@pawl/domain';
-import type { SnapshotHead } from '@pawl/domain';
+import { computeHead, headWith, INITIAL_RELEASE, snapshotInput } from '@pawl/domain';
+import type { Definition, SnapshotHead } from '@pawl/domain';
 import type { Address, JsonObject, SnapshotInput } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import type { AddressImage, NewSnapshot } from './truth-store.port.js';
 
-/** How many addresses are recomputed before the event loop gets a turn. */
+/** How many addresses, and bytes of documents, are recomputed before the event loop gets a turn. */
 const NODES_PER_TURN = 64;
+const BYTES_PER_TURN = 256 * 1024;
 
 /**
  * Puts images of the truth into a tree and recomputes what each address reads. Answers the nodes
@@ -23,12 +24,16 @@ export async function addImages(
   const parsed = images.map((image) => ({ image, address: parsedAddress(image.address) }));
   parsed.sort((a, b) => a.address.segments.length - b.address.segments.length);
   const stale: AddressNode[] = [];
+  let bytes = 0;
   for (const [index, { image, address }] of parsed.entries()) {
     const tree = treeOf(address.root);
     const node = nodeOf(context, tree, address, image);
     tree.add(node);
     if (image.snapshot?.hash !== node.head.hash) stale.push(node);
-    if ((index + 1) % NODES_PER_TURN === 0) await context.scheduler.yield();
+    bytes += node.head.variant.size;
+    if ((index + 1) % NODES_PER_TURN !== 0 && bytes < BYTES_PER_TURN) continue;
+    bytes = 0;
+    await context.scheduler.yield();
   }
   return stale;
 }
@@ -61,7 +66,8 @@ function nodeOf(
         }
       : null;
   const { newest, stable, release, opened } = image;
-  return { address, newest, stable, release, head, effective, published, opened };
+  const lastConsumerMs = context.clock.monotonicMs();
+  return { address, newest, stable, release, head, effective, published, opened, lastConsumerMs };
 }
 
 /** Inputs of the layers strictly above an address. */
@@ -98,16 +104,52 @@ export function headOf(
     readonly version: number;
     readonly inputs: readonly SnapshotInput[];
     readonly document: JsonObject | null;
-    /** Canonical bytes of the document, where they are known. */
-    readonly text?: string;
+    /** Hash and size of the document, where they are known. */
+    readonly variant?: SnapshotHead['variant'];
   },
 ): SnapshotHead {
-  return computeHead({
+  const { variant, ...rest } = of;
+  const options = {
     installation: installationText(context.installation),
     address: address.text,
     sha256: context.sha256,
-    ...of,
-  }).head;
+    ...rest,
+  };
+  return variant === undefined ? computeHead(options).head : headWith(variant, options);
+}
+
+/**
+ * A node for an address that was not known: it reads what its ancestors' stable layers merge to. Its
+ * first snapshot version is above the sum of theirs: an opened address that was forgotten and is
+ * opened again then never gets a version that it had, since each of its versions came from a change
+ * of an ancestor that has a definition, and those are never forgotten.
+ */
+export function newNode(
+  context: EngineContext,
+  tree: RootTree,
+  address: Address,
+  newest: Definition | null,
+): AddressNode {
+  const above = tree.path(address);
+  const defined = above.filter((node) => node.newest !== null);
+  const effective = above.at(-1)?.effective ?? null;
+  const head = headOf(context, address, {
+    generation: context.installation.generation,
+    version: defined.reduce((sum, node) => sum + node.head.version, 1),
+    inputs: inputsOf(tree, address, null),
+    document: effective,
+  });
+  return {
+    address,
+    newest,
+    stable: null,
+    release: INITIAL_RELEASE,
+    head,
+    effective,
+    published: null,
+    opened: newest === null,
+    lastConsumerMs: context.clock.monotonicMs(),
+  };
 }
 
 /** The same content as a next version: what a stale node gets. */

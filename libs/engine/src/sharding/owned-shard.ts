@@ -1,5 +1,6 @@
 import type { Address, AddressText } from '@pawl/contracts';
 import { ReadWriteLock } from '@pawl/kernel';
+import type { TimerHandle } from '@pawl/kernel';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import type { Fence, FencingToken } from './fence.js';
 import { RootTree } from './root-tree.js';
@@ -9,6 +10,8 @@ export class OwnedRoot {
   tree = new RootTree();
   /** Set after a commit whose outcome is unknown: memory must be read anew before it is used. */
   uncertain = false;
+  /** The next attempt to read it anew. */
+  reloading: TimerHandle | undefined;
   /** Releases hold it exclusively; writes of definitions share it. */
   readonly lock: ReadWriteLock;
   readonly #addressLocks = new Map<AddressText, ReadWriteLock>();

@@ -14,6 +14,8 @@ export interface AddressNode {
   published: PublishedSnapshot | null;
   /** Known only because a consumer opened it. */
   opened: boolean;
+  /** Monotonic time at which a consumer last had it open, or at which this owner loaded it. */
+  lastConsumerMs: number;
 }
 
 export interface PublishedSnapshot {

@@ -141,7 +141,7 @@ export class CommandRunner {
           what: outcome.what,
         });
         this.context.observer.incident('memory-differs');
-        root.uncertain = true;
+        this.shards.doubt(root);
         return refused('outcome-unknown', 'nothing was written; ask again');
     }
   }
@@ -170,7 +170,7 @@ export class CommandRunner {
       return noOwner();
     }
     if (error instanceof OutcomeUnknownError) {
-      root.uncertain = true;
+      this.shards.doubt(root);
       return refused(
         'outcome-unknown',
         'PostgreSQL went away during the commit: read the state again before you repeat this, or repeat it with the same Idempotency-Key',

@@ -33,6 +33,8 @@ export interface ClusterStatus {
 /** Claims shards for this node in the metadata quorum and keeps them. */
 export interface ShardOwnership {
   readonly nodeId: string;
+  /** Random, of this process: two processes under one node id are two owners. */
+  readonly incarnation: string;
   /** Resolves once the node is a member and has tried every shard once. */
   start(host: ShardHost): Promise<void>;
   /** Hands everything back: claims, member record, lease. */

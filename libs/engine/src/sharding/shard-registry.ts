@@ -3,7 +3,6 @@ import type { Address, AddressText, Snapshot } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
 import { isHigher } from '../publication/is-higher.js';
 import type { Publication, PublicationHost } from '../publication/publication.js';
-import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
 import { ShardConsumers } from '../status/shard-consumers.js';
 import { addImages, asNewSnapshot, nextHead } from './build-nodes.js';
@@ -11,8 +10,15 @@ import type { Fence } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import type { ShardHost } from './shard-ownership.port.js';
-import { FencedError } from './truth-store.port.js';
-import type { Changeset } from './truth-store.port.js';
+import { FencedError, OutcomeUnknownError } from './truth-store.port.js';
+import type { Changeset, CommitOutcome } from './truth-store.port.js';
+
+/** First and longest pause before a root is read anew again, milliseconds. */
+const RELOAD_MIN_MS = 100;
+const RELOAD_MAX_MS = 5_000;
+
+/** Versions that one incident may skip: far more than a lost day of edits. */
+const MAX_JUMP = 2 ** 32;
 
 interface Place {
   readonly root: OwnedRoot;
@@ -33,7 +39,8 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   ) {}
 
   async claimed(fence: Fence): Promise<void> {
-    const raised = await this.context.truth.raiseFence(fence, this.context.ownership.nodeId);
+    const { nodeId, incarnation } = this.context.ownership;
+    const raised = await this.context.truth.raiseFence(fence, `${nodeId}/${incarnation}`);
     if (raised === 'superseded') {
       throw new Error(
         'PostgreSQL has seen a higher fencing token than this metadata store gives: the store is not the one that gave it. If the former one is lost, stop the node and run `pawl metadata adopt`',
@@ -45,6 +52,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       await this.#load(shard);
       shard.serving = true;
       await this.#reconcile(shard);
+      if (this.#shards.get(shard.shard) !== shard) throw new FencedError(shard.shard, shard.token);
     } catch (error) {
       this.#drop(shard);
       throw error;
@@ -59,7 +67,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   /** Compares everything with JetStream again: after a reconnect, or when a stream was made anew. */
   async reconcileAll(): Promise<void> {
-    for (const shard of this.served()) await this.#reconcile(shard);
+    for (const shard of this.served()) {
+      await this.#reconcile(shard).catch((error: unknown) => {
+        if (error instanceof FencedError) this.refusedByFence(shard);
+        else throw error;
+      });
+    }
   }
 
   /** The root to write under; `undefined` when this node does not serve its shard. */
@@ -67,9 +80,10 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     return this.#servedShard(name)?.root(name);
   }
 
-  /** Whether this node serves the shard of this root. */
+  /** Whether this node serves this root, and its memory of it is sure. */
   serves(rootName: string): boolean {
-    return this.#servedShard(rootName) !== undefined;
+    const shard = this.#servedShard(rootName);
+    return shard !== undefined && shard.roots.get(rootName)?.uncertain !== true;
   }
 
   /** The served shard of this root. */
@@ -84,8 +98,9 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   /** A known address, in a shard that this node serves. */
   find(address: Address): Place | undefined {
     const root = this.#servedShard(address.root)?.roots.get(address.root);
-    const node = root?.tree.get(address);
-    return root === undefined || node === undefined ? undefined : { root, node };
+    if (root === undefined || root.uncertain) return undefined;
+    const node = root.tree.get(address);
+    return node === undefined ? undefined : { root, node };
   }
 
   served(): OwnedShard[] {
@@ -107,6 +122,22 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     if (!(error instanceof FencedError)) return false;
     this.refusedByFence(root.shard);
     return true;
+  }
+
+  /** Memory may differ from the truth: nothing of the root is used until it is read anew. */
+  doubt(root: OwnedRoot): void {
+    root.uncertain = true;
+    const again = (delayMs: number): void => {
+      const attempt = (): void => {
+        if (!root.uncertain || !root.shard.serving) return;
+        this.reload(root).catch((error: unknown) => {
+          if (!this.fenced(root, error)) again(Math.min(delayMs * 2, RELOAD_MAX_MS));
+        });
+      };
+      root.reloading = this.context.timer.after(delayMs, attempt);
+    };
+    root.reloading?.cancel();
+    again(RELOAD_MIN_MS);
   }
 
   /** Reads a root anew after an unknown outcome, and queues what may not be published. */
@@ -132,15 +163,17 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   async continueAbove(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void> {
     const { address, installation, generation, version, hash } = held;
-    this.context.log.error('JetStream holds another snapshot than the truth; continuing above it', {
+    this.context.log.error('JetStream holds another snapshot than the truth', {
       address,
       held: { installation, generation, version, hash },
       truth: { version: node.head.version, hash: node.head.hash },
     });
     this.context.observer.incident('jetstream-ahead');
-    if (generation > node.head.generation) return;
+    if (generation > node.head.generation || version - node.head.version > MAX_JUMP) {
+      throw new Error('what JetStream holds is too far ahead to continue above it');
+    }
     await root.lock.run('exclusive', async () => {
-      if (root.tree.get(node.address) !== node) return;
+      if (root.uncertain || root.tree.get(node.address) !== node) return;
       if (!isHigher(node.head, held)) {
         await this.#commitHeads(root, [{ node, above: held.version }]);
       }
@@ -197,30 +230,29 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       history: [],
       idempotency: null,
     };
-    const outcome = await this.context.truth.commit(root.shard, changeset);
+    const outcome = await this.#commitSurely(root, changeset);
     if (outcome.kind === 'fenced') throw new FencedError(root.shard.shard, outcome.token);
     if (outcome.kind === 'conflict') {
-      root.uncertain = true;
+      this.doubt(root);
       throw new Error(`the truth changed under its owner: ${outcome.what}`);
     }
     for (const { node, head } of heads) node.head = head;
+  }
+
+  async #commitSurely(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
+    try {
+      return await this.context.truth.commit(root.shard, changeset);
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) this.doubt(root);
+      throw error;
+    }
   }
 
   async #reconcile(shard: OwnedShard): Promise<void> {
     const jobs = [...shard.roots.values()].flatMap((root) =>
       root.tree.all().map((node) => ({ root, node })),
     );
-    try {
-      await this.publication.reconcile(jobs);
-    } catch (error) {
-      if (error instanceof FencedError) throw error;
-      if (!(error instanceof DistributionUnavailableError)) {
-        this.context.log.error('reconciling with JetStream failed', { error: String(error) });
-      }
-      for (const { root, node } of jobs) {
-        if (node.published === null) this.publication.enqueue(root, node);
-      }
-    }
+    await this.publication.reconcile(jobs);
   }
 
   #servedShard(rootName: string): OwnedShard | undefined {

@@ -149,7 +149,7 @@ export interface TruthStore {
   healthy(): Promise<boolean>;
   /**
    * Takes the shard's lock exclusively, ending blockers after a grace, and raises the fence row to
-   * the token. `superseded` when the row already holds a higher one.
+   * the token. `superseded` when the row already holds a higher one, or the same of another owner.
    */
   raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'>;
   /** Every address of the shard. */

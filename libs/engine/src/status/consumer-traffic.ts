@@ -1,16 +1,15 @@
 import { FORMAT, parseAddress } from '@pawl/contracts';
-import type { Ack, Address, AddressText, Hello, HelloReply } from '@pawl/contracts';
-import { INITIAL_RELEASE } from '@pawl/domain';
+import type { Ack, Address, AddressText, Hello, HelloReply, HelloRun } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import { isHigher } from '../publication/is-higher.js';
 import type { Publication } from '../publication/publication.js';
-import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
+import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import type { AddressNode } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/run-command.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
+import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import type { RolloutWatchers } from './rollout-watchers.js';
 
@@ -53,11 +52,14 @@ export class ConsumerTraffic {
         continue;
       }
       this.#watchers.changed(parsed.address.text);
+      place.node.lastConsumerMs = this.context.clock.monotonicMs();
       const { published } = place.node;
       if (published === null) continue;
       const { generation, version, hash } = published;
       newest.push({ address: parsed.address.text, generation, version, hash });
-      if (isHigher(run, published)) this.#publication.enqueue(place.root, place.node);
+      if (isHigher(run, published) || this.#isMissing(run, published, shard.consumers.intervalMs)) {
+        this.#publication.enqueue(place.root, place.node);
+      }
     }
     return {
       format: FORMAT,
@@ -67,6 +69,14 @@ export class ConsumerTraffic {
       slot: incarnation?.slot ?? null,
       newest,
     };
+  }
+
+  /** A consumer that has not got, for a heartbeat, what it did not reject: JetStream may lack it. */
+  #isMissing(run: HelloRun, published: PublishedSnapshot, intervalMs: number): boolean {
+    if (!isHigher(published, run)) return false;
+    if (run.rejected !== undefined && !isHigher(published, run.rejected)) return false;
+    const ageMs = this.context.clock.wallMs() - this.context.parseTime(published.at);
+    return ageMs > intervalMs;
   }
 
   ack(from: ConsumerRef, ack: Ack): void {
@@ -109,7 +119,7 @@ export class ConsumerTraffic {
       this.context.log.warn('too many opened addresses: ignoring one', { address: address.text });
       return { ok: true, value: nothing };
     }
-    const node = this.#node(root, address);
+    const node = newNode(this.context, root.tree, address, null);
     return {
       ok: true,
       value: {
@@ -120,26 +130,6 @@ export class ConsumerTraffic {
           this.#publication.enqueue(root, node);
         },
       },
-    };
-  }
-
-  #node(root: OwnedRoot, address: Address): AddressNode {
-    const effective = root.tree.path(address).at(-1)?.effective ?? null;
-    const head = headOf(this.context, address, {
-      generation: this.context.installation.generation,
-      version: 1,
-      inputs: inputsOf(root.tree, address, null),
-      document: effective,
-    });
-    return {
-      address,
-      newest: null,
-      stable: null,
-      release: INITIAL_RELEASE,
-      head,
-      effective,
-      published: null,
-      opened: true,
     };
   }
 

@@ -5,6 +5,8 @@ import type { ConsumerRef } from '../config-engine.js';
 export interface Run {
   generation: number;
   version: number;
+  /** Of the snapshot that runs; `null`: not reported. */
+  hash: string | null;
   highestVersion: number;
   /** Wall time of the application, milliseconds; `null` while nothing is applied. */
   appliedAtMs: number | null;
@@ -43,6 +45,7 @@ export function emptyRun(): Run {
   return {
     generation: 0,
     version: 0,
+    hash: null,
     highestVersion: 0,
     appliedAtMs: null,
     rejected: null,

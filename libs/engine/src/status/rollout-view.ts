@@ -16,9 +16,15 @@ export function consumerState(
 ): ConsumerState {
   if (!live) return 'stale';
   if (published === null) return 'lagging';
-  if (!isHigher(published, run)) return 'applied';
+  if (isPublished(run, published)) return 'applied';
   const { rejected } = run;
   return rejected !== null && !isHigher(published, rejected) ? 'rejected' : 'lagging';
+}
+
+/** Whether what runs is what is published: version and bytes, as far as they were reported. */
+function isPublished(run: Run, published: PublishedSnapshot): boolean {
+  const sameVersion = run.generation === published.generation && run.version === published.version;
+  return sameVersion && (run.hash === null || run.hash === published.hash);
 }
 
 /** Published against applied, as the live consumers of one address report it. */

@@ -38,8 +38,8 @@ export class StatusSaver {
   }
 
   async #save(shard: OwnedShard): Promise<void> {
-    const records = shard.consumers.takeDirty();
     try {
+      const records = shard.consumers.takeDirty();
       for (let from = 0; from < records.length; from += RECORDS_PER_SAVE) {
         await this.context.status.save(shard, records.slice(from, from + RECORDS_PER_SAVE));
       }

@@ -49,7 +49,8 @@ export class ShardConsumers {
       const address = run.address as AddressText;
       reported.add(address);
       const known = this.#run(incarnation, address);
-      if (run.version > 0) this.#applied(ref, address, known, { ...run, ageMs: null });
+      if (run.version > 0)
+        this.#applied(ref, address, known, { ...run, hash: run.hash ?? null, ageMs: null });
       known.highestVersion = Math.max(known.highestVersion, run.highestVersion ?? run.version);
       if (run.rejected !== undefined) reject(known, run.rejected);
     }
@@ -68,7 +69,7 @@ export class ShardConsumers {
       const address = item.address as AddressText;
       const run = this.#run(incarnation, address);
       if (item.state === 'applied') {
-        this.#applied(ref, address, run, item);
+        this.#applied(ref, address, run, { ...item, hash: item.hash ?? null });
       } else {
         reject(run, { ...item, reason: item.reason ?? '' });
         this.context.observer.rejected(address);
@@ -118,6 +119,9 @@ export class ShardConsumers {
   restore(records: readonly ConsumerRecord[]): void {
     const wallMs = this.context.clock.wallMs();
     const nowMs = this.context.clock.monotonicMs();
+    for (const record of records) {
+      if (record.slot !== null) this.#slots.restore(record, record.slot);
+    }
     for (const record of records) {
       const seenMs = this.context.parseTime(record.lastSeenAt);
       const silentMs = Math.max(0, wallMs - seenMs);
@@ -218,21 +222,37 @@ export class ShardConsumers {
     ref: ConsumerRef,
     address: AddressText,
     run: Run,
-    item: { readonly generation: number; readonly version: number; readonly ageMs: number | null },
+    item: {
+      readonly generation: number;
+      readonly version: number;
+      readonly hash: string | null;
+      readonly ageMs: number | null;
+    },
   ): void {
     if (!isHigher(item, run)) return;
+    const published = this.published(ref.root, address);
+    if (isOtherContent(item, published)) this.#incident(ref, address, item.version);
     const appliedAtMs = this.context.clock.wallMs() - (item.ageMs ?? 0);
     run.generation = item.generation;
     run.version = item.version;
+    run.hash = item.hash;
     run.highestVersion = Math.max(run.highestVersion, item.version);
     run.appliedAtMs = appliedAtMs;
     run.propagationMs = null;
     if (run.rejected !== null && !isHigher(run.rejected, run)) run.rejected = null;
-    const published = this.published(ref.root, address);
     if (item.ageMs === null || published?.version !== item.version) return;
     const propagationMs = Math.max(0, appliedAtMs - this.context.parseTime(published.at));
     run.propagationMs = propagationMs;
     this.context.observer.applied(address, propagationMs);
+  }
+
+  #incident(ref: ConsumerRef, address: AddressText, version: number): void {
+    this.context.observer.incident('other-content');
+    this.context.log.error('a consumer runs this version with other content', {
+      ...ref,
+      address,
+      version,
+    });
   }
 
   /** An older incarnation that fell silent once a newer one had started. */
@@ -281,4 +301,13 @@ function reject(
   if (!isHigher({ generation, version }, run)) return;
   if (run.rejected !== null && isHigher(run.rejected, rejected)) return;
   run.rejected = { generation, version, reason };
+}
+
+/** The published version, with another hash. */
+function isOtherContent(
+  item: { readonly generation: number; readonly version: number; readonly hash: string | null },
+  published: PublishedSnapshot | null,
+): boolean {
+  if (published === null || item.hash === null || item.hash === published.hash) return false;
+  return item.generation === published.generation && item.version === published.version;
 }

@@ -8,6 +8,15 @@ import { consumerKey } from './incarnation.js';
 export class Slots {
   readonly #holders = new Map<string, string[]>();
 
+  /** Puts a consumer back where it was, unless somebody else is there. */
+  restore(ref: ConsumerRef, slot: number): void {
+    const workload = `${ref.root}/${ref.workload}`;
+    const holders = this.#holders.get(workload) ?? [];
+    this.#holders.set(workload, holders);
+    while (holders.length <= slot) holders.push('');
+    if (holders[slot] === '') holders[slot] = consumerKey(ref);
+  }
+
   /** The consumer's slot; `isLive` tells of another holder's key whether it still counts. */
   lease(ref: ConsumerRef, wanted: number | null, isLive: (key: string) => boolean): number {
     const workload = `${ref.root}/${ref.workload}`;

@@ -28,7 +28,7 @@ export async function sweepShard(
     case 'consumers': {
       shard.consumers.sweep(CONSUMER_MS);
       const removed = await context.status.sweep(shard, before(CONSUMER_MS));
-      return removed + (await forgetOpened(commands, shard));
+      return removed + (await forgetOpened(context, commands, shard));
     }
     case 'contents':
       return collectContents(context, shard);
@@ -36,13 +36,21 @@ export async function sweepShard(
 }
 
 /** Forgets addresses that were known only through consumers which are gone. */
-async function forgetOpened(commands: CommandRunner, shard: OwnedShard): Promise<number> {
+async function forgetOpened(
+  context: EngineContext,
+  commands: CommandRunner,
+  shard: OwnedShard,
+): Promise<number> {
   let forgotten = 0;
   for (const root of [...shard.roots.values()]) {
-    const candidates = root.tree.all().filter((node) => node.opened);
+    const beforeMs = context.clock.monotonicMs() - CONSUMER_MS;
+    const candidates = root.tree
+      .all()
+      .filter((node) => node.opened && node.lastConsumerMs < beforeMs);
     for (const { address } of candidates) {
-      if (shard.consumers.at(address.text).length > 0) continue;
-      if (await forget(commands, root, address)) forgotten += 1;
+      if (!(await forget(commands, root, address))) continue;
+      await context.publisher.remove(address);
+      forgotten += 1;
     }
   }
   return forgotten;

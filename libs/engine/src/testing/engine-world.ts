@@ -74,7 +74,7 @@ export class EngineWorld {
   /** Another owner raises the fence of a root's shard behind this node's back. */
   async fenceOff(root: string): Promise<void> {
     const token = (this.#token + 1_000n) as FencingToken;
-    await this.truth.raiseFence({ shard: shardOf(root, SHARDS), token });
+    await this.truth.raiseFence({ shard: shardOf(root, SHARDS), token }, 'another');
   }
 
   /** The process is gone and starts again with the same stores. */
@@ -187,6 +187,7 @@ export class EngineWorld {
   #ownership(): ShardOwnership {
     return {
       nodeId: 'node-1',
+      incarnation: 'test',
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
       map: () => [],

@@ -55,6 +55,11 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
     return this.snapshots.get(address.text);
   }
 
+  async remove(address: Address): Promise<void> {
+    this.#check();
+    this.snapshots.delete(address.text);
+  }
+
   async collectContents(
     root: string,
     referenced: ReadonlySet<string>,

@@ -31,6 +31,7 @@ interface Row {
 export class FakeTruthStore implements TruthStore {
   readonly #rows = new Map<AddressText, Row>();
   readonly #fences = new Map<number, bigint>();
+  readonly #owners = new Map<number, string>();
   readonly #history: StoredHistoryEntry[] = [];
   readonly #idempotency = new Map<string, IdempotencyRecord>();
   /** Called before each commit; may throw what an infrastructure failure would. */
@@ -48,10 +49,12 @@ export class FakeTruthStore implements TruthStore {
     return Promise.resolve(true);
   }
 
-  raiseFence(fence: Fence): Promise<'raised' | 'superseded'> {
+  raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
     const held = this.#fences.get(fence.shard) ?? 0n;
-    if (held > fence.token) return Promise.resolve('superseded');
+    const isOthers = held === fence.token && this.#owners.get(fence.shard) !== owner;
+    if (held > fence.token || isOthers) return Promise.resolve('superseded');
     this.#fences.set(fence.shard, fence.token);
+    this.#owners.set(fence.shard, owner);
     return Promise.resolve('raised');
   }
 

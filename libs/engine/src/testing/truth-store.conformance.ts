@@ -191,6 +191,12 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
       const future = fenceOf(subject, 'acme', fresh.token + 1n);
       expectSame((await truth.commit(future, write)).kind, 'fenced', 'a token not yet raised');
       expectSame(await truth.raiseFence(old, 'node-1'), 'superseded', 'raising to a lower token');
+      expectSame(await truth.raiseFence(fresh, 'node-1'), 'raised', 'raising again');
+      expectSame(
+        await truth.raiseFence(fresh, 'node-2'),
+        'superseded',
+        'the same token of another',
+      );
       expectSame((await truth.commit(fresh, write)).kind, 'committed', 'the owner');
       await expectRejection(truth.loadShard(old), 'FencedError', 'loading');
       await expectRejection(truth.loadRoot(old, 'acme'), 'FencedError', 'loading a root');

@@ -46,6 +46,7 @@ export function createShardOwnership(options: ShardOwnershipOptions): ShardOwner
 
 class MetadataShardOwnership implements ShardOwnership {
   readonly nodeId: string;
+  readonly incarnation: string;
   readonly #options: ShardOwnershipOptions;
   readonly #log: EngineLog;
   readonly #view: ClusterView;
@@ -62,6 +63,7 @@ class MetadataShardOwnership implements ShardOwnership {
   constructor(options: ShardOwnershipOptions) {
     this.#options = options;
     this.nodeId = options.nodeId;
+    this.incarnation = options.incarnation;
     this.#log = options.log ?? SILENT;
     const { store, clock, timer, nodeId } = options;
     const changed = (): void => this.#changed();

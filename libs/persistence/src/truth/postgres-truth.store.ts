@@ -24,7 +24,7 @@ import { encodeChangeset } from './encode-changeset.js';
 import * as queries from './queries.js';
 
 /** Addresses read at a time: bounds what is in flight, some tens of MiB at real document sizes. */
-const PAGE_ROWS = 256;
+const PAGE_ROWS = 32;
 const HEALTH_TIMEOUT_MS = 1_000;
 /** Up to this many long texts a commit's statement is prepared once per session. */
 const PREPARED_TEXTS = 3;

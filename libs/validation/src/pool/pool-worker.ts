@@ -19,8 +19,8 @@ const ENTRY = new URL('../../dist/pool/validation.worker.js', import.meta.url);
 const MAX_SCHEMAS = 64;
 const MAX_SCHEMA_CHARACTERS = 1024 * 1024;
 
-/** Deep schemas and documents recurse; the default of 4 MB is soon used up by generated code. */
-const STACK_MB = 8;
+/** Generated code nests and recurses; the default of 4 is soon used up by it. */
+const STACK_MB = 32;
 
 /** The work was stopped, and its worker with it. */
 export interface CutOff {

@@ -2,12 +2,9 @@ import { isJsonObject, joinPointer, type JsonObject, type JsonValue } from '@paw
 import type { ProblemError } from '@pawl/contracts';
 
 import type { Draft } from './draft.js';
-import { METER, METER_KEYS } from './meter-keywords.js';
 import type { ReferenceIndex, Resource, Target } from './reference-index.js';
+import { addToAllOf, type ClosedSubschema, metered, namesIn, suitAjv } from './suit-ajv.js';
 import { type KeywordShape, type Subschema, VOCABULARY } from './vocabulary.js';
-
-/** A subschema of a {@link ClosedSchema}: keywords of the draft and the meter, nothing else. */
-export type ClosedSubschema = boolean | { readonly [keyword: string]: unknown };
 
 /**
  * A schema without `$id`, anchors, dynamic references and annotations: each `$ref` reads
@@ -34,16 +31,6 @@ interface DynamicScope {
   readonly key: string;
   readonly anchors: ReadonlyMap<string, Target>;
 }
-
-/** Keywords that look at every key of an object. */
-const PER_KEY = [
-  'additionalProperties',
-  'maxProperties',
-  'minProperties',
-  'patternProperties',
-  'propertyNames',
-  'unevaluatedProperties',
-];
 
 /**
  * Resolves every reference that can be reached from the root. A schema that is reached in several
@@ -161,30 +148,19 @@ class SchemaCloser {
     }
     this.#collectPatterns(schema, place.pointer);
     addReferences(out, references);
-    this.#setApart(out);
-    if (this.options.noteEvaluated === true) writeOutConditional(out);
+    suitAjv(out, {
+      define: (subschema) => this.#define(subschema),
+      noteEvaluated: this.options.noteEvaluated === true,
+    });
     if (Object.keys(out).length === 0) return true;
-    const names = namesIn(out);
-    this.#nodes += names >> 3;
-    return metered(out, names);
+    this.#nodes += namesIn(out) >> 3;
+    return metered(out);
   }
 
-  /**
-   * Puts array keywords in a definition of their own. Where an array is shorter than its list of
-   * item schemas, ajv's code for the first error skips what comes after that list; and of an empty
-   * array in a loop `contains` says what it said of the one before.
-   */
-  #setApart(out: Record<string, unknown>): void {
-    const hasTuple = out['prefixItems'] !== undefined || Array.isArray(out['items']);
-    const apart: Record<string, unknown> = {};
-    for (const keyword of ['contains', 'minContains', 'maxContains', 'uniqueItems']) {
-      if (out[keyword] === undefined || (keyword === 'uniqueItems' && !hasTuple)) continue;
-      apart[keyword] = out[keyword];
-      delete out[keyword];
-    }
-    if (Object.keys(apart).length === 0) return;
+  /** Puts a subschema of our own making in a definition. */
+  #define(subschema: Record<string, unknown>): ClosedSubschema {
     this.#nodes += 1;
-    addToAllOf(out, [{ $ref: `#/$defs/${this.#defs.push(metered(apart, 0)) - 1}` }]);
+    return { $ref: `#/$defs/${this.#defs.push(metered(subschema)) - 1}` };
   }
 
   #reference(
@@ -263,46 +239,9 @@ export function referenceError(
   return { address: '', pointer, keyword, message };
 }
 
-/** Ajv takes what `if` looks at as evaluated also when it does not hold, and never when alone. */
-function writeOutConditional(out: Record<string, unknown>): void {
-  const { if: condition, then = true, else: otherwise = true } = out;
-  if (condition === undefined) return;
-  for (const keyword of ['if', 'then', 'else']) delete out[keyword];
-  const branches = [{ allOf: [condition, then] }, { allOf: [{ not: condition }, otherwise] }];
-  addToAllOf(out, [metered({ anyOf: branches }, 0)]);
-}
-
 function addReferences(out: Record<string, unknown>, names: readonly number[]): void {
   const [first, ...more] = names.map((name) => ({ $ref: `#/$defs/${name}` }));
   if (first === undefined) return;
   out['$ref'] = first.$ref;
   addToAllOf(out, more);
-}
-
-function addToAllOf(out: Record<string, unknown>, schemas: readonly ClosedSubschema[]): void {
-  if (schemas.length === 0) return;
-  const present = Array.isArray(out['allOf']) ? (out['allOf'] as readonly unknown[]) : [];
-  out['allOf'] = [...present, ...schemas];
-}
-
-function metered(out: Record<string, unknown>, names: number): ClosedSubschema {
-  out[METER] = 1 + names;
-  if (PER_KEY.some((keyword) => out[keyword] !== undefined)) out[METER_KEYS] = true;
-  return out;
-}
-
-/** Property names that the keywords of one subschema list: each costs code and time. */
-function namesIn({ required, properties, dependencies, dependentRequired }: NamedLists): number {
-  const lists = [required, properties, dependencies, dependentRequired];
-  for (const map of [dependencies, dependentRequired]) {
-    if (typeof map === 'object' && map !== null) lists.push(...(Object.values(map) as unknown[]));
-  }
-  return lists.reduce<number>((sum, list) => sum + sizeOf(list), 0);
-}
-
-type NamedLists = { readonly [keyword: string]: unknown };
-
-function sizeOf(value: unknown): number {
-  if (Array.isArray(value)) return value.length;
-  return typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
 }
