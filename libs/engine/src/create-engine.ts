@@ -8,6 +8,7 @@ import type {
   PageQuery,
   SweepKind,
 } from './config-engine.js';
+import { ValidationOverloadedError } from './config/schema-validator.port.js';
 import { previewChange } from './config/preview.js';
 import { PutDefinition } from './config/put-definition.js';
 import { badCursor, ReadDefinitions } from './config/read-definitions.js';
@@ -17,7 +18,7 @@ import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease, releaseView } from './release/change-release.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
-import { CommandRunner } from './sharding/run-command.js';
+import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
 import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
@@ -130,7 +131,14 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     listHistory: (address, query) => reads.history(address, query),
     listAudit: (query) => reads.audit(query),
     diff: (address, from, to) => reads.diff(address, from, to),
-    preview: (address, request) => previewChange(context, shards, address, request),
+    preview: async (address, request) => {
+      try {
+        return await previewChange(context, shards, address, request);
+      } catch (error) {
+        if (error instanceof ValidationOverloadedError) return tooMuchValidation();
+        throw error;
+      }
+    },
     listScopes: async (query) => listScopes(shards, query),
     cluster: async () => done(await clusterView(context, shards)),
     hello: (from, hello) => traffic.hello(from, hello),

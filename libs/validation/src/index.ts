@@ -1,4 +1,4 @@
-export { ValidationOverloadedError, ValidatorClosedError } from './pool/worker-pool.js';
+export { ValidatorClosedError } from './pool/worker-pool.js';
 export {
   createSchemaValidator,
   type CutOffOutcome,

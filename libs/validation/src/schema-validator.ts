@@ -1,5 +1,6 @@
 import { done, type JsonValue, LIMITS, type Outcome, refused } from '@pawl/contracts';
 import type { DocumentRef, SchemaRef } from '@pawl/domain';
+import { ValidationOverloadedError } from '@pawl/engine';
 import type { SchemaValidator, ValidationOutcome, Violation } from '@pawl/engine';
 
 import { type CompiledSchema, compileSchema } from './compile/compile-schema.js';
@@ -9,7 +10,6 @@ import { translate } from './patterns/compile-pattern.js';
 import {
   type PoolResult,
   type PoolTask,
-  ValidationOverloadedError,
   ValidatorClosedError,
   WorkerPool,
 } from './pool/worker-pool.js';
@@ -56,8 +56,11 @@ const DEFAULTS: Required<SchemaValidatorOptions> = {
 const LOCAL_NODES = 100;
 /** Instructions of all patterns compiled on the event loop: some milliseconds. */
 const LOCAL_PATTERN_SIZE = 2_000;
-/** A visit takes up to 1 µs, with errors to write down: 20 ms. Small documents need some hundreds. */
-const LOCAL_LIMITS: WorkLimits = { units: 20_000, patternMs: 5, patternWork: 50_000 };
+/**
+ * A visit takes up to 1 µs, with errors to write down: 20 ms. A character may cost an instruction
+ * of a pattern 50 ns, mostly far less: 25 ms. Small documents need a few hundred of each.
+ */
+const LOCAL_LIMITS: WorkLimits = { units: 20_000, patternWork: 500_000 };
 const LOCAL_EXPLAIN_LIMITS: WorkLimits = { ...LOCAL_LIMITS, units: 5_000 };
 
 /** Heap of compiled schemas: 20 to 150 bytes for a character of the real ones. */
@@ -174,7 +177,7 @@ class AjvSchemaValidator implements SchemaValidator {
     if (!plan.ok) return plan.problem.code === 'too-large' ? undefined : plan;
     if (!hasSmallPatterns(plan.value)) return undefined;
     const compiled = compileSchema(plan.value);
-    return compiled;
+    return compiled.ok && !compiled.value.linear ? undefined : compiled;
   }
 
   async #compileInWorker(task: PoolTask): Promise<Outcome<never> | undefined> {

@@ -16,6 +16,11 @@ export type ValidationOutcome =
   /** Validation was cut off at its deadline. */
   | { readonly kind: 'timeout'; readonly afterMs: number };
 
+/** More is to be validated than can be just now; the same may succeed later. */
+export class ValidationOverloadedError extends Error {
+  override readonly name = 'ValidationOverloadedError';
+}
+
 /**
  * Users' schemas: draft-07 (also without `$schema`), 2019-09, 2020-12. No schema and no document can
  * hold up the event loop: what may take long runs elsewhere under a deadline. Compiled once per
@@ -27,7 +32,7 @@ export interface SchemaValidator {
    * `schema-invalid`, `too-large`, `too-deep`, `validation-timeout`.
    */
   prepare(schema: SchemaRef): Promise<Outcome<void>>;
-  /** The document's `value` is what is validated; `text` is what travels to a worker. */
+  /** Throws {@link ValidationOverloadedError}. The document's `value` is what is validated; `text` is what travels to a worker. */
   validate(schema: SchemaRef, document: DocumentRef): Promise<ValidationOutcome>;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { LockQueueFullError } from '@pawl/kernel';
 import { refused } from '@pawl/contracts';
 import type { Address, Outcome } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
+import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from './owned-shard.js';
 import type { ShardRegistry } from './shard-registry.js';
@@ -165,6 +166,7 @@ export class CommandRunner {
     if (error instanceof LockQueueFullError) {
       return refused('too-many-requests', `too many requests wait for "${root.name}"; slow down`);
     }
+    if (error instanceof ValidationOverloadedError) return tooMuchValidation();
     if (error instanceof FencedError) {
       this.shards.refusedByFence(root.shard);
       return noOwner();
@@ -179,6 +181,10 @@ export class CommandRunner {
     if (error instanceof TruthUnavailableError) return truthUnavailable();
     throw error;
   }
+}
+
+export function tooMuchValidation(): Outcome<never> {
+  return refused('too-many-requests', 'too much is being validated just now; slow down');
 }
 
 export function noOwner(): Outcome<never> {

@@ -85,10 +85,8 @@ describe('a conflict', () => {
     ['an idempotency key again', { idempotency: record('first') }, /idempotency key/],
   ])('%s writes nothing at all', async (_, bad, what) => {
     const before = await dumpTruth(url);
-    const parts: Partial<Changeset> = { ...good, ...bad };
-    if (bad.definitions !== undefined) {
-      parts.definitions = [...good.definitions!, ...bad.definitions];
-    }
+    const definitions = [...(good.definitions ?? []), ...(bad.definitions ?? [])];
+    const parts: Partial<Changeset> = { ...good, ...bad, definitions };
     const outcome = await truth.commit(FENCE, changeset(parts));
     expect(outcome).toEqual({ kind: 'conflict', what: expect.stringMatching(what) as string });
     expect(await dumpTruth(url)).toEqual(before);

@@ -90,7 +90,7 @@ export class CompiledSchema {
     const meter = this.#meter;
     return {
       test(text) {
-        meter.beforePattern(text.length * pattern.size);
+        meter.spendPattern(text.length * pattern.size);
         return pattern.test(text);
       },
       toString: () => source,

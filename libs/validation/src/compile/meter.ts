@@ -2,17 +2,11 @@
 export interface WorkLimits {
   /** Visits of subschemas, weighed by what a visit looks at. */
   readonly units: number;
-  /** Milliseconds, looked at between two regular expressions. */
-  readonly patternMs: number;
-  /** Characters times instructions that a single regular expression may be given. */
+  /** Characters times instructions of all regular expressions that are run. */
   readonly patternWork: number;
 }
 
-export const UNLIMITED: WorkLimits = {
-  units: Infinity,
-  patternMs: Infinity,
-  patternWork: Infinity,
-};
+export const UNLIMITED: WorkLimits = { units: Infinity, patternWork: Infinity };
 
 /** Thrown out of a validation that reached its {@link WorkLimits}; nothing is known about it. */
 export class WorkExhausted extends Error {
@@ -23,13 +17,11 @@ export class WorkExhausted extends Error {
 export class Meter {
   /** Units left; generated code counts it down. */
   left = Infinity;
-  #limits = UNLIMITED;
-  #untilMs = Infinity;
+  #patternWorkLeft = Infinity;
 
   start(limits: WorkLimits): void {
-    this.#limits = limits;
     this.left = limits.units;
-    this.#untilMs = limits.patternMs === Infinity ? Infinity : performance.now() + limits.patternMs;
+    this.#patternWorkLeft = limits.patternWork;
   }
 
   spend(units: number): void {
@@ -37,9 +29,9 @@ export class Meter {
     if (this.left < 0) this.stop();
   }
 
-  beforePattern(work: number): void {
-    if (work > this.#limits.patternWork) this.stop();
-    if (this.#untilMs !== Infinity && performance.now() > this.#untilMs) this.stop();
+  spendPattern(work: number): void {
+    this.#patternWorkLeft -= work;
+    if (this.#patternWorkLeft < 0) this.stop();
   }
 
   stop(): never {

@@ -20,7 +20,7 @@ const MAX_SCHEMAS = 64;
 const MAX_SCHEMA_CHARACTERS = 1024 * 1024;
 
 /** Generated code nests and recurses; the default of 4 is soon used up by it. */
-const STACK_MB = 32;
+const STACK_MB = 8;
 
 /** The work was stopped, and its worker with it. */
 export interface CutOff {

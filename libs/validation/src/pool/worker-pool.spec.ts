@@ -16,7 +16,7 @@ const LIMITS: PoolLimits = {
 const SLOW = '{"pattern":"^(?=(a+)+$)a"}';
 const EVIL = JSON.stringify(`${'a'.repeat(60)}b`);
 
-/** Takes some megabytes when it is compiled; a dozen of them take more than 40. */
+/** Takes some megabytes when it is compiled; two dozen of them take more than 24. */
 const WIDE = JSON.stringify({
   properties: Object.fromEntries(
     Array.from({ length: 2_000 }, (_, at) => [`p${at}`, { type: 'string', maxLength: at }]),
@@ -124,15 +124,15 @@ describe('WorkerPool', () => {
   });
 
   it('tries again in an empty worker when a crowded one runs out of memory', async () => {
-    const using = pool({ memoryMb: 40 });
-    for (let at = 0; at < 12; at += 1) {
+    const using = pool({ memoryMb: 24 });
+    for (let at = 0; at < 24; at += 1) {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
     }
   });
 
   it('frees the memory of what is forgotten', async () => {
-    const using = pool({ memoryMb: 40 });
-    for (let at = 0; at < 12; at += 1) {
+    const using = pool({ memoryMb: 24 });
+    for (let at = 0; at < 24; at += 1) {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
       using.forget([`${at}`]);
     }

@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Problem } from '@pawl/contracts';
-import type { Violation } from '@pawl/engine';
+import { ValidationOverloadedError, type Violation } from '@pawl/engine';
 
 import { type CutOff, PoolWorker } from './pool-worker.js';
 import type { WorkerReply } from './protocol.js';
@@ -38,11 +38,6 @@ export type PoolResult =
       readonly reason: 'deadline' | 'memory';
       readonly afterMs: number;
     };
-
-/** More is asked of the workers than they can do just now; the same may succeed later. */
-export class ValidationOverloadedError extends Error {
-  override readonly name = 'ValidationOverloadedError';
-}
 
 /** The validator was closed before the work was done. */
 export class ValidatorClosedError extends Error {

@@ -1,0 +1,124 @@
+import { address } from '@pawl/contracts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
+import { claimedWorld, code } from '../testing/engine-world.fixture.js';
+import type { EngineWorld } from '../testing/engine-world.js';
+import { OutcomeUnknownError } from './truth-store.port.js';
+import type { Changeset } from './truth-store.port.js';
+
+let world: EngineWorld;
+beforeEach(async () => {
+  world = await claimedWorld();
+});
+
+/** The next commit that matches takes effect, and its answer is lost. */
+function loseAnswer(matches: (changeset: Changeset) => boolean = () => true): void {
+  world.truth.afterCommit = (changeset) => {
+    if (!matches(changeset)) return;
+    world.truth.afterCommit = () => undefined;
+    throw new OutcomeUnknownError('connection lost');
+  };
+}
+
+describe('after a lost answer', () => {
+  it('looks the outcome up by itself and publishes it, without another command', async () => {
+    await world.put('acme/app', { a: 1 });
+    loseAnswer();
+    expect(code(await world.promote('acme/app'))).toBe('outcome-unknown');
+    expect(code(await world.use.getRelease(address('acme/app')))).toBe('no-owner');
+    await world.pass(500);
+    expect(await world.use.getRelease(address('acme/app'))).toMatchObject({
+      value: { stableVersion: 1 },
+    });
+    expect(await world.read('acme/app')).toEqual({ a: 1 });
+  });
+
+  it('keeps looking while the truth is away', async () => {
+    await world.put('acme/app', { a: 1 });
+    const { loadRoot } = world.truth;
+    let failures = 3;
+    world.truth.loadRoot = function (fence, root) {
+      failures -= 1;
+      if (failures >= 0) return Promise.reject(new Error('down'));
+      return loadRoot.call(world.truth, fence, root);
+    };
+    loseAnswer();
+    await world.promote('acme/app');
+    await world.pass(10_000);
+    expect(await world.read('acme/app')).toEqual({ a: 1 });
+  });
+
+  it('gets over one that was lost while it continued above JetStream', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    const ahead = await world.published('acme/app');
+    world.publisher.snapshots.set(address('acme/app').text, { ...ahead, version: 9 });
+    loseAnswer((changeset) => changeset.definitions.length === 0);
+    await world.over('acme/app', { a: 2 });
+    await world.promote('acme/app');
+    await world.pass(10_000);
+    expect(await world.read('acme/app')).toEqual({ a: 2 });
+    expect(world.engine.status().pendingPublications).toBe(0);
+  });
+});
+
+describe('publishing', () => {
+  it('does not let one address that fails delay another', async () => {
+    await world.put('bad/app', { a: 1 });
+    await world.settle();
+    const { publish } = world.publisher;
+    world.publisher.publish = async (at, snapshot) => {
+      if (at.root === 'bad') throw new DistributionUnavailableError('refused');
+      return publish.call(world.publisher, at, snapshot);
+    };
+    await world.promote('bad/app');
+    await world.pass(2_000);
+    await world.put('good/app', { a: 1 });
+    await world.promote('good/app');
+    expect(await world.read('good/app')).toEqual({ a: 1 });
+    expect(world.engine.status().pendingPublications).toBe(1);
+  });
+
+  it('compares again what it could not read when it claimed', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    const old = await world.published('acme/app');
+    await world.over('acme/app', { a: 2 });
+    await world.promote('acme/app');
+    await world.pass(1_000);
+    world.publisher.snapshots.set(address('acme/app').text, old);
+    const { read } = world.publisher;
+    world.publisher.read = () => {
+      world.publisher.read = read;
+      return Promise.reject(new DistributionUnavailableError('slow'));
+    };
+    await world.restart();
+    await world.pass(1_000);
+    expect(await world.read('acme/app')).toEqual({ a: 2 });
+  });
+
+  it('never goes on above what is absurdly far ahead, and stays visible as pending', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    const held = await world.published('acme/app');
+    const absurd = { ...held, version: Number.MAX_SAFE_INTEGER };
+    world.publisher.snapshots.set(address('acme/app').text, absurd);
+    await world.over('acme/app', { a: 2 });
+    expect(code(await world.promote('acme/app'))).toBe('ok');
+    await world.pass(2_000);
+    expect(world.engine.status().pendingPublications).toBe(1);
+    expect(world.incidents).toContain('jetstream-ahead');
+  });
+});
+
+it('does not pretend to own a shard that the fence took while it claimed', async () => {
+  await world.put('acme/app', { a: 1 });
+  await world.promote('acme/app');
+  const held = await world.published('acme/app');
+  world.publisher.snapshots.set(address('acme/app').text, { ...held, version: 9 });
+  world.truth.beforeCommit = async () => {
+    world.truth.beforeCommit = () => Promise.resolve();
+    await world.fenceOff('acme');
+  };
+  await expect(world.restart()).rejects.toThrow('fenced');
+});
