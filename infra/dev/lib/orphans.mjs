@@ -5,7 +5,7 @@ import { Failure } from './failure.mjs';
 import { readTextSync } from './files.mjs';
 import { readRecord } from './launch-record.mjs';
 import { natsConfiguration } from './nats.mjs';
-import { identify, isAlive } from './process-identity.mjs';
+import { identify, isAlive, parentOf } from './process-identity.mjs';
 
 /**
  * @typedef {import('./process-identity.mjs').ProcessIdentity} ProcessIdentity
@@ -57,14 +57,19 @@ export async function findOrphans(data) {
 
 /** @param {DataFolder} data @returns {Orphan[]} */
 function scanProcesses(data) {
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => Number.isSafeInteger(pid) && pid !== process.pid)
-    .flatMap((pid) => {
-      const name = nameOf(pid, data);
-      const identity = name === undefined ? undefined : identify(pid);
-      return name === undefined || identity === undefined ? [] : [{ name, ...identity }];
-    });
+  /** @type {Map<number, string>} */
+  const names = new Map();
+  for (const pid of readdirSync('/proc').map(Number)) {
+    if (!Number.isSafeInteger(pid) || pid === process.pid) continue;
+    const name = nameOf(pid, data);
+    if (name !== undefined) names.set(pid, name);
+  }
+  return [...names].flatMap(([pid, name]) => {
+    // A backend of PostgreSQL looks like its server until it has named itself; they end together.
+    const isForked = names.get(parentOf(pid) ?? 0) === name;
+    const identity = isForked ? undefined : identify(pid);
+    return identity === undefined ? [] : [{ name, ...identity }];
+  });
 }
 
 /** @param {number} pid @param {DataFolder} data @returns {string | undefined} */

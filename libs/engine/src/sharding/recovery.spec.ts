@@ -35,12 +35,11 @@ describe('after a lost answer', () => {
 
   it('keeps looking while the truth is away', async () => {
     await world.put('acme/app', { a: 1 });
-    const { loadRoot } = world.truth;
+    const loadRoot = world.truth.loadRoot.bind(world.truth);
     let failures = 3;
-    world.truth.loadRoot = function (fence, root) {
+    world.truth.loadRoot = (fence, root) => {
       failures -= 1;
-      if (failures >= 0) return Promise.reject(new Error('down'));
-      return loadRoot.call(world.truth, fence, root);
+      return failures >= 0 ? Promise.reject(new Error('down')) : loadRoot(fence, root);
     };
     loseAnswer();
     await world.promote('acme/app');
@@ -66,10 +65,10 @@ describe('publishing', () => {
   it('does not let one address that fails delay another', async () => {
     await world.put('bad/app', { a: 1 });
     await world.settle();
-    const { publish } = world.publisher;
+    const publish = world.publisher.publish.bind(world.publisher);
     world.publisher.publish = async (at, snapshot) => {
       if (at.root === 'bad') throw new DistributionUnavailableError('refused');
-      return publish.call(world.publisher, at, snapshot);
+      return publish(at, snapshot);
     };
     await world.promote('bad/app');
     await world.pass(2_000);
@@ -87,7 +86,7 @@ describe('publishing', () => {
     await world.promote('acme/app');
     await world.pass(1_000);
     world.publisher.snapshots.set(address('acme/app').text, old);
-    const { read } = world.publisher;
+    const read = world.publisher.read.bind(world.publisher);
     world.publisher.read = () => {
       world.publisher.read = read;
       return Promise.reject(new DistributionUnavailableError('slow'));
