@@ -53,4 +53,11 @@ describe('explainLayers', () => {
     const layers = [layer('acme', 1, { a: 1 }), layer('acme/prod', 1, { $pawl: 'replace' })];
     expect(explainLayers(layers)).toEqual({ '': origin('acme/prod', 1) });
   });
+
+  it('gives up where the pointers would be endless', () => {
+    const inside = Object.fromEntries(Array.from({ length: 100 }, (_, leaf) => [`l${leaf}`, 1]));
+    const layers = [layer('acme', 1, { ['k'.repeat(10_000)]: inside })];
+    expect(explainLayers(layers, 500_000)).toBeUndefined();
+    expect(Object.keys(explainLayers(layers) ?? {})).toHaveLength(100);
+  });
 });

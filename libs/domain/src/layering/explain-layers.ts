@@ -14,8 +14,14 @@ interface Voice {
  * Tells who set what: for the JSON Pointer of each leaf and each empty object or array of the
  * effective document (`""` when the document itself is empty), the last layer whose document speaks
  * of that place. An object that is not empty has no entry of its own. No layers, no entries.
+ *
+ * Pointers repeat the keys on the way, so they can be far longer than the document: `undefined` when
+ * together they would have more than `maxCharacters`.
  */
-export function explainLayers(layers: readonly Layer[]): Record<string, Origin> {
+export function explainLayers(
+  layers: readonly Layer[],
+  maxCharacters = Infinity,
+): Record<string, Origin> | undefined {
   const origins: Record<string, Origin> = {};
   const effective = mergeLayers(layers);
   if (effective === null) return origins;
@@ -23,8 +29,15 @@ export function explainLayers(layers: readonly Layer[]): Record<string, Origin> 
     value: document,
     origin: { address, version, author },
   }));
-  explainValue(effective, '', voices, origins);
-  return origins;
+  const explanation = { origins, left: maxCharacters };
+  explainValue(effective, '', voices, explanation);
+  return explanation.left < 0 ? undefined : origins;
+}
+
+interface Explanation {
+  readonly origins: Record<string, Origin>;
+  /** Characters that pointers may still take. */
+  left: number;
 }
 
 /**
@@ -35,14 +48,16 @@ function explainValue(
   value: JsonValue,
   pointer: string,
   voices: readonly Voice[],
-  origins: Record<string, Origin>,
+  explanation: Explanation,
 ): void {
+  explanation.left -= pointer.length;
+  if (explanation.left < 0) return;
   const members = membersOf(value);
   const keys = Object.keys(members);
   if (keys.length === 0) {
     const last = voices.at(-1);
     assert(last !== undefined, 'a layer speaks of every effective place');
-    origins[pointer] = last.origin;
+    explanation.origins[pointer] = last.origin;
     return;
   }
   for (const key of keys) {
@@ -50,7 +65,7 @@ function explainValue(
       const inside = membersOf(said);
       return Object.hasOwn(inside, key) ? [{ value: inside[key] as JsonValue, origin }] : [];
     });
-    explainValue(members[key] as JsonValue, joinPointer(pointer, key), speaking, origins);
+    explainValue(members[key] as JsonValue, joinPointer(pointer, key), speaking, explanation);
   }
 }
 

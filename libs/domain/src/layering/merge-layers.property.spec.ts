@@ -186,7 +186,7 @@ describe('explain', () => {
     fc.assert(
       fc.property(documents, (contents) => {
         const layers = layersOf(contents);
-        const origins = explainLayers(layers);
+        const origins = explainLayers(layers) ?? {};
         for (const [pointer, value] of places(mergeLayers(layers))) {
           const { version } = origins[pointer]!;
           const said = saidAt(layers[version - 1]!.document, pointer);

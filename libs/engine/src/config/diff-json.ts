@@ -9,30 +9,47 @@ export type DiffOperation =
 /**
  * A JSON Patch (RFC 6902) that turns `from` into `to`. Objects are compared key by key; of arrays the
  * common start and end stay and the middle is replaced item by item, so the time is linear in the
- * sizes times the depth (a shortest edit script would be quadratic).
+ * sizes times the depth (a shortest edit script would be quadratic). Where the paths of a finer patch
+ * would have too many characters together, one operation replaces the whole.
  */
 export function diffJson(from: JsonValue, to: JsonValue): DiffOperation[] {
   const operations: DiffOperation[] = [];
-  compare(from, to, '', operations);
-  return operations;
+  const patch = { operations, left: MAX_PATHS };
+  compare(from, to, '', patch);
+  return patch.left < 0 ? [{ op: 'replace', path: '', value: to }] : operations;
 }
 
-function compare(from: JsonValue, to: JsonValue, path: string, into: DiffOperation[]): void {
-  if (isEqual(from, to)) return;
+/** Characters that the paths of one patch may have together. */
+const MAX_PATHS = 16 * 1024 * 1024;
+
+interface Patch {
+  readonly operations: DiffOperation[];
+  /** Characters that paths may still take. */
+  left: number;
+}
+
+function put(patch: Patch, operation: DiffOperation): void {
+  patch.left -= operation.path.length;
+  if (patch.left >= 0) patch.operations.push(operation);
+}
+
+function compare(from: JsonValue, to: JsonValue, path: string, into: Patch): void {
+  into.left -= path.length;
+  if (into.left < 0 || isEqual(from, to)) return;
   if (isJsonObject(from) && isJsonObject(to)) {
     for (const key of Object.keys(from).sort()) {
       const next = Object.hasOwn(to, key) ? to[key] : undefined;
-      if (next === undefined) into.push({ op: 'remove', path: joinPointer(path, key) });
+      if (next === undefined) put(into, { op: 'remove', path: joinPointer(path, key) });
       else compare(from[key] as JsonValue, next, joinPointer(path, key), into);
     }
     for (const key of Object.keys(to).sort()) {
       if (Object.hasOwn(from, key)) continue;
-      into.push({ op: 'add', path: joinPointer(path, key), value: to[key] as JsonValue });
+      put(into, { op: 'add', path: joinPointer(path, key), value: to[key] as JsonValue });
     }
   } else if (Array.isArray(from) && Array.isArray(to)) {
     compareArrays(from as readonly JsonValue[], to as readonly JsonValue[], path, into);
   } else {
-    into.push({ op: 'replace', path, value: to });
+    put(into, { op: 'replace', path, value: to });
   }
 }
 
@@ -40,7 +57,7 @@ function compareArrays(
   from: readonly JsonValue[],
   to: readonly JsonValue[],
   path: string,
-  into: DiffOperation[],
+  into: Patch,
 ): void {
   const shorter = Math.min(from.length, to.length);
   let start = 0;
@@ -58,9 +75,9 @@ function compareArrays(
     compare(from[index] as JsonValue, to[index] as JsonValue, at, into);
   }
   for (let index = from.length - end - 1; index >= common; index -= 1) {
-    into.push({ op: 'remove', path: joinPointer(path, index) });
+    put(into, { op: 'remove', path: joinPointer(path, index) });
   }
   for (let index = common; index < to.length - end; index += 1) {
-    into.push({ op: 'add', path: joinPointer(path, index), value: to[index] as JsonValue });
+    put(into, { op: 'add', path: joinPointer(path, index), value: to[index] as JsonValue });
   }
 }

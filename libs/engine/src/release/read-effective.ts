@@ -7,6 +7,9 @@ import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { noOwner } from '../sharding/run-command.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 
+/** Characters that the pointers of one explanation may have together. */
+const MAX_EXPLAINED = 16 * 1024 * 1024;
+
 /** What is read at an address now, and on request who set each value. */
 export function readEffective(
   shards: ShardRegistry,
@@ -16,13 +19,20 @@ export function readEffective(
   const place = shards.find(address);
   if (place === undefined) return unknownAddress(shards, address);
   const { root, node } = place;
+  const origins = explain ? explainLayers(activeLayers(root.tree, node), MAX_EXPLAINED) : undefined;
+  if (explain && origins === undefined) {
+    return refused(
+      'too-large',
+      `the pointers of ${address.text} would have more than ${MAX_EXPLAINED} characters; read it without explain`,
+    );
+  }
   return done({
     address: address.text,
     snapshotVersion: node.head.version,
     document: node.effective,
     hash: node.head.variant.hash,
     inputs: node.head.inputs,
-    ...(explain ? { explain: explainLayers(activeLayers(root.tree, node)) } : {}),
+    ...(origins === undefined ? {} : { explain: origins }),
   });
 }
 
