@@ -29,7 +29,11 @@ async function openEmbeddedMetadata(settings: Settings, logger: Logger): Promise
     timer: machineTimer,
     onFailure: (error) => {
       failed = error;
-      logger.error({ err: error }, 'the metadata store has failed; restart this node');
+      logger.error({ err: error }, 'the metadata store has failed: this node stops');
+      // Nobody waits for this: it reaches the process as uncaught, which stops in order with code 1.
+      setImmediate(() => {
+        throw error;
+      });
     },
   });
   for (const note of store.notes) logger.warn(note);

@@ -145,7 +145,7 @@ class AjvSchemaValidator implements SchemaValidator {
     let preparing = this.#preparing.get(schema.hash);
     if (preparing === undefined) {
       preparing = this.#prepareNew(schema).finally(() => this.#preparing.delete(schema.hash));
-      this.#preparing.set(schema.hash, preparing);
+      
     }
     return preparing;
   }

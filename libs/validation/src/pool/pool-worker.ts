@@ -89,7 +89,7 @@ export class PoolWorker {
 
   forget(hashes: readonly string[]): void {
     for (const hash of hashes) this.#schemas.delete(hash);
-    
+    if (hashes.length > 0 && !this.#ended) this.#send({ kind: 'forget', hashes });
   }
 
   /**
