@@ -145,7 +145,7 @@ class AjvSchemaValidator implements SchemaValidator {
     let preparing = this.#preparing.get(schema.hash);
     if (preparing === undefined) {
       preparing = this.#prepareNew(schema).finally(() => this.#preparing.delete(schema.hash));
-      
+      this.#preparing.set(schema.hash, preparing);
     }
     return preparing;
   }
@@ -177,7 +177,7 @@ class AjvSchemaValidator implements SchemaValidator {
     if (!plan.ok) return plan.problem.code === 'too-large' ? undefined : plan;
     if (!hasSmallPatterns(plan.value)) return undefined;
     const compiled = compileSchema(plan.value);
-    return compiled.ok && !compiled.value.linear ? undefined : compiled;
+    return compiled;
   }
 
   async #compileInWorker(task: PoolTask): Promise<Outcome<never> | undefined> {
