@@ -310,9 +310,11 @@ describe('small schemas and documents', () => {
     expect(await check(using, schema, { a: { a: { b: 'x' } } })).toEqual({ kind: 'valid' });
     expect(await check(using, schema, { a: { b: 'X' } })).toMatchObject({ kind: 'invalid' });
   });
+});
 
-  it('are compiled once, also when many ask at once', async () => {
-    const using = validator({ cachedSchemas: 2 });
+describe('schemas', () => {
+  it.each(PLACES)('%s are compiled once, also when many ask at once', async (_, options) => {
+    const using = validator({ ...options, cachedSchemas: 2 });
     let reads = 0;
     const counted = (hash: string): SchemaRef => ({
       hash,

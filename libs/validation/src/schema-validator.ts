@@ -177,7 +177,7 @@ class AjvSchemaValidator implements SchemaValidator {
     if (!plan.ok) return plan.problem.code === 'too-large' ? undefined : plan;
     if (!hasSmallPatterns(plan.value)) return undefined;
     const compiled = compileSchema(plan.value);
-    return compiled;
+    return compiled.ok && !compiled.value.linear ? undefined : compiled;
   }
 
   async #compileInWorker(task: PoolTask): Promise<Outcome<never> | undefined> {
