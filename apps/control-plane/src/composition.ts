@@ -74,9 +74,9 @@ const TRUTH_WAIT_MS = 30_000;
 const TRUTH_RETRY_MS = 500;
 const PREPARE_RETRY_MS = 1_000;
 /** How long requests may take to finish at shutdown before their connections are cut. */
-const HTTP_GRACE_MS = 5_000;
+const HTTP_GRACE_MS = 3_000;
 /** How long any other part may take to close. */
-const CLOSE_DEADLINE_MS = 7_000;
+const CLOSE_DEADLINE_MS = 5_000;
 
 /**
  * Opens every part in the order in which one needs the other, listens, and claims shards. Throws a

@@ -18,6 +18,8 @@ import { startService } from './service.mjs';
  */
 
 const READY_DEADLINE_MS = 90_000;
+/** The control plane gives its own orderly stop 20 s. */
+const STOP_GRACE_MS = 25_000;
 const REQUEST_DEADLINE_MS = 2_000;
 
 /**
@@ -39,7 +41,7 @@ export async function startControlPlane({ data, env, logFile, signal, onSpawn })
     env: { ...process.env, ...env, PAWL_DATA_DIR: data.path, [MARK]: data.path },
     cwd: REPOSITORY,
     logFile,
-    stopPlan: [{ signal: 'SIGTERM', graceMs: 12_000 }],
+    stopPlan: [{ signal: 'SIGTERM', graceMs: STOP_GRACE_MS }],
     ready: async ({ pid }) => {
       url ??= await addressOf(data.endpoints, pid);
       return url !== undefined && (await isReady(url));
