@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { done, type JsonValue, LIMITS, type Outcome, refused } from '@pawl/contracts';
 import type { DocumentRef, SchemaRef } from '@pawl/domain';
 import { ValidationOverloadedError } from '@pawl/engine';
@@ -158,6 +160,7 @@ class AjvSchemaValidator implements SchemaValidator {
     if (Buffer.byteLength(text) > LIMITS.schemaBytes) {
       return refused('too-large', `A schema has at most ${LIMITS.schemaBytes} bytes.`);
     }
+    await nextTurn();
     const local = this.#compileLocally(schema, text.length);
     if (local !== undefined && !local.ok) return local;
     if (local === undefined) {

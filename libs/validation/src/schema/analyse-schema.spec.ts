@@ -318,6 +318,42 @@ describe('what ajv alone gets wrong', () => {
   });
 });
 
+describe('a wide schema', () => {
+  const many = Array.from({ length: 5_000 }, (_, at) => at);
+  const named = (name: (at: number) => string) =>
+    Object.fromEntries(many.map((at) => [name(at), { const: at }]));
+
+  it.each<[string, JsonObject, JsonObject, JsonObject]>([
+    ['properties', { properties: named((at) => `p${at}`) }, { p4999: 4999 }, { p4999: 0 }],
+    [
+      'patternProperties',
+      { patternProperties: named((at) => `^p${at}$`) },
+      { p70: 70 },
+      { p70: 0 },
+    ],
+    ['anyOf', { anyOf: many.map((at) => ({ required: [`p${at}`] })) }, { p4999: 1 }, { q: 1 }],
+    ['allOf', { allOf: many.map((at) => ({ not: { required: [`p${at}`] } })) }, {}, { p4999: 1 }],
+    [
+      'additionalProperties',
+      { properties: named((at) => `p${at}`), additionalProperties: false },
+      { p1: 1 },
+      { q: 1 },
+    ],
+  ])('%s is compiled in pieces', (_, schema, good, bad) => {
+    const plan = analyseSchema(schema);
+    if (!plan.ok) throw new Error(plan.problem.detail);
+    for (const def of plan.value.closed.schema.$defs) {
+      for (const value of Object.values(def) as unknown[]) {
+        if (typeof value !== 'object' || value === null) continue;
+        const compiled = Object.values(value).filter((inside) => inside !== true);
+        expect(compiled.length).toBeLessThanOrEqual(64);
+      }
+    }
+    expect(accepts(schema, good)).toBe(true);
+    expect(accepts(schema, bad)).toBe(false);
+  });
+});
+
 describe('a schema that multiplies itself', () => {
   it('is refused before it is compiled', () => {
     const $defs: Record<string, JsonValue> = {};
