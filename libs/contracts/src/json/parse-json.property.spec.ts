@@ -25,6 +25,7 @@ function parsedByEngine(text: string): JsonValue | undefined {
 /** Refusals of what JSON.parse accepts have tests of their own. */
 const STRICTER: readonly ProblemCode[] = [
   'duplicate-key',
+  'forbidden-key',
   'number-not-representable',
   'lone-surrogate',
 ];
