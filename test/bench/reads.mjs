@@ -1,4 +1,5 @@
 import { connect } from '@pawl/sdk';
+import { openCurrent } from './lib/open-current.mjs';
 import { median, printTable } from './lib/report.mjs';
 import { call, promote } from './lib/stack.mjs';
 
@@ -19,7 +20,7 @@ export async function benchReads(stack) {
   await promote(stack.url, 'reads/app');
   const client = await connect({ servers: stack.natsUrl, workload: 'bench', consumerId: 'reader' });
   try {
-    const scope = await client.open('reads/app');
+    const scope = await openCurrent(client, 'reads/app');
     const paths = groups.flatMap(([group, values]) =>
       Object.keys(values).map((key) => `${group}.${key}`),
     );

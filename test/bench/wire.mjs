@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { connect } from '@pawl/sdk';
+import { openCurrent } from './lib/open-current.mjs';
 import { printTable } from './lib/report.mjs';
 import { call, promote } from './lib/stack.mjs';
 
@@ -17,7 +18,7 @@ export async function benchWire(stack) {
     consumerId: 'counted',
   });
   try {
-    const scope = await client.open('wire/app');
+    const scope = await openCurrent(client, 'wire/app');
     const rows = [];
     for (let round = 1; round <= 3; round += 1) {
       await call(stack.url, 'PUT', '/v1/config/wire/app', documentOf(round), { 'if-match': '*' });
