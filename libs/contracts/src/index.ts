@@ -22,6 +22,8 @@ export * from './messages/subjects.js';
 export * from './problems.js';
 export * from './rest/views.js';
 export type { Sha256 } from './sha256.js';
+export { isHigher } from './snapshot/is-higher.js';
+export type { Versioned } from './snapshot/is-higher.js';
 export { judgeSnapshot } from './snapshot/judge-snapshot.js';
 export type { HeldSnapshot, Judgement } from './snapshot/judge-snapshot.js';
 export { snapshotHash } from './snapshot/snapshot-hash.js';

@@ -1,4 +1,4 @@
-import { snapshotHash } from '@pawl/contracts';
+import { isHigher, snapshotHash } from '@pawl/contracts';
 import type { Address, Snapshot, Subjects } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import { parseMessage } from '@pawl/contracts/validate';
@@ -113,10 +113,6 @@ function parseJsonOrUndefined(bytes: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isHigher(a: Snapshot, b: Snapshot): boolean {
-  return a.generation === b.generation ? a.version > b.version : a.generation > b.generation;
 }
 
 function isSame(a: Snapshot, b: Snapshot): boolean {

@@ -40,7 +40,7 @@ export async function previewChange(
   };
   const wanted = await wantedLayer(context, address, request, layer);
   if (!wanted.ok) return done(invalid(address, wanted.problem));
-  const variants = await evaluateChange(context, tree, { address, layer: wanted.value }, 'all');
+  const variants = await evaluateChange(context, tree, { address, layer: wanted.value });
   const errors = variants.flatMap(complaints);
   const own = variants[0];
   return done({

@@ -107,7 +107,7 @@ export class PutDefinition {
     next: NextContent,
   ): Promise<Outcome<readonly ProblemError[]>> {
     const hypothesis = { address: options.address, layer: next };
-    const [own, ...below] = await evaluateChange(this.context, root.tree, hypothesis, 'all');
+    const [own, ...below] = await evaluateChange(this.context, root.tree, hypothesis);
     const problems = own === undefined ? undefined : refusal([own]);
     if (problems !== undefined) return { ok: false, problem: problems };
     return done(below.flatMap(complaints).slice(0, LIMITS.errors));

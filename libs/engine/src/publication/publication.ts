@@ -1,4 +1,4 @@
-import { canonicalize, LIMITS } from '@pawl/contracts';
+import { canonicalize, LIMITS, isHigher } from '@pawl/contracts';
 import type { Snapshot } from '@pawl/contracts';
 import { buildSnapshot } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
@@ -6,7 +6,6 @@ import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { isHigher } from './is-higher.js';
 import { PublishedMarks } from './published-marks.js';
 import { FencedError } from '../sharding/truth-store.port.js';
 import { DistributionUnavailableError } from './snapshot-publisher.port.js';

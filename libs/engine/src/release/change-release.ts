@@ -82,18 +82,16 @@ export class ChangeRelease {
     }
     const layer = next.state === 'disabled' ? null : stable;
     const hypothesis = { address: node.address, layer };
-    const variants = await evaluateChange(this.context, change.root.tree, hypothesis, 'all');
+    const variants = await evaluateChange(this.context, change.root.tree, hypothesis);
     const trouble = refusal(variants);
     if (trouble === undefined)
       return this.#commitVariants(change, { ...next, forced: false }, { stable, variants });
     const mayForce = request.force === true || (request.action === 'enable' && next.forced);
     if (!mayForce) return this.#refuse(change, trouble);
-    const forced = await evaluateChange(
-      this.context,
-      change.root.tree,
-      { ...hypothesis, unchecked: true },
-      'all',
-    );
+    const forced = await evaluateChange(this.context, change.root.tree, {
+      ...hypothesis,
+      unchecked: true,
+    });
     const tooLarge = refusal(forced);
     if (tooLarge !== undefined) return { ok: false, problem: tooLarge };
     return this.#commitVariants(change, { ...next, forced: true }, { stable, variants: forced });

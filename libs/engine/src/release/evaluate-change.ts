@@ -28,8 +28,6 @@ export interface Variant {
   readonly tooLarge: boolean;
 }
 
-export type Reach = 'own' | 'below' | 'all';
-
 /** How long the checks of one command may take together, milliseconds. */
 const BUDGET_MS = 10_000;
 /** How many variants are worked on before the event loop gets a turn. */
@@ -38,8 +36,8 @@ const VARIANTS_PER_TURN = 8;
 const BYTES_PER_TURN = 64 * 1024;
 
 /**
- * Computes what the hypothesis makes of its address and of every known address below it (`reach`
- * narrows that), and checks each result against the schemas of all its layers and the size limit.
+ * Computes what the hypothesis makes of its address and of every known address below it, in this
+ * order, and checks each result against the schemas of all its layers and the size limit.
  * Pure but for the validator; gives the event loop a turn between portions of work. Ends early at the
  * first validation that is cut off, after enough errors, and when its time is used up: the last
  * variant then has the error that says so.
@@ -48,15 +46,12 @@ export async function evaluateChange(
   context: EngineContext,
   tree: RootTree,
   hypothesis: Hypothesis,
-  reach: Reach,
 ): Promise<Variant[]> {
   const evaluation = new Evaluation(context, tree, hypothesis);
-  const variants: Variant[] = [];
-  const targets = reach === 'own' ? [] : tree.below(hypothesis.address);
   const own = await evaluation.variant(hypothesis.address, tree.get(hypothesis.address));
-  if (reach !== 'below') variants.push(own);
+  const variants = [own];
   let bytes = own.size;
-  for (const [index, node] of targets.entries()) {
+  for (const [index, node] of tree.below(hypothesis.address).entries()) {
     const variant = await evaluation.variant(node.address, node);
     variants.push(variant);
     if (evaluation.isOver) break;

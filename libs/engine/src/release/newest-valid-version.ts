@@ -25,7 +25,7 @@ export async function newestValidVersion(
     const definition = await context.truth.readDefinition(root.shard, address.text, version);
     if (definition === undefined) continue;
     const hypothesis = { address, layer: definition };
-    const variants = await evaluateChange(context, root.tree, hypothesis, 'all');
+    const variants = await evaluateChange(context, root.tree, hypothesis);
     if (refusal(variants) === undefined) {
       return `the newest earlier version that would not is ${version}; or send force with a reason`;
     }

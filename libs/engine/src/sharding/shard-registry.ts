@@ -1,7 +1,6 @@
-import { shardOf } from '@pawl/contracts';
+import { shardOf, isHigher } from '@pawl/contracts';
 import type { Address, AddressText, Snapshot } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
-import { isHigher } from '../publication/is-higher.js';
 import type { Publication, PublicationHost } from '../publication/publication.js';
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
 import { ShardConsumers } from '../status/shard-consumers.js';

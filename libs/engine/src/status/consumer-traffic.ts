@@ -1,9 +1,8 @@
-import { FORMAT, parseAddress } from '@pawl/contracts';
+import { FORMAT, parseAddress, isHigher } from '@pawl/contracts';
 import type { Ack, Address, AddressText, Hello, HelloReply, HelloRun } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
-import { isHigher } from '../publication/is-higher.js';
 import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';

@@ -1,6 +1,6 @@
+import { isHigher } from '@pawl/contracts';
 import type { ConsumerState, ConsumerView, RolloutView } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
-import { isHigher } from '../publication/is-higher.js';
 import type { AddressNode, PublishedSnapshot } from '../sharding/root-tree.js';
 import { emptyRun } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';

@@ -1,7 +1,7 @@
+import { isHigher } from '@pawl/contracts';
 import type { Ack, AddressText, Hello } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
-import { isHigher } from '../publication/is-higher.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';

@@ -1,7 +1,6 @@
-import { pushOf } from '@pawl/contracts';
+import { pushOf, isHigher } from '@pawl/contracts';
 import type { Address, AddressText, Push, Snapshot } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
-import { isHigher } from '../publication/is-higher.js';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-publisher.port.js';
 

@@ -1,4 +1,8 @@
-type Versioned = { readonly generation: number; readonly version: number };
+/** A place in the order of an address's snapshots. */
+export interface Versioned {
+  readonly generation: number;
+  readonly version: number;
+}
 
 /** Whether (generation, version) of `a` is above that of `b`. */
 export function isHigher(a: Versioned, b: Versioned): boolean {
