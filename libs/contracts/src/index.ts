@@ -26,5 +26,11 @@ export { isHigher } from './snapshot/is-higher.js';
 export type { Versioned } from './snapshot/is-higher.js';
 export { judgeSnapshot } from './snapshot/judge-snapshot.js';
 export type { HeldSnapshot, Judgement } from './snapshot/judge-snapshot.js';
+export {
+  provesItsHash,
+  pushText,
+  snapshotText,
+  snapshotTextIn,
+} from './snapshot/published-text.js';
 export { snapshotHash } from './snapshot/snapshot-hash.js';
 export type { HashedSnapshot } from './snapshot/snapshot-hash.js';

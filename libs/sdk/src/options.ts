@@ -41,7 +41,7 @@ export interface ConnectOptions {
   readonly validateTimeoutMs?: number;
   /** Silence after which a scope is stale. Default 30,000. */
   readonly staleAfterMs?: number;
-  /** Acks wait up to this long to travel together. Default 100. */
+  /** Acks wait up to this long to travel together. Default 250. */
   readonly ackWindowMs?: number;
   readonly nats?: NatsCredentials;
 }
@@ -101,7 +101,7 @@ export function checkOptions(options: ConnectOptions): CheckedOptions {
     startTimeoutMs: checkMs(options.startTimeoutMs, 'startTimeoutMs', 10_000),
     validateTimeoutMs: checkMs(options.validateTimeoutMs, 'validateTimeoutMs', 5_000),
     staleAfterMs: checkMs(options.staleAfterMs, 'staleAfterMs', 30_000),
-    ackWindowMs: checkMs(options.ackWindowMs, 'ackWindowMs', 100),
+    ackWindowMs: checkMs(options.ackWindowMs, 'ackWindowMs', 250),
     nats: options.nats ?? {},
   };
 }

@@ -102,7 +102,8 @@ export interface Scope<T = Readonly<Record<string, unknown>>> {
 export interface Pawl {
   /**
    * Starts to follow an address and resolves once something runs there: the newest snapshot, or the
-   * file on disk when the network does not answer within `openTimeoutMs`. Opening an address again
+   * file on disk when the network does not answer within `openTimeoutMs`. An address where nothing is
+   * released yet runs too: `current` is `undefined` until `applied`. Opening an address again
    * gives the same scope. Rejects with `no-snapshot`, `bad-address`, `bad-options`, `already-open`
    * (with another `validate`), `too-many-scopes` or `closed`.
    */

@@ -7,12 +7,18 @@ import type { VersionPoint } from './version-point.js';
 export type ApplierInput =
   /** The file's record; only as the first input. */
   | { readonly kind: 'restored'; readonly record: LastKnownGood }
-  /** A push carried this snapshot. */
-  | { readonly kind: 'pushed'; readonly snapshot: Snapshot }
+  /** A push carried this snapshot; `text` is what it was parsed from. */
+  | { readonly kind: 'pushed'; readonly snapshot: Snapshot; readonly text?: string | undefined }
   /** A push or a heartbeat's reply named this snapshot without carrying it. */
   | { readonly kind: 'named'; readonly point: VersionPoint; readonly hash: string }
   /** A read was answered; `null`: nothing usable was there. */
-  | { readonly kind: 'read'; readonly snapshot: Snapshot | null }
+  | {
+      readonly kind: 'read';
+      readonly snapshot: Snapshot | null;
+      readonly text?: string | undefined;
+    }
+  /** The content of a fetch is not there, or not what it should be; the fetch goes on. */
+  | { readonly kind: 'missing'; readonly job: number }
   | {
       readonly kind: 'fetched';
       readonly job: number;
@@ -65,5 +71,5 @@ export type ApplierEffect =
   | ApplyEffect
   | { readonly kind: 'reject'; readonly rejection: Rejection }
   /** Read the stream: something newer was named, or what arrived was damaged. */
-  | { readonly kind: 'read'; readonly because: 'named' | 'damaged' }
+  | { readonly kind: 'read'; readonly because: 'named' | 'damaged' | 'missing' }
   | { readonly kind: 'report'; readonly code: PawlErrorCode; readonly message: string };

@@ -230,6 +230,51 @@ describe('Applier, restart', () => {
     expect(versions(world)).toEqual([5, 6]);
   });
 
+  it('lets what the stream holds replace an announcement of the same version', () => {
+    const world = new ApplierWorld();
+    world.give(pushed({ version: 1, document: { forged: true }, byHash: true }));
+    world.answer(0);
+    world.give({ kind: 'read', snapshot: makeSnapshot({ version: 1, document: { real: true } }) });
+    world.settle();
+    expect(world.applied.map(({ document }) => document)).toEqual([{ real: true }]);
+    expect(world.reports).toEqual(['version-conflict']);
+  });
+
+  it('lets a lower version of the stream replace an announcement whose content is missing', () => {
+    const world = new ApplierWorld();
+    world.give(pushed({ version: 900, byHash: true }));
+    const [fetch] = world.waiting;
+    world.answer(0);
+    world.give({ kind: 'read', snapshot: makeSnapshot({ version: 1 }) });
+    world.settle();
+    expect(versions(world)).toEqual([]);
+    world.give({ kind: 'missing', job: fetch!.job });
+    expect(world.reads).toBe(1);
+    world.give({ kind: 'read', snapshot: makeSnapshot({ version: 1 }) });
+    world.settle();
+    world.give({ kind: 'named', point: { generation: 1, version: 2 }, hash: 'b'.repeat(64) });
+    expect(world.reads).toBe(2);
+    world.give({ kind: 'read', snapshot: makeSnapshot({ version: 2 }) });
+    world.settle();
+    expect(versions(world)).toEqual([1, 2]);
+  });
+
+  it('keeps an announcement over what the stream holds of another installation, or damaged', () => {
+    const world = new ApplierWorld();
+    const { snapshot } = pushed({ version: 2, byHash: true });
+    world.give({ kind: 'pushed', snapshot });
+    const [fetch] = world.waiting;
+    world.give({ kind: 'missing', job: fetch!.job });
+    world.give({ kind: 'read', snapshot: makeSnapshot({ version: 2, installation: 'other/1' }) });
+    world.give({
+      kind: 'read',
+      snapshot: { ...makeSnapshot({ version: 2 }), hash: 'c'.repeat(64) },
+    });
+    world.keep({ version: 2 });
+    world.settle();
+    expect(versions(world)).toEqual([2]);
+  });
+
   it('does not run a file that validate refuses, nor anything older', () => {
     const world = restarted();
     world.refuses = (_, version) => (version === 5 ? 'no' : null);

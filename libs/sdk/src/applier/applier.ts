@@ -29,14 +29,28 @@ interface Candidate {
   readonly fromFile: boolean;
 }
 
-type Job = Candidate & { readonly id: number } & (
-    | { readonly stage: 'fetching'; readonly snapshot: Snapshot }
-    | {
-        readonly stage: 'validating' | 'storing';
-        readonly content: VariantContent;
-        readonly document: JsonObject | undefined;
-      }
-  );
+interface FetchJob extends Candidate {
+  readonly id: number;
+  readonly stage: 'fetching';
+  readonly snapshot: Snapshot;
+  /** Its content was looked for and is not there. */
+  readonly missing: boolean;
+}
+
+interface ContentJob extends Candidate {
+  readonly id: number;
+  readonly stage: 'validating' | 'storing';
+  readonly content: VariantContent;
+  readonly document: JsonObject | undefined;
+}
+
+/** Where a snapshot came from. */
+interface Origin {
+  /** What it was parsed from, if that is at hand. */
+  readonly text?: string | undefined;
+  /** Read from the stream. */
+  readonly stored: boolean;
+}
 
 /** Keeps the document, not its text, which is as large again. */
 interface Running {
@@ -69,7 +83,7 @@ export class Applier {
   #restored: LastKnownGood | null = null;
   #settled = false;
   #running: Running | null = null;
-  #job: Job | null = null;
+  #job: FetchJob | ContentJob | null = null;
   #jobs = 0;
   /** The newest acceptable snapshot that waits for the job to end. */
   #next: Snapshot | null = null;
@@ -118,11 +132,13 @@ export class Applier {
       case 'restored':
         return this.#restore(input.record);
       case 'pushed':
-        return this.#offer(input.snapshot);
+        return this.#offer(input.snapshot, { text: input.text, stored: false });
       case 'named':
         return this.#name(input.point, input.hash);
       case 'read':
-        return this.#read(input.snapshot);
+        return this.#read(input);
+      case 'missing':
+        return this.#miss(input.job);
       case 'fetched':
         return this.#fetched(input);
       case 'validated':
@@ -179,8 +195,8 @@ export class Applier {
     this.#effects.push({ kind: 'read', because: 'named' });
   }
 
-  #read(snapshot: Snapshot | null): void {
-    if (snapshot !== null) this.#offer(snapshot);
+  #read({ snapshot, text }: Extract<ApplierInput, { kind: 'read' }>): void {
+    if (snapshot !== null) this.#offer(snapshot, { text, stored: true });
     if (this.#named === null || !this.behind) {
       this.#readsBehind = 0;
       return;
@@ -196,16 +212,23 @@ export class Applier {
     );
   }
 
-  #offer(snapshot: Snapshot): void {
+  #miss(jobId: number): void {
+    const job = this.#job;
+    if (job === null || job.id !== jobId || job.stage !== 'fetching') return;
+    this.#job = { ...job, missing: true };
+    this.#effects.push({ kind: 'read', because: 'missing' });
+  }
+
+  #offer(snapshot: Snapshot, origin: Origin): void {
     if (snapshot.address !== this.#env.address) {
       const message = `a snapshot of ${snapshot.address} arrived on the subject of ${this.#env.address}`;
       return this.#report('malformed-message', snapshot.hash, message);
     }
     if (this.#knows(snapshot)) return this.#see(snapshot);
-    this.#judge(snapshot);
+    this.#judge(snapshot, origin);
   }
 
-  #judge(snapshot: Snapshot): void {
+  #judge(snapshot: Snapshot, origin: Origin): void {
     const judgement = judgeSnapshot(this.#floor, snapshot, {
       installation: this.#env.installation.value,
     });
@@ -215,7 +238,7 @@ export class Applier {
       if (!this.behind) this.#runRestored();
       return;
     }
-    if (!this.#verify(snapshot)) return;
+    if (!this.#verify(snapshot, origin.text)) return;
     this.#see(snapshot);
     if (judgement.kind === 'conflict') {
       const key = this.#incident('version-conflict', snapshot, snapshot.hash);
@@ -224,7 +247,7 @@ export class Applier {
     }
     if (judgement.kind === 'refuse') return this.#refuse(snapshot, judgement.reason);
     this.#env.installation.pin(snapshot.installation);
-    this.#queue(snapshot, judgement.lowered);
+    this.#queue(snapshot, judgement.lowered, origin.stored);
   }
 
   /** Whether exactly this snapshot is being worked on, waits, or was refused. */
@@ -244,8 +267,8 @@ export class Applier {
     this.#seen = newest(this.#seen, { generation: point.generation, version: point.version });
   }
 
-  #verify(snapshot: Snapshot): boolean {
-    const hash = hashOf(snapshot, this.#env.sha256);
+  #verify(snapshot: Snapshot, text: string | undefined): boolean {
+    const hash = hashOf(snapshot, text, this.#env.sha256);
     if (hash === snapshot.hash) return true;
     const message = `snapshot ${snapshot.version} hashes to ${hash}, it claims ${snapshot.hash}; reading it again`;
     this.#report('hash-mismatch', `${snapshot.version}.${snapshot.hash}.${hash}`, message);
@@ -258,15 +281,31 @@ export class Applier {
     this.#runRestored();
   }
 
-  #queue(snapshot: Snapshot, lowered: boolean): void {
+  #queue(snapshot: Snapshot, lowered: boolean, stored: boolean): void {
     const job = this.#job;
     if (job === null) return this.#begin(snapshot, lowered);
     if (job.stage === 'fetching') {
-      if (isNewer(snapshot, job.head)) this.#begin(snapshot, lowered);
+      const newer = isNewer(snapshot, job.head);
+      if (newer || (stored && this.#givesWay(job, snapshot))) this.#begin(snapshot, lowered);
       return;
     }
     if (!isNewer(snapshot, newest(job.head, this.#next))) return;
     this.#next = snapshot;
+  }
+
+  /**
+   * What was announced but cannot be fetched gives way to what the stream holds of the same version
+   * or, once its content was found missing, of a lower one: no push holds back what was published.
+   */
+  #givesWay(job: FetchJob, stored: Snapshot): boolean {
+    const { head } = job;
+    if (isNewer(head, stored) && !job.missing) return false;
+    const announced = `snapshot ${head.version} (${head.hash}) was announced and cannot be fetched`;
+    const message = `${announced}, the stream holds ${stored.version} (${stored.hash})`;
+    this.#report('version-conflict', head.hash, message);
+    this.#seen = null;
+    this.#see(stored);
+    return true;
   }
 
   #begin(snapshot: Snapshot, lowered: boolean): void {
@@ -299,7 +338,7 @@ export class Applier {
       if (decoded.ok) return this.#validate(candidate, decoded.content, decoded.document);
     }
     const id = this.#nextJob();
-    this.#job = { ...candidate, id, stage: 'fetching', snapshot };
+    this.#job = { ...candidate, id, stage: 'fetching', snapshot, missing: false };
     const { hash, size } = variant;
     this.#effects.push({ kind: 'fetch', job: id, version: snapshot.version, hash, size });
   }
@@ -373,7 +412,7 @@ export class Applier {
   #proceed(): void {
     const next = this.#next;
     this.#next = null;
-    if (next !== null) this.#judge(next);
+    if (next !== null) this.#judge(next, { stored: false });
     if (this.#job === null && (this.#settled || this.#refused.length > 0)) this.#runRestored();
   }
 

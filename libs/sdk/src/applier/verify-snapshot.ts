@@ -1,12 +1,16 @@
-import { snapshotHash, STABLE_COHORT } from '@pawl/contracts';
+import { provesItsHash, snapshotHash, STABLE_COHORT } from '@pawl/contracts';
 import type { JsonObject, Sha256, Snapshot, SnapshotVariant } from '@pawl/contracts';
 import { messageOf } from '../errors.js';
 import { adoptInline } from './decode-content.js';
 import type { DecodedContent } from './decode-content.js';
 
-/** The hash that a snapshot should claim, or a text that no snapshot claims when it has none. */
-export function hashOf(snapshot: Snapshot, sha256: Sha256): string {
+/**
+ * The hash that a snapshot should claim, or a text that no snapshot claims when it has none. `text` is
+ * what it was parsed from, if that is at hand.
+ */
+export function hashOf(snapshot: Snapshot, text: string | undefined, sha256: Sha256): string {
   try {
+    if (text !== undefined && provesItsHash(snapshot, text, sha256)) return snapshot.hash;
     return snapshotHash(snapshot, sha256);
   } catch (thrown) {
     return `nothing (${messageOf(thrown)})`;

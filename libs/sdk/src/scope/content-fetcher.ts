@@ -16,8 +16,8 @@ interface FetcherOptions {
   readonly rng: Rng;
   readonly sha256: Sha256;
   readonly onFetched: (input: ApplierInput) => void;
-  /** A content is not there or not what it should be: there may be a newer snapshot. */
-  readonly onMissing: () => void;
+  /** A content is not there or not what it should be: the stream may hold another snapshot. */
+  readonly onMissing: (job: number) => void;
   readonly onProblem: (code: PawlErrorCode, message: string) => void;
 }
 
@@ -77,13 +77,13 @@ export class ContentFetcher {
       this.#pending = null;
       if (this.#current === effect) void this.#attempt(effect);
     });
-    if (attempt.kind === 'unusable') this.#tell(attempt.code, attempt.message);
+    if (attempt.kind === 'unusable') this.#tell(effect.job, attempt.code, attempt.message);
   }
 
-  #tell(code: PawlErrorCode, message: string): void {
+  #tell(job: number, code: PawlErrorCode, message: string): void {
     if (!this.#reported) this.#options.onProblem(code, message);
     this.#reported = true;
-    this.#options.onMissing();
+    this.#options.onMissing(job);
   }
 
   async #fetch(effect: FetchEffect): Promise<Attempt> {

@@ -64,7 +64,7 @@ export class ScopeHandle<T> implements Scope<T> {
     const before = this.current as unknown as JsonObject | undefined;
     this.current = document as unknown as DeepReadonly<T>;
     this.version = head.version;
-    this.#paths = new Map();
+    if (this.#paths.size > 0) this.#paths = new Map();
     if (this.events.has('applied')) {
       this.events.emit('applied', appliedEvent({ head, document, previous, lowered }, before));
     }

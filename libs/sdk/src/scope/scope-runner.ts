@@ -13,6 +13,7 @@ import type {
 } from '../applier/index.js';
 import type { Capabilities } from '../capabilities.js';
 import { decodePush } from '../nats/decode-message.js';
+import type { DecodedSnapshot } from '../nats/decode-message.js';
 import { asPawlError, messageOf, PawlError, shorten } from '../errors.js';
 import type { PawlErrorCode } from '../errors.js';
 import type { LastKnownGoodStore } from '../ports.js';
@@ -82,7 +83,7 @@ export class ScopeRunner {
       ...shared,
       sha256,
       onFetched: (input) => this.#dispatch(input),
-      onMissing: () => this.#reader.request(0),
+      onMissing: (job) => this.#dispatch({ kind: 'missing', job }),
     });
   }
 
@@ -171,9 +172,9 @@ export class ScopeRunner {
     if (this.#stopped) return;
     const decoded = decodePush(data);
     if (!decoded.ok) return this.#problem('malformed-message', decoded.message);
-    const { push, snapshot } = decoded.value;
+    const { push, snapshot, text } = decoded.value;
     this.#options.reports.heard();
-    if (snapshot !== undefined) return this.#dispatch({ kind: 'pushed', snapshot });
+    if (snapshot !== undefined) return this.#dispatch({ kind: 'pushed', snapshot, text });
     if (push.address !== this.#options.address.text) {
       const message = `a push for ${push.address} arrived on the subject of ${this.#options.address.text}`;
       return this.#problem('malformed-message', message);
@@ -181,10 +182,10 @@ export class ScopeRunner {
     this.#dispatch({ kind: 'named', point: push, hash: push.hash });
   }
 
-  #onRead(snapshot: Extract<ApplierInput, { kind: 'read' }>['snapshot']): boolean {
+  #onRead(found: DecodedSnapshot | null): boolean {
     this.#inRead = true;
     this.#readAgain = false;
-    this.#dispatch({ kind: 'read', snapshot });
+    this.#dispatch({ kind: 'read', snapshot: null, ...found });
     this.#inRead = false;
     return this.#readAgain || this.#applier.behind;
   }

@@ -1,8 +1,9 @@
 import type { Rng, Timer, TimerHandle } from '@pawl/kernel';
-import type { Address, Snapshot, Subjects } from '@pawl/contracts';
+import type { Address, Subjects } from '@pawl/contracts';
 import { Backoff } from '../backoff.js';
 import type { PawlErrorCode } from '../errors.js';
-import { decodeMessage } from '../nats/decode-message.js';
+import { decodeSnapshot } from '../nats/decode-message.js';
+import type { DecodedSnapshot } from '../nats/decode-message.js';
 import type { Link } from '../ports.js';
 
 interface ReaderOptions {
@@ -12,7 +13,7 @@ interface ReaderOptions {
   readonly timer: Timer;
   readonly rng: Rng;
   /** Takes what a read found; answers whether to read again, with back-off. */
-  readonly onRead: (snapshot: Snapshot | null) => boolean;
+  readonly onRead: (found: DecodedSnapshot | null) => boolean;
   readonly onProblem: (code: PawlErrorCode, message: string) => void;
 }
 
@@ -79,12 +80,12 @@ export class SnapshotReader {
     if (behind || asked) this.request(this.#backoff.nextMs());
   }
 
-  async #fetch(): Promise<Snapshot | null | 'unreachable'> {
+  async #fetch(): Promise<DecodedSnapshot | null | 'unreachable'> {
     const { link, subjects, address, onProblem } = this.#options;
     try {
       const message = await link.directGet(subjects.snapshotStream, subjects.snapshot(address));
       if (message === undefined) return null;
-      const decoded = decodeMessage('snapshot', message.data);
+      const decoded = decodeSnapshot(message.data);
       if (decoded.ok) return decoded.value;
       onProblem(
         'malformed-message',

@@ -24,7 +24,7 @@ interface RootSessionOptions {
   readonly installation: InstallationPin;
   readonly capabilities: Capabilities;
   readonly staleAfterMs: number;
-  /** Acks wait between a fifth of this and this, to travel together. */
+  /** Acks wait between two fifths of this and this, to travel together and after the fan-out. */
   readonly ackWindowMs: number;
 }
 
@@ -122,7 +122,7 @@ export class RootSession {
   #scheduleAcks(): void {
     if (this.#closed || this.#ackTimer !== null) return;
     const { rng, background } = this.#options.capabilities;
-    const delayMs = this.#options.ackWindowMs * (0.2 + 0.8 * rng.next());
+    const delayMs = this.#options.ackWindowMs * (0.4 + 0.6 * rng.next());
     this.#ackTimer = background.after(delayMs, () => {
       this.#ackTimer = null;
       this.#sendAcks();
