@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { SweepKind } from '@pawl/engine';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -68,6 +71,49 @@ async function start(log: Log, over: Partial<SweepJobsOptions> = {}): Promise<Sw
   });
   running.push(jobs);
   return jobs;
+}
+
+async function connected(): Promise<Client> {
+  const client = new Client({ connectionString: postgres.url });
+  await client.connect();
+  return client;
+}
+
+interface Gate {
+  readonly url: string;
+  letThrough(count: number): void;
+  /** Resolves when the next connection is cut off. */
+  cuts(): Promise<void>;
+  close(): void;
+}
+
+/** A way to PostgreSQL that lets so many connections through, and cuts the others off. */
+async function openGate(target: string): Promise<Gate> {
+  let left = 0;
+  let cut = (): void => undefined;
+  const { hostname, port } = new URL(target);
+  const server = createServer((incoming) => {
+    incoming.on('error', () => undefined);
+    if (left <= 0) {
+      cut();
+      return void incoming.destroy();
+    }
+    left -= 1;
+    const outgoing = connect(Number(port), hostname);
+    outgoing.on('error', () => incoming.destroy());
+    outgoing.on('close', () => incoming.destroy());
+    incoming.on('close', () => outgoing.destroy());
+    incoming.pipe(outgoing).pipe(incoming);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const url = new URL(target);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: url.href,
+    letThrough: (count) => void (left = count),
+    cuts: () => new Promise((resolve) => (cut = resolve)),
+    close: () => server.close(),
+  };
 }
 
 describe('sweep jobs on PostgreSQL', () => {
@@ -144,6 +190,37 @@ describe('sweep jobs on PostgreSQL', () => {
 });
 
 describe('sweep jobs that cannot run', () => {
+  it('reject, and the process lives, when a connection is lost while the tables are made', async () => {
+    installations += 1;
+    const [holder, watcher] = [await connected(), await connected()];
+    await holder.query('DROP SCHEMA IF EXISTS pawl_jobs CASCADE');
+    await holder.query('BEGIN; CREATE SCHEMA pawl_jobs');
+    const starting = start(new Log()).catch((error: unknown) => error);
+    const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await watcher.query(cut)).rowCount === 0);
+    expect(await starting).toBeInstanceOf(Error);
+    await holder.query('ROLLBACK');
+    await Promise.all([holder.end(), watcher.end()]);
+  });
+
+  it('reject whichever connection fails first, and sweep once none does', async () => {
+    installations += 1;
+    const gate = await openGate(postgres.url);
+    const log = new Log();
+    let refused = 0;
+    for (let jobs: SweepJobs | undefined; jobs === undefined; refused += 1) {
+      gate.letThrough(refused);
+      jobs = await start(log, { postgresUrl: gate.url }).catch(() => undefined);
+    }
+    expect(refused).toBeGreaterThan(1);
+    await gate.cuts();
+    gate.letThrough(Infinity);
+    await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) >= 1));
+    await Promise.all(running.splice(0).map((jobs) => jobs.close()));
+    gate.close();
+  });
+
   it('say that there is no Redis client', async () => {
     const starting = start(new Log(), { redisUrl: 'redis://u:hunter2@127.0.0.1:6379' });
     await expect(starting).rejects.toThrow(QueueUnavailableError);

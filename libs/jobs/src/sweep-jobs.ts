@@ -1,5 +1,6 @@
 import type { SweepKind } from '@pawl/engine';
 import { createPostgresBackend, withBackend, type Job } from 'bullmq';
+import { Client, type ClientConfig } from 'pg';
 
 /** Does a sweep; the app asks the owner of every shard. */
 export interface Sweeper {
@@ -61,6 +62,17 @@ export const CLOSE_GRACE_MS = 2_000;
 /** Finished jobs kept, for somebody who looks into the queue. */
 const KEPT = 20;
 
+/**
+ * A connection whose loss is always heard: BullMQ 6.7 has no listener on the one it migrates with, and
+ * an `error` event that nobody hears ends the process. The query under way rejects all the same.
+ */
+class HeardClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
+
 const backend = withBackend(createPostgresBackend);
 type SweepQueue = InstanceType<typeof backend.Queue>;
 
@@ -75,6 +87,9 @@ export function assertQueueAvailable(redisUrl: string | null): void {
 /**
  * Sweeps on a schedule: one queue per installation in PostgreSQL, so that every node may start this
  * and each sweep still runs once per interval. Rejects when PostgreSQL cannot be had.
+ *
+ * The worker runs only once its connection was ready: BullMQ 6.7 remembers a first connection that
+ * failed for ever, and its loop then spins on that rejection without ever leaving the event loop.
  */
 export async function startSweepJobs(options: SweepJobsOptions): Promise<SweepJobs> {
   assertQueueAvailable(options.redisUrl);
@@ -84,6 +99,7 @@ export async function startSweepJobs(options: SweepJobsOptions): Promise<SweepJo
     migrate: true,
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    Client: HeardClient,
   };
   const name = `pawl-${options.installation}-sweeps`;
   const queue = new backend.Queue(name, { connection });
@@ -104,9 +120,18 @@ export async function startSweepJobs(options: SweepJobsOptions): Promise<SweepJo
     stalledInterval: STALLED_CHECK_MS,
     maxStalledCount: 1,
     runRetryDelay: RETRY_MS,
+    autorun: false,
   });
   worker.on('error', (error) => options.observer.disturbed(error));
   worker.on('failed', (job, error) => options.observer.failed(job?.name ?? 'unknown', error));
+  try {
+    await worker.waitUntilReady();
+  } catch (error) {
+    await settledWithin(worker.close(true), CLOSE_GRACE_MS);
+    await settledWithin(queue.close(), CLOSE_GRACE_MS);
+    throw error;
+  }
+  void worker.run().catch((error: unknown) => options.observer.disturbed(error as Error));
   return {
     close: async () => {
       const closing = worker.close();
