@@ -187,6 +187,20 @@ describe('PostgreSQL down', () => {
     await newcomerRunsNewest();
   });
 
+  it('refuses reads of the truth once its fence was checked a lease ago, but never status', async () => {
+    for (const resource of ['config', 'release', 'effective', 'history']) {
+      await eventually(async () => {
+        const refused = await stack.send({ path: `/v1/${resource}/${ADDRESS}` });
+        expect(refused.status).toBe(503);
+        expect(refused.problem().code).toBe('truth-unavailable');
+      }, 30_000);
+    }
+    const shown = await Promise.all(
+      ['rollout', 'consumers'].map((each) => stack.send({ path: `/v1/${each}/${ADDRESS}` })),
+    );
+    expect(shown.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
   it('and back: the next writes succeed and arrive, in the same process', async () => {
     const { pid } = stack.controlPlane;
     await postgres.start();
@@ -195,6 +209,7 @@ describe('PostgreSQL down', () => {
     await runsNewest();
     expect(stack.controlPlane.pid).toBe(pid);
     expect((await stack.send({ path: '/readyz' })).status).toBe(200);
+    expect((await stack.send({ path: `/v1/config/${ADDRESS}` })).status).toBe(200);
   });
 });
 

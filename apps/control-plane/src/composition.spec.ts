@@ -1,3 +1,4 @@
+import { TruthUnavailableError } from '@pawl/engine';
 import { createLogger, loadSettings, readEndpoints, type Settings } from '@pawl/platform';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
@@ -123,6 +124,35 @@ describe('a control plane', () => {
     await controlPlane.stop();
     expect(rooms.log.at(-1)).toBe('metadata closed');
     expect(rooms.log).not.toContain('jobs started');
+  });
+
+  it('logs what the truth has to say about its database', async () => {
+    rooms.notes = ['it was restored'];
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    running = await compose(settings(), rooms, createLogger({ level: 'warn', destination }));
+    expect(lines.filter((line) => line.includes('it was restored'))).toHaveLength(1);
+  });
+
+  it('refuses reads, but never status, when its fences were checked a lease ago', async () => {
+    const { url } = await start({ PAWL_LEASE_TTL_MS: '500' });
+    await fetch(`${url}/v1/config/acme/shop`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '{"a":1}',
+    });
+    const statusOf = async (path: string): Promise<number> => (await fetch(url + path)).status;
+    expect(await statusOf('/v1/config/acme/shop')).toBe(200);
+    rooms.truth.beforeFences = () => Promise.reject(new TruthUnavailableError('down'));
+    // Before the default lease would be over: it is this one's that counts.
+    await vi.waitFor(async () => expect(await statusOf('/v1/config/acme/shop')).toBe(503), 4_000);
+    const refused = await fetch(`${url}/v1/effective/acme/shop`);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(await refused.json()).toMatchObject({ code: 'truth-unavailable' });
+    expect(await statusOf('/v1/rollout/acme/shop')).toBe(200);
+    expect(await statusOf('/v1/consumers/acme/shop')).toBe(200);
+    rooms.truth.beforeFences = () => Promise.resolve();
+    expect(await statusOf('/v1/config/acme/shop')).toBe(200);
   });
 
   it('is not ready while NATS is away, and still starts and writes', async () => {

@@ -157,10 +157,12 @@ class Composition {
           shards,
           nodeId,
           leaseTtlMs,
+          scheduler: machineScheduler,
           // The error carries the whole client, which nobody wants to read.
           onIdleError: ({ message }) => this.#logger.warn({ error: message }, 'PostgreSQL hung up'),
         });
         this.#stack.push('truth', () => opened.close());
+        for (const note of opened.notes) this.#logger.warn(note);
         return opened;
       } catch (error) {
         if (!(error instanceof TruthUnavailableError)) throw error;
@@ -180,6 +182,7 @@ class Composition {
       servers: this.#urls.nats,
       installation: installation.name,
       installationId: installation.id,
+      ...(this.settings.adoptStreams === null ? {} : { adoptStreams: this.settings.adoptStreams }),
       logger: this.#logger,
       clock: machineClock,
     });
@@ -191,10 +194,12 @@ class Composition {
   /** Streams are made when NATS answers: a start never waits for it. */
   #prepareStreams({ publisher }: Distribution): void {
     let stopped = false;
+    let said = '';
     const attempt = (): void => {
       publisher.prepare().catch((error: unknown) => {
         if (stopped) return;
-        this.#logger.warn({ err: error }, 'streams are not ready yet');
+        if (said !== String(error)) this.#logger.warn({ err: error }, 'streams are not ready yet');
+        said = String(error);
         machineTimer.after(PREPARE_RETRY_MS, () => stopped || attempt());
       });
     };
@@ -227,6 +232,7 @@ class Composition {
       settings: {
         ...DEFAULT_ENGINE_SETTINGS,
         propagationBoundMs: this.settings.propagationBoundMs,
+        leaseTtlMs: this.settings.leaseTtlMs,
       },
     });
   }
@@ -238,7 +244,7 @@ class Composition {
     readonly engine: Engine;
     readonly metadata: OpenedMetadata;
   }): Promise<NestFastifyApplication> {
-    const { engine, ownership } = parts;
+    const { engine, ownership, distribution } = parts;
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
     const dropped = new DroppedMessages({
       logger: this.#logger,
@@ -251,7 +257,7 @@ class Composition {
         fleetStatus: () => engine.fleet(),
         readiness: readinessChecks({
           truth: parts.opened.truth,
-          publisher: parts.distribution.publisher,
+          distribution,
           metadata: parts.metadata,
           ownership,
           engineStatus,
@@ -277,6 +283,7 @@ class Composition {
         servers: this.#urls.nats,
         installation: this.settings.installation,
         dropped,
+        foreign: () => distribution.foreign,
         logger: this.#logger,
       }),
     });

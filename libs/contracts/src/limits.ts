@@ -12,6 +12,8 @@ export const LIMITS = {
   requestBytes: 2 * 1024 * 1024,
   /** A content up to this travels inside its snapshot. */
   inlineBytes: 8 * 1024,
+  /** A heartbeat or an ack as sent; a larger one is dropped. Below a NATS server's default of 1 MiB. */
+  trafficBytes: 512 * 1024,
   /** Problems list at most this many errors. */
   errors: 100,
   labels: 16,

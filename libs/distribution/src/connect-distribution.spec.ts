@@ -28,6 +28,7 @@ async function open(options: Partial<DistributionOptions> = {}): Promise<Snapsho
   distribution = await connectDistribution({
     servers: server.url,
     installation: 'main',
+    installationId: 'one',
     ...options,
   });
   return distribution.publisher;
@@ -147,7 +148,7 @@ describe('connectDistribution', () => {
     const url = (password: string): string =>
       guarded.url.replace('nats://', `nats://pawl:${password}@`);
     try {
-      const options = { installation: 'main', logger };
+      const options = { installation: 'main', installationId: 'one', logger };
       const refused = await connectDistribution({ ...options, servers: url('wrong') });
       expect(refused.connection).toBeUndefined();
       await refused.close();
@@ -162,11 +163,12 @@ describe('connectDistribution', () => {
   });
 
   it.each(['', 'http://host', 'nats://', 'nats://host/path'])('refuses "%s"', async (servers) => {
-    await expect(connectDistribution({ servers, installation: 'main' })).rejects.toThrow(TypeError);
+    const options = { servers, installation: 'main', installationId: 'one' };
+    await expect(connectDistribution(options)).rejects.toThrow(TypeError);
   });
 
   it('refuses a malformed installation name', async () => {
-    const options = { servers: server.url, installation: 'no.dots' };
+    const options = { servers: server.url, installation: 'no.dots', installationId: 'one' };
     await expect(connectDistribution(options)).rejects.toThrow(TypeError);
   });
 });

@@ -15,11 +15,13 @@ export interface DistributionOptions {
   readonly servers: string | readonly string[];
   /** The installation's name: part of subjects and streams. */
   readonly installation: string;
+  /** The installation's random id: streams and snapshots of other installations are left alone. */
+  readonly installationId: string;
   /**
-   * The installation's random id, when it is known already: snapshots of other installations are
-   * then not read. Publishing goes by the installation that the snapshot itself names.
+   * `<name>/<id>` of an installation that is gone for good: when the streams are its, they are emptied
+   * and taken over.
    */
-  readonly installationId?: string;
+  readonly adoptStreams?: string;
   readonly storage?: StorageLimits;
   /** Deadline of one request to JetStream; default 3,000. */
   readonly requestTimeoutMs?: number;
@@ -31,6 +33,10 @@ export interface Distribution {
   /** The connection while NATS answers. */
   readonly connection: NatsConnection | undefined;
   readonly publisher: SnapshotPublisher;
+  /** Why nothing can be published now, for operators; `null` while it can. */
+  readonly problem: string | null;
+  /** Whether the streams are known to be another installation's: so are then the consumers. */
+  readonly foreign: boolean;
   readonly commands: OwnerCommandClient;
   /** Flushes and closes; resolves within three seconds whatever is down. */
   readonly close: () => Promise<void>;
@@ -44,7 +50,7 @@ const REQUEST_TIMEOUT_MS = 3_000;
  * for a malformed installation name or server list.
  */
 export async function connectDistribution(options: DistributionOptions): Promise<Distribution> {
-  const { installation, installationId, logger = SILENT, clock = systemClock } = options;
+  const { installation, adoptStreams, logger = SILENT, clock = systemClock } = options;
   const subjects = subjectsOf(installation);
   const link = await NatsLink.open({
     servers: options.servers,
@@ -54,7 +60,8 @@ export async function connectDistribution(options: DistributionOptions): Promise
   const publisher = new JetStreamSnapshotPublisher({
     link,
     subjects,
-    ...(installationId === undefined ? {} : { installation: `${installation}/${installationId}` }),
+    installation: `${installation}/${options.installationId}`,
+    ...(adoptStreams === undefined ? {} : { adopt: adoptStreams }),
     storage: options.storage ?? {},
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     clock,
@@ -65,6 +72,12 @@ export async function connectDistribution(options: DistributionOptions): Promise
       return link.connection;
     },
     publisher,
+    get problem() {
+      return publisher.problem;
+    },
+    get foreign() {
+      return publisher.foreign;
+    },
     commands: new OwnerCommandClient(link, subjects),
     close: () => {
       publisher.close();

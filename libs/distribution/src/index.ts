@@ -6,7 +6,7 @@ export { ownerCommandReplySchema, ownerCommandSchema } from './commands/owner-co
 export type { OwnerCommand, OwnerCommandReply } from './commands/owner-command.message.js';
 export type { DistributionLogger } from './connection/logger.js';
 export type { StorageLimits } from './publication/stream-config.js';
-export { StreamSetupError } from './publication/stream-keeper.js';
+export { StreamSetupError } from './publication/stream-setup-error.js';
 export { CONSUMER_TRAFFIC, OWNER_COMMANDS } from './traffic/consumer-traffic.js';
 export type { ConsumerTraffic, OwnerCommands } from './traffic/consumer-traffic.js';
 export {

@@ -18,6 +18,7 @@ import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease, releaseView } from './release/change-release.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
+import { FenceChecks } from './sharding/fence-checks.js';
 import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
 import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
@@ -51,10 +52,12 @@ export function createEngine(context: EngineContext): Engine {
   const watchers = new RolloutWatchers();
   const publication = new Publication(context);
   const shards = new ShardRegistry(context, publication, watchers);
-  const commands = new CommandRunner(context, shards);
+  const fences = new FenceChecks(context, shards);
+  const commands = new CommandRunner(context, shards, fences);
   const saver = new StatusSaver(context, shards);
   publication.start(shards);
   saver.start();
+  fences.start();
   context.publisher.onRestored(() => {
     void shards.reconcileAll().catch((error: unknown) => {
       context.log.error('reconciling after a reconnect failed', { error: String(error) });
@@ -62,7 +65,7 @@ export function createEngine(context: EngineContext): Engine {
   });
   const ticker = startTicker(context, watchers);
   return {
-    use: useCases(context, { publication, shards, commands, watchers }),
+    use: useCases(context, { publication, shards, fences, commands, watchers }),
     host: shards,
     sweep: async (number, token, kind) => {
       const shard = shards.served().find((one) => one.shard === number && one.token === token);
@@ -80,6 +83,7 @@ export function createEngine(context: EngineContext): Engine {
     fleet: () => fleetStatus(context, shards.served()),
     stop: async () => {
       ticker.stop();
+      fences.stop();
       await publication.stop();
       await saver.stop();
     },
@@ -89,12 +93,13 @@ export function createEngine(context: EngineContext): Engine {
 interface Parts {
   readonly publication: Publication;
   readonly shards: ShardRegistry;
+  readonly fences: FenceChecks;
   readonly commands: CommandRunner;
   readonly watchers: RolloutWatchers;
 }
 
 function useCases(context: EngineContext, parts: Parts): ConfigEngine {
-  const { publication, shards, commands, watchers } = parts;
+  const { publication, shards, fences, commands, watchers } = parts;
   const put = new PutDefinition(context, commands, publication);
   const releases = new ChangeRelease(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
@@ -112,12 +117,17 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     patchConfig: (options, kind, value) => patchConfig(context, put, options, { kind, value }),
     putSchema: (options, schema) => putSchema(context, put, options, schema),
     deleteSchema: (options) => deleteSchema(context, put, options),
-    getConfig: (address, version) => reads.config(address, version),
-    getSchema: (address, version) => reads.schema(address, version),
+    getConfig: (address, version) =>
+      fences.read(address.root, () => reads.config(address, version)),
+    getSchema: (address, version) =>
+      fences.read(address.root, () => reads.schema(address, version)),
     release: (address, request, command) => releases.run(address, request, command),
-    getRelease: async (address) =>
-      withNode(address, (node) => releaseView(node.address, node.release)),
-    getEffective: async (address, query) => readEffective(shards, address, query.explain),
+    getRelease: (address) =>
+      fences.read(address.root, () =>
+        withNode(address, (node) => releaseView(node.address, node.release)),
+      ),
+    getEffective: (address, query) =>
+      fences.read(address.root, () => readEffective(shards, address, query.explain)),
     getRollout: async (address) =>
       withNode(address, (node, consumers) => rolloutView(node, consumers)),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
@@ -128,18 +138,18 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
       const wanted = views.value.filter((view) => state === undefined || view.state === state);
       return done(pageOf(wanted, query, (view: ConsumerView) => sortKey(view)));
     },
-    listHistory: (address, query) => reads.history(address, query),
+    listHistory: (address, query) => fences.read(address.root, () => reads.history(address, query)),
     listAudit: (query) => reads.audit(query),
-    diff: (address, from, to) => reads.diff(address, from, to),
-    preview: async (address, request) => {
-      try {
-        return await previewChange(context, shards, address, request);
-      } catch (error) {
-        if (error instanceof ValidationOverloadedError) return tooMuchValidation();
-        throw error;
-      }
-    },
-    listScopes: async (query) => listScopes(shards, query),
+    diff: (address, from, to) => fences.read(address.root, () => reads.diff(address, from, to)),
+    preview: (address, request) =>
+      fences.read(address.root, () =>
+        previewChange(context, shards, address, request).catch((error: unknown) => {
+          if (error instanceof ValidationOverloadedError) return tooMuchValidation();
+          throw error;
+        }),
+      ),
+    listScopes: async (query) =>
+      (await fences.unsure(shards.served())) ?? listScopes(shards, query),
     cluster: async () => done(await clusterView(context, shards)),
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
@@ -184,7 +194,13 @@ function pageOf<T>(items: readonly T[], query: PageQuery, key: (item: T) => stri
 
 async function clusterView(context: EngineContext, shards: ShardRegistry): Promise<ClusterView> {
   const status = await context.ownership.status();
-  const served = new Set(shards.served().map((shard) => shard.shard));
+  const served = new Map(shards.served().map((shard) => [shard.shard, shard]));
+  const checkedAt = (shard: number): string | null => {
+    const own = served.get(shard);
+    if (own === undefined) return null;
+    const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
+    return context.formatTime(context.clock.wallMs() - ageMs);
+  };
   return {
     installation: installationText(context.installation),
     nodes: [...status.nodes],
@@ -194,6 +210,7 @@ async function clusterView(context: EngineContext, shards: ShardRegistry): Promi
       owner,
       fencingToken: token === null ? null : String(token),
       serving: served.has(shard),
+      fenceCheckedAt: checkedAt(shard),
     })),
   };
 }

@@ -60,6 +60,8 @@ export interface EngineSettings {
   readonly propagationBoundMs: number;
   /** Snapshots published at the same time. */
   readonly publishConcurrency: number;
+  /** Of the node's lease: a fence checked longer ago is checked before memory is read, milliseconds. */
+  readonly leaseTtlMs: number;
 }
 
 export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
@@ -69,6 +71,7 @@ export const DEFAULT_ENGINE_SETTINGS: EngineSettings = {
   maxIncarnations: 100_000,
   propagationBoundMs: 10_000,
   publishConcurrency: 32,
+  leaseTtlMs: 5_000,
 };
 
 /** `<name>/<id>`, what snapshots and heartbeats carry. */

@@ -51,6 +51,34 @@ describe('opening', () => {
     await Promise.all(nodes.map((node) => node.close()));
   });
 
+  it('says when another server raised the fences before, until they are raised here', async () => {
+    const url = await server.createDatabase();
+    const first = await open(url);
+    expect(first.notes).toEqual([]);
+    for (const shard of [1, 2]) await first.truth.raiseFence(fenceOf(shard, 10), 'node-1');
+    const here = await first.truth.readFences([1]);
+    expect(here.server).toMatch(/^\d+$/);
+    await first.close();
+    await administrate(url, 'UPDATE shard_fence SET system_identifier = 77');
+
+    const moved = await open(url);
+    expect(moved.notes).toHaveLength(1);
+    expect(moved.notes[0]).toContain(`(system identifier 77, now ${here.server})`);
+    expect(await moved.truth.readFences([1, 2])).toEqual({
+      server: here.server,
+      tokens: new Map([
+        [1, 10n],
+        [2, 10n],
+      ]),
+    });
+    for (const shard of [1, 2]) await moved.truth.raiseFence(fenceOf(shard, 11), 'node-1');
+    await moved.close();
+
+    const settled = await open(url);
+    expect(settled.notes).toEqual([]);
+    await settled.close();
+  });
+
   it('leaves tables that are what the entities say', async () => {
     const opened = await open(await server.createDatabase());
     const { upQueries } = await opened.dataSource.driver.createSchemaBuilder().log();

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { TruthUnavailableError } from '@pawl/engine';
 import type { StatusStore, TruthStore } from '@pawl/engine';
+import type { Scheduler } from '@pawl/kernel';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from './data-source.js';
 import { prepareDatabase } from './prepare-database.js';
 import { FencedStatements } from './sessions/fenced-statements.js';
 import { TruthSessions } from './sessions/truth-sessions.js';
 import { PostgresStatusStore } from './status/postgres-status.store.js';
+import { FORMER_SERVER } from './truth/queries.js';
 import { PostgresTruthStore } from './truth/postgres-truth.store.js';
 
 export interface OpenTruthOptions {
@@ -26,6 +29,8 @@ export interface OpenTruthOptions {
    * milliseconds, a fifth of the lease unless told, at most two fifths.
    */
   readonly takeoverGraceMs?: number;
+  /** Gives others a turn while long texts are parsed; the event loop's next turn unless told. */
+  readonly scheduler?: Scheduler;
   /** A pooled connection that nobody was using broke; it is replaced when needed. */
   readonly onIdleError?: (error: Error) => void;
 }
@@ -34,6 +39,8 @@ export interface OpenedTruth {
   readonly truth: TruthStore;
   readonly status: StatusStore;
   readonly dataSource: DataSource;
+  /** What an operator should know of this database; sentences for the log. */
+  readonly notes: readonly string[];
   /** Waits for statements under way and closes every connection; may be called again. */
   readonly close: () => Promise<void>;
 }
@@ -61,16 +68,46 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
   });
   await connect(dataSource);
   const sessions = new TruthSessions(poolOf(dataSource), applicationName);
+  const notes = await notesOn(sessions).catch(async (error: unknown) => {
+    await dataSource.destroy();
+    throw error;
+  });
   const statements = new FencedStatements(sessions, installation);
   const graceMs = Math.min(Math.max(1, options.takeoverGraceMs ?? ofLease(0.2)), ofLease(0.4));
   return {
-    truth: new PostgresTruthStore(statements, installation, graceMs),
+    truth: new PostgresTruthStore(statements, installation, {
+      takeoverGraceMs: graceMs,
+      fenceTimeoutMs: ofLease(1 / 3),
+      scheduler: options.scheduler ?? EVENT_LOOP,
+    }),
     status: new PostgresStatusStore(statements),
     dataSource,
+    notes,
     close: async () => {
       if (dataSource.isInitialized) await dataSource.destroy();
     },
   };
+}
+
+const EVENT_LOOP: Scheduler = { yield: () => setImmediate() };
+
+/**
+ * A physical copy keeps the system identifier, so another one means a dump that was restored, an
+ * upgrade, or a wrong address. All but the last are legitimate, and this cannot tell them apart; the
+ * fences and the installation's id are in the dump, and claiming raises the fences here.
+ */
+async function notesOn(sessions: TruthSessions): Promise<string[]> {
+  const answer = await sessions.read<{ former: string; server: string }>({
+    text: FORMER_SERVER,
+    values: [],
+  });
+  const [moved] = answer.kind === 'rows' ? answer.rows : [];
+  if (moved === undefined) return [];
+  return [
+    `the database was last served by another PostgreSQL server (system identifier ${moved.former}, ` +
+      `now ${moved.server}): it was restored, upgraded or moved, or PAWL_POSTGRES_URL names the ` +
+      'wrong one; it is the truth from here on, so make sure that nothing writes to the former one',
+  ];
 }
 
 async function connect(dataSource: DataSource): Promise<void> {

@@ -1,10 +1,11 @@
-import type { EngineStatus, ShardOwnership, SnapshotPublisher, TruthStore } from '@pawl/engine';
+import type { Distribution } from '@pawl/distribution';
+import type { EngineStatus, ShardOwnership, TruthStore } from '@pawl/engine';
 import type { ReadinessCheck } from '@pawl/platform';
 
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
-  readonly publisher: Pick<SnapshotPublisher, 'healthy'>;
+  readonly distribution: Pick<Distribution, 'problem'>;
   readonly metadata: { healthy(): Promise<boolean> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
@@ -12,7 +13,7 @@ export function readinessChecks(parts: {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
-    { name: 'nats', check: async () => says(parts.publisher.healthy()) },
+    { name: 'nats', check: async () => parts.distribution.problem },
     { name: 'metadata', check: async () => says(await parts.metadata.healthy()) },
     { name: 'shards', check: async () => judgeShards(parts.ownership, parts.engineStatus()) },
   ];

@@ -190,7 +190,15 @@ export class FakeConfigEngine implements ConfigEngine {
       installation: 'main/1',
       nodes: [{ id: 'node-1', state: 'ready' }],
       quorum: { members: ['node-1'], leader: 'node-1', term: 1, revision: 7 },
-      shards: [{ shard: 0, owner: 'node-1', fencingToken: '281474976710657', serving: true }],
+      shards: [
+        {
+          shard: 0,
+          owner: 'node-1',
+          fencingToken: '281474976710657',
+          serving: true,
+          fenceCheckedAt: '2026-01-02T03:04:05.678Z',
+        },
+      ],
     });
   }
 

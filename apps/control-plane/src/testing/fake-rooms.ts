@@ -56,6 +56,8 @@ export class FakeRooms implements Rooms {
   readonly truth = new FakeTruthStore(INSTALLATION);
   readonly publisher = new FakeSnapshotPublisher(machineClock);
   jobs: SweepJobsOptions | undefined;
+  /** What the truth has to say when it is opened. */
+  notes: readonly string[] = [];
   /** Thrown by the room of that name when it is opened. */
   readonly failures = new Map<keyof Rooms, Error>();
 
@@ -73,6 +75,7 @@ export class FakeRooms implements Rooms {
     const opened = {
       truth: this.truth,
       status: new FakeStatusStore(SHARDS),
+      notes: this.notes,
       close: async () => void this.log.push('truth closed'),
     };
     return opened as unknown as Awaited<ReturnType<Rooms['openTruth']>>;
@@ -80,9 +83,14 @@ export class FakeRooms implements Rooms {
 
   async connectDistribution(): ReturnType<Rooms['connectDistribution']> {
     this.#open('connectDistribution', 'distribution opened');
+    const { publisher } = this;
     const distribution = {
       connection: undefined,
-      publisher: this.publisher,
+      publisher,
+      get problem() {
+        return publisher.healthy() ? null : 'does not answer';
+      },
+      foreign: false,
       commands: { send: async () => ({ format: 1, ok: true, removed: 2 }) },
       close: async () => void this.log.push('distribution closed'),
     };

@@ -317,6 +317,8 @@ export const clusterSchema = {
           owner: { type: ['string', 'null'] },
           fencingToken: { type: ['string', 'null'] },
           serving: { type: 'boolean' },
+          /** When PostgreSQL last confirmed the fence of a shard that this node serves. */
+          fenceCheckedAt: { ...part.timestamp, type: ['string', 'null'] },
         },
       },
     },

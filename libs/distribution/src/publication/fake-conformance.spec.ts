@@ -7,6 +7,7 @@ describeSnapshotPublisher('the fake of the engine’s tests', async () => {
   const publisher = new FakeSnapshotPublisher(new ManualTime(1_000));
   return {
     publisher,
+    installation: 'main/one',
     other: publisher,
     readContent: async (root, hash) => publisher.contents.get(`${root}/${hash}`),
     nextPush: async () => ({

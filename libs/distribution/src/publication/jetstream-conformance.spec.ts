@@ -27,13 +27,15 @@ afterAll(async () => {
 async function makeSubject(): Promise<PublisherSubject> {
   const installation = `conformance-${(installations += 1)}`;
   const subjects = subjectsOf(installation);
-  const open = () => connectDistribution({ servers: server.url, installation });
+  const open = () =>
+    connectDistribution({ servers: server.url, installation, installationId: 'one' });
   const [one, two] = [await open(), await open()];
   await one.publisher.prepare();
   await two.publisher.prepare();
   const manager = await jetstreamManager(bare);
   return {
     publisher: one.publisher,
+    installation: `${installation}/one`,
     other: two.publisher,
     readContent: async (root, hash) => {
       const last_by_subj = subjects.content(root, hash);

@@ -12,8 +12,9 @@ import type { Distribution, DistributionOptions } from '../connect-distribution.
 import { NatsTestServer } from '../testing/nats-test-server.js';
 import { recordingLogger, signal } from '../testing/recording.js';
 import { sampleSnapshot } from '../testing/sample-snapshot.js';
+import type { SampleSnapshot } from '../testing/sample-snapshot.js';
 import { decodeContent } from './content-codec.js';
-import { StreamSetupError } from './stream-keeper.js';
+import { StreamSetupError } from './stream-setup-error.js';
 
 const PROD = address('acme/prod');
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -42,7 +43,12 @@ afterEach(async () => {
 });
 
 async function distribution(options: Partial<DistributionOptions> = {}): Promise<Distribution> {
-  const made = await connectDistribution({ servers: server.url, installation, ...options });
+  const made = await connectDistribution({
+    servers: server.url,
+    installation,
+    installationId: 'one',
+    ...options,
+  });
   open.push(made);
   return made;
 }
@@ -52,6 +58,10 @@ async function prepared(options: Partial<DistributionOptions> = {}) {
   await made.publisher.prepare();
   return made.publisher;
 }
+
+/** A snapshot of our own, unless the options say otherwise. */
+const sample = (options: SampleSnapshot = {}) =>
+  sampleSnapshot({ installation: `${installation}/one`, ...options });
 
 const subjects = () => subjectsOf(installation);
 
@@ -141,7 +151,7 @@ describe('snapshots on JetStream', () => {
   it('are one message per address however often it changes', async () => {
     const publisher = await prepared();
     for (let version = 1; version <= 5; version += 1) {
-      await publisher.publish(PROD, sampleSnapshot({ version }));
+      await publisher.publish(PROD, sample({ version }));
     }
     const info = await manager.streams.info(subjects().snapshotStream);
     expect(info.state.messages).toBe(1);
@@ -150,10 +160,10 @@ describe('snapshots on JetStream', () => {
   it.each([
     ['bytes that are no JSON', () => new Uint8Array([0xff, 0x00])],
     ['JSON that is no snapshot', () => '{"format":1}'],
-    ['the snapshot of another address', () => sampleSnapshot({ at: 'acme', version: 9 })],
+    ['the snapshot of another address', () => sample({ at: 'acme', version: 9 })],
     [
       'the snapshot of another installation',
-      () => sampleSnapshot({ installation: 'main/two', version: 9 }),
+      () => sample({ installation: 'main/two', version: 9 }),
     ],
   ])('take the place of %s', async (_, garbage) => {
     const logger = recordingLogger();
@@ -164,28 +174,21 @@ describe('snapshots on JetStream', () => {
       subjects().snapshot(PROD),
       isPayload ? bytes : JSON.stringify(bytes),
     );
-    expect(await publisher.publish(PROD, sampleSnapshot())).toEqual({ kind: 'stored' });
-    expect(await publisher.read(PROD)).toEqual(sampleSnapshot());
+    expect(await publisher.publish(PROD, sample())).toEqual({ kind: 'stored' });
+    expect(await publisher.read(PROD)).toEqual(sample());
     expect(logger.lines.join('\n')).toContain('it will be overwritten');
-  });
-
-  it('of another installation are not read once our own id is known', async () => {
-    const theirs = sampleSnapshot({ installation: `${installation}/two` });
-    await (await prepared()).publish(PROD, theirs);
-    expect(await (await prepared({ installationId: 'one' })).read(PROD)).toBeUndefined();
-    expect(await (await prepared({ installationId: 'two' })).read(PROD)).toEqual(theirs);
   });
 
   it('are not overwritten by knowledge of a stream that was deleted and made anew', async () => {
     const [former, present] = [await prepared(), await prepared()];
-    await former.publish(PROD, sampleSnapshot({ version: 1 }));
+    await former.publish(PROD, sample({ version: 1 }));
     await manager.streams.delete(subjects().snapshotStream);
     await present.prepare();
-    const newer = sampleSnapshot({ version: 5 });
+    const newer = sample({ version: 5 });
     expect(await present.publish(PROD, newer)).toEqual({ kind: 'stored' });
     const info = await manager.streams.info(subjects().snapshotStream);
     expect(info.state.last_seq).toBe(1);
-    const outcome = await former.publish(PROD, sampleSnapshot({ version: 2 }));
+    const outcome = await former.publish(PROD, sample({ version: 2 }));
     expect(outcome).toEqual({ kind: 'conflict', held: newer });
   });
 });
@@ -193,7 +196,7 @@ describe('snapshots on JetStream', () => {
 describe('the streams', () => {
   it('are made anew when they are deleted, and that is told', async () => {
     const publisher = await prepared();
-    await publisher.publish(PROD, sampleSnapshot());
+    await publisher.publish(PROD, sample());
     const text = '{"gone":true}';
     await publisher.storeContent('acme', sha256(text), text);
     const restored = signal();
@@ -205,7 +208,7 @@ describe('the streams', () => {
     expect(await publisher.read(PROD)).toBeUndefined();
     await publisher.storeContent('acme', sha256(text), text);
     expect(await readContent(sha256(text))).toBe(text);
-    expect(await publisher.publish(PROD, sampleSnapshot())).toEqual({ kind: 'stored' });
+    expect(await publisher.publish(PROD, sample())).toEqual({ kind: 'stored' });
   });
 
   it('are made anew whole although the server takes its time to delete much', async () => {
@@ -233,11 +236,11 @@ describe('the streams', () => {
     const text = '{"gone":true}';
     await manager.streams.delete(subjects().contentStream);
     await manager.streams.delete(subjects().snapshotStream);
-    const publishing = publisher.publish(PROD, sampleSnapshot());
+    const publishing = publisher.publish(PROD, sample());
     await publisher.storeContent('acme', sha256(text), text);
     expect(await publishing).toEqual({ kind: 'stored' });
     expect(await readContent(sha256(text))).toBe(text);
-    expect(await publisher.read(PROD)).toEqual(sampleSnapshot());
+    expect(await publisher.read(PROD)).toEqual(sample());
   });
 
   it('with other settings are set right', async () => {

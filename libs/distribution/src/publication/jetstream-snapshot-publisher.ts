@@ -1,4 +1,4 @@
-import { pushOf } from '@pawl/contracts';
+import { pushText, snapshotText } from '@pawl/contracts';
 import type { Address, Snapshot, Subjects } from '@pawl/contracts';
 import type { PublishOutcome, SnapshotPublisher } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
@@ -16,8 +16,10 @@ import { StreamKeeper } from './stream-keeper.js';
 export interface JetStreamSnapshotPublisherOptions {
   readonly link: NatsLink;
   readonly subjects: Subjects;
-  /** `<name>/<id>`: snapshots of another installation are neither read nor respected. */
-  readonly installation?: string;
+  /** `<name>/<id>`: streams and snapshots of another installation are neither read nor respected. */
+  readonly installation: string;
+  /** `<name>/<id>` of an installation that is gone for good: its streams are emptied and taken. */
+  readonly adopt?: string;
   readonly storage: StorageLimits;
   /** Deadline of one request to JetStream. */
   readonly requestTimeoutMs: number;
@@ -36,14 +38,14 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
   readonly #snapshots: SnapshotStore;
 
   constructor(private readonly options: JetStreamSnapshotPublisherOptions) {
-    const { link, subjects, clock, logger } = options;
+    const { link, subjects, installation, adopt, clock, logger } = options;
     const access = new JetStreamAccess(link, options.requestTimeoutMs);
-    const wanted = wantedStreams(subjects, options.storage);
-    this.#keeper = new StreamKeeper({ link, access, wanted, logger });
+    const wanted = wantedStreams(subjects, installation, options.storage);
+    this.#keeper = new StreamKeeper({ link, access, wanted, installation, adopt, logger });
     const common = { access, keeper: this.#keeper, subjects, clock, logger };
     this.#contents = new ContentStore(common);
     this.#collector = new ContentCollector({ ...common, contents: this.#contents });
-    this.#snapshots = new SnapshotStore(common);
+    this.#snapshots = new SnapshotStore({ ...common, installation });
   }
 
   /** Also throws `StreamSetupError` when the streams cannot be as they must. */
@@ -56,27 +58,38 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
     return this.#keeper.ready;
   }
 
+  /** Why nothing can be published now, for operators; `null` while healthy. */
+  get problem(): string | null {
+    if (this.#keeper.ready) return null;
+    return this.#keeper.problem?.message ?? 'does not answer';
+  }
+
+  /** Whether the streams are known to be another installation's. */
+  get foreign(): boolean {
+    return this.#keeper.foreign;
+  }
+
   storeContent(root: string, hash: string, text: string): Promise<void> {
     return this.#contents.store(root, hash, text);
   }
 
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
-    return this.#snapshots.publish(address, snapshot, JSON.stringify(snapshot));
+    return this.#snapshots.publish(address, snapshot, snapshotText(snapshot));
   }
 
   /** Carries the snapshot itself when it is all that a consumer needs. Lost while NATS is down. */
   push(address: Address, snapshot: Snapshot): void {
-    const message = pushOf(snapshot);
+    const message = pushText(snapshot, snapshotText(snapshot));
     const subject = this.options.subjects.push(address);
     try {
-      this.options.link.connection?.publish(subject, JSON.stringify(message));
+      this.options.link.connection?.publish(subject, message);
     } catch (error) {
       this.options.logger.warn({ subject, error: describeError(error) }, 'a push was not sent');
     }
   }
 
   read(address: Address): Promise<Snapshot | undefined> {
-    return this.#snapshots.read(address, this.options.installation);
+    return this.#snapshots.read(address);
   }
 
   remove(address: Address): Promise<void> {

@@ -15,6 +15,8 @@ interface SnapshotStoreOptions {
   readonly access: JetStreamAccess;
   readonly keeper: StreamKeeper;
   readonly subjects: Subjects;
+  /** `<name>/<id>`: what is not of it may be overwritten. */
+  readonly installation: string;
   readonly logger: DistributionLogger;
 }
 
@@ -39,7 +41,7 @@ export class SnapshotStore {
     const stream = this.options.subjects.snapshotStream;
     return this.options.keeper.run(`publishing ${subject}`, async () => {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        const held = await this.#held(address, snapshot.installation);
+        const held = await this.#held(address);
         if (held.snapshot !== undefined && !isHigher(snapshot, held.snapshot)) {
           return isSame(snapshot, held.snapshot)
             ? { kind: 'same' }
@@ -52,12 +54,10 @@ export class SnapshotStore {
     });
   }
 
-  /** See `SnapshotPublisher.read`; of `installation` only, when it is known. */
-  async read(address: Address, installation: string | undefined): Promise<Snapshot | undefined> {
+  /** See `SnapshotPublisher.read`. */
+  async read(address: Address): Promise<Snapshot | undefined> {
     const subject = this.options.subjects.snapshot(address);
-    const held = await this.options.keeper.run(`reading ${subject}`, () =>
-      this.#held(address, installation),
-    );
+    const held = await this.options.keeper.run(`reading ${subject}`, () => this.#held(address));
     return held.snapshot;
   }
 
@@ -70,31 +70,34 @@ export class SnapshotStore {
     );
   }
 
-  async #held(address: Address, installation: string | undefined): Promise<Held> {
-    const { access, subjects, logger } = this.options;
+  /**
+   * A snapshot of another installation may mean that the streams were taken from us a moment ago:
+   * the server's word on it may still be under way.
+   */
+  async #held(address: Address): Promise<Held> {
+    const { access, keeper, subjects, installation, logger } = this.options;
     const subject = subjects.snapshot(address);
     const message = await access.newest(subjects.snapshotStream, subject);
     if (message === undefined) return { sequence: 0, snapshot: undefined };
-    const parsed = parseSnapshot(message, address, installation);
-    if (typeof parsed !== 'string') return { sequence: message.sequence, snapshot: parsed };
-    logger.warn({ subject, reason: parsed }, 'not a snapshot of ours; it will be overwritten');
+    const parsed = parseSnapshot(message, address);
+    let reason = typeof parsed === 'string' ? parsed : undefined;
+    if (typeof parsed !== 'string') {
+      if (parsed.installation === installation)
+        return { sequence: message.sequence, snapshot: parsed };
+      await keeper.ensure();
+      reason = `it belongs to installation ${parsed.installation}`;
+    }
+    logger.warn({ subject, reason }, 'not a snapshot of ours; it will be overwritten');
     return { sequence: message.sequence, snapshot: undefined };
   }
 }
 
 /** The snapshot, or what is wrong with it. */
-function parseSnapshot(
-  message: StoredMessage,
-  address: Address,
-  installation: string | undefined,
-): Snapshot | string {
+function parseSnapshot(message: StoredMessage, address: Address): Snapshot | string {
   const parsed = parseMessage('snapshot', parseJsonOrUndefined(message.data));
   if (!parsed.ok) return parsed.message;
   const snapshot = parsed.value;
   if (snapshot.address !== address.text) return `it speaks of ${snapshot.address}`;
-  if (installation !== undefined && snapshot.installation !== installation) {
-    return `it belongs to installation ${snapshot.installation}`;
-  }
   if (!hasOwnHash(snapshot)) return 'its hash is not that of its content';
   return snapshot;
 }

@@ -15,13 +15,27 @@ export interface StorageLimits {
 /** The settings of a stream that Pawl relies on; the others are the server's business. */
 export type WantedStream = Pick<StreamConfig, 'name'> & Partial<StreamConfig>;
 
+export interface WantedStreams {
+  readonly snapshots: WantedStream;
+  readonly contents: WantedStream;
+}
+
+/** A stream says whose it is in its description: nats-server 2.9 knows no metadata. */
+const OWNER = /^Pawl installation (\S+)$/;
+
 /**
  * Both streams keep the newest message per subject and nothing else ever makes one go: a full stream
  * refuses (`discard: new`; on a subject that has a message the newer still replaces it, measured on
  * 2.9.10). Deleting single messages stays allowed: collection needs it.
+ * `installation` is `<name>/<id>`.
  */
-export function wantedStreams(subjects: Subjects, limits: StorageLimits): readonly WantedStream[] {
+export function wantedStreams(
+  subjects: Subjects,
+  installation: string,
+  limits: StorageLimits,
+): WantedStreams {
   const common = {
+    description: `Pawl installation ${installation}`,
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.New,
@@ -34,20 +48,25 @@ export function wantedStreams(subjects: Subjects, limits: StorageLimits): readon
     sealed: false,
     ...(limits.replicas === undefined ? {} : { num_replicas: limits.replicas }),
   };
-  return [
-    {
+  return {
+    snapshots: {
       ...common,
       name: subjects.snapshotStream,
       subjects: [subjects.allSnapshots],
       max_bytes: limits.snapshotBytes ?? -1,
     },
-    {
+    contents: {
       ...common,
       name: subjects.contentStream,
       subjects: [subjects.allContents],
       max_bytes: limits.contentBytes ?? -1,
     },
-  ];
+  };
+}
+
+/** The installation, as `<name>/<id>`, that a stream's description names. */
+export function ownerIn(description: string | undefined): string | undefined {
+  return OWNER.exec(description ?? '')?.[1];
 }
 
 /** The settings in which a stream differs from what is wanted. */

@@ -1,26 +1,16 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
-import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import type { StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { describeError } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import type { NatsLink } from '../connection/nats-link.js';
 import type { JetStreamAccess } from './jetstream-access.js';
-import { isStreamMissing, mayBeMissingStream, unavailable } from './jetstream-access.js';
-import { differences } from './stream-config.js';
-import type { WantedStream } from './stream-config.js';
-
-/** The streams cannot be as Pawl needs them; somebody has to act. */
-export class StreamSetupError extends Error {
-  override readonly name = 'StreamSetupError';
-}
+import { mayBeMissingStream, unavailable } from './jetstream-access.js';
+import { provideStreams, SETTLE_MS } from './provide-streams.js';
+import type { WantedStreams } from './stream-config.js';
+import { ForeignStreamError, StreamSetupError } from './stream-setup-error.js';
 
 /** Pause before a failed check is repeated. */
 const RECHECK_MS = 1_000;
-/**
- * A server that says a stream is deleted still deletes its files for a moment, and takes those of a
- * new stream of the same name with them (nats-server 2.9.10): a stream is not made anew before this.
- */
-const SETTLE_MS = 500;
 /** One per stream that may go missing meanwhile, and one. */
 const RUN_ATTEMPTS = 3;
 const OLDEST_SERVER = [2, 9] as const;
@@ -28,20 +18,30 @@ const OLDEST_SERVER = [2, 9] as const;
 interface StreamKeeperOptions {
   readonly link: NatsLink;
   readonly access: JetStreamAccess;
-  readonly wanted: readonly WantedStream[];
+  readonly wanted: WantedStreams;
+  /** `<name>/<id>`: whose the streams are to be. */
+  readonly installation: string;
+  /** `<name>/<id>` of an installation that is gone for good: its streams are emptied and taken. */
+  readonly adopt: string | undefined;
   readonly logger: DistributionLogger;
 }
 
 /**
  * Sees to it that the streams exist and are configured as wanted: whenever the link comes up, when
- * the server announces that one was deleted, and when a call finds one missing. Knows a
+ * the server announces that one was deleted or changed, and when a call finds one missing. Knows a
  * stream by its time of creation, so that one which was deleted and made anew is not taken for the
- * old one.
+ * old one, and by its description as ours: nothing is read from or written to another's.
  */
 export class StreamKeeper {
   /** Time of creation by stream name, as of the last check. */
   readonly #created = new Map<string, string>();
   #ready = false;
+  /** Why the last check failed although JetStream answers. */
+  #problem: StreamSetupError | undefined;
+  /** The failure that was logged last, until there is none. */
+  #logged = '';
+  /** Until the first success: streams that are taken from a running process are not taken back. */
+  #adopt: string | undefined;
   /** The next successful check is a restoration: it follows a time without streams. */
   #interrupted: boolean;
   /** Grows whenever a stream was found to be another one than before. */
@@ -50,14 +50,15 @@ export class StreamKeeper {
   #checkAgain = false;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
-  #deletions: Subscription[] = [];
+  #advisories: Subscription[] = [];
   readonly #restored = new Set<() => void>();
   readonly #unobserve: () => void;
 
   constructor(private readonly options: StreamKeeperOptions) {
     this.#interrupted = !options.link.connected;
+    this.#adopt = options.adopt;
     this.#unobserve = options.link.observe({
-      opened: (connection) => this.#watchDeletions(connection),
+      opened: (connection) => this.#watch(connection),
       up: () => this.#check(),
       down: () => this.#lost(),
     });
@@ -66,6 +67,16 @@ export class StreamKeeper {
   /** The link is up, and the streams were there and right when last looked at. */
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** What somebody has to see to before the streams can be used. */
+  get problem(): StreamSetupError | undefined {
+    return this.#problem;
+  }
+
+  /** Whether the streams are known to be another installation's. */
+  get foreign(): boolean {
+    return this.#problem instanceof ForeignStreamError;
   }
 
   /** Calls back after each restoration: caches are void and what was stored may be gone. */
@@ -86,19 +97,19 @@ export class StreamKeeper {
   }
 
   /**
-   * Runs a call; when the streams were found missing and were made anew, runs it again. All that
-   * fails is unavailable.
+   * Runs a call once the streams are known to be ours; when they were found missing and were made
+   * anew, runs it again. All that fails is unavailable.
    */
   async run<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    if (this.#problem !== undefined) throw unavailable(doing, this.#problem);
+    if (!this.#ready) await this.#ensureFor(doing);
     for (let attempt = 1; ; attempt += 1) {
       const rebuildsBefore = this.#rebuilds;
       try {
         return await work();
       } catch (error) {
         if (attempt === RUN_ATTEMPTS || !mayBeMissingStream(error)) throw unavailable(doing, error);
-        await this.ensure().catch((reason: unknown) => {
-          throw unavailable(doing, reason);
-        });
+        await this.#ensureFor(doing);
         if (this.#rebuilds === rebuildsBefore) throw unavailable(doing, error);
       }
     }
@@ -108,17 +119,27 @@ export class StreamKeeper {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#unobserve();
-    for (const subscription of this.#deletions) subscription.unsubscribe();
+    for (const subscription of this.#advisories) subscription.unsubscribe();
   }
 
-  /** The server announces a stream that is deleted, by whomever. */
-  #watchDeletions(connection: NatsConnection): void {
-    const callback = (): void => {
+  async #ensureFor(doing: string): Promise<void> {
+    await this.ensure().catch((reason: unknown) => {
+      throw unavailable(doing, reason);
+    });
+  }
+
+  /** The server announces a stream that is deleted or changed, by whomever. */
+  #watch(connection: NatsConnection): void {
+    const { snapshots, contents } = this.options.wanted;
+    const deleted = (): void => {
       this.#lost();
       this.#checkIn(SETTLE_MS);
     };
-    this.#deletions = this.options.wanted.map(({ name }) =>
-      connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.DELETED.${name}`, { callback }),
+    const events = { DELETED: deleted, UPDATED: () => this.#check() };
+    this.#advisories = [snapshots, contents].flatMap(({ name }) =>
+      Object.entries(events).map(([event, callback]) =>
+        connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.${event}.${name}`, { callback }),
+      ),
     );
   }
 
@@ -133,20 +154,21 @@ export class StreamKeeper {
 
   async #ensure(): Promise<void> {
     try {
+      const { wanted, installation, logger } = this.options;
       const infos = await this.options.access.call('checking the streams', async (api) => {
         checkServer(api.connection);
-        const found: StreamInfo[] = [];
-        for (const wanted of this.options.wanted) {
-          const existed = this.#created.has(wanted.name);
-          found.push(await provide(api.manager, wanted, existed));
-        }
-        return found;
+        const existed = (name: string): boolean => this.#created.has(name);
+        const adopt = this.#adopt;
+        return provideStreams(api.manager, { wanted, installation, adopt, existed, logger });
       });
       this.#remember(infos);
     } catch (error) {
       this.#lost();
       const cause = error instanceof Error ? error.cause : undefined;
-      if (cause instanceof StreamSetupError) throw this.#failed(cause, 'error');
+      if (cause instanceof StreamSetupError) {
+        this.#problem = cause;
+        throw this.#failed(cause, 'error');
+      }
       throw this.#failed(unavailable('checking the streams', error), 'warn');
     }
   }
@@ -154,7 +176,9 @@ export class StreamKeeper {
   /** Has the check repeated, unless the next `up` will do so. */
   #failed(error: Error, level: 'warn' | 'error'): Error {
     if (!this.#closed && this.options.link.connected) {
-      this.options.logger[level]({ error: describeError(error) }, 'JetStream is not ready');
+      const says = describeError(error);
+      if (says !== this.#logged) this.options.logger[level]({}, `JetStream is not ready: ${says}`);
+      this.#logged = says;
       this.#checkIn(RECHECK_MS);
     }
     return error;
@@ -183,11 +207,15 @@ export class StreamKeeper {
     const restored = rebuilt || this.#interrupted;
     this.#interrupted = false;
     this.#ready = true;
+    this.#problem = undefined;
+    this.#logged = '';
+    this.#adopt = undefined;
     if (restored) for (const listener of this.#restored) listener();
   }
 
   #lost(): void {
     this.#ready = false;
+    this.#problem = undefined;
     this.#interrupted = true;
   }
 }
@@ -200,36 +228,4 @@ function checkServer({ info }: NatsConnection): void {
   if (info?.jetstream !== true) {
     throw new StreamSetupError('this nats-server runs without JetStream: start it with -js');
   }
-}
-
-/** Makes the stream, or makes an existing one as wanted. */
-async function provide(
-  manager: JetStreamManager,
-  wanted: WantedStream,
-  existed: boolean,
-): Promise<StreamInfo> {
-  try {
-    let info = await infoOf(manager, wanted.name);
-    if (info === undefined && existed) {
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      info = await infoOf(manager, wanted.name);
-    }
-    if (info === undefined) return await manager.streams.add(wanted);
-    const wrong = differences(wanted, info.config);
-    if (Object.keys(wrong).length === 0) return info;
-    return await manager.streams.update(wanted.name, wrong);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.status === 503) throw error;
-    throw new StreamSetupError(
-      `stream ${wanted.name} cannot be made as Pawl needs it: ${error.message}`,
-      { cause: error },
-    );
-  }
-}
-
-function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
-  return manager.streams.info(name).catch((error: unknown) => {
-    if (isStreamMissing(error)) return undefined;
-    throw error;
-  });
 }

@@ -4,10 +4,13 @@ import type { Push, Snapshot } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { SnapshotPublisher } from '@pawl/engine';
 import { sampleSnapshot } from './sample-snapshot.js';
+import type { SampleSnapshot } from './sample-snapshot.js';
 
 /** One implementation of `SnapshotPublisher` over an empty store, as the suite looks at it. */
 export interface PublisherSubject {
   readonly publisher: SnapshotPublisher;
+  /** Whose it is, as `<name>/<id>`. */
+  readonly installation: string;
   /** A second publisher, of another node, over the same store. */
   readonly other: SnapshotPublisher;
   /** What a consumer would read. */
@@ -28,6 +31,8 @@ export function describeSnapshotPublisher(
   describe(`${name} as a SnapshotPublisher`, () => {
     let subject: PublisherSubject;
     let publisher: SnapshotPublisher;
+    const sample = (options: SampleSnapshot = {}): Snapshot =>
+      sampleSnapshot({ installation: subject.installation, ...options });
 
     beforeEach(async () => {
       subject = await make();
@@ -46,25 +51,25 @@ export function describeSnapshotPublisher(
       });
 
       it('reads what was stored, from any node', async () => {
-        const snapshot = sampleSnapshot({ content: { limits: { maxItems: 5 } } });
+        const snapshot = sample({ content: { limits: { maxItems: 5 } } });
         expect(await publisher.publish(PROD, snapshot)).toEqual({ kind: 'stored' });
         expect(await publisher.read(PROD)).toEqual(snapshot);
         expect(await subject.other.read(PROD)).toEqual(snapshot);
       });
 
       it('takes a snapshot that is there for the same, whatever its token and time', async () => {
-        await publisher.publish(PROD, sampleSnapshot());
+        await publisher.publish(PROD, sample());
         const again: Snapshot = {
-          ...sampleSnapshot(),
+          ...sample(),
           fencingToken: '77',
           publishedAt: '2027-01-01T00:00:00.000Z',
         };
         expect(await subject.other.publish(PROD, again)).toEqual({ kind: 'same' });
-        expect(await publisher.read(PROD)).toEqual(sampleSnapshot());
+        expect(await publisher.read(PROD)).toEqual(sample());
       });
 
       it('replaces an older one and is not replaced by it', async () => {
-        const [older, newer] = [sampleSnapshot({ version: 3 }), sampleSnapshot({ version: 7 })];
+        const [older, newer] = [sample({ version: 3 }), sample({ version: 7 })];
         await publisher.publish(PROD, older);
         expect(await subject.other.publish(PROD, newer)).toEqual({ kind: 'stored' });
         expect(await publisher.publish(PROD, older)).toEqual({ kind: 'conflict', held: newer });
@@ -72,25 +77,25 @@ export function describeSnapshotPublisher(
       });
 
       it('calls an equal version with another hash a conflict', async () => {
-        const held = sampleSnapshot({ mark: 'first' });
+        const held = sample({ mark: 'first' });
         await publisher.publish(PROD, held);
-        const outcome = await subject.other.publish(PROD, sampleSnapshot({ mark: 'second' }));
+        const outcome = await subject.other.publish(PROD, sample({ mark: 'second' }));
         expect(outcome).toEqual({ kind: 'conflict', held });
         expect(await publisher.read(PROD)).toEqual(held);
       });
 
       it('lets a higher generation replace any version, never the other way', async () => {
-        const restored = sampleSnapshot({ generation: 2, version: 1 });
-        await publisher.publish(PROD, sampleSnapshot({ version: 90 }));
+        const restored = sample({ generation: 2, version: 1 });
+        await publisher.publish(PROD, sample({ version: 90 }));
         expect(await publisher.publish(PROD, restored)).toEqual({ kind: 'stored' });
-        const outcome = await publisher.publish(PROD, sampleSnapshot({ version: 91 }));
+        const outcome = await publisher.publish(PROD, sample({ version: 91 }));
         expect(outcome).toEqual({ kind: 'conflict', held: restored });
       });
 
       it('keeps addresses apart', async () => {
         const texts = ['acme', 'acme/prod', 'acme:prod', 'acme/prod:config2', 'acme/prod/config'];
         for (const [index, at] of texts.entries()) {
-          const snapshot = sampleSnapshot({ at, version: index + 1 });
+          const snapshot = sample({ at, version: index + 1 });
           expect(await publisher.publish(address(at), snapshot)).toEqual({ kind: 'stored' });
         }
         for (const [index, at] of texts.entries()) {
@@ -100,16 +105,16 @@ export function describeSnapshotPublisher(
 
       it('reads nothing of what was removed, and starts anew from any version', async () => {
         await publisher.remove(PROD);
-        await publisher.publish(PROD, sampleSnapshot({ version: 9 }));
+        await publisher.publish(PROD, sample({ version: 9 }));
         await subject.other.remove(PROD);
         expect(await publisher.read(PROD)).toBeUndefined();
-        expect(await publisher.publish(PROD, sampleSnapshot())).toEqual({ kind: 'stored' });
+        expect(await publisher.publish(PROD, sample())).toEqual({ kind: 'stored' });
       });
 
       it('lets exactly one of two racing publishers win each version', async () => {
         for (let version = 1; version <= 50; version += 1) {
-          const left = sampleSnapshot({ version, mark: 'left' });
-          const right = sampleSnapshot({ version, mark: 'right' });
+          const left = sample({ version, mark: 'left' });
+          const right = sample({ version, mark: 'right' });
           const outcomes = await Promise.all([
             publisher.publish(PROD, left),
             subject.other.publish(PROD, right),
@@ -128,17 +133,17 @@ export function describeSnapshotPublisher(
         await Promise.all(
           versions.map((version, index) => {
             const by = index % 2 === 0 ? publisher : subject.other;
-            return by.publish(PROD, sampleSnapshot({ version })).catch(() => undefined);
+            return by.publish(PROD, sample({ version })).catch(() => undefined);
           }),
         );
-        await publisher.publish(PROD, sampleSnapshot({ version: 30 }));
+        await publisher.publish(PROD, sample({ version: 30 }));
         expect((await publisher.read(PROD))?.version).toBe(30);
       });
     });
 
     describe('pushes', () => {
       it('carry the snapshot when all of it is inline', async () => {
-        const snapshot = sampleSnapshot({ content: { a: 1 } });
+        const snapshot = sample({ content: { a: 1 } });
         const { push } = await subject.nextPush('acme/prod');
         publisher.push(PROD, snapshot);
         const { generation, version, hash } = snapshot;
@@ -154,10 +159,10 @@ export function describeSnapshotPublisher(
 
       it('carry it when it is absent, and not when a content has to be fetched', async () => {
         const absent = await subject.nextPush('acme/prod');
-        publisher.push(PROD, sampleSnapshot({ content: null }));
+        publisher.push(PROD, sample({ content: null }));
         expect((await absent.push).snapshot).toBeDefined();
         const apart = await subject.nextPush('acme/prod');
-        publisher.push(PROD, sampleSnapshot({ content: '{"large":true}' }));
+        publisher.push(PROD, sample({ content: '{"large":true}' }));
         expect((await apart.push).snapshot).toBeUndefined();
       });
     });

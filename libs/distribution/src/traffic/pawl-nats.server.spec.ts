@@ -134,6 +134,20 @@ describe('heartbeats', () => {
     expect(drops).toEqual(['hello failed']);
   });
 
+  it('and acks of another installation’s consumers are neither handled nor answered', async () => {
+    let foreign = true;
+    await startNode({ foreign: () => foreign });
+    const ack = subjects.ack('acme', 'checkout', 'c');
+    bare.publish(ack, JSON.stringify(ACK));
+    expect(await ask(subject, JSON.stringify(HELLO))).toBe('silence');
+    expect(await ask(subjects.command(3, 7n), JSON.stringify(SWEEP))).toContain('"ok":true');
+    expect([owner.hellos, owner.acks, drops]).toEqual([[], [], []]);
+    foreign = false;
+    bare.publish(ack, JSON.stringify(ACK));
+    expect(await ask(subject, JSON.stringify(HELLO))).toBe(JSON.stringify(REPLY));
+    expect(owner.acks).toHaveLength(1);
+  });
+
   it.each([
     ['no JSON', '{'],
     ['no UTF-8', Buffer.from(JSON.stringify({ ...HELLO, build: '\u00ff' }), 'latin1')],
@@ -180,7 +194,8 @@ describe('acks', () => {
 });
 
 describe('owner commands', () => {
-  const open = () => connectDistribution({ servers: server.url, installation: 'main' });
+  const open = () =>
+    connectDistribution({ servers: server.url, installation: 'main', installationId: 'one' });
 
   it('are executed by the owner and answered', async () => {
     await startNode();

@@ -1,7 +1,7 @@
 import { NatsContext, Server, Transport } from '@nestjs/microservices';
 import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { subjectsOf } from '@pawl/contracts';
+import { LIMITS, subjectsOf } from '@pawl/contracts';
 import type { Subjects } from '@pawl/contracts';
 import { lastValueFrom } from 'rxjs';
 import { describeError, SILENT } from '../connection/logger.js';
@@ -23,13 +23,16 @@ export interface PawlNatsServerOptions {
    * that nobody owns finds no responder at once: what several nodes need.
    */
   readonly commandSubjects?: 'all' | 'owned';
+  /**
+   * While it says yes, the consumers on these subjects are another installation's: heartbeats and acks
+   * are neither handled nor answered. Never by default.
+   */
+  readonly foreign?: () => boolean;
   readonly logger?: DistributionLogger;
 }
 
 type Listener = () => void;
 
-/** Larger heartbeats and acks than any that `LIMITS` allow in practice. */
-const MAX_MESSAGE_BYTES = 512 * 1024;
 const MAX_PENDING = 2_000;
 const REQUEST_MAX_MS = 60_000;
 const CLOSE_GRACE_MS = 1_000;
@@ -150,6 +153,7 @@ export class PawlNatsServer
           this.#log.error({ subject, error: describeError(error) }, 'NATS refuses a subscription');
           return;
         }
+        if (kind !== 'command' && this.options.foreign?.() === true) return;
         const data = this.#parse(kind, message);
         if (data === undefined) return;
         const received = { kind, message, json: data.json };
@@ -162,7 +166,7 @@ export class PawlNatsServer
   /** The message's JSON in a box; `undefined` once it is dropped. */
   #parse(kind: TrafficKind, { subject, data }: Msg): { readonly json: unknown } | undefined {
     const bytes = data.length;
-    if (bytes > MAX_MESSAGE_BYTES) {
+    if (bytes > LIMITS.trafficBytes) {
       this.options.dropped.drop(kind, 'oversized', () => ({ subject, bytes }));
       return undefined;
     }

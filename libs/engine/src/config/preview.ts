@@ -13,7 +13,7 @@ import { evaluateChange } from '../release/evaluate-change.js';
 import type { Variant } from '../release/evaluate-change.js';
 import { complaints } from '../release/refusal.js';
 import { RootTree } from '../sharding/root-tree.js';
-import { noOwner } from '../sharding/run-command.js';
+import { noOwner } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { diffJson } from './diff-json.js';
@@ -40,20 +40,25 @@ export async function previewChange(
   };
   const wanted = await wantedLayer(context, address, request, layer);
   if (!wanted.ok) return done(invalid(address, wanted.problem));
-  const variants = await evaluateChange(context, tree, { address, layer: wanted.value });
-  const errors = variants.flatMap(complaints);
-  const own = variants[0];
-  return done({
-    valid: errors.length === 0,
-    errors: errors.slice(0, LIMITS.errors),
-    patch: diffJson(node?.effective ?? {}, own?.document ?? {}),
-    addresses: variants.slice(0, MAX_ADDRESSES).map((variant) => ({
+  const before = node?.effective ?? {};
+  let patch: PreviewView['patch'] = [];
+  const errors: ProblemError[] = [];
+  const addresses: PreviewView['addresses'][number][] = [];
+  const hypothesis = { address, layer: wanted.value };
+  for await (const variant of evaluateChange(context, tree, hypothesis)) {
+    if (variant.address.text === address.text) patch = diffJson(before, variant.document ?? {});
+    const wrong = complaints(variant);
+    if (errors.length < LIMITS.errors) errors.push(...wrong);
+    if (addresses.length >= MAX_ADDRESSES) continue;
+    addresses.push({
       address: variant.address.text,
       changed: variant.changed,
-      valid: complaints(variant).length === 0,
+      valid: wrong.length === 0,
       consumers: liveAt(consumers, variant),
-    })),
-  });
+    });
+  }
+  const valid = errors.length === 0;
+  return done({ valid, errors: errors.slice(0, LIMITS.errors), patch, addresses });
 }
 
 function liveAt(consumers: ShardConsumers, variant: Variant): number {

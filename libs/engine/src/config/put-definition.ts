@@ -107,10 +107,14 @@ export class PutDefinition {
     next: NextContent,
   ): Promise<Outcome<readonly ProblemError[]>> {
     const hypothesis = { address: options.address, layer: next };
-    const [own, ...below] = await evaluateChange(this.context, root.tree, hypothesis);
-    const problems = own === undefined ? undefined : refusal([own]);
-    if (problems !== undefined) return { ok: false, problem: problems };
-    return done(below.flatMap(complaints).slice(0, LIMITS.errors));
+    const warnings: ProblemError[] = [];
+    for await (const variant of evaluateChange(this.context, root.tree, hypothesis)) {
+      const isOwn = variant.address.text === options.address.text;
+      const problem = isOwn ? refusal([variant]) : undefined;
+      if (problem !== undefined) return { ok: false, problem };
+      if (!isOwn) warnings.push(...complaints(variant));
+    }
+    return done(warnings.slice(0, LIMITS.errors));
   }
 
   #definition(options: PutOptions, version: number, next: NextContent): Definition {

@@ -14,7 +14,7 @@ import type { PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import { noOwner, truthUnavailable } from '../sharding/run-command.js';
+import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { FencedError, TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { HistoryQuery, StoredHistoryEntry } from '../sharding/truth-store.port.js';

@@ -1,5 +1,5 @@
 import { canonicalize, LIMITS, isHigher } from '@pawl/contracts';
-import type { Snapshot } from '@pawl/contracts';
+import type { JsonObject, Snapshot } from '@pawl/contracts';
 import { buildSnapshot } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
 import { installationText } from '../engine-context.js';
@@ -43,6 +43,8 @@ export class Publication {
   /** The next pause of what failed last time. */
   readonly #delays = new WeakMap<AddressNode, number>();
   #stopped = false;
+  /** The canonical text that was asked for last. */
+  #lastText: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly context: EngineContext) {
     this.#marks = new PublishedMarks(context);
@@ -144,8 +146,17 @@ export class Publication {
   async #storeContent({ root, node }: Job): Promise<void> {
     const { head, effective } = node;
     if (effective === null || head.variant.size <= LIMITS.inlineBytes) return;
-    const text = canonicalize(effective);
+    const text = await this.#canonicalText(effective);
     await this.context.publisher.storeContent(root.name, head.variant.hash, text);
+  }
+
+  /** One after the other, each in a turn of its own, however many are published at a time. */
+  #canonicalText(document: JsonObject): Promise<string> {
+    const text = this.#lastText
+      .then(() => this.context.scheduler.yield())
+      .then(() => canonicalize(document));
+    this.#lastText = text.catch(() => undefined);
+    return text;
   }
 
   #published({ root, node }: Job, snapshot: Snapshot): void {

@@ -1,17 +1,18 @@
-import { done, refused } from '@pawl/contracts';
+import { done, LIMITS, refused } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import { refusal } from './refusal.js';
 import type { EngineContext } from '../engine-context.js';
+import { Turns } from '../turns.js';
 import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/run-command.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
-import { evaluateChange } from './evaluate-change.js';
+import { allVariants } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
 
@@ -19,9 +20,6 @@ interface VariantHead {
   readonly variant: Variant;
   readonly head: SnapshotHead;
 }
-
-/** How many heads are computed before the event loop gets a turn. */
-const HEADS_PER_TURN = 32;
 
 interface Change {
   readonly root: OwnedRoot;
@@ -82,13 +80,13 @@ export class ChangeRelease {
     }
     const layer = next.state === 'disabled' ? null : stable;
     const hypothesis = { address: node.address, layer };
-    const variants = await evaluateChange(this.context, change.root.tree, hypothesis);
+    const variants = await allVariants(this.context, change.root.tree, hypothesis);
     const trouble = refusal(variants);
     if (trouble === undefined)
       return this.#commitVariants(change, { ...next, forced: false }, { stable, variants });
     const mayForce = request.force === true || (request.action === 'enable' && next.forced);
     if (!mayForce) return this.#refuse(change, trouble);
-    const forced = await evaluateChange(this.context, change.root.tree, {
+    const forced = await allVariants(this.context, change.root.tree, {
       ...hypothesis,
       unchecked: true,
     });
@@ -191,7 +189,8 @@ export class ChangeRelease {
     const { tree } = change.root;
     const changed = { address: change.node.address, release: next };
     const heads: VariantHead[] = [];
-    for (const [index, variant] of variants.entries()) {
+    const turns = new Turns(this.context.scheduler);
+    for (const variant of variants) {
       const head = headOf(this.context, variant.address, {
         generation: this.context.installation.generation,
         version: (variant.node?.head.version ?? 0) + 1,
@@ -200,7 +199,7 @@ export class ChangeRelease {
         variant: { hash: variant.hash, size: variant.size, absent: variant.document === null },
       });
       heads.push({ variant, head });
-      if ((index + 1) % HEADS_PER_TURN === 0) await this.context.scheduler.yield();
+      await turns.spent(Math.min(variant.size, LIMITS.inlineBytes));
     }
     return heads;
   }

@@ -2,6 +2,8 @@ import { canonicalize, isAtOrBelow, LIMITS, mergeDocument, utf8Length } from '@p
 import type { Address, JsonObject, ProblemError } from '@pawl/contracts';
 import type { Definition, SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
+import { Turns } from '../turns.js';
+import type { Portion } from '../turns.js';
 import { activeDefinition } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 
@@ -30,43 +32,50 @@ export interface Variant {
 
 /** How long the checks of one command may take together, milliseconds. */
 const BUDGET_MS = 10_000;
-/** How many variants are worked on before the event loop gets a turn. */
-const VARIANTS_PER_TURN = 8;
-/** How many bytes are worked on before the event loop gets a turn. */
-const BYTES_PER_TURN = 64 * 1024;
+/** Variants are validated as well, so fewer of them are worked on in one turn. */
+const VARIANTS_PER_TURN: Portion = { items: 8, bytes: 64 * 1024 };
 
 /**
  * Computes what the hypothesis makes of its address and of every known address below it, in this
- * order, and checks each result against the schemas of all its layers and the size limit.
+ * order, and checks each result against the schemas of all its layers and the size limit. Variants
+ * come one by one and are not kept: a caller holds on to what it needs of them, and may stop early.
  * Pure but for the validator; gives the event loop a turn between portions of work. Ends early at the
  * first validation that is cut off, after enough errors, and when its time is used up: the last
  * variant then has the error that says so.
  */
-export async function evaluateChange(
+export async function* evaluateChange(
+  context: EngineContext,
+  tree: RootTree,
+  hypothesis: Hypothesis,
+): AsyncGenerator<Variant, void, void> {
+  const { address } = hypothesis;
+  const evaluation = new Evaluation(context, tree, hypothesis);
+  const turns = new Turns(context.scheduler, VARIANTS_PER_TURN);
+  const places = [{ address, node: tree.get(address) }];
+  for (const node of tree.below(address)) places.push({ address: node.address, node });
+  for (const place of places) {
+    const variant = await evaluation.variant(place.address, place.node);
+    yield variant;
+    if (evaluation.isOver) return;
+    await turns.spent(variant.size);
+  }
+}
+
+/** {@link evaluateChange} for who needs every variant. */
+export async function allVariants(
   context: EngineContext,
   tree: RootTree,
   hypothesis: Hypothesis,
 ): Promise<Variant[]> {
-  const evaluation = new Evaluation(context, tree, hypothesis);
-  const own = await evaluation.variant(hypothesis.address, tree.get(hypothesis.address));
-  const variants = [own];
-  let bytes = own.size;
-  for (const [index, node] of tree.below(hypothesis.address).entries()) {
-    const variant = await evaluation.variant(node.address, node);
-    variants.push(variant);
-    if (evaluation.isOver) break;
-    bytes += variant.size;
-    if ((index + 1) % VARIANTS_PER_TURN === 0 || bytes >= BYTES_PER_TURN) {
-      bytes = 0;
-      await context.scheduler.yield();
-    }
-  }
+  const variants: Variant[] = [];
+  for await (const variant of evaluateChange(context, tree, hypothesis)) variants.push(variant);
   return variants;
 }
 
-/** One pass from an address downwards; remembers what it merged for the addresses below. */
+/** One pass from an address downwards. */
 class Evaluation {
-  readonly #merged = new Map<string, JsonObject | null>();
+  /** What was merged on the way from the changed address down to the one under way. */
+  readonly #merged: { readonly address: Address; readonly document: JsonObject | null }[] = [];
   readonly #schemaChanged: boolean;
   readonly #deadlineMs: number;
   #errors = 0;
@@ -85,11 +94,12 @@ class Evaluation {
   }
 
   async variant(address: Address, node: AddressNode | undefined): Promise<Variant> {
-    const document = this.#merge(address);
-    const text = document === null ? '' : canonicalize(document);
+    const merged = this.#merge(address);
+    const text = merged === null ? '' : canonicalize(merged);
     const hash = this.context.sha256(text);
     const size = utf8Length(text);
     const changed = node === undefined || node.head.variant.hash !== hash;
+    const document = changed ? merged : node.effective;
     const tooLarge = size > LIMITS.effectiveBytes;
     const mayDiffer = changed || this.#schemaChanged || this.#isForced(address);
     const isChecked = this.hypothesis.unchecked !== true && document !== null && !tooLarge;
@@ -107,23 +117,22 @@ class Evaluation {
     const inherited = this.#inherited(address);
     const own = this.#layer(address, this.tree.get(address))?.document ?? null;
     const merged = own === null ? inherited : mergeDocument(inherited ?? {}, own.value);
-    this.#merged.set(address.text, merged);
+    this.#merged.push({ address, document: merged });
     return merged;
   }
 
-  /** What the nearest layer above hands down: worked out in this pass, or effective already. */
+  /**
+   * What the nearest layer above hands down: worked out in this pass, or, for the changed address
+   * itself, effective already. Addresses come parents first, so what does not lie above the one under
+   * way is done with.
+   */
   #inherited(address: Address): JsonObject | null {
-    const { address: changed } = this.hypothesis;
-    const above = this.tree.path(address).filter((node) => node.address.text !== address.text);
-    const nearest = above.at(-1);
-    const nearestDepth = nearest?.address.segments.length ?? 0;
-    const isBelowChange = address.text !== changed.text && isAtOrBelow(address, changed);
-    if (isBelowChange && changed.segments.length > nearestDepth) {
-      return this.#merged.get(changed.text) ?? null;
+    for (let last = this.#merged.at(-1); last !== undefined; last = this.#merged.at(-1)) {
+      if (isAtOrBelow(address, last.address)) return last.document;
+      this.#merged.pop();
     }
-    if (nearest === undefined) return null;
-    const merged = this.#merged.get(nearest.address.text);
-    return merged === undefined ? nearest.effective : merged;
+    const above = this.tree.path(address).filter((node) => node.address.text !== address.text);
+    return above.at(-1)?.effective ?? null;
   }
 
   #layer(address: Address, node: AddressNode | undefined): Hypothesis['layer'] {

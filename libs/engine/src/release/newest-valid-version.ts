@@ -1,8 +1,9 @@
 import type { Address } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
-import { refusal } from './refusal.js';
+import { complaints } from './refusal.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { evaluateChange } from './evaluate-change.js';
+import type { Hypothesis } from './evaluate-change.js';
 
 /** How many versions are tried before giving up. */
 const MAX_TRIES = 20;
@@ -24,11 +25,20 @@ export async function newestValidVersion(
     if (blocked.includes(version)) continue;
     const definition = await context.truth.readDefinition(root.shard, address.text, version);
     if (definition === undefined) continue;
-    const hypothesis = { address, layer: definition };
-    const variants = await evaluateChange(context, root.tree, hypothesis);
-    if (refusal(variants) === undefined) {
+    if (await isValid(context, root, { address, layer: definition })) {
       return `the newest earlier version that would not is ${version}; or send force with a reason`;
     }
   }
   return 'no version that would pass was found before it; send force with a reason';
+}
+
+async function isValid(
+  context: EngineContext,
+  root: OwnedRoot,
+  hypothesis: Hypothesis,
+): Promise<boolean> {
+  for await (const variant of evaluateChange(context, root.tree, hypothesis)) {
+    if (complaints(variant).length > 0) return false;
+  }
+  return true;
 }

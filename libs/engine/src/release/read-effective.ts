@@ -4,7 +4,7 @@ import { explainLayers } from '@pawl/domain';
 import type { Layer } from '@pawl/domain';
 import { activeDefinition } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
-import { noOwner } from '../sharding/run-command.js';
+import { noOwner } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 
 /** Characters that the pointers of one explanation may have together. */

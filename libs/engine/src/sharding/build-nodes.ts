@@ -5,16 +5,14 @@ import type { Definition, SnapshotHead } from '@pawl/domain';
 import type { Address, JsonObject, SnapshotInput } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
+import { Turns } from '../turns.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import type { AddressImage, NewSnapshot } from './truth-store.port.js';
 
-/** How many addresses, and bytes of documents, are recomputed before the event loop gets a turn. */
-const NODES_PER_TURN = 64;
-const BYTES_PER_TURN = 256 * 1024;
-
 /**
  * Puts images of the truth into a tree and recomputes what each address reads. Answers the nodes
- * whose stored snapshot is not what recomputing gives: they need a new snapshot version.
+ * whose stored snapshot is not what recomputing gives: they need a new snapshot version. Gives the
+ * event loop a turn between portions of work.
  */
 export async function addImages(
   context: EngineContext,
@@ -24,16 +22,13 @@ export async function addImages(
   const parsed = images.map((image) => ({ image, address: parsedAddress(image.address) }));
   parsed.sort((a, b) => a.address.segments.length - b.address.segments.length);
   const stale: AddressNode[] = [];
-  let bytes = 0;
-  for (const [index, { image, address }] of parsed.entries()) {
+  const turns = new Turns(context.scheduler);
+  for (const { image, address } of parsed) {
     const tree = treeOf(address.root);
     const node = nodeOf(context, tree, address, image);
     tree.add(node);
     if (image.snapshot?.hash !== node.head.hash) stale.push(node);
-    bytes += node.head.variant.size;
-    if ((index + 1) % NODES_PER_TURN !== 0 && bytes < BYTES_PER_TURN) continue;
-    bytes = 0;
-    await context.scheduler.yield();
+    await turns.spent(node.head.variant.size);
   }
   return stale;
 }
@@ -164,6 +159,7 @@ export function nextHead(
     version: aboveVersion + 1,
     inputs: inputsOf(tree, node.address, null),
     document: node.effective,
+    variant: node.head.variant,
   });
 }
 

@@ -1,7 +1,8 @@
-import { address } from '@pawl/contracts';
+import { address, shardOf } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
+import type { FencingToken } from './fence.js';
 import { OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
 
 let world: EngineWorld;
@@ -92,6 +93,29 @@ describe('when things fail', () => {
     expect((await world.published('acme/app')).version).toBe(10);
     expect(await world.read('acme/app')).toEqual({ a: 1 });
     expect(world.incidents).toContain('jetstream-ahead');
+  });
+
+  it('renews many snapshots that are not what recomputing gives, some hundred at a time', async () => {
+    const names = Array.from({ length: 600 }, (_, n) => `acme/a${n}`);
+    for (const name of names) await world.put(name, {});
+    const token = 5_000n as FencingToken;
+    const fence = { shard: shardOf('acme', 4), token };
+    await world.truth.raiseFence(fence, 'another');
+    const images = await world.truth.loadShard(fence);
+    const wrong = images.flatMap(({ snapshot }) =>
+      snapshot === null ? [] : [{ ...snapshot, version: 2, hash: '0'.repeat(64) }],
+    );
+    const nothing = { definitions: [], releases: [], opened: [], forgotten: [], history: [] };
+    const changeset = { ...nothing, root: 'acme', snapshots: wrong, idempotency: null };
+    expect(await world.truth.commit(fence, changeset)).toEqual({ kind: 'committed' });
+    const renewed: number[] = [];
+    world.truth.beforeCommit = async ({ snapshots }) => void renewed.push(snapshots.length);
+    await world.engine.host.claimed({ ...fence, token: 6_000n as FencingToken });
+    expect(renewed).toEqual([256, 256, 88]);
+    for (const name of names) {
+      const { version, hash } = await world.published(name);
+      expect([version, hash === '0'.repeat(64)]).toEqual([3, false]);
+    }
   });
 
   it('has the same memory after a restart', async () => {

@@ -44,6 +44,10 @@ export class OwnedShard implements Fence {
   readonly roots = new Map<string, OwnedRoot>();
   /** Loaded, and not yet lost. */
   serving = false;
+  /** PostgreSQL server that memory was loaded from; see `FenceReading`. */
+  loadedFrom = '';
+  /** Monotonic time at which the fence was surely still this owner's; only grows. */
+  #fenceCheckedMs = -Infinity;
 
   readonly shard: number;
   readonly token: FencingToken;
@@ -55,6 +59,15 @@ export class OwnedShard implements Fence {
   ) {
     this.shard = fence.shard;
     this.token = fence.token;
+  }
+
+  get fenceCheckedMs(): number {
+    return this.#fenceCheckedMs;
+  }
+
+  /** PostgreSQL answered a question asked at `askedMs` (monotonic) that the fence is this owner's. */
+  fenceConfirmed(askedMs: number): void {
+    this.#fenceCheckedMs = Math.max(this.#fenceCheckedMs, askedMs);
   }
 
   /** The root by name; made empty when nobody wrote below it yet. */

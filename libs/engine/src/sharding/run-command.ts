@@ -4,7 +4,9 @@ import type { Address, Outcome } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
 import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
+import type { FenceChecks } from './fence-checks.js';
 import type { OwnedRoot } from './owned-shard.js';
+import { noOwner, truthUnavailable } from './refusals.js';
 import type { ShardRegistry } from './shard-registry.js';
 import { FencedError, OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
 import type { Changeset, IdempotencyRecord } from './truth-store.port.js';
@@ -38,8 +40,8 @@ export const NO_CHANGES = {
 } as const satisfies Omit<Changeset, 'root' | 'idempotency'>;
 
 /**
- * Runs every command that writes: finds the owner's memory, orders it among the root's commands,
- * answers repeated idempotency keys, commits once under the fence, and only then changes memory.
+ * Runs every command that writes: finds the owner's memory, orders it among the root's commands, sees
+ * that its fence is checked (what changes nothing is answered without a commit), answers repeated idempotency keys, commits once under the fence, and only then changes memory.
  */
 export class CommandRunner {
   readonly #running = new Set<string>();
@@ -47,6 +49,7 @@ export class CommandRunner {
   constructor(
     private readonly context: EngineContext,
     private readonly shards: ShardRegistry,
+    private readonly fences: FenceChecks,
   ) {}
 
   async run<T>(
@@ -91,8 +94,7 @@ export class CommandRunner {
       if (root.uncertain) {
         return refused('outcome-unknown', 'an earlier outcome is being looked up; ask again');
       }
-      if (!root.shard.serving) return noOwner();
-      return this.#once(root, options, prepare);
+      return (await this.fences.unsure([root.shard])) ?? this.#once(root, options, prepare);
     };
     const ordered = (): Promise<Outcome<Written<T>>> =>
       root.lock.run(options.mode, () =>
@@ -129,7 +131,7 @@ export class CommandRunner {
 
   /** Commits; answers the refusal when nothing was written. */
   async #commit(root: OwnedRoot, changeset: Changeset): Promise<Outcome<never> | undefined> {
-    const outcome = await this.context.truth.commit(root.shard, changeset);
+    const outcome = await this.shards.commit(root.shard, changeset);
     switch (outcome.kind) {
       case 'committed':
         return undefined;
@@ -185,14 +187,6 @@ export class CommandRunner {
 
 export function tooMuchValidation(): Outcome<never> {
   return refused('too-many-requests', 'too much is being validated just now; slow down');
-}
-
-export function noOwner(): Outcome<never> {
-  return refused('no-owner', 'no node serves this part of the configuration just now; ask again');
-}
-
-export function truthUnavailable(): Outcome<never> {
-  return refused('truth-unavailable', 'PostgreSQL does not answer; nothing was written; ask again');
 }
 
 function replay<T>(first: IdempotencyRecord, requestHash: string): Outcome<Written<T>> {

@@ -1,6 +1,8 @@
-import { shardOf, isHigher } from '@pawl/contracts';
+import { shardOf, isHigher, LIMITS } from '@pawl/contracts';
 import type { Address, AddressText, Snapshot } from '@pawl/contracts';
+import type { SnapshotHead } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
+import { Turns } from '../turns.js';
 import type { Publication, PublicationHost } from '../publication/publication.js';
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
 import { ShardConsumers } from '../status/shard-consumers.js';
@@ -15,6 +17,9 @@ import type { Changeset, CommitOutcome } from './truth-store.port.js';
 /** First and longest pause before a root is read anew again, milliseconds. */
 const RELOAD_MIN_MS = 100;
 const RELOAD_MAX_MS = 5_000;
+
+/** Snapshot heads renewed in one transaction. */
+const HEADS_PER_COMMIT = 256;
 
 /** Versions that one incident may skip: far more than a lost day of edits. */
 const MAX_JUMP = 2 ** 32;
@@ -46,12 +51,14 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       );
     }
     const shard = this.#newShard(fence);
+    shard.loadedFrom = (await this.context.truth.readFences([fence.shard])).server;
     this.#shards.set(fence.shard, shard);
     try {
       await this.#load(shard);
+      this.#assertHeld(shard);
       shard.serving = true;
       await this.#reconcile(shard);
-      if (this.#shards.get(shard.shard) !== shard) throw new FencedError(shard.shard, shard.token);
+      this.#assertHeld(shard);
     } catch (error) {
       this.#drop(shard);
       throw error;
@@ -106,13 +113,28 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     return [...this.#shards.values()].filter((shard) => shard.serving);
   }
 
+  /** Every shard that this node claimed, served or still being loaded. */
+  all(): OwnedShard[] {
+    return [...this.#shards.values()];
+  }
+
   get owned(): number {
     return this.#shards.size;
   }
 
-  /** The fence refused us: somebody else owns the shard now. */
+  /** Whether this is the shard as this node claimed it last, and it was not dropped. */
+  holds(shard: OwnedShard): boolean {
+    return this.#shards.get(shard.shard) === shard;
+  }
+
+  /** The fence is not ours: somebody else owns the shard now. */
   refusedByFence(shard: OwnedShard): void {
-    this.context.log.warn('the fence refused a write: dropping the shard', { shard: shard.shard });
+    this.context.log.warn('the fence is another’s: dropping the shard', { shard: shard.shard });
+    this.loadAnew(shard);
+  }
+
+  /** Memory is not what the truth holds now: the shard is dropped, and claimed again if it is ours. */
+  loadAnew(shard: OwnedShard): void {
     this.#drop(shard);
     this.context.ownership.recheck(shard.shard);
   }
@@ -155,6 +177,14 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     });
   }
 
+  /** Commits under the shard's fence; what is committed has also checked it. */
+  async commit(shard: OwnedShard, changeset: Changeset): Promise<CommitOutcome> {
+    const startedMs = this.context.clock.monotonicMs();
+    const outcome = await this.context.truth.commit(shard, changeset);
+    if (outcome.kind === 'committed') shard.fenceConfirmed(startedMs);
+    return outcome;
+  }
+
   forgetIfEmpty(root: OwnedRoot): void {
     if (root.tree.size > 0 || !root.lock.idle || root.uncertain) return;
     if (root.shard.roots.get(root.name) === root) root.shard.roots.delete(root.name);
@@ -194,13 +224,23 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   }
 
   async #load(shard: OwnedShard): Promise<void> {
+    const startedMs = this.context.clock.monotonicMs();
     const images = await this.context.truth.loadShard(shard);
+    shard.fenceConfirmed(startedMs);
     const stale = await addImages(this.context, (root) => shard.root(root).tree, images);
-    for (const root of shard.roots.values()) {
-      const own = stale.filter((node) => node.address.root === root.name);
-      await this.#renew(root, own);
+    const staleByRoot = new Map<OwnedRoot, AddressNode[]>();
+    for (const node of stale) {
+      const root = shard.root(node.address.root);
+      const others = staleByRoot.get(root);
+      if (others === undefined) staleByRoot.set(root, [node]);
+      else others.push(node);
     }
-    shard.consumers.restore(await this.context.status.load(shard));
+    for (const [root, nodes] of staleByRoot) await this.#renew(root, nodes);
+    await shard.consumers.restore(await this.context.status.load(shard));
+  }
+
+  #assertHeld(shard: OwnedShard): void {
+    if (!this.holds(shard)) throw new FencedError(shard.shard, shard.token);
   }
 
   /** Commits new snapshot versions for nodes whose stored one is missing or not what recomputing gives. */
@@ -208,17 +248,21 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     if (stale.length === 0) return;
     const renewed = stale.map((node) => ({ node, above: node.head.version }));
     for (const { node } of renewed) node.published = null;
-    await this.#commitHeads(root, renewed);
+    for (let start = 0; start < renewed.length; start += HEADS_PER_COMMIT) {
+      await this.#commitHeads(root, renewed.slice(start, start + HEADS_PER_COMMIT));
+    }
   }
 
   async #commitHeads(
     root: OwnedRoot,
     raised: readonly { readonly node: AddressNode; readonly above: number }[],
   ): Promise<void> {
-    const heads = raised.map(({ node, above }) => ({
-      node,
-      head: nextHead(this.context, node, above, root.tree),
-    }));
+    const turns = new Turns(this.context.scheduler);
+    const heads: { readonly node: AddressNode; readonly head: SnapshotHead }[] = [];
+    for (const { node, above } of raised) {
+      heads.push({ node, head: nextHead(this.context, node, above, root.tree) });
+      await turns.spent(Math.min(node.head.variant.size, LIMITS.inlineBytes));
+    }
     const changeset: Changeset = {
       root: root.name,
       definitions: [],
@@ -240,7 +284,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   async #commitSurely(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
     try {
-      return await this.context.truth.commit(root.shard, changeset);
+      return await this.commit(root.shard, changeset);
     } catch (error) {
       if (error instanceof OutcomeUnknownError) this.doubt(root);
       throw error;

@@ -131,6 +131,17 @@ export class FencedError extends Error {
   }
 }
 
+/** What PostgreSQL holds of fences at one time. */
+export interface FenceReading {
+  /**
+   * Identifies the PostgreSQL server's data (its system identifier): a restart and a physical copy
+   * keep it; a server that a dump was restored on, or one reached by mistake, has another.
+   */
+  readonly server: string;
+  /** By shard that was asked for: the token in its fence row; none where there is no row of ours. */
+  readonly tokens: ReadonlyMap<number, bigint>;
+}
+
 export interface HistoryQuery {
   readonly limit: number;
   /** Entries before this sequence only. */
@@ -152,6 +163,11 @@ export interface TruthStore {
    * the token. `superseded` when the row already holds a higher one, or the same of another owner.
    */
   raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'>;
+  /**
+   * Reads the fence rows of these shards, in one query with a deadline below the lease TTL. Waits for
+   * no lock, so it answers also while somebody raises one of them.
+   */
+  readFences(shards: readonly number[]): Promise<FenceReading>;
   /** Every address of the shard. */
   loadShard(fence: Fence): Promise<readonly AddressImage[]>;
   /** Every address under one root: what memory is set right from after an unknown outcome. */

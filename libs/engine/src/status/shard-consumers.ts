@@ -2,11 +2,12 @@ import { isHigher } from '@pawl/contracts';
 import type { Ack, AddressText, Hello } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
+import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { Slots } from './slots.js';
-import type { ConsumerRecord } from './status-store.port.js';
+import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
 
 /** Heartbeats that may be missed before a consumer is no longer live. */
 const MISSED_HEARTBEATS = 3;
@@ -116,9 +117,11 @@ export class ShardConsumers {
     return records;
   }
 
-  restore(records: readonly ConsumerRecord[]): void {
+  /** Takes what was saved, before anything is heard; gives the event loop turns meanwhile. */
+  async restore(records: readonly ConsumerRecord[]): Promise<void> {
     const wallMs = this.context.clock.wallMs();
     const nowMs = this.context.clock.monotonicMs();
+    const turns = new Turns(this.context.scheduler);
     for (const record of records) {
       if (record.slot !== null) this.#slots.restore(record, record.slot);
     }
@@ -131,20 +134,22 @@ export class ShardConsumers {
       incarnation.labels = record.labels;
       incarnation.slot = this.#slots.lease(record, record.slot, (key) => this.#isKeyLive(key));
       for (const stored of record.runs) {
-        const run = this.#run(incarnation, stored.address);
-        run.generation = stored.generation;
-        run.version = stored.version;
-        run.highestVersion = stored.highestVersion;
-        run.appliedAtMs =
-          stored.appliedAt === null ? null : this.context.parseTime(stored.appliedAt);
-        run.propagationMs = stored.propagationMs;
-        if (stored.rejectedVersion !== null) {
-          const { generation, rejectedVersion: version, reason } = stored;
-          run.rejected = { generation, version, reason: reason ?? '' };
-        }
+        this.#restoreRun(this.#run(incarnation, stored.address), stored);
       }
+      await turns.spent(0);
     }
     this.#dirty.clear();
+  }
+
+  #restoreRun(run: Run, stored: ConsumerRunRecord): void {
+    run.generation = stored.generation;
+    run.version = stored.version;
+    run.highestVersion = stored.highestVersion;
+    run.appliedAtMs = stored.appliedAt === null ? null : this.context.parseTime(stored.appliedAt);
+    run.propagationMs = stored.propagationMs;
+    if (stored.rejectedVersion === null) return;
+    const { generation, rejectedVersion: version, reason } = stored;
+    run.rejected = { generation, version, reason: reason ?? '' };
   }
 
   /** Forgets incarnations not heard of for `olderThanMs`; answers how many. */

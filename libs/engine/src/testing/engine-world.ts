@@ -190,7 +190,12 @@ export class EngineWorld {
       incarnation: 'test',
       start: () => Promise.resolve(),
       stop: () => Promise.resolve(),
-      map: () => [],
+      map: () =>
+        Array.from({ length: SHARDS }, (_, shard) => ({
+          shard,
+          owner: 'node-1',
+          token: this.#token,
+        })),
       status: () =>
         Promise.resolve({
           nodes: [],

@@ -9,6 +9,7 @@ import type {
   AddressImage,
   Changeset,
   CommitOutcome,
+  FenceReading,
   HistoryQuery,
   IdempotencyRecord,
   Installation,
@@ -39,6 +40,11 @@ export class FakeTruthStore implements TruthStore {
   /** Called after each commit took effect; a throw makes its outcome unknown to the caller. */
   afterCommit: (changeset: Changeset) => void = () => undefined;
 
+  /** Called before each reading of fences; may throw what an infrastructure failure would. */
+  beforeFences: (shards: readonly number[]) => Promise<void> = () => Promise.resolve();
+  /** What identifies the server: set to another, everything is on another server at once. */
+  server = '1';
+
   constructor(private readonly identity: Installation) {}
 
   installation(): Promise<Installation> {
@@ -56,6 +62,12 @@ export class FakeTruthStore implements TruthStore {
     this.#fences.set(fence.shard, fence.token);
     this.#owners.set(fence.shard, owner);
     return Promise.resolve('raised');
+  }
+
+  async readFences(shards: readonly number[]): Promise<FenceReading> {
+    await this.beforeFences(shards);
+    const held = [...this.#fences].filter(([shard]) => shards.includes(shard));
+    return { server: this.server, tokens: new Map(held) };
   }
 
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {

@@ -76,6 +76,26 @@ const released: ReleaseState = {
 /** What every truth store promises. */
 export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
   {
+    name: 'reads the fences that are asked for, as they are now, always from one server',
+    run: async ({ truth }) => {
+      const fence = (shard: number, token: bigint): Fence => ({
+        shard,
+        token: token as FencingToken,
+      });
+      const before = await truth.readFences([0, 1, 2]);
+      expectSame([...before.tokens], [], 'fences that nobody raised');
+      expectSame(before.server.length > 0, true, 'a server has a name');
+      await truth.raiseFence(fence(0, 10n), 'node-1');
+      await truth.raiseFence(fence(1, 11n), 'node-1');
+      await truth.raiseFence(fence(3, 13n), 'node-1');
+      await truth.raiseFence(fence(0, 20n), 'node-2');
+      const { server, tokens } = await truth.readFences([0, 1, 2]);
+      expectSame([tokens.size, tokens.get(0), tokens.get(1)], [2, 20n, 11n], 'tokens');
+      expectSame(server, before.server, 'server');
+      expectSame((await truth.readFences([])).server, before.server, 'server without a shard');
+    },
+  },
+  {
     name: 'gives back what was committed, odd characters and all',
     run: async (subject) => {
       const fence = await owned(subject, 'acme');

@@ -148,6 +148,35 @@ describe('a commit', () => {
   });
 });
 
+describe('reading fences', () => {
+  it('waits for nobody who holds a shard or raises its fence', async () => {
+    await open();
+    await blocker.hold('UPDATE shard_fence SET token = 21');
+    const raised = opened.truth.raiseFence(fenceOf(FENCE.shard, 22), 'node-2');
+    await blocker.someoneWaits(WAITS_FOR.row);
+    const { tokens } = await opened.truth.readFences([FENCE.shard]);
+    expect(tokens).toEqual(new Map([[FENCE.shard, FENCE.token]]));
+    await blocker.release();
+    expect(await raised).toBe('raised');
+  });
+
+  it('knows none of another installation', async () => {
+    await open();
+    await opened.dataSource.query('UPDATE shard_fence SET installation = gen_random_uuid()');
+    expect((await opened.truth.readFences([FENCE.shard])).tokens.size).toBe(0);
+  });
+
+  it('gives up before the other statements do', async () => {
+    await open({ leaseTtlMs: 3_000 });
+    await blocker.hold('LOCK TABLE shard_fence IN ACCESS EXCLUSIVE MODE');
+    const reading = opened.truth.readFences([FENCE.shard]);
+    await expect(reading).rejects.toThrow(TruthUnavailableError);
+    await expect(reading).rejects.toThrow(/Query read timeout/);
+    await blocker.release();
+    expect((await opened.truth.readFences([FENCE.shard])).tokens.size).toBe(1);
+  });
+});
+
 describe('reading a root again after an unknown outcome', () => {
   it('ends the session whose answer was lost before it looks', async () => {
     const link = await Link.open(url);

@@ -1,5 +1,5 @@
 import { assert } from '@pawl/kernel';
-import type { AddressText, JsonObject, JsonValue, SnapshotInput } from '@pawl/contracts';
+import type { AddressText, JsonObject, SnapshotInput } from '@pawl/contracts';
 import type {
   Definition,
   ReleaseState,
@@ -9,6 +9,7 @@ import type {
 } from '@pawl/domain';
 import type { AddressImage } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
+import type { PacedParser } from './paced-parser.js';
 
 /** A definition's columns; those of the schema are joined by its hash. */
 export interface DefinitionRow {
@@ -50,10 +51,11 @@ export interface AddressRow
   readonly published_at: Date | null;
 }
 
-export function decodeAddress(row: AddressRow): AddressImage {
+/** Long texts are parsed by `parser`, at its pace. */
+export async function decodeAddress(row: AddressRow, parser: PacedParser): Promise<AddressImage> {
   const release = decodeRelease(row);
-  const newest = decodePrefixed(row, 'newest', null);
-  const older = decodePrefixed(row, 'stable', newest?.schema ?? null);
+  const newest = await decodePrefixed(row, 'newest', { parser, joined: null });
+  const older = await decodePrefixed(row, 'stable', { parser, joined: newest?.schema ?? null });
   const stable = release.stableVersion === newest?.version ? newest : older;
   assert(
     (stable?.version ?? null) === release.stableVersion,
@@ -71,44 +73,50 @@ export function decodeAddress(row: AddressRow): AddressImage {
   };
 }
 
-/** `joined` is the schema of the same hash that the row carries elsewhere. */
-export function decodeDefinition(
+export interface DecodeOptions {
+  readonly parser: PacedParser;
+  /** The schema of the same hash that the row carries elsewhere. */
+  readonly joined: SchemaRef | null;
+}
+
+export async function decodeDefinition(
   address: AddressText,
   row: DefinitionRow,
-  joined: SchemaRef | null = null,
-): Definition {
+  options: DecodeOptions,
+): Promise<Definition> {
   const { document, document_hash: hash, message } = row;
+  const { parser } = options;
   return {
     address,
     version: toSafeInteger(row.version),
     document:
       document === null || hash === null
         ? null
-        : { text: document, hash, value: JSON.parse(document) as JsonObject },
-    schema: decodeSchema(address, row, joined),
+        : { text: document, hash, value: (await parser.parse(document)) as JsonObject },
+    schema: await decodeSchema(address, row, options),
     author: row.author,
     createdAt: row.created_at.toISOString(),
     ...(message === null ? {} : { message }),
   };
 }
 
-function decodeSchema(
+async function decodeSchema(
   address: AddressText,
   row: DefinitionRow,
-  joined: SchemaRef | null,
-): SchemaRef | null {
+  { parser, joined }: DecodeOptions,
+): Promise<SchemaRef | null> {
   const { schema_hash: hash, schema_text: text } = row;
   if (hash === null) return null;
-  if (text !== null) return { hash, schema: JSON.parse(text) as JsonValue };
+  if (text !== null) return { hash, schema: await parser.parse(text) };
   assert(joined?.hash === hash, `schema ${hash} of ${address} is stored`);
   return joined;
 }
 
-function decodePrefixed(
+async function decodePrefixed(
   row: AddressRow,
   prefix: 'newest' | 'stable',
-  joined: SchemaRef | null,
-): Definition | null {
+  options: DecodeOptions,
+): Promise<Definition | null> {
   const version = row[`${prefix}_version`];
   const author = row[`${prefix}_author`];
   const createdAt = row[`${prefix}_created_at`];
@@ -123,7 +131,7 @@ function decodePrefixed(
     schema_text: row[`${prefix}_schema_text`],
     message: row[`${prefix}_message`],
   };
-  return decodeDefinition(row.address, definition, joined);
+  return decodeDefinition(row.address, definition, options);
 }
 
 function decodeRelease(row: AddressRow): ReleaseState {

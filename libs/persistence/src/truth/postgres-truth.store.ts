@@ -1,4 +1,5 @@
 import { assert } from '@pawl/kernel';
+import type { Scheduler } from '@pawl/kernel';
 import type { AddressText } from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
@@ -7,6 +8,7 @@ import type {
   Changeset,
   CommitOutcome,
   Fence,
+  FenceReading,
   HistoryQuery,
   IdempotencyRecord,
   Installation,
@@ -16,20 +18,30 @@ import type {
 import type { FencedStatements } from '../sessions/fenced-statements.js';
 import { sweepAll } from '../sessions/sweep-all.js';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
-import { decodeAddress, decodeDefinition } from './decode-address.js';
-import type { AddressRow, DefinitionRow } from './decode-address.js';
+import { decodeDefinition } from './decode-address.js';
+import type { DefinitionRow } from './decode-address.js';
 import { decodeHistory, decodeIdempotent } from './decode-history.js';
 import type { HistoryRow, IdempotencyRow } from './decode-history.js';
 import { encodeChangeset } from './encode-changeset.js';
+import { loadAddresses } from './load-addresses.js';
+import type { PageQuery } from './load-addresses.js';
+import { PacedParser } from './paced-parser.js';
 import * as queries from './queries.js';
 
-/** Addresses read at a time: bounds what is in flight, some tens of MiB at real document sizes. */
-const PAGE_ROWS = 32;
 const HEALTH_TIMEOUT_MS = 1_000;
 /** Up to this many long texts a commit's statement is prepared once per session. */
 const PREPARED_TEXTS = 3;
 const SEQUENCE = /^\d{1,18}$/;
 const LAST_SEQUENCE = (2n ** 63n - 1n).toString();
+
+export interface PostgresTruthOptions {
+  /** How long a claim waits for the former owner's transactions before it ends their sessions. */
+  readonly takeoverGraceMs: number;
+  /** How long the answer of {@link PostgresTruthStore.readFences} is waited for. */
+  readonly fenceTimeoutMs: number;
+  /** Gives others a turn between long texts. */
+  readonly scheduler: Scheduler;
+}
 
 /** {@link TruthStore} on PostgreSQL: every write is one call of a function of the migrations. */
 export class PostgresTruthStore implements TruthStore {
@@ -38,7 +50,7 @@ export class PostgresTruthStore implements TruthStore {
   constructor(
     private readonly statements: FencedStatements,
     private readonly made: Installation,
-    private readonly takeoverGraceMs: number,
+    private readonly options: PostgresTruthOptions,
   ) {
     this.#sessions = statements.sessions;
   }
@@ -57,20 +69,43 @@ export class PostgresTruthStore implements TruthStore {
   }
 
   async raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
-    const values = [owner, this.takeoverGraceMs];
+    const values = [owner, this.options.takeoverGraceMs];
     const raised = await this.statements.result<boolean>('pawl_raise_fence', fence, values);
     return raised ? 'raised' : 'superseded';
   }
 
+  async readFences(shards: readonly number[]): Promise<FenceReading> {
+    const answer = await this.#sessions.read<FenceRow>({
+      name: 'pawl_fences',
+      text: queries.FENCES,
+      values: [this.made.id, shards],
+      query_timeout: this.options.fenceTimeoutMs,
+    });
+    assert(answer.kind === 'rows' && answer.rows[0] !== undefined, 'there is always a server');
+    const tokens = new Map<number, bigint>();
+    for (const { shard, token } of answer.rows) {
+      if (shard !== null && token !== null) tokens.set(shard, BigInt(token));
+    }
+    return { server: answer.rows[0].server, tokens };
+  }
+
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {
-    return this.#loadPages(fence, 'pawl_shard_page', queries.SHARD_PAGE, []);
+    return this.#load(fence, {
+      name: 'pawl_shard_page',
+      body: queries.SHARD_PAGE,
+      values: [],
+    });
   }
 
   /** Waits first for whatever is still being committed under the fence, also by lost sessions. */
   async loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
     await this.#sessions.endLost();
     await this.#drain(fence);
-    return this.#loadPages(fence, 'pawl_root_page', queries.ROOT_PAGE, [root]);
+    return this.#load(fence, {
+      name: 'pawl_root_page',
+      body: queries.ROOT_PAGE,
+      values: [root],
+    });
   }
 
   async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
@@ -105,7 +140,8 @@ export class PostgresTruthStore implements TruthStore {
       body: queries.DEFINITION,
       values: [address, version],
     });
-    return row && decodeDefinition(address, row);
+    const parser = new PacedParser(this.options.scheduler);
+    return row && decodeDefinition(address, row, { parser, joined: null });
   }
 
   async readHistory(
@@ -168,25 +204,15 @@ export class PostgresTruthStore implements TruthStore {
     });
   }
 
-  async #loadPages(
-    fence: Fence,
-    name: string,
-    body: string,
-    values: readonly unknown[],
-  ): Promise<AddressImage[]> {
-    const images: AddressImage[] = [];
-    for (;;) {
-      const after = images.at(-1)?.address ?? '';
-      const rows = await this.statements.read<AddressRow>(fence, {
-        name,
-        body,
-        order: 'address',
-        values: [after, PAGE_ROWS, ...values],
-      });
-      for (const row of rows) images.push(decodeAddress(row));
-      if (rows.length < PAGE_ROWS) return images;
-    }
+  #load(fence: Fence, query: PageQuery): Promise<AddressImage[]> {
+    return loadAddresses(this.statements, this.options.scheduler, fence, query);
   }
+}
+
+interface FenceRow {
+  readonly server: string;
+  readonly shard: number | null;
+  readonly token: string | null;
 }
 
 interface InstallationRow {

@@ -6,13 +6,30 @@ const definitionColumns = (table: string, schema: string, prefix: string): strin
   ${schema}.text AS ${prefix}_schema_text, ${table}.author AS ${prefix}_author,
   ${table}.created_at AS ${prefix}_created_at, ${table}.message AS ${prefix}_message`;
 
+/** What a row of {@link addressPage} carries in long texts; known without reading them. */
+const BYTES = ['n.document', 'ns.text', 's.document', 'ss.text']
+  .map((text) => `coalesce(octet_length(${text}), 0)`)
+  .join(' + ');
+
+/**
+ * Of the first $5 addresses in order those that come to at most $6 bytes together, and always the
+ * first; `candidates` tells how many of the $5 there are.
+ */
 const addressPage = (where: string): string => `
+  SELECT * FROM (
+    SELECT candidate.*, (count(*) OVER ())::integer AS candidates,
+      sum(bytes) OVER (ORDER BY address) AS bytes_so_far
+    FROM (${addresses(where)}) candidate) page
+  WHERE bytes_so_far <= $6 OR bytes_so_far = bytes`;
+
+const addresses = (where: string): string => `
   SELECT a.address, a.opened, a.state, a.release_version,
     a.stable_version AS release_stable_version, a.contribution_at, a.lowered_at, a.forced,
     a.blocked_versions, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
     h.variant_hash, h.variant_size, h.variant_absent, h.published_version, h.published_at,
     ${definitionColumns('n', 'ns', 'newest')},
-    ${definitionColumns('s', 'ss', 'stable')}
+    ${definitionColumns('s', 'ss', 'stable')},
+    ${BYTES} AS bytes
   FROM config_address a
   LEFT JOIN LATERAL (
     SELECT * FROM config_definition d WHERE d.address = a.address
@@ -26,14 +43,14 @@ const addressPage = (where: string): string => `
   WHERE ${where}
   ORDER BY a.address LIMIT $5`;
 
-/** After address $4, at most $5. */
+/** After address $4. */
 export const SHARD_PAGE = addressPage('a.shard = $1 AND a.address > $4');
 /**
- * After address $4, at most $5, under root $6: in the index of the shard they lie between the root
+ * After address $4, under root $7: in the index of the shard they lie between the root
  * and the root followed by a character above all that addresses have.
  */
-export const ROOT_PAGE = addressPage(`a.shard = $1 AND a.root = $6
-    AND a.address > $4 AND a.address >= $6 AND a.address < $6 || '~'`);
+export const ROOT_PAGE = addressPage(`a.shard = $1 AND a.root = $7
+    AND a.address > $4 AND a.address >= $7 AND a.address < $7 || '~'`);
 
 /** Address $4, version $5. */
 export const DEFINITION = `
@@ -51,6 +68,19 @@ export const HISTORY = `
 /** Before sequence $1, at most $2; of all shards, so under no fence. */
 export const AUDIT = `
   SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
+
+/** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */
+export const FENCES = `
+  SELECT c.system_identifier::text AS server, f.shard, f.token
+  FROM pg_control_system() c
+  LEFT JOIN shard_fence f ON f.installation = $1 AND f.shard = ANY ($2::integer[])`;
+
+/** A server on which fences were raised before, and this one, where they differ. */
+export const FORMER_SERVER = `
+  SELECT f.system_identifier::text AS former, c.system_identifier::text AS server
+  FROM shard_fence f, pg_control_system() c
+  WHERE f.system_identifier <> c.system_identifier
+  ORDER BY f.raised_at DESC LIMIT 1`;
 
 /** Key $4. */
 export const IDEMPOTENT = `

@@ -74,6 +74,7 @@ function assemble(values: Values): Settings {
     },
     postgres: { url: values.PAWL_POSTGRES_URL, port: must('PAWL_POSTGRES_PORT') },
     nats: { url: values.PAWL_NATS_URL, port: must('PAWL_NATS_PORT') },
+    adoptStreams: values.PAWL_ADOPT_STREAMS,
     nodeId: must('PAWL_NODE_ID'),
     peers: values.PAWL_PEERS ?? [],
     peerPort: must('PAWL_PEER_PORT'),

@@ -21,6 +21,9 @@ const folder = kind.text('a folder', { minLength: 1, maxLength: 4096 });
 const name = kind.text('1 to 32 of a-z, 0-9, "_" and "-", starting with a letter or digit', {
   pattern: kind.IDENTIFIER,
 });
+const installation = kind.text('name/id of an installation, such as main/0b9c1d2e', {
+  pattern: '^[a-z0-9][a-z0-9_-]{0,31}/[A-Za-z0-9_-]{1,95}$',
+});
 const host = kind.text('a host name or an IP address', { pattern: '^[A-Za-z0-9_.:-]{1,255}$' });
 
 /** Every setting: name, how it is read, default, and what it is for. */
@@ -43,6 +46,10 @@ export const SETTING_TABLE = {
     'NATS servers with JetStream, separated by commas; without it a nats-server of our own runs',
   ),
   PAWL_NATS_PORT: row(kind.port(), '7422', 'Port of our own nats-server'),
+  PAWL_ADOPT_STREAMS: optional(
+    installation,
+    'Installation that is gone for good (name/id, as /readyz names it): its streams are emptied and taken over',
+  ),
   PAWL_NODE_ID: row(name, 'node-1', 'Name of this node in the metadata quorum'),
   PAWL_PEERS: optional(kind.peers(), 'Other members of the quorum: id=host:port,…'),
   PAWL_PEER_PORT: row(kind.port(), '7480', 'Port on which the members of the quorum talk'),

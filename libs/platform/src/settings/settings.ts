@@ -37,6 +37,8 @@ export interface Settings {
     readonly url: string | null;
     readonly port: number;
   };
+  /** `<name>/<id>` of an installation whose streams are emptied and taken over; `null`: none. */
+  readonly adoptStreams: string | null;
   readonly nodeId: string;
   readonly peers: readonly PeerSetting[];
   readonly peerPort: number;

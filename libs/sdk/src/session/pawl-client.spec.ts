@@ -1,3 +1,4 @@
+import type { Hello } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClientWorld, helloReply } from '../testing/client-world.js';
 import { FakeLink } from '../testing/fake-link.js';
@@ -70,6 +71,33 @@ describe('reconnect and silence', () => {
     expect(events).toHaveLength(2);
     expect(events[1]?.stale).toBe(false);
     expect(events[1]?.silentMs).toBeGreaterThanOrEqual(30_000);
+  });
+});
+
+describe('addresses below one root', () => {
+  it('are refused when a heartbeat has no room for them, and only there and then', async () => {
+    world.link.become('up');
+    world.link.respond = () => helloReply([]);
+    const long = ['acme', ...Array.from({ length: 7 }, () => 'a'.repeat(63))].join('/');
+    const pawl = world.client();
+    const codes: unknown[] = [];
+    for (let n = 0; n < 1_000; n += 1) {
+      const address = `${long}:${String(n).padStart(63, '0')}`;
+      pawl.open(address).catch(({ code }: { code: unknown }) => codes.push(code));
+    }
+    const other = `other${long.slice('acme'.length)}:z`;
+    pawl.open(other).catch(() => undefined);
+    await world.after(100);
+    const refused = codes.length;
+    expect(new Set(codes)).toEqual(new Set(['too-many-scopes']));
+    const [hello, second] = world.link.requested.map(({ message }) => message as Hello);
+    expect(hello?.runs).toHaveLength(1_000 - refused);
+    expect(refused).toBeLessThan(500);
+    expect(second?.runs).toMatchObject([{ address: other }]);
+    await world.after(10_000);
+    const again = expect(pawl.open(`${long}:z`)).rejects.toMatchObject({ code: 'no-snapshot' });
+    await world.after(10_010);
+    await again;
   });
 });
 

@@ -9,6 +9,7 @@ import { ScopeHandle } from '../scope/scope-handle.js';
 import { ScopeRunner } from '../scope/scope-runner.js';
 import { settleWithin } from '../scope/settle-within.js';
 import type { OpenOptions, Pawl, Scope, Validate } from '../types.js';
+import { fitsHello } from './hello-message.js';
 import type { Identity } from './identity.js';
 import { RootSession } from './root-session.js';
 import type { SessionScope } from './root-session.js';
@@ -34,8 +35,6 @@ interface OpenScope {
   readonly opened: Promise<Scope<unknown>>;
 }
 
-/** A heartbeat names at most this many addresses (its message schema). */
-const SCOPES_PER_ROOT = 1_000;
 /** Problems from before the first scope, kept for it. */
 const EARLY_PROBLEMS = 16;
 const CACHE_LOAD_TIMEOUT_MS = 2_000;
@@ -97,8 +96,11 @@ export class PawlClient implements Pawl {
 
   #start<T>(address: Address, options: OpenOptions<T>): Promise<Scope<unknown>> {
     const session = this.#sessionOf(address);
-    if (this.#countBelow(address.root) >= SCOPES_PER_ROOT) {
-      const message = `at most ${SCOPES_PER_ROOT} addresses can be open below one root`;
+    const below = this.#openBelow(address.root);
+    if (!fitsHello(this.#options.identity, [...below, address.text])) {
+      const message =
+        `${below.length} addresses are open below "${address.root}": ` +
+        'a heartbeat, which names all below one root, has no room for another';
       return Promise.reject(new PawlError('too-many-scopes', message));
     }
     const handle = new ScopeHandle<unknown>(address.text);
@@ -169,9 +171,8 @@ export class PawlClient implements Pawl {
     return cache === undefined ? {} : { cache };
   }
 
-  #countBelow(root: string): number {
-    const roots = [...this.#scopes.keys()].map((text) => text.split(/[/:]/, 1)[0]);
-    return roots.filter((each) => each === root).length;
+  #openBelow(root: string): readonly string[] {
+    return [...this.#scopes.keys()].filter((text) => text.split(/[/:]/, 1)[0] === root);
   }
 
   #forget(address: Address, runner: ScopeRunner): void {

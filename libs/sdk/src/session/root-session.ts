@@ -1,14 +1,14 @@
 import type { TimerHandle } from '@pawl/kernel';
-import { FORMAT } from '@pawl/contracts';
 import type { Address, HeldSnapshot, Hello, HelloReply, Subjects } from '@pawl/contracts';
 import type { InstallationPin, Rejection } from '../applier/index.js';
 import { Backoff } from '../backoff.js';
 import type { Capabilities } from '../capabilities.js';
-import { PawlError, shorten } from '../errors.js';
+import { PawlError } from '../errors.js';
 import { decodeMessage } from '../nats/decode-message.js';
 import type { ScopeHandle } from '../scope/scope-handle.js';
 import type { ScopeRunner } from '../scope/scope-runner.js';
 import { AckOutbox } from './ack-outbox.js';
+import { composeHello } from './hello-message.js';
 import type { Identity } from './identity.js';
 
 export interface SessionScope {
@@ -36,8 +36,6 @@ const SOON_MS = 20;
 const SPREAD_PART = 0.2;
 /** Heartbeats without an answer that are not yet staleness, however short `staleAfterMs` is. */
 const SILENT_HELLOS = 3;
-/** Rejection reasons in heartbeats are cut, so that 1,000 addresses fit one message. */
-const HELLO_REASON_LENGTH = 200;
 
 /** Heartbeat, acks and freshness of the addresses below one root. */
 export class RootSession {
@@ -178,23 +176,8 @@ export class RootSession {
   }
 
   #hello(leaving: boolean): Hello {
-    const { incarnation, build, labels } = this.#options.identity;
-    const runs = [...this.#scopes.values()].map(({ runner }) => {
-      const { rejected, ...run } = runner.runs();
-      if (rejected === undefined) return run;
-      return {
-        ...run,
-        rejected: { ...rejected, reason: shorten(rejected.reason, HELLO_REASON_LENGTH) },
-      };
-    });
-    return {
-      format: FORMAT,
-      incarnation,
-      labels,
-      runs,
-      ...(build === undefined ? {} : { build }),
-      ...(leaving ? { leaving: true as const } : {}),
-    };
+    const runs = [...this.#scopes.values()].map(({ runner }) => runner.runs());
+    return composeHello(this.#options.identity, runs, leaving);
   }
 
   #onReply(data: Uint8Array): void {

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { address, subjectsOf } from '@pawl/contracts';
+import { SILENT } from '../connection/logger.js';
+import { sampleSnapshot } from '../testing/sample-snapshot.js';
+import type { JetStreamAccess } from './jetstream-access.js';
+import { SnapshotStore } from './snapshot-store.js';
+import type { StreamKeeper } from './stream-keeper.js';
+import { StreamSetupError } from './stream-setup-error.js';
+
+const PROD = address('acme/prod');
+
+/** A store over a subject that holds another installation's snapshot. */
+function storeOverForeign(ensure: () => Promise<void>) {
+  const stored: string[] = [];
+  const foreign = sampleSnapshot({ installation: 'main/two', version: 9 });
+  const access = {
+    newest: async () => ({ sequence: 4, data: Buffer.from(JSON.stringify(foreign)) }),
+    store: async (subject: string) => stored.push(subject) > 0,
+  } as unknown as JetStreamAccess;
+  const keeper = {
+    run: (_: string, work: () => Promise<unknown>) => work(),
+    ensure,
+  } as unknown as StreamKeeper;
+  const subjects = subjectsOf('main');
+  const store = new SnapshotStore({
+    access,
+    keeper,
+    subjects,
+    installation: 'main/one',
+    logger: SILENT,
+  });
+  const snapshot = sampleSnapshot({ installation: 'main/one' });
+  return { stored, publish: () => store.publish(PROD, snapshot, JSON.stringify(snapshot)) };
+}
+
+it('overwrites a foreign snapshot in a stream that is ours', async () => {
+  const { stored, publish } = storeOverForeign(async () => undefined);
+  expect(await publish()).toEqual({ kind: 'stored' });
+  expect(stored).toHaveLength(1);
+});
+
+it('leaves a foreign snapshot where it is when the stream was taken from us', async () => {
+  const { stored, publish } = storeOverForeign(() => Promise.reject(new StreamSetupError('taken')));
+  await expect(publish()).rejects.toThrow('taken');
+  expect(stored).toEqual([]);
+});

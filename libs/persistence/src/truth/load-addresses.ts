@@ -1,0 +1,45 @@
+import type { AddressImage, Fence } from '@pawl/engine';
+import type { Scheduler } from '@pawl/kernel';
+import type { FencedStatements } from '../sessions/fenced-statements.js';
+import { decodeAddress } from './decode-address.js';
+import type { AddressRow } from './decode-address.js';
+import { PacedParser } from './paced-parser.js';
+
+/** Addresses read at a time, at most. */
+const PAGE_ROWS = 128;
+/**
+ * Bytes of documents and schemas read at a time, at most, unless a single address has more: its
+ * newest and its stable definition, each with a schema, come to 3.9 MiB at the limits.
+ */
+export const PAGE_BYTES = 4 * 1024 * 1024;
+
+/** A query of `queries.ts` that answers one page; its own parameters start at $7. */
+export interface PageQuery {
+  readonly name: string;
+  readonly body: string;
+  readonly values: readonly unknown[];
+}
+
+type PageRow = AddressRow & { readonly candidates: number };
+
+/** Reads addresses page by page, in their order, and parses them turn by turn. */
+export async function loadAddresses(
+  statements: FencedStatements,
+  scheduler: Scheduler,
+  fence: Fence,
+  query: PageQuery,
+): Promise<AddressImage[]> {
+  const images: AddressImage[] = [];
+  const parser = new PacedParser(scheduler);
+  for (;;) {
+    const rows = await statements.read<PageRow>(fence, {
+      name: query.name,
+      body: query.body,
+      order: 'address',
+      values: [images.at(-1)?.address ?? '', PAGE_ROWS, PAGE_BYTES, ...query.values],
+    });
+    for (const row of rows) images.push(await decodeAddress(row, parser));
+    const candidates = rows[0]?.candidates ?? 0;
+    if (candidates < PAGE_ROWS && rows.length === candidates) return images;
+  }
+}

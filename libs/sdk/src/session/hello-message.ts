@@ -1,0 +1,92 @@
+import { FORMAT, LIMITS, utf8Length } from '@pawl/contracts';
+import type { Hello, HelloRun } from '@pawl/contracts';
+import { shorten } from '../errors.js';
+import type { Identity } from './identity.js';
+
+/** A heartbeat names at most this many addresses (its message schema). */
+const RUNS = 1_000;
+/** Rejection reasons in heartbeats are cut to so many UTF-16 units: the ack has told all of it. */
+const REASON_LENGTH = 200;
+
+/** The longest that can be said of an address, but for the address and the reason themselves. */
+const LONGEST_RUN: HelloRun = {
+  address: '',
+  generation: Number.MAX_SAFE_INTEGER,
+  version: Number.MAX_SAFE_INTEGER,
+  hash: 'f'.repeat(64),
+  highestVersion: Number.MAX_SAFE_INTEGER,
+  rejected: {
+    generation: Number.MAX_SAFE_INTEGER,
+    version: Number.MAX_SAFE_INTEGER,
+    reason: '',
+  },
+};
+/** With the comma before it. */
+const RUN_BYTES = jsonBytes(LONGEST_RUN) + 1;
+
+/**
+ * Whether a heartbeat that names these addresses fits `LIMITS.trafficBytes` whatever comes to run
+ * there, and whatever is rejected.
+ */
+export function fitsHello(identity: Identity, addresses: readonly string[]): boolean {
+  if (addresses.length > RUNS) return false;
+  let bytes = jsonBytes(makeHello(identity, [], true));
+  // Addresses are ASCII, and nothing in them is escaped.
+  for (const address of addresses) bytes += RUN_BYTES + address.length;
+  return bytes <= LIMITS.trafficBytes;
+}
+
+/**
+ * The heartbeat of a consumer, within `LIMITS.trafficBytes` as JSON if its addresses pass
+ * {@link fitsHello}: rejection reasons are cut to what room there is, in equal parts.
+ */
+export function composeHello(
+  identity: Identity,
+  runs: readonly HelloRun[],
+  leaving: boolean,
+): Hello {
+  const bare = runs.map((run) => withReason(run, () => ''));
+  const rejections = runs.filter(({ rejected }) => rejected !== undefined).length;
+  const room = LIMITS.trafficBytes - jsonBytes(makeHello(identity, bare, leaving));
+  const share = Math.max(0, Math.floor(room / Math.max(1, rejections)));
+  const cut = (reason: string): string => cutToJson(shorten(reason, REASON_LENGTH), share);
+  return makeHello(
+    identity,
+    runs.map((run) => withReason(run, cut)),
+    leaving,
+  );
+}
+
+function makeHello(identity: Identity, runs: readonly HelloRun[], leaving: boolean): Hello {
+  const { incarnation, build, labels } = identity;
+  return {
+    format: FORMAT,
+    incarnation,
+    labels,
+    runs,
+    ...(build === undefined ? {} : { build }),
+    ...(leaving ? { leaving: true as const } : {}),
+  };
+}
+
+function withReason({ rejected, ...run }: HelloRun, change: (reason: string) => string): HelloRun {
+  if (rejected === undefined) return run;
+  return { ...run, rejected: { ...rejected, reason: change(rejected.reason) } };
+}
+
+/** The start of a well-formed text that takes at most so many bytes inside a JSON string. */
+function cutToJson(text: string, bytes: number): string {
+  let kept = 0;
+  let taken = 0;
+  for (const character of text) {
+    taken += jsonBytes(character) - 2;
+    if (taken > bytes) break;
+    kept += character.length;
+  }
+  return text.slice(0, kept);
+}
+
+/** Bytes of a value as it is sent. */
+function jsonBytes(value: unknown): number {
+  return utf8Length(JSON.stringify(value));
+}
