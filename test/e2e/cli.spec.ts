@@ -113,7 +113,10 @@ describe('pawl config', () => {
         EDIT: to,
       }).finished;
     expect(await edit('standard input')).toMatchObject({ code: 0, out: 'nothing changed\n' });
-    expect(await edit('an editor')).toMatchObject({ code: 0, err: '' });
+    expect(await edit('an editor')).toMatchObject({
+      code: 0,
+      err: 'note: this is version 2; nothing is released here yet\n',
+    });
     expect(await stack.admin().getConfig(ADDRESS)).toMatchObject({
       version: 3,
       document: { from: 'an editor' },
@@ -154,6 +157,19 @@ describe('pawl promote, status, wait, rollback, explain', () => {
     const status = await json<RolloutView>('status', ADDRESS);
     expect(status).toMatchObject({ converged: true, consumers: { live: 1, applied: 1 } });
     expect((await pawl('status', ADDRESS)).out).toMatch(/^converged$/m);
+  });
+
+  it('notes where a consumer has an address open that nobody defined', async () => {
+    const sdk = await stack.connectSdk({ consumerId: 'typo', workload: 'typo' });
+    await sdk.open(`${ADDRESS}/ue`);
+    await eventually(async () => {
+      const { out, err } = await pawl('status', `${ADDRESS}/ue`);
+      expect(err).toBe(
+        `note: nothing is defined at ${ADDRESS}/ue; it reads what ${ADDRESS} gives\n`,
+      );
+      expect(out).toContain('1 live, 1 applied');
+    });
+    await sdk.close();
   });
 
   it('watches until Ctrl-C, which is a good end', async () => {

@@ -138,6 +138,14 @@ describe('a start that cannot succeed says why in one sentence', () => {
     expect(output).toContain('--no-demo');
     expect(existsSync(data)).toBe(false);
   });
+
+  it('help of the benches builds nothing', async () => {
+    const script = join(REPOSITORY, 'infra', 'dev', 'bench.mjs');
+    const { code, output } = await launch({ script, args: ['--help'] });
+    expect(code).toBe(0);
+    expect(output).toMatch(/^Prints figures[^]*recompute/);
+    expect(output).not.toContain('Building');
+  });
 });
 
 describe('what a start survives', () => {

@@ -142,12 +142,15 @@ describe('npm start', () => {
     expect(late.output()).toContain(`process ${runs.pid}, at ${url}`);
   });
 
-  it('says which part died, stops the rest and exits with 1', async () => {
+  it('says which part died of what, stops the rest and exits with 1', async () => {
     const launcher = start();
     await urlOf(launcher);
+    await launcher.waitFor(/apply -f examples\/shop --promote\n/);
     process.kill(await childPid(folder.path, 'nats'), 'SIGKILL');
     expect(await launcher.exited).toBe(1);
-    expect(launcher.output()).toMatch(/Error: NATS ended unexpectedly/);
+    expect(launcher.output().split('Error: ')[1]).toMatch(
+      /^NATS ended unexpectedly with SIGKILL; its log is \S+nats\.log\. Stopping the rest\.\n$/,
+    );
     await nothingIsLeft();
   });
 
@@ -195,17 +198,43 @@ describe('npm start', () => {
     }
     expect(await processesOn(folder.path)).toEqual(PARTS);
   });
+
+  it('does not write over what others wrote, unless told to', async () => {
+    const launcher = start();
+    const url = await urlOf(launcher);
+    expect(await write(url, { limits: { maxItems: 1 } })).toBe(201);
+    const refused = start({ script: DEMO, args: [] });
+    expect(await refused.exited).toBe(1);
+    expect(refused.output()).toMatch(
+      /Error: Version 1 of acme\/prod\/checkout was written by anonymous, .*npm run demo -- --overwrite/,
+    );
+    expect(await read(url)).toEqual({ limits: { maxItems: 1 } });
+    const told = start({ script: DEMO, args: ['--overwrite'] });
+    expect(await told.exited, told.output()).toBe(0);
+    await release(url, { limits: { maxItems: 77 } });
+    await patch(url, { limits: { maxItems: 78 } }, 'demo');
+    const stable = start({ script: DEMO, args: [] });
+    expect(await stable.exited, 'the newest is the demo’s, what runs is not').toBe(1);
+  });
 });
 
 const DEMO = new URL('../../infra/dev/demo.mjs', import.meta.url).pathname;
 
-async function release(url: string, patch: object): Promise<void> {
+async function patch(url: string, change: object, actor: string): Promise<void> {
   const written = await fetch(`${url}/v1/config/${ADDRESS}`, {
     method: 'PATCH',
-    headers: { 'content-type': 'application/merge-patch+json', 'if-match': '*' },
-    body: JSON.stringify(patch),
+    headers: {
+      'content-type': 'application/merge-patch+json',
+      'if-match': '*',
+      'x-pawl-actor': actor,
+    },
+    body: JSON.stringify(change),
   });
   expect(written.status).toBe(200);
+}
+
+async function release(url: string, change: object): Promise<void> {
+  await patch(url, change, 'ann');
   const promoted = await fetch(`${url}/v1/release/${ADDRESS}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

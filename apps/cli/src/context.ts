@@ -11,4 +11,6 @@ export interface CliContext {
   /** Ends what goes on for long: Ctrl-C. */
   readonly signal: AbortSignal;
   format(): OutputFormat;
+  /** The command line of these words, as the user can paste it: `pawl status acme`. */
+  command(words: string): string;
 }

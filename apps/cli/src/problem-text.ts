@@ -13,10 +13,14 @@ export function problemText(problem: ProblemDocument): string {
   return lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ');
 }
 
+/** What a precondition's detail says in headers, said in options. */
 function inCliWords(problem: ProblemDocument): string {
-  const { code, currentVersion, detail } = problem;
-  if (code === 'precondition-required' && currentVersion !== undefined) {
-    return `version ${currentVersion} is there already; say which you have seen: --expect ${currentVersion} (or --expect any)`;
+  const { code, currentVersion: newest, currentReleaseVersion, detail } = problem;
+  if (code === 'precondition-required' && newest !== undefined) {
+    return `version ${newest} is there already; say which you have seen: --expect ${newest} (or --expect any)`;
   }
-  return detail;
+  if (code !== 'version-mismatch' || currentReleaseVersion !== undefined) return detail;
+  return newest === undefined
+    ? 'no version is there yet; leave --expect out, or say --expect none'
+    : `version ${newest} is the newest, which you did not expect; read it, redo the change and say --expect ${newest}`;
 }

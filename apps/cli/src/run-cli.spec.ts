@@ -1,270 +1,181 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { problem, problemDocument } from '@pawl/contracts';
-import type { RolloutView } from '@pawl/contracts';
+import { mkdir, readdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCli } from './run-cli.js';
+import { CliWorld, json, refuse, rollout, written } from './testing/cli-world.js';
 
-type Answer = (request: IncomingMessage, response: ServerResponse, body: string) => void;
-
-let server: Server;
-let answers: Map<string, Answer>;
-let requests: { line: string; headers: IncomingMessage['headers']; body: string }[];
-let folder: string;
+let world: CliWorld;
 
 beforeEach(async () => {
-  answers = new Map();
-  requests = [];
-  folder = await mkdtemp(join(tmpdir(), 'pawl-cli-'));
-  server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const body = Buffer.concat(chunks).toString();
-      const line = `${request.method} ${request.url}`;
-      requests.push({ line, headers: request.headers, body });
-      const answer = answers.get(line) ?? refuse('not-found', 'nothing there');
-      answer(request, response, body);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  world = await CliWorld.start();
 });
 
-afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => world.stop());
 
-function json(value: unknown): Answer {
-  return (_request, response) => {
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
-  };
-}
-
-function refuse(code: Parameters<typeof problem>[0], detail: string, extra = {}): Answer {
-  const document = problemDocument(problem(code, detail, extra));
-  return (_request, response) => {
-    response.writeHead(document.status, { 'content-type': 'application/problem+json' });
-    response.end(JSON.stringify(document));
-  };
-}
-
-function stream(...views: RolloutView[]): Answer {
-  return (_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    for (const [id, view] of views.entries()) {
-      response.write(`: hi\n\nevent: rollout\nid: ${id}\ndata: ${JSON.stringify(view)}\n\n`);
-    }
-  };
-}
-
-function rollout(
-  version: number,
-  applied: number,
-  more: Partial<RolloutView['consumers']> = {},
-): RolloutView {
-  const consumers = { live: 4, applied, lagging: 4 - applied, rejected: 0, byVersion: {}, ...more };
-  return {
-    address: 'acme/app',
-    published: { version, generation: 1, at: '2026-01-01T00:00:00.000Z', hash: 'a'.repeat(64) },
-    consumers,
-    rejections: consumers.rejected > 0 ? [{ reason: 'too high', count: consumers.rejected }] : [],
-    propagationMs: { p50: null, p95: null, p99: null, max: null },
-    converged: applied === consumers.live,
-  };
-}
-
-async function pawl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const { port } = server.address() as AddressInfo;
-  const code = await runCli({
-    args,
-    env: { PAWL_URL: `http://127.0.0.1:${port}`, USER: 'ada' },
-    terminal: {
-      out: (text) => void (out += text),
-      err: (text) => void (err += text),
-      isTty: false,
-      columns: 80,
-      color: false,
-      readInput: () => Promise.resolve('a: 1\n'),
-      now: () => 0,
-    },
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
-}
-
-async function file(name: string, text: string): Promise<string> {
-  const path = join(folder, name);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
-  return path;
-}
-
-const written = (version: number) =>
-  json({ address: 'acme/app', version, hash: '', author: 'ada', createdAt: '', warnings: [] });
+const put = async (name: string, text: string): Promise<string[]> => [
+  'config',
+  'put',
+  'acme/app',
+  '-f',
+  await world.file(name, text),
+];
 
 describe('pawl', () => {
   it('ends with 2 on bad usage and 0 on help', async () => {
-    expect((await pawl('frobnicate')).code).toBe(2);
-    expect((await pawl('rollback', 'acme/app')).code).toBe(2);
-    expect((await pawl('wait', 'acme/app', '--timeout', 'soon')).code).toBe(2);
-    expect(await pawl('--help')).toMatchObject({ code: 0, err: '' });
+    expect((await world.pawl('frobnicate')).code).toBe(2);
+    expect((await world.pawl('rollback', 'acme/app')).code).toBe(2);
+    expect((await world.pawl('wait', 'acme/app', '--timeout', 'soon')).code).toBe(2);
+    expect(await world.pawl('--help')).toMatchObject({ code: 0, err: '' });
   });
 
-  it('says what to do when nobody answers', async () => {
-    const { code, err } = await pawl('--url', 'http://127.0.0.1:9', 'status', 'acme/app');
-    expect(code).toBe(1);
-    expect(err).toContain('is the control plane running?');
+  it('prints its version, and leaves --version to the commands that take a number', async () => {
+    expect(await world.pawl('--version')).toEqual({ code: 0, out: '0.1.0\n', err: '' });
+    await world.pawl('config', 'get', 'acme/app', '--version', '3');
+    expect(world.requests.map(({ line }) => line)).toEqual(['GET /v1/config/acme/app?version=3']);
+  });
+
+  it('shows defaults as they are typed, and which options must be given', async () => {
+    const wait = (await world.pawl('wait', '--help')).out;
+    expect(wait).toMatch(/--applied .*\(default: 100%\)/);
+    expect(wait).toMatch(/--timeout .*\(default: 60s\)/);
+    expect((await world.pawl('rollback', '--help')).out).toMatch(/--to .*\(required\)/);
+    expect((await world.pawl('promote', '--help')).out).not.toMatch(/--to .*\(required\)/);
+  });
+
+  it('knows where a command is that stands in a group', async () => {
+    const { code, err } = await world.pawl('history', 'acme/app');
+    expect(code).toBe(2);
+    expect(err).toContain('it is: pawl config history');
+    expect((await world.pawl('frobnicate')).err).not.toContain('it is:');
+  });
+
+  it('prints hints as they can be pasted, below npx too', async () => {
+    world.answers.set('PUT /v1/config/acme/app', written(2));
+    const args = await put('a.json', '{}');
+    expect((await world.run(args)).out).toContain(': pawl promote acme/app\n');
+    const env = { ...world.env, npm_command: 'exec' };
+    expect((await world.run(args, { env })).out).toContain(
+      ': npx --no-install pawl promote acme/app\n',
+    );
   });
 
   it('does not let a URL turn one address into another', async () => {
-    const { code, err } = await pawl('config', 'get', 'acme/../other');
+    const { code, err } = await world.pawl('config', 'get', 'acme/../other');
     expect(code).toBe(1);
     expect(err).toContain('Not an address');
-    expect(requests).toEqual([]);
+    expect(world.requests).toEqual([]);
   });
 
   it('sends JSON as it stands and YAML as JSON, every digit of it', async () => {
-    answers.set('PUT /v1/config/acme/app', written(2));
+    world.answers.set('PUT /v1/config/acme/app', written(2));
     const exact = '{ "n": 12345678901234567890 }';
-    await pawl('config', 'put', 'acme/app', '-f', await file('a.json', exact), '--expect', '1');
-    await pawl(
-      'config',
-      'put',
-      'acme/app',
-      '-f',
-      await file('b.yaml', 'n: 12345678901234567890\nd: 1.5\n'),
-    );
-    await pawl('config', 'put', 'acme/app', '-f', '-');
-    expect(requests.map(({ body }) => body)).toEqual([
+    await world.pawl(...(await put('a.json', exact)), '--expect', '1');
+    await world.pawl(...(await put('b.yaml', 'n: 12345678901234567890\nd: 1.5\n')));
+    await world.pawl('config', 'put', 'acme/app', '-f', '-');
+    expect(world.requests.map(({ body }) => body)).toEqual([
       exact,
       '{"n":12345678901234567890,"d":1.5}',
       '{"a":1}',
     ]);
-    expect(requests[0]?.headers).toMatchObject({ 'if-match': '"1"', 'x-pawl-actor': 'ada' });
+    expect(world.requests[0]?.headers).toMatchObject({ 'if-match': '"1"', 'x-pawl-actor': 'ada' });
+  });
+
+  it('names the account that runs it when $USER does not', async () => {
+    await world.run(['config', 'get', 'acme/app'], { env: { ...world.env, USER: undefined } });
+    expect(world.requests[0]?.headers['x-pawl-actor']).toBe(userInfo().username);
   });
 
   it('refuses YAML with duplicate keys or too many aliases before it sends anything', async () => {
-    const twice = await pawl(
-      'config',
-      'put',
-      'acme/app',
-      '-f',
-      await file('a.yaml', 'a: 1\na: 2\n'),
-    );
-    expect(twice.code).toBe(2);
+    for (const text of ['a: 1\na: 2\n', '1: a\n"1": b\n', 'a: 1\n---\nb: 2\n']) {
+      expect((await world.pawl(...(await put('a.yaml', text)))).code).toBe(2);
+    }
     const levels = Array.from(
       { length: 12 },
       (_, n) => `l${n + 1}: &l${n + 1} [${`*l${n}, `.repeat(10)}]`,
     );
-    const bomb = await file('b.yaml', ['l0: &l0 x', ...levels].join('\n'));
-    expect((await pawl('config', 'put', 'acme/app', '-f', bomb)).code).toBe(2);
-    expect(requests).toEqual([]);
-  });
-
-  it('prints problems with what is wrong where, and its own words for a precondition', async () => {
-    const at = { address: 'acme/app', pointer: '/max', message: 'must be integer' };
-    answers.set(
-      'PUT /v1/config/acme/app',
-      refuse('schema-violation', 'it breaks', { errors: [at] }),
-    );
-    const { code, err } = await pawl('config', 'put', 'acme/app', '-f', '-');
-    expect(code).toBe(1);
-    expect(err).toContain('acme/app /max: must be integer');
-    answers.set(
-      'PUT /v1/config/acme/app',
-      refuse('precondition-required', '', { currentVersion: 3 }),
-    );
-    expect((await pawl('config', 'put', 'acme/app', '-f', '-')).err).toContain('--expect 3');
+    const bomb = await put('b.yaml', ['l0: &l0 x', ...levels].join('\n'));
+    expect((await world.pawl(...bomb)).code).toBe(2);
+    expect(world.requests).toEqual([]);
   });
 
   it('prints JSON for machines wherever -o stands', async () => {
-    answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
+    world.answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
     for (const args of [
       ['-o', 'json', 'status', 'acme/app'],
       ['status', 'acme/app', '-o', 'json'],
     ]) {
-      expect(JSON.parse((await pawl(...args)).out)).toEqual(rollout(3, 4));
+      expect(JSON.parse((await world.pawl(...args)).out)).toEqual(rollout(3, 4));
     }
-    expect((await pawl('status', 'acme/app')).out).toContain('4 live, 4 applied');
+    expect((await world.pawl('status', 'acme/app')).out).toContain('4 live, 4 applied');
   });
 });
 
-describe('pawl wait', () => {
-  beforeEach(() => {
-    answers.set('GET /v1/effective/acme/app', json({ snapshotVersion: 5 }));
-  });
+describe('pawl metadata adopt', () => {
+  const adopt = (PAWL_DATA_DIR: string) =>
+    world.run(['metadata', 'adopt'], { env: { PAWL_DATA_DIR } });
 
-  it('waits for the newest snapshot, not the one before', async () => {
-    answers.set('GET /v1/rollout/acme/app', stream(rollout(4, 4), rollout(5, 1), rollout(5, 4)));
-    const { code, out } = await pawl('wait', 'acme/app', '--applied', '100%', '--timeout', '20s');
-    expect({ code, out }).toEqual({ code: 0, out: 'acme/app snapshot 5 applied by 4 of 4\n' });
-  });
-
-  it('ends with 4 as soon as the share cannot be reached', async () => {
-    answers.set('GET /v1/rollout/acme/app', stream(rollout(5, 2, { rejected: 1, lagging: 1 })));
-    const { code, err } = await pawl('wait', 'acme/app', '--timeout', '20s');
-    expect(code).toBe(4);
-    expect(err).toContain('1 × too high');
-    expect((await pawl('wait', 'acme/app', '--applied', '50%', '--timeout', '20s')).code).toBe(0);
-  });
-
-  it('ends with 3 when it takes too long, also when nobody is there', async () => {
-    answers.set('GET /v1/rollout/acme/app', stream(rollout(5, 1)));
-    const late = await pawl('wait', 'acme/app', '--timeout', '150ms');
-    expect(late).toMatchObject({ code: 3 });
-    expect(late.err).toContain('1 of 4');
-    answers.set('GET /v1/rollout/acme/app', stream(rollout(5, 0, { live: 0, lagging: 0 })));
-    expect((await pawl('wait', 'acme/app', '--timeout', '150ms')).code).toBe(3);
+  it('raises the epoch of a store that is there, and makes none', async () => {
+    const missing = await adopt(world.folder);
+    expect(missing.code).toBe(1);
+    expect(missing.err).toMatch(/no metadata store at .*; name .* PAWL_DATA_DIR/);
+    expect(await readdir(world.folder)).toEqual([]);
+    await mkdir(join(world.folder, 'metadata'));
+    const first = await adopt(world.folder);
+    expect(first).toMatchObject({ code: 0, err: '' });
+    expect((await adopt(world.folder)).out).not.toBe(first.out);
   });
 });
 
-describe('pawl apply', () => {
-  it('maps a folder onto addresses: ancestors first, schemas before documents', async () => {
-    await file('acme/prod.yaml', 'a: 1');
-    await file('acme/prod/app.limits.yaml', 'max: 1');
-    await file('acme.schema.json', '{}');
-    await file('acme.json', '{}');
-    await file('notes.txt', 'not a definition');
-    answers.set('PUT /v1/schema/acme', written(1));
-    answers.set('PUT /v1/config/acme', written(2));
-    answers.set('PUT /v1/config/acme/prod', written(1));
-    answers.set('PUT /v1/config/acme/prod/app:limits', written(1));
-    const { code, out } = await pawl('apply', '-f', folder);
-    expect(code).toBe(0);
-    expect(requests.filter(({ line }) => line.startsWith('PUT')).map(({ line }) => line)).toEqual([
-      'PUT /v1/schema/acme',
-      'PUT /v1/config/acme',
-      'PUT /v1/config/acme/prod',
-      'PUT /v1/config/acme/prod/app:limits',
-    ]);
-    expect(requests.at(-1)?.headers['if-none-match']).toBe('*');
-    expect(out).toContain('acme/prod/app:limits  document  created    1'.slice(0, 20));
+describe('where the control plane is', () => {
+  const nobody = 'http://127.0.0.1:9';
+
+  it('says what to do when nobody answers, and what names it when nothing did', async () => {
+    const named = await world.run(['--url', nobody, 'status', 'acme/app'], { env: {} });
+    expect(named.code).toBe(1);
+    expect(named.err).toContain('is the control plane running?');
+    expect(named.err).not.toContain('PAWL_URL');
+    const endpoints = JSON.stringify({ http: nobody });
+    await world.file('.pawl/endpoints.json', endpoints);
+    const env = { npm_config_local_prefix: world.folder };
+    const guessed = await world.run(['status', 'acme/app'], { env });
+    expect(guessed.err).toContain(`no answer from ${nobody}`);
+    expect(guessed.err).toMatch(/PAWL_URL .* PAWL_DATA_DIR/);
   });
 
-  it('says unchanged where the server made no version', async () => {
-    await file('acme/app.yaml', 'a: 1');
-    answers.set('GET /v1/config/acme/app', json({ version: 7 }));
-    answers.set('PUT /v1/config/acme/app', written(7));
-    const { out } = await pawl('apply', '-f', folder);
-    expect(out).toMatch(/acme\/app +document +unchanged +7/);
-    expect(requests.at(-1)?.headers['if-match']).toBe('"7"');
+  it.each(['127.0.0.1:7400', 'localhost:7400'])('says that %s lacks http://', async (url) => {
+    const flag = await world.pawl('--url', url, 'status', 'acme/app');
+    expect(flag.code).toBe(2);
+    expect(flag.err).toContain(`http:// is missing: --url http://${url}`);
+    const { err } = await world.run(['status', 'acme/app'], { env: { PAWL_URL: url } });
+    expect(err).toContain(`http:// is missing: PAWL_URL=http://${url}`);
+  });
+});
+
+describe('a refusal', () => {
+  const refused = async (answer: ReturnType<typeof refuse>): Promise<string> => {
+    world.answers.set('PUT /v1/config/acme/app', answer);
+    const { code, err } = await world.pawl('config', 'put', 'acme/app', '-f', '-');
+    expect(code).toBe(1);
+    return err;
+  };
+
+  it('says what is wrong where', async () => {
+    const errors = [{ address: 'acme/app', pointer: '/max', message: 'must be integer' }];
+    expect(await refused(refuse('schema-violation', 'it breaks', { errors }))).toContain(
+      'acme/app /max: must be integer',
+    );
   });
 
-  it('writes nothing when one file is no YAML or names no address', async () => {
-    await file('acme/app.yaml', 'a: 1');
-    await file('acme/zzz.yaml', 'a: [1');
-    expect((await pawl('apply', '-f', folder)).code).toBe(2);
-    await rm(join(folder, 'acme/zzz.yaml'));
-    await file('acme/Upper.yaml', 'a: 1');
-    expect((await pawl('apply', '-f', folder)).code).toBe(2);
-    expect(requests).toEqual([]);
+  it('speaks of options where the server speaks of headers', async () => {
+    const header = 'send If-Match: "6"';
+    expect(await refused(refuse('precondition-required', header, { currentVersion: 3 }))).toContain(
+      '--expect 3',
+    );
+    const mismatch = await refused(refuse('version-mismatch', header, { currentVersion: 6 }));
+    expect(mismatch).toContain('--expect 6');
+    expect(mismatch).not.toContain('If-Match');
+    expect(await refused(refuse('version-mismatch', header))).toContain('--expect none');
+    const release = refuse('version-mismatch', 'release 8', { currentReleaseVersion: 8 });
+    expect(await refused(release)).toContain('release 8');
   });
 });

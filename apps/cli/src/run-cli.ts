@@ -1,5 +1,5 @@
 import { AdminClient, ProblemError, UnreachableError } from '@pawl/admin-client';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './commands/apply.command.js';
 import { addConfig } from './commands/config.command.js';
 import { addExplain } from './commands/explain.command.js';
@@ -11,8 +11,9 @@ import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
 import { addMetadata } from './local/metadata.command.js';
 import { addSettings } from './local/settings.command.js';
-import { serverUrl } from './local/server-url.js';
+import { isServerGuessed, serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
+import { ownCommand, ownUser, ownVersion } from './own-command.js';
 import { problemText } from './problem-text.js';
 import type { Terminal } from './terminal.js';
 
@@ -29,24 +30,59 @@ interface GlobalFlags {
   readonly actor?: string;
 }
 
+const WHERE_IT_IS =
+  'neither PAWL_URL (its address) nor PAWL_DATA_DIR (its data folder) is set to say where it is';
+
 /** Runs one command line and answers the exit code. */
 export async function runCli(options: CliOptions): Promise<ExitCode> {
-  const { terminal } = options;
+  const { args, terminal } = options;
+  // Not an option of the program, which would take it from `config get --version 3` too.
+  if (args[0] === '--version') {
+    terminal.out(`${ownVersion()}\n`);
+    return EXIT.done;
+  }
   const program = buildProgram(options);
   try {
-    await program.parseAsync([...options.args], { from: 'user' });
+    await program.parseAsync([...args], { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    if (error instanceof CliError) {
-      terminal.err(`pawl: ${error.message}\n`);
-      return error.exitCode;
+    if (error instanceof CommanderError) {
+      const hint = misplacedCommand(program, options, error);
+      if (hint !== undefined) terminal.err(hint);
+      return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     }
-    if (error instanceof ProblemError) terminal.err(`pawl: ${problemText(error.problem)}\n`);
-    else if (error instanceof UnreachableError) terminal.err(`pawl: ${error.message}\n`);
-    else terminal.err(`pawl: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
-    return EXIT.error;
+    terminal.err(`pawl: ${failureText(error, isServerGuessed(options.env, urlFlag(program)))}\n`);
+    return error instanceof CliError ? error.exitCode : EXIT.error;
   }
+}
+
+function failureText(error: unknown, serverGuessed: boolean): string {
+  if (error instanceof CliError) return error.message;
+  if (error instanceof ProblemError) return problemText(error.problem);
+  if (error instanceof UnreachableError) {
+    return serverGuessed ? `${error.message}\n${WHERE_IT_IS}` : error.message;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function urlFlag(program: Command): string | undefined {
+  return program.opts<GlobalFlags>().url;
+}
+
+/** `pawl history` is `pawl config history`: a word that only a group of commands knows. */
+function misplacedCommand(
+  program: Command,
+  { env }: CliOptions,
+  error: CommanderError,
+): string | undefined {
+  if (error.code !== 'commander.unknownCommand') return undefined;
+  const name = /'([^']*)'/.exec(error.message)?.[1];
+  for (const group of program.commands) {
+    const found = group.commands.find((command) => command.name() === name);
+    if (found === undefined) continue;
+    return `it is: ${ownCommand(env)} ${group.name()} ${found.name()} ${found.usage()}\n`;
+  }
+  return undefined;
 }
 
 function buildProgram(options: CliOptions): Command {
@@ -59,22 +95,24 @@ function buildProgram(options: CliOptions): Command {
         .default('table'),
     )
     .option('--url <url>', 'the control plane; else PAWL_URL, else the running node of this folder')
-    .option('--actor <name>', 'who is asking, for the history; else $USER')
+    .option('--actor <name>', 'who is asking, for the history; else $USER, else your account')
+    .addHelpText('after', '\n--version as the first word prints the version.')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
     })
-    .showHelpAfterError('(pawl --help lists the commands)');
-  const flags = (): GlobalFlags => program.opts<GlobalFlags>();
+    .configureHelp({ optionDescription: describeOption })
+    .showHelpAfterError(`(${ownCommand(env)} --help lists the commands)`);
   const context: CliContext = {
     terminal,
     env,
     signal: options.signal,
-    format: () => flags().output,
+    format: () => program.opts<GlobalFlags>().output,
+    command: (words) => `${ownCommand(env)} ${words}`,
     client: async () => {
-      const actor = flags().actor ?? env['USER'];
-      const url = flags().url ?? (await serverUrl(env));
+      const actor = program.opts<GlobalFlags>().actor ?? ownUser(env);
+      const url = await serverUrl(env, urlFlag(program));
       return new AdminClient({ url, ...(actor === undefined ? {} : { actor }) });
     },
   };
@@ -87,4 +125,9 @@ function buildProgram(options: CliOptions): Command {
   addSettings(program, context);
   addMetadata(program, context);
   return program;
+}
+
+function describeOption(option: Option): string {
+  const description = new Help().optionDescription(option);
+  return option.mandatory ? `${description} (required)` : description;
 }

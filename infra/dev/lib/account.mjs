@@ -70,8 +70,8 @@ function ownerOf(path) {
 }
 
 /**
- * Finds the way to run a program as `account` so that it reaches `program` and `folder`, also below
- * folders that others cannot enter (root's home, mkdtemp); modes of folders are never changed. The
+ * Finds the way to run a program as `account` in `folder`, also below one that others cannot
+ * enter (root's home, mkdtemp); modes of folders are never changed. The
  * plain way is taken where it is enough, else setpriv(1) adds the one capability that is needed.
  *
  * @param {Account | undefined} account
@@ -80,10 +80,8 @@ function ownerOf(path) {
  */
 export async function findWayToRun(account, { program, folder, signal }) {
   if (account === undefined) return (command, args) => ({ command, args });
-  const { uid, gid } = account;
-  /** @type {Wrap[]} */
   const ways = [
-    (command, args) => ({ command, args, uid, gid }),
+    plainly(account),
     ...CAPABILITIES.map((capability) => withSetpriv(account, capability)),
   ];
   for (const way of ways) {
@@ -94,6 +92,27 @@ export async function findWayToRun(account, { program, folder, signal }) {
       '(package util-linux) is not here to help: install it, or keep the checkout and ' +
       'PAWL_DATA_DIR where every user may enter.',
   );
+}
+
+/**
+ * Whether the account may run the programs as it is, without a capability. PostgreSQL looks for its
+ * own parts with access(2), which asks what the real user may and counts no capability.
+ *
+ * @param {Account} account @param {readonly string[]} programs @param {AbortSignal} [signal]
+ */
+export async function mayRun(account, programs, signal) {
+  const script = 'for program; do test -r "$program" && "$program" --version || exit 1; done';
+  return succeeds(plainly(account)('/bin/sh', ['-c', script, 'sh', ...programs]), signal);
+}
+
+/** @param {Account} account @param {string} folder @param {AbortSignal} [signal] */
+export async function mayEnter(account, folder, signal) {
+  return succeeds(plainly(account)('/bin/sh', ['-c', 'cd "$1"', 'sh', folder]), signal);
+}
+
+/** @param {Account} account @returns {Wrap} */
+function plainly({ uid, gid }) {
+  return (command, args) => ({ command, args, uid, gid });
 }
 
 /** @param {Account} account @param {string} capability @returns {Wrap} */
@@ -111,7 +130,11 @@ function withSetpriv({ uid, gid }, capability) {
 /** @param {Wrap} way @param {{ program: string, folder: string, signal?: AbortSignal }} reach */
 async function reaches(way, { program, folder, signal }) {
   const script = 'cd "$1" && exec "$2" --version';
-  const { command, args, uid, gid } = way('/bin/sh', ['-c', script, 'sh', folder, program]);
+  return succeeds(way('/bin/sh', ['-c', script, 'sh', folder, program]), signal);
+}
+
+/** @param {Invocation} invocation @param {AbortSignal} [signal] */
+async function succeeds({ command, args, uid, gid }, signal) {
   try {
     const { code } = await run(command, args, {
       cwd: '/',

@@ -14,7 +14,7 @@ export function describeNext({ url, data, fleet, paint }) {
     `${paint.green(paint.bold('Pawl runs'))} at ${paint.bold(url)}, API at ${url}/openapi.json, data in ${data.path}`,
     '',
     'Try next, in another terminal:',
-    ...(fleet ? [] : [`  ${paint.cyan(`${cli} apply -f examples/shop`)}`]),
+    ...(fleet ? [] : [`  ${paint.cyan(`${cli} apply -f examples/shop --promote`)}`]),
     `  ${paint.cyan(`curl -s '${url}/v1/effective/${FLEET_ADDRESS}?explain=true'`)}`,
     `  ${paint.cyan(`${cli} config edit ${FLEET_ADDRESS}`)}`,
     `  ${paint.cyan(`${cli} promote ${FLEET_ADDRESS}`)}`,

@@ -9,7 +9,8 @@ import { Failure } from './failure.mjs';
 const REQUEST_DEADLINE_MS = 15_000;
 const TRIES = 5;
 const RETRY_MS = 300;
-const ACTOR = 'demo';
+/** Author of what the demo writes. */
+export const ACTOR = 'demo';
 
 /** REST as the demo needs it; `base` without a slash at the end. */
 export class Api {

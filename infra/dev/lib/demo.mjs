@@ -26,6 +26,7 @@ const HELP = `Repeats the first rollout on the Pawl that npm start runs here.
 Usage: npm run demo [-- OPTIONS]
 
 Options:
+  --overwrite      also where others than the demo wrote or released at its addresses
   --stay           keep the demo's consumers afterwards, and print what they apply, until Ctrl-C
   --data-dir DIR   data folder of the Pawl that runs (default: PAWL_DATA_DIR, or .pawl)
   --help           this text
@@ -41,12 +42,12 @@ const FORCED = 130;
 export async function demo(args) {
   const terminal = createTerminal();
   try {
-    const { help, stay, settings } = readDemoOptions(args);
+    const { help, settings, ...options } = readDemoOptions(args);
     if (help || settings === undefined) {
       terminal.line(HELP.trimEnd());
       return 0;
     }
-    await repeat({ terminal, stay, settings });
+    await repeat({ terminal, settings, ...options });
     return 0;
   } catch (error) {
     if (error instanceof Stopped) return 0;
@@ -63,6 +64,7 @@ function readDemoOptions(args) {
       args: [...args],
       options: {
         stay: { type: 'boolean' },
+        overwrite: { type: 'boolean' },
         'data-dir': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -76,12 +78,13 @@ function readDemoOptions(args) {
   return {
     help: values.help === true,
     stay: values.stay === true,
+    overwrite: values.overwrite === true,
     settings: settings === 'help' ? undefined : settings,
   };
 }
 
-/** @param {{ terminal: Terminal, stay: boolean, settings: import('./settings.mjs').LauncherSettings }} options */
-async function repeat({ terminal, stay, settings }) {
+/** @param {{ terminal: Terminal, stay: boolean, overwrite: boolean, settings: import('./settings.mjs').LauncherSettings }} options */
+async function repeat({ terminal, stay, overwrite, settings }) {
   /** @type {Service | undefined} */
   let fleet;
   const { signal, dispose } = listenForStop({
@@ -109,7 +112,7 @@ async function repeat({ terminal, stay, settings }) {
     step.done(`process ${fleet.pid}`);
   };
   try {
-    await firstRollout({ url, terminal, signal, startFleet: start });
+    await firstRollout({ url, terminal, signal, overwrite, startFleet: start });
     if (stay && fleet !== undefined) {
       telling = true;
       terminal.line('The consumers run on, and print what they apply, until Ctrl-C.');

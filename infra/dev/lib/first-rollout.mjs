@@ -3,6 +3,7 @@ import { delay, poll } from './delay.mjs';
 import { readExamples } from './examples.mjs';
 import { Failure } from './failure.mjs';
 import { FLEET_ADDRESS, FLEET_SIZE } from './fleet.mjs';
+import { assertNoForeignVersions } from './foreign-versions.mjs';
 
 /**
  * @typedef {import('./terminal.mjs').Terminal} Terminal
@@ -12,6 +13,7 @@ import { FLEET_ADDRESS, FLEET_SIZE } from './fleet.mjs';
  * @property {string} url base of REST
  * @property {Terminal} terminal
  * @property {() => Promise<void>} startFleet starts the consumers, unless they run
+ * @property {boolean} [overwrite] also what others wrote at the example's addresses
  * @property {AbortSignal} [signal]
  */
 
@@ -45,7 +47,8 @@ export async function hasDemoAddress(url, signal) {
 
 /**
  * Rolls the example out in front of the user: written, released, applied by every consumer; an edit
- * that the schema refuses; an edit that arrives; a rollback. Works on whatever versions are there.
+ * that the schema refuses; an edit that arrives; a rollback. Works on whatever versions are there,
+ * but for those of others, unless told to overwrite them.
  *
  * @param {Story} story
  */
@@ -56,6 +59,12 @@ export async function firstRollout(story) {
   const checkout = examples.find(({ address }) => address === FLEET_ADDRESS);
   if (checkout?.document === undefined)
     throw new Failure('examples/shop has no checkout document.');
+  if (story.overwrite !== true) {
+    await assertNoForeignVersions(
+      stage.api,
+      examples.map(({ address }) => address),
+    );
+  }
   terminal.line();
   terminal.line(terminal.paint.bold(`A first rollout: examples/shop to ${FLEET_SIZE} consumers`));
   await writeExamples(stage, examples);

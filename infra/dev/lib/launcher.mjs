@@ -294,16 +294,17 @@ class Launcher {
   }
 
   /** @param {Service} service */
-  #onDeath({ title, tail, logFile, name }) {
-    const text = tail();
-    const complaint = lastComplaint(text);
-    const sentence = `${title} ended unexpectedly${complaint === undefined ? '' : `: ${complaint}`} (log: ${logFile}).`;
+  #onDeath({ title, tail, logFile, name, child }) {
+    const { exitCode, signalCode } = child;
+    const end = signalCode ?? `exit code ${exitCode}`;
+    const sentence = `${title} ended unexpectedly with ${end}; its log is ${logFile}.`;
     if (name === 'demo-fleet') {
       this.terminal.line(`${sentence} npm run demo starts another.`);
       return;
     }
-    const lines = text.trimEnd().split('\n').slice(-20).join('\n');
-    this.#fail(new Failure(`${sentence} Stopping the rest.`, { detail: lines }));
+    const complaint = signalCode === null ? lastComplaint(tail()) : undefined;
+    const detail = complaint === undefined ? '' : `${title} says: ${complaint}`;
+    this.#fail(new Failure(`${sentence} Stopping the rest.`, { detail }));
   }
 }
 

@@ -59,21 +59,29 @@ export function readLogTail(path, start) {
 
 /**
  * The sentence in which a program says why it gave up: the last line of the highest severity, of
- * PostgreSQL's, nats-server's or the control plane's log, or the last line at all.
+ * PostgreSQL's, nats-server's or the control plane's log.
  *
  * @param {string} text
  * @returns {string | undefined}
  */
 export function lastComplaint(text) {
-  const lines = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const found = [...lines]
+  return linesOf(text)
     .reverse()
     .map(complaintIn)
     .find((complaint) => complaint !== undefined);
-  return found ?? lines.at(-1);
+}
+
+/** @param {string} text @returns {string | undefined} */
+export function lastLine(text) {
+  return linesOf(text).at(-1);
+}
+
+/** @param {string} text */
+function linesOf(text) {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
 }
 
 const SEVERE_LEVEL = 50;

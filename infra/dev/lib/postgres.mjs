@@ -7,6 +7,7 @@ import { Failure, onFiles } from './failure.mjs';
 import { readTextSync } from './files.mjs';
 import { freePort, portInUse } from './ports.mjs';
 import { findPostgres } from './postgres-binaries.mjs';
+import { runnablePostgres } from './postgres-copy.mjs';
 import { identify } from './process-identity.mjs';
 import { run } from './run.mjs';
 import { startService } from './service.mjs';
@@ -22,6 +23,7 @@ import { startService } from './service.mjs';
  * @property {number} port 0: a free one
  * @property {AbortSignal} [signal]
  * @property {() => void} [onInit] a new cluster is about to be made
+ * @property {() => void} [onCopy] its programs are about to be copied, see postgres-copy.mjs
  * @property {(service: Service) => void} [onSpawn]
  *
  * @typedef {object} RunningPostgres
@@ -51,9 +53,14 @@ const FREE_PORT_TRIES = 3;
  * @returns {Promise<RunningPostgres>} rejects with `Failure` or `Stopped`
  */
 export async function startPostgres(options) {
-  const { folder, signal, onInit } = options;
-  const binaries = await findPostgres();
+  const { folder, signal, onInit, onCopy } = options;
   const account = unprivilegedAccount(folder);
+  const binaries = await runnablePostgres(await findPostgres(), {
+    account,
+    dataFolder: dirname(folder),
+    ...(signal && { signal }),
+    ...(onCopy && { onCopy }),
+  });
   const reach = { program: binaries.postgres, folder: dirname(folder), ...(signal && { signal }) };
   const wrap = await findWayToRun(account, reach);
   await onFiles(folder, async () => {

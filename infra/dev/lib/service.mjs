@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { delay, poll } from './delay.mjs';
 import { Failure, onFiles } from './failure.mjs';
-import { lastComplaint, openLog, readLogTail } from './logs.mjs';
+import { lastComplaint, lastLine, openLog, readLogTail } from './logs.mjs';
 import { identify } from './process-identity.mjs';
 import { killGroup } from './run.mjs';
 
@@ -154,12 +154,15 @@ async function waitUntilReady(service, { ready, readyDeadlineMs, explain, signal
     { deadlineMs: readyDeadlineMs, everyMs: READY_EVERY_MS, ...(signal && { signal }) },
   );
   if (answer === 'ready') return;
-  const complaint = lastComplaint(service.tail()) ?? '';
+  const killedBy = service.child.signalCode;
+  const text = service.tail();
+  // Who is killed has no last word: its last line is about something else.
+  const complaint = lastComplaint(text) ?? (killedBy === null ? lastLine(text) : undefined) ?? '';
   const explained = explain?.(complaint);
   if (explained !== undefined) throw explained;
   const what =
     answer === 'ended'
-      ? `${service.title} ended while it was starting`
+      ? `${service.title} ended while it was starting${killedBy === null ? '' : ` with ${killedBy}`}`
       : `${service.title} was not ready within ${readyDeadlineMs / 1000} s`;
   const why = complaint === '' ? '' : `: ${complaint}`;
   throw new Failure(`${what}${why} (log: ${service.logFile}).`);

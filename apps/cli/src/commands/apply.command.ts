@@ -5,10 +5,11 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print, table } from '../output.js';
-import { readValue } from '../read-value.js';
 import { problemText } from '../problem-text.js';
 import { findDefinitions } from './find-definitions.js';
 import type { DefinitionFile } from './find-definitions.js';
+import { readDefinitions } from './read-definitions.js';
+import type { ReadFile } from './read-definitions.js';
 
 interface Applied {
   readonly address: string;
@@ -34,19 +35,9 @@ export function addApply(program: Command, context: CliContext): void {
     .action(async (flags: ApplyFlags) => {
       const files = await findDefinitions(flags.file);
       if (files.length === 0) throw new CliError(`${flags.file} holds no JSON or YAML files`);
-      const read = await Promise.all(
-        files.map(async (file) => ({
-          ...file,
-          text: await readValue(context.terminal, file.file),
-        })),
-      );
-      const applied = await applyAll(context, flags, read);
+      const applied = await applyAll(context, flags, await readDefinitions(context, files));
       print(context.terminal, context.format(), applied, () => appliedText(applied));
     });
-}
-
-interface ReadFile extends DefinitionFile {
-  readonly text: string;
 }
 
 async function applyAll(

@@ -8,6 +8,7 @@ import { print, table } from '../output.js';
 import { readValue } from '../read-value.js';
 import { editDocument } from './edit-document.js';
 import { listHistory } from './history.js';
+import { releaseNotice } from './release-notice.js';
 
 export function parseExpect(text: string): Expect {
   if (text === 'any' || text === 'none') return text;
@@ -48,6 +49,10 @@ export function addConfig(program: Command, context: CliContext): void {
         return;
       }
       const view = await client.getConfig(address, flags.version);
+      const forPeople = context.format() === 'table' && context.terminal.isTty;
+      if (forPeople && flags.version === undefined) {
+        context.terminal.err((await releaseNotice(client, view)) ?? '');
+      }
       print(context.terminal, context.format(), view, () => definitionText(view));
     });
   config
@@ -65,7 +70,7 @@ export function addConfig(program: Command, context: CliContext): void {
         schema === true
           ? await client.putSchema(address, { text }, options)
           : await client.putConfig(address, { text }, options);
-      print(context.terminal, context.format(), written, () => writtenText(written));
+      print(context.terminal, context.format(), written, () => writtenText(context, written));
     });
   config
     .command('edit <address>')
@@ -74,7 +79,7 @@ export function addConfig(program: Command, context: CliContext): void {
     .action(async (address: string, flags: { message?: string }) => {
       const written = await editDocument(context, address, flags.message);
       if (written === undefined) context.terminal.out('nothing changed\n');
-      else print(context.terminal, context.format(), written, () => writtenText(written));
+      else print(context.terminal, context.format(), written, () => writtenText(context, written));
     });
   addReading(config, context);
 }
@@ -105,12 +110,12 @@ function definitionText(view: DefinitionView): string {
   return `${head}${why}\n${stringify(view.document)}`;
 }
 
-export function writtenText(written: WrittenView): string {
+function writtenText(context: CliContext, written: WrittenView): string {
   const lines = [`${written.address} version ${written.version}`];
   for (const warning of written.warnings) {
     lines.push(`warning: ${warning.address} ${warning.pointer}: ${warning.message}`);
   }
-  lines.push(`promote it: pawl promote ${written.address}`);
+  lines.push(`promote it: ${context.command(`promote ${written.address}`)}`);
   return `${lines.join('\n')}\n`;
 }
 

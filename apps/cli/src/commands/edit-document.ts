@@ -9,6 +9,7 @@ import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { problemText } from '../problem-text.js';
 import { yamlToJson } from '../read-value.js';
+import { releaseNotice } from './release-notice.js';
 
 /**
  * Opens the newest document in the user's editor and writes what comes back over the version that
@@ -21,39 +22,50 @@ export async function editDocument(
 ): Promise<WrittenView | undefined> {
   const client = await context.client();
   const seen = await client.getConfig(address);
+  if (context.format() === 'table') {
+    context.terminal.err((await releaseNotice(client, seen)) ?? '');
+  }
   const folder = await mkdtemp(join(tmpdir(), 'pawl-edit-'));
   const file = join(folder, `${address.replaceAll(/[/:]/g, '_')}.yaml`);
   const before = stringify(seen.document);
   await writeFile(file, before, { mode: 0o600 });
-  await runEditor(context.env, file);
-  const after = await readFile(file, 'utf8');
+  const failure = await runEditor(context.env, file);
+  const after = await readFile(file, 'utf8').catch(() => before);
   if (after === before) {
     await rm(folder, { recursive: true, force: true });
+    if (failure !== undefined) throw new CliError(failure);
     return undefined;
   }
   try {
+    if (failure !== undefined) throw new CliError(failure);
     const text = yamlToJson(after, file);
     const options = { expect: seen.version, ...(message === undefined ? {} : { message }) };
     const written = await client.putConfig(address, { text }, options);
     await rm(folder, { recursive: true, force: true });
     return written;
   } catch (error) {
-    const reason = error instanceof ProblemError ? problemText(error.problem) : String(error);
-    throw new CliError(`${reason}\nyour edit is kept in ${file}`);
+    const reason = error instanceof ProblemError ? problemText(error.problem) : messageOf(error);
+    const again = context.command(`config put ${address} -f ${file} --expect ${seen.version}`);
+    throw new CliError(`${reason}\nyour edit is kept in ${file}; to write it: ${again}`);
   }
 }
 
-function runEditor(env: CliContext['env'], file: string): Promise<void> {
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Answers why it did not end well; `undefined`: it did. */
+function runEditor(env: CliContext['env'], file: string): Promise<string | undefined> {
   const editor = env['VISUAL'] || env['EDITOR'] || 'vi';
   const [command = 'vi', ...args] = editor.split(/\s+/).filter((part) => part !== '');
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const child = spawn(command, [...args, file], { stdio: 'inherit' });
     child.on('error', (error) => {
-      reject(new CliError(`cannot run the editor "${command}": ${error.message}; set EDITOR`));
+      resolve(`cannot run the editor "${command}": ${error.message}; set EDITOR`);
     });
-    child.on('exit', (code) => {
-      if (code === 0) resolve();
-      else reject(new CliError(`the editor ended with ${code ?? 'a signal'}; nothing was written`));
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve(undefined);
+      else resolve(`the editor ended with ${signal ?? code}; nothing was written`);
     });
   });
 }

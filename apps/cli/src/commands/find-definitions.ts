@@ -20,8 +20,12 @@ const MAX_FILES = 10_000;
  */
 export async function findDefinitions(folder: string): Promise<DefinitionFile[]> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
-    (error: unknown) => {
-      throw new CliError(`cannot read ${folder}: ${(error as Error).message}`, EXIT.usage);
+    (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'ENOTDIR'
+          ? `${folder} is a file; apply takes a folder, whose paths are the addresses, and config put takes a file`
+          : `cannot read ${folder}: ${error.message}`;
+      throw new CliError(why, EXIT.usage);
     },
   );
   if (names.length > MAX_FILES) throw new CliError(`${folder} holds over ${MAX_FILES} files`);

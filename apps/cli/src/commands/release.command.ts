@@ -1,3 +1,5 @@
+import { ProblemError } from '@pawl/admin-client';
+import type { AdminClient } from '@pawl/admin-client';
 import type { ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
@@ -11,6 +13,9 @@ interface ReleaseFlags {
   readonly force?: true;
 }
 
+/** What consumers may notice. */
+const ARRIVING: readonly string[] = ['promote', 'rollback', 'disable', 'enable'];
+
 /** `pawl promote|rollback|disable|enable|block|unblock`. */
 export function addRelease(program: Command, context: CliContext): void {
   const act = (action: string) => async (address: string, flags: ReleaseFlags) => {
@@ -22,8 +27,17 @@ export function addRelease(program: Command, context: CliContext): void {
       ...(reason === undefined ? {} : { reason }),
       ...(force === true ? { force } : {}),
     };
-    const view = await (await context.client()).release(address, request);
-    print(context.terminal, context.format(), view, () => releaseText(view));
+    const client = await context.client();
+    const before = await releaseBefore(client, address);
+    const view = await client.release(address, request);
+    const changed = before?.releaseVersion !== view.releaseVersion;
+    print(context.terminal, context.format(), view, () => {
+      if (!changed) return `nothing changed: ${releaseText(view)}\n`;
+      const hint = ARRIVING.includes(action)
+        ? `watch it arrive: ${context.command(`status ${view.address} --watch`)}\n`
+        : '';
+      return `${releaseText(view)}\n${hint}`;
+    });
   };
   const command = (name: string, description: string): Command =>
     program
@@ -49,8 +63,23 @@ export function addRelease(program: Command, context: CliContext): void {
     .action(act('unblock'));
 }
 
+/** `undefined` where it is refused: the transition itself then says why. */
+async function releaseBefore(
+  client: AdminClient,
+  address: string,
+): Promise<ReleaseView | undefined> {
+  try {
+    return await client.getRelease(address);
+  } catch (error) {
+    if (error instanceof ProblemError) return undefined;
+    throw error;
+  }
+}
+
 function releaseText(view: ReleaseView): string {
   const stable = view.stableVersion === null ? 'nothing' : `version ${view.stableVersion}`;
   const forced = view.forced === true ? ', forced against a schema' : '';
-  return `${view.address} is ${view.state} at ${stable} (release ${view.releaseVersion}${forced})\nwatch it arrive: pawl status ${view.address} --watch\n`;
+  const blocked = view.blockedVersions ?? [];
+  const without = blocked.length === 0 ? '' : `, blocked: ${blocked.join(', ')}`;
+  return `${view.address} is ${view.state} at ${stable} (release ${view.releaseVersion}${forced}${without})`;
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { bar, print, table } from '../output.js';
 import { parseVersion } from './config.command.js';
+import { undefinedNote } from './undefined-note.js';
 
 /** `pawl status`, `pawl consumers`, `pawl scopes`, `pawl cluster`. */
 export function addStatus(program: Command, context: CliContext): void {
@@ -13,6 +14,9 @@ export function addStatus(program: Command, context: CliContext): void {
     .action(async (address: string, flags: { watch?: true }) => {
       const client = await context.client();
       if (flags.watch === true) {
+        if (context.format() === 'table') {
+          context.terminal.err((await undefinedNote(client, address)) ?? '');
+        }
         for await (const view of client.watchRollout(address, context.signal)) {
           showLine(context, view);
         }
@@ -21,6 +25,9 @@ export function addStatus(program: Command, context: CliContext): void {
       }
       const view = await client.rollout(address);
       print(context.terminal, context.format(), view, () => statusText(view));
+      if (context.format() === 'table') {
+        context.terminal.err((await undefinedNote(client, address)) ?? '');
+      }
     });
   program
     .command('consumers <address>')

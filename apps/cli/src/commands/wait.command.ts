@@ -1,5 +1,5 @@
 import type { RolloutView } from '@pawl/contracts';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
@@ -35,8 +35,16 @@ export function addWait(program: Command, context: CliContext): void {
   program
     .command('wait <address>')
     .description('wait until the newest snapshot is applied (exit code 3: too late, 4: rejected)')
-    .option('--applied <share>', 'share of the live consumers', parseShare, 1)
-    .option('--timeout <duration>', 'how long at most', parseDuration, 60_000)
+    .addOption(
+      new Option('--applied <share>', 'share of the live consumers')
+        .argParser(parseShare)
+        .default(1, '100%'),
+    )
+    .addOption(
+      new Option('--timeout <duration>', 'how long at most')
+        .argParser(parseDuration)
+        .default(60_000, '60s'),
+    )
     .option('--min <n>', 'live consumers that have to be there', parseCount, 1)
     .action(async (address: string, flags: WaitFlags) => {
       const view = await waitApplied(context, address, flags);
@@ -68,9 +76,14 @@ async function waitApplied(
     }
   }
   if (!deadline.aborted) throw new CliError('the control plane ended the stream; try again');
-  const { applied = 0, live = 0 } = last?.consumers ?? {};
-  throw new CliError(
-    `not in time: ${applied} of ${live} live consumers applied snapshot ${wanted}`,
-    EXIT.timedOut,
-  );
+  throw new CliError(`not in time: ${lateText(last, wanted, flags)}`, EXIT.timedOut);
+}
+
+function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFlags): string {
+  const { applied = 0, live = 0 } = view?.consumers ?? {};
+  const published = view?.published?.version ?? 0;
+  if (published < wanted) return `snapshot ${wanted} is not published yet`;
+  const arrived = `${applied} of ${live} live consumers applied snapshot ${wanted}`;
+  if (live >= min) return arrived;
+  return `${arrived}, and ${min - live} of the ${min} that have to be there (--min) ${min - live === 1 ? 'is' : 'are'} missing`;
 }

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openMetadata, raiseEpoch } from '@pawl/metadata';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print } from '../output.js';
+import { dataFolder } from './server-url.js';
 
 /** `pawl metadata adopt`: works on the data folder of a node that is stopped. */
 export function addMetadata(program: Command, context: CliContext): void {
@@ -15,17 +17,26 @@ export function addMetadata(program: Command, context: CliContext): void {
     .description('raise the epoch, when this store replaces one that is lost')
     .option('--node-id <id>', 'id of the node', context.env['PAWL_NODE_ID'] ?? 'node-1')
     .action(async (flags: { nodeId: string }) => {
-      const epoch = await adopt(context.env['PAWL_DATA_DIR'] ?? '.pawl', flags.nodeId);
+      const epoch = await adopt(findMetadata(context.env), flags.nodeId);
       print(context.terminal, context.format(), { epoch }, () => {
         return `the epoch is now ${epoch}: fencing tokens given from here on are above those of the epochs before; start the node again\n`;
       });
     });
 }
 
+/** Only what is there: a store made in the wrong folder would adopt nothing. */
+function findMetadata(env: CliContext['env']): string {
+  const folder = join(dataFolder(env), 'metadata');
+  if (existsSync(folder)) return folder;
+  throw new CliError(
+    `there is no metadata store at ${folder}; name the node's data folder with PAWL_DATA_DIR`,
+  );
+}
+
 async function adopt(dataDir: string, nodeId: string): Promise<number> {
   try {
     const store = await openMetadata({
-      dataDir: join(dataDir, 'metadata'),
+      dataDir,
       nodeId,
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       timer: {

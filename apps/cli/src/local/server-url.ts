@@ -1,13 +1,37 @@
+import { resolve } from 'node:path';
 import { readEndpoints } from '@pawl/platform';
+import { CliError, EXIT } from '../exit-codes.js';
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_URL = 'http://127.0.0.1:7400';
 
-/** `PAWL_URL`, else what the node in the data folder wrote down, else the default. */
-export async function serverUrl(
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
+/**
+ * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, else the default.
+ * Throws a CliError for what is no address of a web server.
+ */
+export async function serverUrl(env: Env, flag: string | undefined): Promise<string> {
+  if (flag !== undefined) return httpUrl('--url', flag);
   const given = env['PAWL_URL'];
-  if (given !== undefined && given !== '') return given;
-  const endpoints = await readEndpoints(env['PAWL_DATA_DIR'] ?? '.pawl');
-  return endpoints?.http ?? DEFAULT_URL;
+  if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
+  return (await readEndpoints(dataFolder(env)))?.http ?? DEFAULT_URL;
+}
+
+/** Whether nobody said where the control plane is. */
+export function isServerGuessed(env: Env, flag: string | undefined): boolean {
+  return flag === undefined && !env['PAWL_URL'] && !env['PAWL_DATA_DIR'];
+}
+
+/** Where a node keeps its data: as named, else in this folder, below npx in the clone it is in. */
+export function dataFolder(env: Env): string {
+  return env['PAWL_DATA_DIR'] || resolve(env['npm_config_local_prefix'] ?? '.', '.pawl');
+}
+
+function httpUrl(source: string, text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : '';
+  if (protocol === 'http:' || protocol === 'https:') return text;
+  const remedy = text.includes('://')
+    ? 'it is to begin with http:// or https://'
+    : `http:// is missing: ${source}${source === 'PAWL_URL' ? '=' : ' '}http://${text}`;
+  throw new CliError(`${source} ${text} is no address of a control plane; ${remedy}`, EXIT.usage);
 }

@@ -30,8 +30,8 @@ const host = kind.text('a host name or an IP address', { pattern: '^[A-Za-z0-9_.
 export const SETTING_TABLE = {
   PAWL_DATA_DIR: row(folder, '.pawl', 'Folder of everything a node keeps'),
   PAWL_INSTALLATION: row(name, 'main', 'Name of the installation, part of subjects and streams'),
-  PAWL_HTTP_HOST: row(host, '127.0.0.1', 'Address that REST, console and metrics listen on'),
-  PAWL_HTTP_PORT: row(kind.port(), '7400', 'Port of REST, console and metrics; 0 takes a free one'),
+  PAWL_HTTP_HOST: row(host, '127.0.0.1', 'Address that REST and metrics listen on'),
+  PAWL_HTTP_PORT: row(kind.port(), '7400', 'Port of REST and metrics; 0 takes a free one'),
   PAWL_HTTP_ALLOWED_HOSTS: optional(
     kind.hostNames(),
     'Host names, besides localhost, IP addresses and PAWL_HTTP_HOST, that requests may name; * allows any',

@@ -1,0 +1,113 @@
+import { readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, definition, json, release, rollout } from '../testing/cli-world.js';
+
+let world: CliWorld;
+
+beforeEach(async () => {
+  world = await CliWorld.start();
+});
+
+afterEach(() => world.stop());
+
+describe('what is newest is not what runs', () => {
+  const onTerminal = (...args: string[]) => world.run(args, { isTty: true });
+
+  beforeEach(() => {
+    world.answers.set('GET /v1/config/acme/app', definition(3));
+    world.answers.set('GET /v1/config/acme/app?version=3', definition(3));
+  });
+
+  it.each([
+    ['another version runs', release(2), /version 3, not released; version 2 runs/],
+    ['nothing was released', release(null), /version 3; nothing is released here yet/],
+    ['the layer is disabled', release(3, { state: 'disabled' }), /the layer is disabled/],
+    ['it runs', release(3), /^$/],
+  ])('config get on a terminal: %s', async (_what, answer, note) => {
+    world.answers.set('GET /v1/release/acme/app', answer);
+    const { out, err } = await onTerminal('config', 'get', 'acme/app');
+    expect(err).toMatch(note);
+    expect(out).toMatch(/^# acme\/app version 3 by ada, .*\na: 1\n$/);
+  });
+
+  it('says nothing to machines, to pipes, and of a version that was asked for', async () => {
+    world.answers.set('GET /v1/release/acme/app', release(2));
+    for (const { err } of [
+      await onTerminal('config', 'get', 'acme/app', '-o', 'json'),
+      await onTerminal('config', 'get', 'acme/app', '--version', '3'),
+      await world.pawl('config', 'get', 'acme/app'),
+    ]) {
+      expect(err).toBe('');
+    }
+  });
+
+  it('config edit says it before the editor opens', async () => {
+    world.answers.set('GET /v1/release/acme/app', release(2));
+    const env = { ...world.env, EDITOR: 'true' };
+    const { out, err } = await world.run(['config', 'edit', 'acme/app'], { env });
+    expect({ out, err }).toEqual({
+      out: 'nothing changed\n',
+      err: 'note: this is version 3, not released; version 2 runs\n',
+    });
+  });
+});
+
+describe('an editor that cannot be run', () => {
+  const former = process.env['TMPDIR'];
+
+  afterEach(() => {
+    if (former === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = former;
+  });
+
+  it.each([
+    ['/nowhere/editor', /cannot run the editor "\/nowhere\/editor"/],
+    ['false', /the editor ended with 1; nothing was written/],
+  ])('leaves no folder: %s', async (EDITOR, message) => {
+    process.env['TMPDIR'] = world.folder;
+    world.answers.set('GET /v1/config/acme/app', definition(3));
+    const env = { ...world.env, EDITOR };
+    const { code, err } = await world.run(['config', 'edit', 'acme/app'], { env });
+    expect(code).toBe(1);
+    expect(err).toMatch(message);
+    expect(await readdir(world.folder)).toEqual([]);
+  });
+
+  it('keeps what was edited before it ended badly', async () => {
+    process.env['TMPDIR'] = world.folder;
+    world.answers.set('GET /v1/config/acme/app', definition(3));
+    const editor = await world.file('editor.sh', 'echo "b: 2" >> "$1"; exit 3');
+    const env = { ...world.env, EDITOR: `sh ${editor}` };
+    const { code, err } = await world.run(['config', 'edit', 'acme/app'], { env });
+    expect(code).toBe(1);
+    expect(err).toMatch(/ended with 3.*\nyour edit is kept in (\S+); .* -f \1 --expect 3/);
+    expect(world.writes()).toEqual([]);
+  });
+});
+
+describe('pawl status of an address without a definition', () => {
+  const input = (address: string, definitionVersion: number | null) => ({
+    address,
+    definitionVersion,
+  });
+
+  beforeEach(() => {
+    world.answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
+  });
+
+  it('says what it reads instead', async () => {
+    const inputs = [input('acme', 4), input('acme/prod', 2), input('acme/prod/eu', null)];
+    world.answers.set('GET /v1/effective/acme/app', json({ snapshotVersion: 3, inputs }));
+    const { out, err } = await world.pawl('status', 'acme/app');
+    expect(err).toBe('note: nothing is defined at acme/app; it reads what acme/prod gives\n');
+    expect(out).toContain('snapshot 3');
+    expect((await world.pawl('status', 'acme/app', '-o', 'json')).err).toBe('');
+    world.answers.set('GET /v1/effective/acme/app', json({ snapshotVersion: 3, inputs: [] }));
+    expect((await world.pawl('status', 'acme/app')).err).toContain('nor above it');
+  });
+
+  it('says nothing where there is one', async () => {
+    world.answers.set('GET /v1/config/acme/app', definition(1));
+    expect((await world.pawl('status', 'acme/app')).err).toBe('');
+  });
+});

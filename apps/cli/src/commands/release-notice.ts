@@ -1,0 +1,24 @@
+import { ProblemError } from '@pawl/admin-client';
+import type { AdminClient } from '@pawl/admin-client';
+import type { DefinitionView, ReleaseView } from '@pawl/contracts';
+
+/** Says that consumers read another version than the newest; `undefined` when they read it. */
+export async function releaseNotice(
+  client: AdminClient,
+  { address, version }: DefinitionView,
+): Promise<string | undefined> {
+  try {
+    return noticeText(version, await client.getRelease(address));
+  } catch (error) {
+    if (error instanceof ProblemError) return undefined;
+    throw error;
+  }
+}
+
+function noticeText(newest: number, { state, stableVersion }: ReleaseView): string | undefined {
+  if (state === 'disabled') return `note: this is version ${newest}; the layer is disabled\n`;
+  if (stableVersion === newest) return undefined;
+  return stableVersion === null
+    ? `note: this is version ${newest}; nothing is released here yet\n`
+    : `note: this is version ${newest}, not released; version ${stableVersion} runs\n`;
+}

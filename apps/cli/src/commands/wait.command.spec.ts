@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, json, rollout, stream } from '../testing/cli-world.js';
+
+let world: CliWorld;
+
+beforeEach(async () => {
+  world = await CliWorld.start();
+  world.answers.set('GET /v1/effective/acme/app', json({ snapshotVersion: 5 }));
+});
+
+afterEach(() => world.stop());
+
+describe('pawl wait', () => {
+  it('waits for the newest snapshot, not the one before', async () => {
+    world.answers.set(
+      'GET /v1/rollout/acme/app',
+      stream(rollout(4, 4), rollout(5, 1), rollout(5, 4)),
+    );
+    const args = ['wait', 'acme/app', '--applied', '100%', '--timeout', '20s'];
+    const { code, out } = await world.run(args);
+    expect({ code, out }).toEqual({ code: 0, out: 'acme/app snapshot 5 applied by 4 of 4\n' });
+  });
+
+  it('ends with 4 as soon as the share cannot be reached', async () => {
+    world.answers.set(
+      'GET /v1/rollout/acme/app',
+      stream(rollout(5, 2, { rejected: 1, lagging: 1 })),
+    );
+    const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
+    expect(code).toBe(4);
+    expect(err).toContain('1 × too high');
+    const half = await world.pawl('wait', 'acme/app', '--applied', '50%', '--timeout', '20s');
+    expect(half.code).toBe(0);
+  });
+
+  it.each([
+    ['consumers that did not apply it', rollout(5, 1), [], '1 of 4 live consumers applied'],
+    ['nobody there', rollout(5, 0, { live: 0, lagging: 0 }), [], '1 of the 1 .* is missing'],
+    ['too few there', rollout(5, 4), ['--min', '50'], '4 of 4 .* 46 of the 50 .* are missing'],
+    ['nothing published', rollout(4, 4), [], 'snapshot 5 is not published yet'],
+  ])('ends with 3 when it takes too long: %s', async (_what, view, flags, text) => {
+    world.answers.set('GET /v1/rollout/acme/app', stream(view));
+    const late = await world.pawl('wait', 'acme/app', '--timeout', '150ms', ...flags);
+    expect(late).toMatchObject({ code: 3, out: '' });
+    expect(late.err).toMatch(new RegExp(text));
+  });
+});

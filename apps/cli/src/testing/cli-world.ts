@@ -1,0 +1,158 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { problem, problemDocument } from '@pawl/contracts';
+import type { RolloutView } from '@pawl/contracts';
+import { runCli } from '../run-cli.js';
+
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A control plane of canned answers, a folder for files, and the CLI run in this process. */
+export class CliWorld {
+  /** By method and path; whatever else is asked is not found. */
+  readonly answers = new Map<string, Answer>();
+  readonly requests: { line: string; headers: IncomingMessage['headers']; body: string }[] = [];
+
+  private constructor(
+    private readonly server: Server,
+    readonly folder: string,
+  ) {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const body = Buffer.concat(chunks).toString();
+        const line = `${request.method} ${request.url}`;
+        this.requests.push({ line, headers: request.headers, body });
+        const answer = this.answers.get(line) ?? refuse('not-found', 'nothing there');
+        answer(request, response);
+      });
+    });
+  }
+
+  static async start(): Promise<CliWorld> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new CliWorld(server, await mkdtemp(join(tmpdir(), 'pawl-cli-')));
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  get env(): Env {
+    const { port } = this.server.address() as AddressInfo;
+    return { PAWL_URL: `http://127.0.0.1:${port}`, USER: 'ada' };
+  }
+
+  pawl(...args: string[]): Promise<Ran> {
+    return this.run(args);
+  }
+
+  async run(
+    args: readonly string[],
+    { env = this.env, isTty = false }: { readonly env?: Env; readonly isTty?: boolean } = {},
+  ): Promise<Ran> {
+    let out = '';
+    let err = '';
+    const code = await runCli({
+      args,
+      env,
+      terminal: {
+        out: (text) => void (out += text),
+        err: (text) => void (err += text),
+        isTty,
+        columns: 80,
+        color: false,
+        readInput: () => Promise.resolve('a: 1\n'),
+        now: () => 0,
+      },
+      signal: new AbortController().signal,
+    });
+    return { code, out, err };
+  }
+
+  async file(name: string, content: string | Buffer): Promise<string> {
+    const path = join(this.folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+    return path;
+  }
+
+  /** Methods and paths that were asked, without reads. */
+  writes(): string[] {
+    return this.requests.map(({ line }) => line).filter((line) => !line.startsWith('GET'));
+  }
+}
+
+export function json(value: unknown): Answer {
+  return (_request, response) => {
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
+  };
+}
+
+export function refuse(
+  code: Parameters<typeof problem>[0],
+  detail: string,
+  extra: Parameters<typeof problem>[2] = {},
+): Answer {
+  const document = problemDocument(problem(code, detail, extra));
+  return (_request, response) => {
+    response.writeHead(document.status, { 'content-type': 'application/problem+json' });
+    response.end(JSON.stringify(document));
+  };
+}
+
+export function stream(...views: RolloutView[]): Answer {
+  return (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const [id, view] of views.entries()) {
+      response.write(`: hi\n\nevent: rollout\nid: ${id}\ndata: ${JSON.stringify(view)}\n\n`);
+    }
+  };
+}
+
+/** A rollout to four live consumers of `acme/app`, unless `more` says otherwise. */
+export function rollout(
+  version: number,
+  applied: number,
+  more: Partial<RolloutView['consumers']> = {},
+): RolloutView {
+  const consumers = { live: 4, applied, lagging: 4 - applied, rejected: 0, byVersion: {}, ...more };
+  return {
+    address: 'acme/app',
+    published: { version, generation: 1, at: '2026-01-01T00:00:00.000Z', hash: 'a'.repeat(64) },
+    consumers,
+    rejections: consumers.rejected > 0 ? [{ reason: 'too high', count: consumers.rejected }] : [],
+    propagationMs: { p50: null, p95: null, p99: null, max: null },
+    converged: applied === consumers.live,
+  };
+}
+
+export const written = (version: number): Answer =>
+  json({ address: 'acme/app', version, hash: '', author: 'ada', createdAt: '', warnings: [] });
+
+export const definition = (version: number): Answer =>
+  json({
+    address: 'acme/app',
+    version,
+    document: { a: 1 },
+    hash: '',
+    author: 'ada',
+    createdAt: '2026-01-01T00:00:00.000Z',
+  });
+
+export const release = (stableVersion: number | null, more: object = {}): Answer =>
+  json({ address: 'acme/app', state: 'idle', releaseVersion: 7, stableVersion, ...more });
