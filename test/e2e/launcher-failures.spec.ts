@@ -1,5 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -111,6 +120,19 @@ describe('a start that cannot succeed says why in one sentence', () => {
     await startAndStop();
     rmSync(join(data, 'postgres', 'global', 'pg_control'));
     await expectRefusal(/PostgreSQL ended while it was starting: .*pg_control/);
+  });
+
+  it('a database folder that lost its data, all of it or our database', async () => {
+    await startAndStop();
+    const base = join(data, 'postgres', 'base');
+    for (const name of readdirSync(base)) {
+      if (!['1', '4', '5'].includes(name)) rmSync(join(base, name), { recursive: true });
+    }
+    await expectRefusal(
+      /postgres has lost data \(the database in base is missing\): restore it from a copy/,
+    );
+    rmSync(base, { recursive: true });
+    await expectRefusal(/postgres has lost data \(base is missing\)/);
   });
 
   it('a database folder of another PostgreSQL', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { poll } from '../../infra/dev/lib/delay.mjs';
 import { identify } from '../../infra/dev/lib/process-identity.mjs';
@@ -11,6 +12,7 @@ import {
   type LauncherOptions,
   type TestLauncher,
 } from '../support/launcher.js';
+import { CLI, EXAMPLES } from '../support/stack-paths.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.js';
 
 const ADDRESS = 'acme/prod/checkout';
@@ -197,6 +199,19 @@ describe('npm start', () => {
       );
     }
     expect(await processesOn(folder.path)).toEqual(PARTS);
+  });
+
+  it('repeats the demo where others wrote just what it would write', async () => {
+    const launcher = start();
+    const env = { ...process.env, PAWL_URL: await urlOf(launcher), USER: 'ann' };
+    const apply = ['apply', '-f', join(EXAMPLES, 'shop'), '--promote'];
+    execFileSync(process.execPath, [CLI, ...apply], { env });
+    const demo = start({ script: DEMO, args: [] });
+    expect(await demo.exited, demo.output()).toBe(0);
+    await patch(env.PAWL_URL, { limits: { maxItems: 1 } }, 'ann');
+    const refused = start({ script: DEMO, args: [] });
+    expect(await refused.exited).toBe(1);
+    expect(refused.output()).toMatch(/acme\/prod\/checkout was written by ann/);
   });
 
   it('does not write over what others wrote, unless told to', async () => {

@@ -9,6 +9,23 @@ export function ownCommand(env: Env): string {
   return byNpx ? 'npx --no-install pawl' : 'pawl';
 }
 
+/**
+ * `words` as a command line to paste: it finds the same control plane as this one did, also from a
+ * shell that was not told where it is. `url`: what `--url` said.
+ */
+export function pastable(env: Env, url: string | undefined, words: string): string {
+  const command = ownCommand(env);
+  if (url !== undefined) return `${command} --url ${quoted(url)} ${words}`;
+  const name = ['PAWL_URL', 'PAWL_DATA_DIR'].find((setting) => env[setting]);
+  const where = name === undefined ? '' : `${name}=${quoted(env[name] ?? '')} `;
+  return `${where}${command} ${words}`;
+}
+
+/** For POSIX shells. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 export function ownVersion(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { readonly version: string }).version;

@@ -45,15 +45,24 @@ describe('pawl', () => {
   it('knows where a command is that stands in a group', async () => {
     const { code, err } = await world.pawl('history', 'acme/app');
     expect(code).toBe(2);
-    expect(err).toContain('it is: pawl config history');
+    expect(err).toMatch(/it is: PAWL_URL=\S+ pawl config history/);
     expect((await world.pawl('frobnicate')).err).not.toContain('it is:');
   });
 
   it('prints hints as they can be pasted, below npx too', async () => {
     world.answers.set('PUT /v1/config/acme/app', written(2));
     const args = await put('a.json', '{}');
-    expect((await world.run(args)).out).toContain(': pawl promote acme/app\n');
-    const env = { ...world.env, npm_command: 'exec' };
+    const url = world.env['PAWL_URL'] ?? '';
+    expect((await world.run(args)).out).toContain(`: PAWL_URL=${url} pawl promote acme/app\n`);
+    const byFlag = await world.run(['--url', url, ...args], { env: { PAWL_URL: 'http://other' } });
+    expect(byFlag.out).toContain(`: pawl --url ${url} promote acme/app\n`);
+    await world.file("it's/endpoints.json", JSON.stringify({ http: url }));
+    const PAWL_DATA_DIR = join(world.folder, "it's");
+    expect((await world.run(args, { env: { PAWL_DATA_DIR } })).out).toContain(
+      `: PAWL_DATA_DIR='${PAWL_DATA_DIR.replace("'", "'\\''")}' pawl promote acme/app\n`,
+    );
+    await world.file('.pawl/endpoints.json', JSON.stringify({ http: url }));
+    const env = { npm_config_local_prefix: world.folder, npm_command: 'exec' };
     expect((await world.run(args, { env })).out).toContain(
       ': npx --no-install pawl promote acme/app\n',
     );
@@ -148,6 +157,23 @@ describe('where the control plane is', () => {
     expect(flag.err).toContain(`http:// is missing: --url http://${url}`);
     const { err } = await world.run(['status', 'acme/app'], { env: { PAWL_URL: url } });
     expect(err).toContain(`http:// is missing: PAWL_URL=http://${url}`);
+  });
+
+  it.each([
+    'http://ada:hunter2@127.0.0.1:9',
+    'http://hunter2@127.0.0.1:9',
+    'ftp://ada:hun/ter2@127.0.0.1',
+    'ada:hunter2@127.0.0.1:9',
+    'http://ada:hun/ter2@127.0.0.1:9?token=hunter2',
+  ])('never repeats a password: %s', async (url) => {
+    for (const { code, err } of [
+      await world.pawl('--url', url, 'status', 'acme/app'),
+      await world.run(['status', 'acme/app'], { env: { PAWL_URL: url } }),
+    ]) {
+      expect(code).toBe(2);
+      expect(err).toContain('127.0.0.1');
+      expect(err).not.toMatch(/hun|ter2|ada/);
+    }
   });
 });
 

@@ -13,7 +13,7 @@ import { addMetadata } from './local/metadata.command.js';
 import { addSettings } from './local/settings.command.js';
 import { isServerGuessed, serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
-import { ownCommand, ownUser, ownVersion } from './own-command.js';
+import { ownCommand, ownUser, ownVersion, pastable } from './own-command.js';
 import { problemText } from './problem-text.js';
 import type { Terminal } from './terminal.js';
 
@@ -80,7 +80,8 @@ function misplacedCommand(
   for (const group of program.commands) {
     const found = group.commands.find((command) => command.name() === name);
     if (found === undefined) continue;
-    return `it is: ${ownCommand(env)} ${group.name()} ${found.name()} ${found.usage()}\n`;
+    const words = `${group.name()} ${found.name()} ${found.usage()}`;
+    return `it is: ${pastable(env, urlFlag(program), words)}\n`;
   }
   return undefined;
 }
@@ -109,7 +110,7 @@ function buildProgram(options: CliOptions): Command {
     env,
     signal: options.signal,
     format: () => program.opts<GlobalFlags>().output,
-    command: (words) => `${ownCommand(env)} ${words}`,
+    command: (words) => pastable(env, urlFlag(program), words),
     client: async () => {
       const actor = program.opts<GlobalFlags>().actor ?? ownUser(env);
       const url = await serverUrl(env, urlFlag(program));

@@ -60,10 +60,7 @@ export async function firstRollout(story) {
   if (checkout?.document === undefined)
     throw new Failure('examples/shop has no checkout document.');
   if (story.overwrite !== true) {
-    await assertNoForeignVersions(
-      stage.api,
-      examples.map(({ address }) => address),
-    );
+    await assertNoForeignVersions(stage.api, examples);
   }
   terminal.line();
   terminal.line(terminal.paint.bold(`A first rollout: examples/shop to ${FLEET_SIZE} consumers`));

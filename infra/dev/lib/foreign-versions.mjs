@@ -1,30 +1,52 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ACTOR, expectSuccess } from './api.mjs';
 import { Failure } from './failure.mjs';
 
 /**
- * Refuses, with a `Failure` that names address and author, where the newest or the released version
- * at one of the addresses is not the demo's own: the demo would write over it and release that.
- *
- * @param {import('./api.mjs').Api} api @param {readonly string[]} addresses
+ * @typedef {import('./api.mjs').Api} Api
+ * @typedef {import('./examples.mjs').Example} Example
+ * @typedef {{ version: number, author: string, document: unknown }} Definition
  */
-export async function assertNoForeignVersions(api, addresses) {
-  for (const address of addresses) {
+
+/**
+ * Refuses, with a `Failure` that names address and author, where the newest or the released version
+ * of an example is neither the demo's own nor equal to what the demo would write: it would replace it
+ * and release that.
+ *
+ * @param {Api} api @param {readonly Example[]} examples
+ */
+export async function assertNoForeignVersions(api, examples) {
+  for (const example of examples) {
+    const { address } = example;
     const newest = await api.get(`/v1/config/${address}`);
     if (newest.status === 404) continue;
-    assertOwn(address, expectSuccess(`Reading ${address}`, newest));
+    await assertReplaceable(api, example, expectSuccess(`Reading ${address}`, newest));
     const release = await api.get(`/v1/release/${address}`);
     const { stableVersion } = expectSuccess('Reading the release', release);
     if (stableVersion === null || stableVersion === newest.body.version) continue;
     const stable = await api.get(`/v1/config/${address}?version=${stableVersion}`);
-    assertOwn(address, expectSuccess(`Reading ${address}`, stable));
+    await assertReplaceable(api, example, expectSuccess(`Reading ${address}`, stable));
   }
 }
 
-/** @param {string} address @param {{ version: number, author: string }} definition */
-function assertOwn(address, { version, author }) {
-  if (author === ACTOR) return;
+/** @param {Api} api @param {Example} example @param {Definition} there */
+async function assertReplaceable(api, example, there) {
+  const { version, author } = there;
+  if (author === ACTOR || (await isEqual(api, example, there))) return;
   throw new Failure(
-    `Version ${version} of ${address} was written by ${author}, and the demo would replace it: ` +
-      'npm run demo -- --overwrite does so.',
+    `Version ${version} of ${example.address} was written by ${author}, and the demo would replace ` +
+      'it: npm run demo -- --overwrite does so.',
   );
+}
+
+/**
+ * Whether what the demo would write is there already.
+ *
+ * @param {Api} api @param {Example} example @param {Definition} there
+ */
+async function isEqual(api, { address, document, schema }, there) {
+  if (document !== undefined && !isDeepStrictEqual(document, there.document)) return false;
+  if (schema === undefined) return true;
+  const found = await api.get(`/v1/schema/${address}?version=${there.version}`);
+  return found.status === 200 && isDeepStrictEqual(schema, found.body);
 }

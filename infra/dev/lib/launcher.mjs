@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { describeNext } from './advice.mjs';
 import { startControlPlane } from './control-plane.mjs';
+import { assertWholeDatabase } from './database-files.mjs';
 import { openDataFolder } from './data-folder.mjs';
 import { poll } from './delay.mjs';
 import { asError, Failure, fileFailure, onFiles, Stopped } from './failure.mjs';
@@ -177,6 +178,7 @@ class Launcher {
   /** @param {DataFolder} data */
   async #startPostgres(data) {
     const { url, service } = await this.#step('Starting PostgreSQL', async (step) => {
+      await assertWholeDatabase(data.postgres);
       const running = await startPostgres({
         folder: data.postgres,
         logFile: logFileOf(data.logs, 'postgres'),

@@ -18,11 +18,14 @@ import type {
 } from '@pawl/contracts';
 import { parseAddress, problem, problemDocument } from '@pawl/contracts';
 import { readEvents } from './event-stream.js';
-import { send, sendStreaming } from './http.js';
+import type { ServerSentEvent } from './event-stream.js';
+import { lost, send, sendStreaming } from './http.js';
 import type { HttpOptions, Request } from './http.js';
 import { ProblemError } from './problem-error.js';
+import { hasCredentials } from './shown-url.js';
 
 export interface AdminClientOptions {
+  /** Base address, `http://127.0.0.1:7400`, without a user and a password. */
   readonly url: string;
   readonly actor?: string;
   /** Milliseconds until a request without an answer is given up; 30,000 unless told. */
@@ -54,7 +57,11 @@ export type JsonBody = { readonly text: string } | { readonly json: unknown };
 export class AdminClient {
   readonly #http: HttpOptions;
 
+  /** Throws a `TypeError` for an address that holds a user or a password. */
   constructor(options: AdminClientOptions) {
+    if (hasCredentials(options.url)) {
+      throw new TypeError('the address of a control plane holds no user and no password');
+    }
     this.#http = {
       url: options.url,
       ...(options.actor === undefined ? {} : { actor: options.actor }),
@@ -140,8 +147,17 @@ export class AdminClient {
     return this.#json({ method: 'GET', path: path('rollout', address) });
   }
 
-  /** The rollout now and whenever it changes, until `signal` ends it or the server goes away. */
+  /**
+   * The rollout now and whenever it changes, until `signal` or the server ends it; throws
+   * `UnreachableError` when the connection breaks.
+   */
   async *watchRollout(address: string, signal: AbortSignal): AsyncGenerator<RolloutView> {
+    for await (const event of this.#events(address, signal)) {
+      if (event.event === 'rollout') yield JSON.parse(event.data) as RolloutView;
+    }
+  }
+
+  async *#events(address: string, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
     const response = await sendStreaming(this.#http, {
       method: 'GET',
       path: path('rollout', address),
@@ -150,11 +166,9 @@ export class AdminClient {
     });
     if (response.body === null) return;
     try {
-      for await (const event of readEvents(response.body)) {
-        if (event.event === 'rollout') yield JSON.parse(event.data) as RolloutView;
-      }
+      yield* readEvents(response.body);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (!signal.aborted) throw lost(this.#http, error);
     }
   }
 

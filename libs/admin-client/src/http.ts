@@ -1,5 +1,6 @@
 import type { ProblemDocument } from '@pawl/contracts';
 import { ProblemError, UnreachableError } from './problem-error.js';
+import { shownUrl } from './shown-url.js';
 
 export interface HttpOptions {
   /** Base address, `http://127.0.0.1:7400`. */
@@ -58,10 +59,20 @@ async function open(
     });
   } catch (error) {
     throw new UnreachableError(
-      `no answer from ${options.url}: ${reasonOf(error)}; is the control plane running?`,
+      `no answer from ${shownUrl(options.url)}: ${reasonOf(error)}; is the control plane running?`,
       { cause: error },
     );
   }
+}
+
+/** For an answer that broke off. */
+export function lost(options: HttpOptions, error: unknown): UnreachableError {
+  return new UnreachableError(
+    `the answer of ${shownUrl(options.url)} broke off: ${reasonOf(error)}`,
+    {
+      cause: error,
+    },
+  );
 }
 
 /** Headers carry bytes: UTF-8, one character each. */
@@ -92,6 +103,6 @@ async function ensureOk(response: Response, url: string): Promise<Response> {
     throw new ProblemError(JSON.parse(text) as ProblemDocument);
   }
   throw new UnreachableError(
-    `${url} answered ${response.status} and not as a control plane does; is the address right?`,
+    `${shownUrl(url)} answered ${response.status} and not as a control plane does; is the address right?`,
   );
 }

@@ -7,3 +7,4 @@ export type {
   WriteOptions,
 } from './admin-client.js';
 export { ProblemError, UnreachableError } from './problem-error.js';
+export { hasCredentials, shownUrl } from './shown-url.js';

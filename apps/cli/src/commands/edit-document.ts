@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { problemText } from '../problem-text.js';
-import { yamlToJson } from '../read-value.js';
+import { yamlToJson } from '../yaml-to-json.js';
 import { releaseNotice } from './release-notice.js';
 
 /**

@@ -1,6 +1,16 @@
 import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, definition, json, release, rollout } from '../testing/cli-world.js';
+import type { RolloutView } from '@pawl/contracts';
+import {
+  breaking,
+  CliWorld,
+  definition,
+  json,
+  refuse,
+  release,
+  rollout,
+  stream,
+} from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -109,5 +119,28 @@ describe('pawl status of an address without a definition', () => {
   it('says nothing where there is one', async () => {
     world.answers.set('GET /v1/config/acme/app', definition(1));
     expect((await world.pawl('status', 'acme/app')).err).toBe('');
+  });
+});
+
+describe('pawl status --watch', () => {
+  it('outlives a restart of the control plane, and says once that it went away', async () => {
+    const interrupt = new AbortController();
+    const turns = [breaking(rollout(3, 1)), refuse('no-owner', 'no shards yet')];
+    world.answers.set('GET /v1/rollout/acme/app', (...exchange) =>
+      (turns.shift() ?? stream(rollout(4, 4)))(...exchange),
+    );
+    const { code, out, err } = await world.run(['status', 'acme/app', '--watch', '-o', 'json'], {
+      signal: interrupt.signal,
+      onOut: (shown) => {
+        if (shown.includes('"version":4')) interrupt.abort();
+      },
+    });
+    expect(code).toBe(0);
+    const views = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as RolloutView).published);
+    expect(views.map((published) => published?.version)).toEqual([3, 4]);
+    expect(err.match(/went away/g)).toHaveLength(1);
   });
 });

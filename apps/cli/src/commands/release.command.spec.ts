@@ -11,15 +11,16 @@ beforeEach(async () => {
 
 afterEach(() => world.stop());
 
-const HINT = 'watch it arrive: pawl status acme/app --watch\n';
+const hint = () =>
+  `watch it arrive: PAWL_URL=${world.env['PAWL_URL']} pawl status acme/app --watch\n`;
 
 describe('pawl promote, block, …', () => {
   it('shows where consumers can be watched, after what they may notice', async () => {
     expect(await world.pawl('promote', 'acme/app')).toMatchObject({
       code: 0,
-      out: `acme/app is idle at version 2 (release 7)\n${HINT}`,
+      out: `acme/app is idle at version 2 (release 7)\n${hint()}`,
     });
-    expect((await world.pawl('rollback', 'acme/app', '--to', '1')).out).toContain(HINT);
+    expect((await world.pawl('rollback', 'acme/app', '--to', '1')).out).toContain(hint());
     world.answers.set('POST /v1/release/acme/app', release(2, { blockedVersions: [3, 5] }));
     expect((await world.pawl('block', 'acme/app', '--to', '3')).out).toBe(
       'acme/app is idle at version 2 (release 7, blocked: 3, 5)\n',

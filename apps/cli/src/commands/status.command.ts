@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { bar, print, table } from '../output.js';
 import { parseVersion } from './config.command.js';
+import { followRollout } from './follow-rollout.js';
 import { undefinedNote } from './undefined-note.js';
 
 /** `pawl status`, `pawl consumers`, `pawl scopes`, `pawl cluster`. */
@@ -17,7 +18,7 @@ export function addStatus(program: Command, context: CliContext): void {
         if (context.format() === 'table') {
           context.terminal.err((await undefinedNote(client, address)) ?? '');
         }
-        for await (const view of client.watchRollout(address, context.signal)) {
+        for await (const view of followRollout(context, address, context.signal)) {
           showLine(context, view);
         }
         if (context.terminal.isTty) context.terminal.out('\n');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, json, rollout, stream } from '../testing/cli-world.js';
+import { breaking, CliWorld, ending, json, refuse, rollout, stream } from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -37,11 +37,52 @@ describe('pawl wait', () => {
     ['consumers that did not apply it', rollout(5, 1), [], '1 of 4 live consumers applied'],
     ['nobody there', rollout(5, 0, { live: 0, lagging: 0 }), [], '1 of the 1 .* is missing'],
     ['too few there', rollout(5, 4), ['--min', '50'], '4 of 4 .* 46 of the 50 .* are missing'],
-    ['nothing published', rollout(4, 4), [], 'snapshot 5 is not published yet'],
+    ['not published', rollout(4, 3), [], 'snapshot 5 is not published yet; 3 of 4 .* snapshot 4'],
+    [
+      'a newer snapshot than was waited for',
+      rollout(6, 1, { byVersion: { 5: 3, 6: 1 } }),
+      [],
+      '1 of 4 live consumers applied snapshot 6 \\(3 run 5\\)',
+    ],
+    [
+      'nothing was published yet',
+      { ...rollout(5, 0), published: null },
+      [],
+      'not in time: snapshot 5 is not published yet\\n$',
+    ],
   ])('ends with 3 when it takes too long: %s', async (_what, view, flags, text) => {
     world.answers.set('GET /v1/rollout/acme/app', stream(view));
     const late = await world.pawl('wait', 'acme/app', '--timeout', '150ms', ...flags);
     expect(late).toMatchObject({ code: 3, out: '' });
     expect(late.err).toMatch(new RegExp(text));
+  });
+
+  it('outlives a control plane that goes away, and says once that it did', async () => {
+    const turns = [
+      breaking(rollout(5, 1)),
+      refuse('no-owner', 'no shards yet'),
+      ending(rollout(5, 2)),
+      stream(rollout(5, 4)),
+    ];
+    world.answers.set('GET /v1/rollout/acme/app', (...exchange) => turns.shift()?.(...exchange));
+    const { code, out, err } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
+    expect({ code, out }).toEqual({ code: 0, out: 'acme/app snapshot 5 applied by 4 of 4\n' });
+    expect(err.match(/the control plane went away .*; reconnecting\n/g)).toHaveLength(2);
+  });
+
+  it('says that the control plane is away when it still is at the end', async () => {
+    const turns = [ending(rollout(5, 1))];
+    const away = refuse('no-owner', 'no shards yet');
+    world.answers.set('GET /v1/rollout/acme/app', (...exchange) =>
+      (turns.shift() ?? away)(...exchange),
+    );
+    const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '400ms');
+    expect(code).toBe(3);
+    expect(err).toMatch(/1 of 4 .*; the control plane is away: no shards yet\n$/);
+  });
+
+  it('does not look for a control plane that never answered', async () => {
+    world.answers.set('GET /v1/rollout/acme/app', refuse('no-owner', 'no shards yet'));
+    expect((await world.pawl('wait', 'acme/app', '--timeout', '20s')).code).toBe(1);
   });
 });

@@ -5,6 +5,8 @@ import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { parseCount } from './config.command.js';
+import { followRollout } from './follow-rollout.js';
+import type { Connection } from './follow-rollout.js';
 
 interface WaitFlags {
   readonly applied: number;
@@ -64,8 +66,9 @@ async function waitApplied(
   const wanted = (await client.effective(address)).snapshotVersion;
   const deadline = AbortSignal.timeout(flags.timeout);
   const signal = AbortSignal.any([deadline, context.signal]);
+  const connection: Connection = {};
   let last: RolloutView | undefined;
-  for await (const view of client.watchRollout(address, signal)) {
+  for await (const view of followRollout(context, address, signal, connection)) {
     last = view;
     if ((view.published?.version ?? 0) < wanted) continue;
     const { live, applied, rejected } = view.consumers;
@@ -75,15 +78,23 @@ async function waitApplied(
       throw new CliError(`${rejected} of ${live} consumers rejected it: ${reasons}`, EXIT.rejected);
     }
   }
-  if (!deadline.aborted) throw new CliError('the control plane ended the stream; try again');
-  throw new CliError(`not in time: ${lateText(last, wanted, flags)}`, EXIT.timedOut);
+  if (!deadline.aborted) throw new CliError('interrupted');
+  const { lostBecause } = connection;
+  const away = lostBecause === undefined ? '' : `; the control plane is away: ${lostBecause}`;
+  throw new CliError(`not in time: ${lateText(last, wanted, flags)}${away}`, EXIT.timedOut);
 }
 
 function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFlags): string {
-  const { applied = 0, live = 0 } = view?.consumers ?? {};
-  const published = view?.published?.version ?? 0;
-  if (published < wanted) return `snapshot ${wanted} is not published yet`;
-  const arrived = `${applied} of ${live} live consumers applied snapshot ${wanted}`;
+  if (view === undefined) return `nothing was heard of snapshot ${wanted}`;
+  const { applied, live, byVersion } = view.consumers;
+  const published = view.published?.version ?? 0;
+  if (published === 0) return `snapshot ${wanted} is not published yet`;
+  const others = Object.entries(byVersion).filter(([version]) => Number(version) !== published);
+  const running = others.map(([version, count]) => `${count} run ${version}`).join(', ');
+  const arrived =
+    `${applied} of ${live} live consumers applied snapshot ${published}` +
+    (running === '' ? '' : ` (${running})`);
+  if (published < wanted) return `snapshot ${wanted} is not published yet; ${arrived}`;
   if (live >= min) return arrived;
   return `${arrived}, and ${min - live} of the ${min} that have to be there (--min) ${min - live === 1 ? 'is' : 'are'} missing`;
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { hasCredentials, shownUrl } from '@pawl/admin-client';
 import { readEndpoints } from '@pawl/platform';
 import { CliError, EXIT } from '../exit-codes.js';
 
@@ -28,10 +29,17 @@ export function dataFolder(env: Env): string {
 }
 
 function httpUrl(source: string, text: string): string {
+  if (hasCredentials(text)) {
+    throw new CliError(
+      `${source} names a user or a password, which the control plane does not know; leave them out: ${shownUrl(text)}`,
+      EXIT.usage,
+    );
+  }
   const protocol = URL.canParse(text) ? new URL(text).protocol : '';
   if (protocol === 'http:' || protocol === 'https:') return text;
+  const shown = shownUrl(text);
   const remedy = text.includes('://')
     ? 'it is to begin with http:// or https://'
-    : `http:// is missing: ${source}${source === 'PAWL_URL' ? '=' : ' '}http://${text}`;
-  throw new CliError(`${source} ${text} is no address of a control plane; ${remedy}`, EXIT.usage);
+    : `http:// is missing: ${source}${source === 'PAWL_URL' ? '=' : ' '}http://${shown}`;
+  throw new CliError(`${source} ${shown} is no address of a control plane; ${remedy}`, EXIT.usage);
 }

@@ -11,6 +11,14 @@ import { runCli } from '../run-cli.js';
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 type Env = Readonly<Record<string, string | undefined>>;
 
+interface RunOptions {
+  readonly env?: Env;
+  readonly isTty?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called with all that was printed so far. */
+  readonly onOut?: (out: string) => void;
+}
+
 export interface Ran {
   readonly code: number;
   readonly out: string;
@@ -63,7 +71,12 @@ export class CliWorld {
 
   async run(
     args: readonly string[],
-    { env = this.env, isTty = false }: { readonly env?: Env; readonly isTty?: boolean } = {},
+    {
+      env = this.env,
+      isTty = false,
+      signal = new AbortController().signal,
+      onOut,
+    }: RunOptions = {},
   ): Promise<Ran> {
     let out = '';
     let err = '';
@@ -71,7 +84,10 @@ export class CliWorld {
       args,
       env,
       terminal: {
-        out: (text) => void (out += text),
+        out: (text) => {
+          out += text;
+          onOut?.(out);
+        },
         err: (text) => void (err += text),
         isTty,
         columns: 80,
@@ -79,7 +95,7 @@ export class CliWorld {
         readInput: () => Promise.resolve('a: 1\n'),
         now: () => 0,
       },
-      signal: new AbortController().signal,
+      signal,
     });
     return { code, out, err };
   }
@@ -121,6 +137,22 @@ export function stream(...views: RolloutView[]): Answer {
     for (const [id, view] of views.entries()) {
       response.write(`: hi\n\nevent: rollout\nid: ${id}\ndata: ${JSON.stringify(view)}\n\n`);
     }
+  };
+}
+
+/** A stream that the server ends in order after these. */
+export function ending(...views: RolloutView[]): Answer {
+  return (request, response) => {
+    stream(...views)(request, response);
+    response.end();
+  };
+}
+
+/** A stream whose connection breaks after these. */
+export function breaking(...views: RolloutView[]): Answer {
+  return (request, response) => {
+    stream(...views)(request, response);
+    response.write(': cut off', () => response.destroy());
   };
 }
 
