@@ -7,8 +7,16 @@ const only = (from, ...allowed) => ({
   from: { path: `^libs/${from}/src`, pathNot: '\\.(spec|fixture)\\.ts$' },
   to: { path: '^(libs|apps)/', pathNot: room(from, ...allowed) },
 });
-const BUILTIN_OR_IO =
-  '^(node_modules/(@nestjs|typeorm|pg|bullmq|@nats-io|ajv|re2js|pino|prom-client)/)';
+const PURE = '^libs/(kernel|domain|engine|contracts|raft/src/core|metadata/src/state)(/|$)';
+const TESTS = '\\.(spec|fixture|conformance)\\.ts$|/src/testing/';
+/** A core inside a room: of ours it may import the kernel and itself, none of its siblings. */
+const core = (path) => ({
+  name: `${path.split('/')[0]}-core-imports`,
+  comment: `libs/${path} may import only the kernel and itself`,
+  severity: 'error',
+  from: { path: `^libs/${path}/`, pathNot: TESTS },
+  to: { path: '^(libs|apps)/', pathNot: `^libs/(kernel|${path})/` },
+});
 
 module.exports = {
   forbidden: [
@@ -37,6 +45,8 @@ module.exports = {
     only('platform', 'kernel', 'contracts'),
     only('sdk', 'kernel', 'contracts'),
     only('admin-client', 'contracts'),
+    core('raft/src/core'),
+    core('metadata/src/state'),
     {
       name: 'raft-only-through-metadata',
       severity: 'error',
@@ -59,24 +69,35 @@ module.exports = {
       name: 'pure-rooms-no-builtins',
       severity: 'error',
       from: {
-        path: '^libs/(kernel|domain|engine|contracts|raft/src/core|metadata/src/state)(/|$)',
+        path: PURE,
         pathNot: ['\\.(spec|fixture)\\.ts$', '^libs/contracts/src/(node|validate)/'],
       },
       to: { dependencyTypes: ['core'] },
     },
     {
-      name: 'pure-rooms-no-io-packages',
+      name: 'pure-rooms-no-packages',
+      comment: 'what is pure needs nothing but the language; contracts/validate is where ajv lives',
       severity: 'error',
-      from: {
-        path: '^libs/(kernel|domain|engine|contracts|raft/src/core|metadata/src/state)(/|$)',
-        pathNot: ['\\.(spec|fixture)\\.ts$', '^libs/contracts/src/validate/'],
-      },
-      to: { path: BUILTIN_OR_IO },
+      from: { path: PURE, pathNot: [TESTS, '^libs/contracts/src/validate/'] },
+      to: { path: '(^|/)node_modules/' },
+    },
+    {
+      name: 'no-tests-in-sources',
+      severity: 'error',
+      from: { path: '^(libs|apps)/[^/]+/src/', pathNot: TESTS },
+      to: { path: TESTS },
+    },
+    {
+      name: 'validate-packages',
+      severity: 'error',
+      from: { path: '^libs/contracts/src/validate/', pathNot: TESTS },
+      to: { path: '(^|/)node_modules/', pathNot: '(^|/)node_modules/(ajv|ajv-formats)/' },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    // Ours only: what an import of a package resolves to often lies in its dist.
+    exclude: { path: '^(libs|apps)/[^/]+/dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
     enhancedResolveOptions: {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { median, printTable } from './lib/report.mjs';
 import { call, promote, startChild } from './lib/stack.mjs';
@@ -8,22 +11,36 @@ const WARM_UP = 3;
 const COUNTS = [100, 1000];
 const now = () => performance.timeOrigin + performance.now();
 
-/** From publication until the last consumer has applied, beside a bare publish of as many bytes. */
+/**
+ * From publication until the last consumer has applied, beside a bare publish of as many bytes: with
+ * a cache folder each consumer has its last-known-good file on disk before it applies.
+ */
 export async function benchFanOut(stack) {
   const rows = [];
-  for (const count of COUNTS) rows.push(...(await benchCount(stack, count)));
+  for (const count of COUNTS) {
+    rows.push(...(await benchCount(stack, { count, kept: 'nothing kept' })));
+    const cacheDir = await mkdtemp(join(tmpdir(), 'pawl-bench-cache-'));
+    try {
+      rows.push(...(await benchCount(stack, { count, kept: 'a file per consumer', cacheDir })));
+    } finally {
+      await rm(cacheDir, { recursive: true, force: true });
+    }
+  }
   printTable(
     `A snapshot of about 1 KB until the last consumer applied it, median of ${PASSES} passes by turns`,
-    ['consumers', 'what', 'last ms', 'ratio to bare'],
+    ['consumers', 'last known good', 'what', 'last ms', 'ratio to bare'],
     rows,
   );
 }
 
-async function benchCount(stack, count) {
-  const address = `fleet${count}/app`;
+async function benchCount(stack, { count, kept, cacheDir }) {
+  const address = `fleet${count}-${cacheDir === undefined ? 'memory' : 'disk'}/app`;
   await call(stack.url, 'PUT', `/v1/config/${address}`, documentOf(0));
   await promote(stack.url, address);
-  const fleet = startChild('fleet.mjs', [stack.natsUrl, address, String(count)]);
+  const fleet = startChild('fleet.mjs', [
+    ...[stack.natsUrl, address, String(count)],
+    ...(cacheDir === undefined ? [] : [cacheDir]),
+  ]);
   const publisher = await connectNats({ servers: stack.natsUrl });
   try {
     await fleet.receive();
@@ -40,9 +57,9 @@ async function benchCount(stack, count) {
     }
     const ratios = pawl.map((time, pass) => time / bare[pass]);
     return [
-      [count, 'bare NATS publish, official client', median(bare), 1],
-      [count, 'publish to last apply', median(pawl), median(ratios)],
-      [count, 'promote sent to last apply', median(fromPut), ''],
+      [count, kept, 'bare NATS publish, official client', median(bare), 1],
+      [count, kept, 'publish to last apply', median(pawl), median(ratios)],
+      [count, kept, 'promote sent to last apply', median(fromPut), ''],
     ];
   } finally {
     await publisher.close();

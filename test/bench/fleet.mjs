@@ -2,7 +2,9 @@
 import { connect as connectNats } from '@nats-io/transport-node';
 import { connect } from '@pawl/sdk';
 
-const [natsUrl, address, count] = [process.argv[2], process.argv[3], Number(process.argv[4])];
+const [natsUrl, address] = process.argv.slice(2);
+const count = Number(process.argv[4]);
+const cacheDir = process.argv[5];
 const now = () => performance.timeOrigin + performance.now();
 const BARE_SUBJECT = 'bench.bare';
 
@@ -17,7 +19,12 @@ function arrived() {
 
 const clients = await Promise.all(
   Array.from({ length: count }, (_, index) =>
-    connect({ servers: natsUrl, workload: 'bench', consumerId: `bench-${index}` }),
+    connect({
+      servers: natsUrl,
+      workload: 'bench',
+      consumerId: `bench-${index}`,
+      ...(cacheDir === undefined ? {} : { cacheDir }),
+    }),
   ),
 );
 await Promise.all(

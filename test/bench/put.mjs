@@ -2,13 +2,54 @@ import pg from 'pg';
 import { bareTransaction } from './lib/bare-transaction.mjs';
 import { HttpConnection, measure } from './lib/http-load.mjs';
 import { median, printTable } from './lib/report.mjs';
-import { call, startChild } from './lib/stack.mjs';
+import { call, promote, startChild } from './lib/stack.mjs';
 
 const PASSES = 3;
 const SECONDS = 2;
 const CALLERS = [1, 16, 64];
+const ROOTS = 16;
 
-/** About 670 bytes, another in each round. */
+/** What an operator would demand of such a document; every PUT is checked against it. */
+const SCHEMA = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  type: 'object',
+  required: ['service', 'limits', 'features', 'regions'],
+  additionalProperties: false,
+  properties: {
+    service: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,62}$' },
+    caller: { type: 'integer', minimum: 0 },
+    round: { type: 'number', minimum: 0 },
+    limits: { $ref: '#/$defs/limits' },
+    features: { type: 'array', maxItems: 64, items: { $ref: '#/$defs/feature' } },
+    regions: {
+      type: 'array',
+      minItems: 1,
+      uniqueItems: true,
+      items: { enum: ['eu-west-1', 'eu-central-1', 'us-east-1', 'us-west-2', 'ap-south-1'] },
+    },
+    text: { type: 'string', maxLength: 1_000 },
+  },
+  $defs: {
+    limits: {
+      type: 'object',
+      required: ['maxItems', 'maxTotalCents', 'timeoutMs'],
+      additionalProperties: false,
+      properties: {
+        maxItems: { type: 'integer', minimum: 1, maximum: 500 },
+        maxTotalCents: { type: 'integer', minimum: 1 },
+        timeoutMs: { type: 'integer', minimum: 10, maximum: 60_000 },
+      },
+    },
+    feature: {
+      type: 'object',
+      required: ['name', 'on'],
+      additionalProperties: false,
+      properties: { name: { type: 'string', pattern: '^[a-z0-9-]+$' }, on: { type: 'boolean' } },
+    },
+  },
+};
+
+/** About 500 bytes, another in each round. */
 function documentOf(caller, round) {
   return JSON.stringify({
     service: 'checkout',
@@ -31,9 +72,14 @@ export async function benchPut(stack) {
   const pool = new pg.Pool({ connectionString: stack.postgresUrl, max: 16 });
   try {
     const { port: barePort } = await bare.receive();
-    for (let caller = 0; caller < most; caller += 1) {
-      await call(stack.url, 'PUT', `/v1/config/bench${caller % 16}/app${caller}`, { first: true });
+    for (let root = 0; root < ROOTS; root += 1) {
+      await call(stack.url, 'PUT', `/v1/schema/bench${root}`, SCHEMA);
+      await promote(stack.url, `bench${root}`);
     }
+    for (let caller = 0; caller < most; caller += 1) {
+      await call(stack.url, 'PUT', pathOf(caller), JSON.parse(documentOf(caller, 0)));
+    }
+    await assertChecked(stack.url);
     const sides = {
       pawl: (callers) => overHttp(stack.port, callers),
       'fastify + transaction': (callers) => overHttp(barePort, callers),
@@ -49,7 +95,7 @@ export async function benchPut(stack) {
       rows.push(...rowsOf(callers, results));
     }
     printTable(
-      `PUT of ${documentOf(0, 0).length} bytes over an existing version, median of ${PASSES} passes by turns`,
+      `PUT of ${documentOf(0, 0).length} bytes over an existing version, checked against a schema of ${JSON.stringify(SCHEMA).length} bytes, median of ${PASSES} passes by turns`,
       ['callers', 'what', 'p50 ms', 'p99 ms', 'per second', 'p50 ratio', 'rate ratio'],
       rows,
     );
@@ -57,6 +103,21 @@ export async function benchPut(stack) {
     await pool.end();
     await bare.stop();
   }
+}
+
+function pathOf(caller) {
+  return `/v1/config/bench${caller % ROOTS}/app${caller}`;
+}
+
+/** The figures are of checked writes only if the schema refuses what it should. */
+async function assertChecked(url) {
+  const response = await fetch(`${url}${pathOf(0)}`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', 'if-match': '*' },
+    body: JSON.stringify({ service: 'checkout' }),
+  });
+  if (response.status !== 422)
+    throw new Error(`the schema let a wrong document through: ${response.status}`);
 }
 
 function rowsOf(callers, results) {
@@ -80,7 +141,7 @@ async function overHttp(port, callers) {
   );
   try {
     return await measure(callers, SECONDS, async (caller, round) => {
-      const head = `PUT /v1/config/bench${caller % 16}/app${caller} HTTP/1.1\r\ncontent-type: application/json\r\nif-match: *`;
+      const head = `PUT ${pathOf(caller)} HTTP/1.1\r\ncontent-type: application/json\r\nif-match: *`;
       const { status, body } = await connections[caller].request(
         head,
         documentOf(caller, round + Math.random()),
@@ -96,7 +157,11 @@ function overPool(pool, callers) {
   return measure(callers, SECONDS, async (caller, round) => {
     const client = await pool.connect();
     try {
-      await bareTransaction(client, `bench${caller % 16}/app${caller}`, documentOf(caller, round));
+      await bareTransaction(
+        client,
+        `bench${caller % ROOTS}/app${caller}`,
+        documentOf(caller, round),
+      );
     } finally {
       client.release();
     }

@@ -185,6 +185,7 @@ class Launcher {
         port: this.settings.postgres.port,
         signal: this.signal,
         onInit: () => step.update('making its data folder'),
+        onCopy: () => step.update('copying its programs to where its account may run them'),
         onSpawn: this.#spawned,
       });
       return { result: running, detail: `port ${running.port}` };

@@ -241,6 +241,17 @@ describe('restarts of the world', () => {
     await expect(opening).rejects.toMatchObject({ code: 'no-snapshot' });
   });
 
+  it('names the servers that refuse, and no password, when there is nothing to start from', async () => {
+    await nats.kill();
+    const { host } = new URL(nats.url);
+    const options = { servers: `nats://user:secret@${host}`, startTimeoutMs: 300 };
+    const failure = await (await client(options)).open(ADDRESS).catch((error: Error) => error);
+    expect((failure as Error).message).toMatch(
+      new RegExp(`NATS at ${host} is not reached: .*refused`, 'i'),
+    );
+    expect((failure as Error).message).not.toContain('secret');
+  });
+
   it('starts with the server down and no file as soon as it comes up', async () => {
     await owner.publish({ version: 1 });
     await nats.kill();

@@ -17,6 +17,8 @@ export interface LinkMessage {
 /** The way to the distribution, NATS in production. Reconnects for ever, with jitter. */
 export interface Link {
   readonly state: LinkState;
+  /** For messages to people: the servers, and why they are not reached as far as known; null when up. */
+  readonly trouble: string | null;
   /** Calls back on every change, `up` also after each reconnect, until the returned function is called. */
   onState(listener: (state: LinkState) => void): () => void;
   /** Calls back on trouble that is not tied to one call. */

@@ -2,10 +2,14 @@ import { ManualTime, seededRng } from '@pawl/kernel';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ListMachine, SimulatedFolder } from '../testing/index.js';
 import { CorruptionError, RaftNode, WrongFolderError } from './index.js';
+import { recoverLog } from './wal-recovery.js';
+import { readSegment, segmentName } from './wal-segment.js';
+import { WriteAheadLog } from './write-ahead-log.js';
 
 /* Many images each, on a machine that may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
 
+const NOTE = 'newest-segment.bin';
 const SETTINGS = { segmentBytes: 1500, snapshotEntries: 25 };
 
 async function open(
@@ -163,6 +167,53 @@ describe('damage to what was durable', () => {
     }
   });
 
+  it('is refused where the newest segment is missing, also the only one', async () => {
+    const folder = copy();
+    folder.lose((await names('wal-')).at(-1)!);
+    await expect(open(folder)).rejects.toThrow(/wal-\w+\.log .*newest segment.* is missing/);
+
+    const small = SimulatedFolder.empty();
+    const { node } = await open(small);
+    await node.propose(Buffer.from('only'));
+    await node.stop();
+    small.lose('wal-0000000000000001.log');
+    expect(await outcome(small)).toBe('refused');
+  });
+
+  it('is refused in every bit of the note that names the newest segment', async () => {
+    const { length } = await copy().read(NOTE);
+    for (let bit = 0; bit < length * 8; bit += 1) {
+      const folder = copy();
+      folder.damage(NOTE, (bytes) => {
+        bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        return bytes;
+      });
+      expect(await outcome(folder), `bit ${bit}`).toBe('refused');
+    }
+    const folder = copy();
+    folder.damage(NOTE, (bytes) => bytes.subarray(0, length - 1));
+    expect(await outcome(folder)).toBe('refused');
+  });
+
+  it('is refused where a segment lost a last write that held no entry', async () => {
+    const folder = SimulatedFolder.empty();
+    const identity = { clusterId: 'c1', nodeId: 'n1', folderId: 'f1' };
+    const log = await WriteAheadLog.create(folder, identity, 1);
+    const batch = { entries: [], snapshotMark: null };
+    await log.append({ ...batch, hardState: { term: 1, vote: 'n1', commit: 0 } });
+    const full = segmentName(2);
+    const before = (await folder.read(full)).length;
+    await log.append({ ...batch, hardState: { term: 2, vote: 'n1', commit: 0 } });
+    expect((await folder.list()).filter((name) => name.startsWith('wal-'))).toHaveLength(3);
+    const image = folder.crashed(folder.journal.length, { kind: 'kept' });
+    const { frames } = readSegment(full, 2, Buffer.from(await image.read(full))).scan;
+    expect(frames.at(-1)?.end).toBe(before);
+    image.damage(full, (bytes) => bytes.subarray(0, frames.at(-1)?.offset));
+    await expect(recoverLog(image)).rejects.toThrow(
+      /the segment before it ends at byte \d+ instead/,
+    );
+  });
+
   it('is refused where the log ends before what was committed', async () => {
     const segments = await names('wal-');
     const folder = copy();
@@ -213,6 +264,16 @@ describe('a last write that was not finished', () => {
     folder.damage(name, (bytes) => Buffer.concat([bytes, Buffer.from('garbage')]));
     const { node } = await open(folder);
     expect(node.notes.join()).toMatch(/^cut 7 bytes of an unfinished write off simulated\/wal-/);
+  });
+});
+
+describe('a folder of a version that did not note the newest segment', () => {
+  it('opens, and has the note from then on', async () => {
+    const folder = copy();
+    folder.lose(NOTE);
+    expect(await outcome(folder)).toEqual(commands);
+    folder.lose((await names('wal-')).at(-1)!);
+    expect(await outcome(folder)).toBe('refused');
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import { readNewestSegment } from './newest-segment.js';
 import { CorruptionError } from './storage-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
@@ -24,6 +25,8 @@ export interface RecoveredLog {
   readonly segments: readonly SegmentInfo[];
   /** Length of the last segment. */
   readonly end: number;
+  /** Number of the newest segment that was written down; null in a log that never was used. */
+  readonly newestKnown: number | null;
   /** An unfinished write that was cut off the end; it was never acknowledged. */
   readonly cut: { readonly file: string; readonly offset: number; readonly bytes: number } | null;
 }
@@ -38,6 +41,11 @@ export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | 
     .map(segmentSequence)
     .filter((sequence) => sequence !== null)
     .sort((a, b) => a - b);
+  const newestKnown = await readNewestSegment(folder);
+  if (newestKnown !== null && (sequences.at(-1) ?? 0) < newestKnown) {
+    const file = `${folder.path}/${segmentName(newestKnown)}`;
+    throw new CorruptionError(file, 0, 'the newest segment of the log is missing');
+  }
   const replay = new Replay();
   let previous: { sequence: number; end: number } | null = null;
   let last: { content: SegmentContent; bytes: Buffer } | null = null;
@@ -56,7 +64,7 @@ export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | 
   }
   if (previous === null || last === null) return null;
   const cut = await settleTail(folder, previous.sequence, last);
-  return { ...replay.result(folder.path), end: previous.end, cut };
+  return { ...replay.result(folder.path), end: previous.end, newestKnown, cut };
 }
 
 function checkPredecessor(
@@ -132,7 +140,7 @@ class Replay {
     }
   }
 
-  result(path: string): Omit<RecoveredLog, 'end' | 'cut'> {
+  result(path: string): Omit<RecoveredLog, 'end' | 'newestKnown' | 'cut'> {
     if (this.#identity === null) throw new CorruptionError(path, 0, 'the log does not say whose');
     return {
       identity: this.#identity,

@@ -1,5 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import { writeNewestSegment } from './newest-segment.js';
 import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { encodeFrame } from './wal-frame.js';
@@ -44,7 +45,7 @@ export class WriteAheadLog {
     this.#end = log.end;
   }
 
-  /** Begins the log of a new node. A crash in the middle leaves an empty folder. */
+  /** Begins the log of a new node. A crash in the middle leaves an empty folder or a new log. */
   static async create(
     folder: StorageFolder,
     identity: Identity,
@@ -57,11 +58,12 @@ export class WriteAheadLog {
       { kind: 'identity', identity },
       { kind: 'hard-state', hardState },
     ]);
+    await writeNewestSegment(folder, segment.sequence);
     const log = { identity, hardState, lastIndex: 0, segments: [segment], end };
     return new WriteAheadLog({ folder, file, segmentBytes }, log);
   }
 
-  /** Goes on behind what was recovered. */
+  /** Goes on behind what was recovered; a crash may have come before the newest segment was used. */
   static async resume(
     folder: StorageFolder,
     recovered: RecoveredLog,
@@ -69,6 +71,7 @@ export class WriteAheadLog {
   ): Promise<WriteAheadLog> {
     const last = recovered.segments.at(-1);
     assert(last !== undefined, 'a recovered log has a segment');
+    if (recovered.newestKnown !== last.sequence) await writeNewestSegment(folder, last.sequence);
     const file = await folder.open(segmentName(last.sequence));
     return new WriteAheadLog({ folder, file, segmentBytes }, recovered);
   }
@@ -131,6 +134,7 @@ export class WriteAheadLog {
     this.#segments.push(segment);
     this.#end = end;
     await full.close();
+    await writeNewestSegment(this.#folder, segment.sequence);
   }
 }
 

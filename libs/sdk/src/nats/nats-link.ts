@@ -45,7 +45,8 @@ export class NatsLink implements Link {
   #state: LinkState = 'connecting';
   #connection: NatsConnection | null = null;
   #retry: TimerHandle | null = null;
-  #reported = '';
+  /** Of the last attempt; told already. */
+  #failure: PawlError | null = null;
 
   constructor(options: NatsLinkOptions) {
     this.#options = options;
@@ -55,6 +56,13 @@ export class NatsLink implements Link {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  get trouble(): string | null {
+    if (this.#state === 'up') return null;
+    const servers = [this.#options.connection.servers ?? []].flat().join(', ');
+    const why = this.#failure === null ? ' yet' : `: ${this.#failure.message}`;
+    return `NATS at ${servers} is not reached${why}`;
   }
 
   onState(listener: (state: LinkState) => void): () => void {
@@ -198,16 +206,16 @@ export class NatsLink implements Link {
   #move(state: LinkState): void {
     if (this.#state === 'closed' || (this.#state === state && state !== 'up')) return;
     this.#state = state;
-    if (state === 'up') this.#reported = '';
+    if (state === 'up') this.#failure = null;
     for (const listener of [...this.#stateListeners]) listener(state);
   }
 
   /** The same failure, attempt after attempt, is told once until the link is up again. */
   #reportAttempt(thrown: unknown): void {
     const problem = new PawlError(codeOf(thrown), messageOf(thrown), { cause: thrown });
-    const key = `${problem.code} ${problem.message}`;
-    if (key === this.#reported) return;
-    this.#reported = key;
+    const told = this.#failure;
+    this.#failure = problem;
+    if (told?.code === problem.code && told.message === problem.message) return;
     this.#report(problem);
   }
 

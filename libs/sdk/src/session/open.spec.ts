@@ -103,6 +103,15 @@ describe('open', () => {
     expect((await pawl.open(ADDRESS)).version).toBe(1);
   });
 
+  it('tells in the end why the network was not reached', async () => {
+    world.link.trouble = 'NATS at nats.example:4222 is not reached: connection refused';
+    const failing = expect(world.client().open(ADDRESS)).rejects.toThrow(
+      'NATS at nats.example:4222 is not reached: connection refused, and no cache folder has one',
+    );
+    await world.after(10_010);
+    await failing;
+  });
+
   it('tells why when the only snapshot was rejected', async () => {
     world.link.become('up');
     world.put({ version: 4 });

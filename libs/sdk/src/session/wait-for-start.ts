@@ -1,5 +1,6 @@
 import type { Capabilities } from '../capabilities.js';
 import { PawlError } from '../errors.js';
+import type { Link } from '../ports.js';
 import type { ScopeRunner } from '../scope/scope-runner.js';
 
 interface WaitOptions {
@@ -33,7 +34,7 @@ export function waitForStart(runner: ScopeRunner, options: WaitOptions): Promise
     const onClose = (): void => end(() => reject(new PawlError('closed', 'closed while opening')));
     const fileTimer = foreground.after(openTimeoutMs, settle);
     const startTimer = foreground.after(startTimeoutMs, () => {
-      end(() => reject(noSnapshot(runner, startTimeoutMs)));
+      end(() => reject(noSnapshot(runner, link, startTimeoutMs)));
     });
     closing.addEventListener('abort', onClose);
     const unlisten = link.onState((state) => {
@@ -45,14 +46,17 @@ export function waitForStart(runner: ScopeRunner, options: WaitOptions): Promise
   });
 }
 
-function noSnapshot(runner: ScopeRunner, waitedMs: number): PawlError {
-  const rejection = runner.lastRejection;
-  const why =
-    rejection === null
-      ? 'neither the network nor the cache folder has one'
-      : `version ${rejection.version} was rejected: ${rejection.reason}`;
+function noSnapshot(runner: ScopeRunner, link: Link, waitedMs: number): PawlError {
   return new PawlError(
     'no-snapshot',
-    `no snapshot could be started from within ${waitedMs} ms: ${why}`,
+    `no snapshot could be started from within ${waitedMs} ms: ${whyNone(runner, link)}`,
   );
+}
+
+function whyNone({ lastRejection }: ScopeRunner, { trouble }: Link): string {
+  if (lastRejection !== null) {
+    return `version ${lastRejection.version} was rejected: ${lastRejection.reason}`;
+  }
+  if (trouble !== null) return `${trouble}, and no cache folder has one`;
+  return 'neither the network nor a cache folder has one';
 }

@@ -3,6 +3,7 @@ import type { Link, LinkMessage, LinkState } from '../ports.js';
 /** A NATS that lives in the test: streams are maps, the state is set by hand. */
 export class FakeLink implements Link {
   state: LinkState = 'connecting';
+  trouble: string | null = null;
   /** `stream subject` to the message's text. */
   readonly stored = new Map<string, string>();
   readonly published: { readonly subject: string; readonly message: unknown }[] = [];
