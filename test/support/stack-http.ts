@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as `application/json` unless the headers say otherwise. */
   readonly body?: string | Buffer;
+  /** How long {@link send} waits for the whole answer; half a minute unless told. */
+  readonly deadlineMs?: number;
 }
 
 /** An answer, read to its end. */
@@ -36,7 +38,7 @@ export async function send(base: string, request: HttpRequest): Promise<HttpAnsw
     method: request.method ?? 'GET',
     headers: withContentType(request),
     ...(request.body === undefined ? {} : { body: request.body }),
-    signal: AbortSignal.timeout(DEADLINE_MS),
+    signal: AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS),
   });
   return new HttpAnswer(answer.status, answer.headers, await answer.text());
 }

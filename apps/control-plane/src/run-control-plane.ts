@@ -116,6 +116,7 @@ const FOR_OPERATORS = new Set([
   'StartError',
   'QueueUnavailableError',
   'InstallationMismatchError',
+  'ForeignInstallationError',
   'NodeIdInUseError',
   'FolderInUseError',
   'CorruptionError',

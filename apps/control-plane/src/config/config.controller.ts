@@ -1,9 +1,19 @@
 import { Controller, Get, Inject, Patch, Put, Req, Res } from '@nestjs/common';
+import type { Address, JsonValue } from '@pawl/contracts';
 import type { ConfigEngine, PatchKind } from '@pawl/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendVersioned, valueOf } from '../http/answers.js';
-import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE, readJson } from '../http/json-body.js';
+import { LARGE_BODY_BYTES } from '../http/body-gate.js';
+import { isLargerThan } from '../http/is-larger-than.js';
+import {
+  bodyType,
+  JSON_PATCH_TYPE,
+  JSON_TYPE,
+  MERGE_PATCH_TYPE,
+  readJson,
+} from '../http/json-body.js';
 import { Query } from '../http/query.js';
+import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { sendDefinition, writeOptions } from '../http/write-definition.js';
 import { CONFIG_ENGINE } from '../tokens.js';
@@ -21,26 +31,28 @@ export class ConfigController {
   @Put('*')
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'config');
-    const body = readJson(request, reply, {
-      types: [JSON_TYPE],
-      numbers: 'exact',
-      address: address.text,
+    await workOnBody(request, async () => {
+      const body = readJson(request, reply, {
+        types: [JSON_TYPE],
+        numbers: 'exact',
+        address: address.text,
+      });
+      const options = await writeOptions(request, this.engine, { address, body: body.text });
+      sendDefinition(reply, 'config', await this.engine.putConfig(options, body.value));
     });
-    const options = await writeOptions(request, this.engine, { address, body: body.text });
-    sendDefinition(reply, 'config', await this.engine.putConfig(options, body.value));
   }
 
   @Patch('*')
   async patch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'config');
-    const body = readJson(request, reply, {
-      types: [MERGE_PATCH_TYPE, JSON_PATCH_TYPE],
-      numbers: 'exact',
-      address: address.text,
-    });
-    const options = await writeOptions(request, this.engine, { address, body: body.text });
-    const kind = PATCH_KINDS[body.type] ?? 'merge-patch';
-    sendDefinition(reply, 'config', await this.engine.patchConfig(options, kind, body.value));
+    const types = Object.keys(PATCH_KINDS);
+    const kind = PATCH_KINDS[bodyType(request, reply, types)] ?? 'merge-patch';
+    const patch = async (): Promise<void> => {
+      const body = readJson(request, reply, { types, numbers: 'exact', address: address.text });
+      const options = await writeOptions(request, this.engine, { address, body: body.text });
+      sendDefinition(reply, 'config', await this.engine.patchConfig(options, kind, body.value));
+    };
+    await workOnBody(request, patch, await this.#isLarge(address));
   }
 
   @Get('*')
@@ -49,5 +61,11 @@ export class ConfigController {
     const version = new Query(request, ['version']).version('version');
     const view = valueOf(await this.engine.getConfig(address, version));
     sendVersioned(request, reply, { version: view.version, body: view });
+  }
+
+  /** A small patch of a large document is as much work as the document. */
+  async #isLarge(address: Address): Promise<boolean> {
+    const newest = await this.engine.getConfig(address);
+    return newest.ok && isLargerThan(newest.value.document as JsonValue, LARGE_BODY_BYTES);
   }
 }

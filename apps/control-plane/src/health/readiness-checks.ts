@@ -5,7 +5,7 @@ import type { ReadinessCheck } from '@pawl/platform';
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
-  readonly distribution: Pick<Distribution, 'problem'>;
+  readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
   readonly metadata: { healthy(): Promise<boolean> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
@@ -13,10 +13,46 @@ export function readinessChecks(parts: {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
-    { name: 'nats', check: async () => parts.distribution.problem },
+    { name: 'nats', check: natsCheck(parts.distribution) },
     { name: 'metadata', check: async () => says(await parts.metadata.healthy()) },
     { name: 'shards', check: async () => judgeShards(parts.ownership, parts.engineStatus()) },
   ];
+}
+
+/** How long NATS may take for a round trip: a server that stands still keeps its connection. */
+const NATS_ROUND_TRIP_MS = 1_000;
+
+/** One round trip at a time, however often is asked while the server stands still. */
+function natsCheck(
+  distribution: Pick<Distribution, 'problem' | 'connection'>,
+): () => Promise<string | null> {
+  let trip: { readonly on: unknown; readonly back: Promise<boolean> } | undefined;
+  return async () => {
+    const { problem, connection } = distribution;
+    if (problem !== null) return problem;
+    if (connection === undefined) return 'not connected';
+    if (trip?.on !== connection) {
+      const back = connection.flush().then(
+        () => true,
+        () => false,
+      );
+      const started = { on: connection, back };
+      trip = started;
+      void back.then(() => (trip = trip === started ? undefined : trip));
+    }
+    return (await within(NATS_ROUND_TRIP_MS, trip.back)) ? null : 'does not answer';
+  };
+}
+
+/** False when it takes longer. */
+async function within(ms: number, work: Promise<boolean>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const result = await Promise.race([work, limit]);
+  clearTimeout(timer);
+  return result;
 }
 
 /**

@@ -111,9 +111,9 @@ describe('what is not there', () => {
     ['GET', '/v2/config/acme'],
     ['GET', '//v1/config/acme'],
     ['GET', '/V1/config/acme'],
-    ['DELETE', '/v1/config/acme'],
-    ['POST', '/v1/config/acme'],
-    ['OPTIONS', '/v1/config/acme'],
+    ['DELETE', '/v1/nothing/acme'],
+    ['POST', '/'],
+    ['OPTIONS', '*'],
     ['GET', '/v1/scopes/'],
     ['GET', '/healthz/'],
   ])('%s %s is 404 and a problem', async (method, path) => {

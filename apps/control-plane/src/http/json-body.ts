@@ -2,7 +2,7 @@ import { LIMITS, parseJson, type JsonValue } from '@pawl/contracts';
 import { ProblemException } from '@pawl/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isUtf8 } from 'node:buffer';
-import { rawBodyOf } from './raw-body.js';
+import { rawBodyOf, type RawBody } from './raw-body.js';
 
 export const JSON_TYPE = 'application/json';
 export const MERGE_PATCH_TYPE = 'application/merge-patch+json';
@@ -23,28 +23,33 @@ export interface JsonBodyOptions {
   readonly address?: string;
 }
 
+/** The content type of a body, one of `types`; throws a problem for any other, and for encodings. */
+export function bodyType(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  types: readonly string[],
+): string {
+  if (!rawBodyOf(request).drained) reply.header('connection', 'close');
+  const type = contentType(request.headers['content-type'], types);
+  refuseEncoding(request.headers['content-encoding']);
+  return type;
+}
+
 /** The text of a JSON body of one of `types`; throws a problem when there is none such. */
 export function readJsonText(
   request: FastifyRequest,
   reply: FastifyReply,
   types: readonly string[],
 ): Omit<JsonBody, 'value'> {
-  const body = rawBodyOf(request);
-  if (!body.drained) reply.header('connection', 'close');
-  const type = contentType(request.headers['content-type'], types);
-  if (body.bytes === null) {
-    throw ProblemException.of(
-      'too-large',
-      `A request body has at most ${LIMITS.requestBytes} bytes; send less.`,
-    );
-  }
-  if (body.bytes.length === 0) {
+  const type = bodyType(request, reply, types);
+  const bytes = heldBytes(rawBodyOf(request));
+  if (bytes.length === 0) {
     throw ProblemException.of('malformed-json', `The body is empty; send ${types.join(' or ')}.`);
   }
-  if (!isUtf8(body.bytes)) {
+  if (!isUtf8(bytes)) {
     throw ProblemException.of('malformed-json', 'The body is not UTF-8; JSON is sent as UTF-8.');
   }
-  return { type, text: withoutByteOrderMark(body.bytes.toString('utf8')) };
+  return { type, text: withoutByteOrderMark(bytes.toString('utf8')) };
 }
 
 export function readJson(
@@ -59,6 +64,32 @@ export function readJson(
   });
   if (!parsed.ok) throw new ProblemException(parsed.problem);
   return { type, text, value: parsed.value };
+}
+
+function heldBytes({ bytes }: RawBody): Buffer {
+  switch (bytes) {
+    case 'too-large':
+      throw ProblemException.of(
+        'too-large',
+        `A request body has at most ${LIMITS.requestBytes} bytes; send less.`,
+      );
+    case 'no-room':
+      throw ProblemException.of(
+        'too-many-requests',
+        'Too many request bodies are under way; nothing was written, try again later.',
+      );
+    default:
+      return bytes;
+  }
+}
+
+/** Nothing is unpacked here: a small body that grows without end is an old trick. */
+function refuseEncoding(header: string | undefined): void {
+  if (header === undefined || /^(identity)?$/i.test(header.trim())) return;
+  throw ProblemException.of(
+    'wrong-content-encoding',
+    `Not ${header.slice(0, 64)}; send the body as it is, without Content-Encoding.`,
+  );
 }
 
 /** RFC 8259 §8.1 lets a reader ignore it. */

@@ -50,8 +50,8 @@ function parseTags(header: string, value: string): TagList {
     const match = TAG.exec(part);
     if (match === null) throw malformed(header, mistake(part));
     const [, weakMark, opaque = ''] = match;
-    if (!VERSION.test(opaque)) continue;
-    (weakMark === undefined ? strong : weak).push(Number(opaque));
+    const version = VERSION.test(opaque) ? Number(opaque) : NaN;
+    if (Number.isSafeInteger(version)) (weakMark === undefined ? strong : weak).push(version);
   }
   return { kind: 'tags', strong, weak };
 }

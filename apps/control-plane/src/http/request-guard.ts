@@ -28,6 +28,12 @@ export function createRequestGuard(options: GuardOptions): (request: FastifyRequ
   };
   return (request) => {
     const { host, origin, 'sec-fetch-site': site } = request.headers;
+    if (host === undefined && request.raw.httpVersion === '1.1') {
+      throw ProblemException.of(
+        'malformed-request',
+        'An HTTP/1.1 request has the header Host (RFC 9112, section 3.2).',
+      );
+    }
     if (!anyName && host !== undefined && !allowed(host)) {
       throw ProblemException.of(
         'misdirected-request',

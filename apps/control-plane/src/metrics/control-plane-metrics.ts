@@ -123,8 +123,9 @@ export class ControlPlaneMetrics implements EngineObserver {
   }
 
   /** Clocks of two machines differ, so an ack may seem to come before the publication. */
-  applied(_address: string, propagationMs: number): void {
+  applied(_address: string, propagationMs: number | null): void {
     this.#applied.inc();
+    if (propagationMs === null) return;
     this.#propagation.observe(Math.max(0, propagationMs) / 1000);
   }
 

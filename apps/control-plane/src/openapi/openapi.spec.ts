@@ -1,8 +1,12 @@
+import { PROBLEMS } from '@pawl/contracts';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formatsModule from 'ajv-formats';
+import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LARGE_BODY_BYTES } from '../http/body-gate.js';
 import { startTestApp, type TestApp } from '../testing/test-app.js';
 import { openApiDocument } from './openapi-document.js';
+import { OPERATIONS } from './operations.js';
 
 interface OpenApi {
   readonly openapi: string;
@@ -23,7 +27,8 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 let test: TestApp;
 
 beforeAll(async () => {
-  test = await startTestApp();
+  const bodies = { smallBytes: 1_000_000, largeBytes: 0, waiting: 0, waitMs: 1 };
+  test = await startTestApp([], { bodies });
   await test.app.inject({
     method: 'PUT',
     url: '/v1/schema/acme/shop',
@@ -87,6 +92,58 @@ describe('the document', () => {
   it('has schemas that compile', () => {
     for (const name of Object.keys(document.components.schemas)) {
       expect(() => ajv.compile({ $ref: `openapi.json#/components/schemas/${name}` })).not.toThrow();
+    }
+  });
+});
+
+describe('the problems', () => {
+  it('are each one of some operation', () => {
+    const described = new Set(OPERATIONS.flatMap(({ problems }) => problems));
+    expect([...described].sort()).toEqual(Object.keys(PROBLEMS).sort());
+  });
+
+  it.each(OPERATIONS)('of $operationId have their statuses described', (operation) => {
+    const { path, method, problems } = operation;
+    const responses = document.paths[path]?.[method]?.responses ?? {};
+    const described = Object.keys(responses).filter((status) => Number(status) >= 400);
+    const registered = problems.map((code) => String(PROBLEMS[code].status));
+    const probe = path === '/readyz' ? ['503'] : [];
+    expect(described.sort()).toEqual([...new Set([...registered, ...probe])].sort());
+  });
+
+  it.each(OPERATIONS)('that $method $path can always have are described', async (operation) => {
+    const { path, method, body } = operation;
+    const url = path.replace('{address}', 'acme/shop');
+    const request = { method: method.toUpperCase() as 'PUT', url };
+    const type = Object.keys(body ?? {})[0] ?? 'application/json';
+    const provoke: [InjectOptions, number][] = [
+      [{ ...request, headers: { host: 'evil.example' } }, 421],
+      [{ ...request, method: 'TRACE' }, 405],
+    ];
+    if (method !== 'get') {
+      provoke.push([{ ...request, headers: { origin: 'http://evil.example' } }, 403]);
+    }
+    if (body !== undefined) {
+      const headers = { 'content-type': type };
+      const packed = { ...headers, 'content-encoding': 'br' };
+      const bodies: [Record<string, string>, string, number][] = [
+        [{}, '{}', 415],
+        [packed, '{}', 415],
+        [headers, '{', 400],
+        [headers, '['.repeat(200), 413],
+        [headers, 'x'.repeat(LARGE_BODY_BYTES + 1), 429],
+      ];
+      for (const [given, payload, status] of bodies) {
+        provoke.push([{ ...request, headers: given, payload }, status]);
+      }
+    }
+    if (/^.v1.(config|schema)/.test(path) && method === 'get') {
+      provoke.push([{ ...request, headers: { 'if-match': '"99"' } }, 412]);
+    }
+    for (const [given, status] of provoke) {
+      const answer = await test.app.inject(given);
+      expect(answer.statusCode).toBe(status);
+      expect(faults({ path, method, status }, answer.json())).toBe('none');
     }
   });
 });

@@ -1,3 +1,4 @@
+import { PROBLEMS, type ProblemCode } from '@pawl/contracts';
 import { PROBLEM_CONTENT_TYPE } from '@pawl/platform';
 import { ref, type Schema } from './schemas.js';
 
@@ -12,8 +13,8 @@ export interface Operation {
   /** Content type to schema name. */
   readonly body?: Readonly<Record<string, string>>;
   readonly answers: readonly Answer[];
-  /** Statuses answered with a problem. */
-  readonly problems: readonly number[];
+  /** What it may be refused for; a code may be named twice. */
+  readonly problems: readonly ProblemCode[];
 }
 
 export interface Answer {
@@ -51,8 +52,8 @@ export function renderOperation(operation: Operation): Schema {
     parameters: parameters.map((parameter) => ({ ...parameter })),
     ...(body === undefined ? {} : { requestBody: { required: true, content: content(body) } }),
     responses: Object.fromEntries([
-      ...answers.map((answer) => [String(answer.status), renderAnswer(answer)]),
-      ...problems.map((status) => [String(status), problemAnswer(status)]),
+      ...byStatus(problems).map(([status, codes]) => [status, problemAnswer(status, codes)]),
+      ...answers.map((answer) => [answer.status, renderAnswer(answer)]),
     ]) as Schema,
   };
 }
@@ -76,13 +77,27 @@ function content(types: Readonly<Record<string, string>>): Schema {
   );
 }
 
+function byStatus(codes: readonly ProblemCode[]): readonly [number, readonly ProblemCode[]][] {
+  const found = new Map<number, ProblemCode[]>();
+  for (const code of new Set(codes)) {
+    const { status } = PROBLEMS[code];
+    found.set(status, [...(found.get(status) ?? []), code]);
+  }
+  return [...found];
+}
+
 const WHEN: Readonly<Record<number, string>> = {
   400: 'Malformed: JSON, address, precondition, parameter',
+  403: 'Not from a web page of another origin',
   404: 'Not found',
+  405: 'The path does not take this method',
+  408: 'The request did not arrive in time',
   409: 'Not possible in this state',
   412: 'Another version is there',
   413: 'Too large or too deep',
-  415: 'Wrong content type',
+  415: 'Wrong content type or encoding',
+  417: 'Expect holds something else than 100-continue',
+  421: 'The Host header is not a name of this server',
   422: 'Refused by a schema, or the idempotency key was used with another request',
   428: 'A precondition is required',
   429: 'Too many requests',
@@ -90,13 +105,19 @@ const WHEN: Readonly<Record<number, string>> = {
   503: 'No owner or no PostgreSQL just now',
 };
 
-function problemAnswer(status: number): Schema {
-  const waits = status === 429 || status === 503;
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds', schema: { type: 'integer' } } };
+const ALLOW = { Allow: { description: 'The methods it takes', schema: { type: 'string' } } };
+const PROBLEM_HEADERS: Readonly<Record<number, Schema>> = {
+  405: ALLOW,
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+};
+
+function problemAnswer(status: number, codes: readonly ProblemCode[]): Schema {
+  const headers = PROBLEM_HEADERS[status];
   return {
-    description: WHEN[status] ?? 'Problem',
-    ...(waits
-      ? { headers: { 'Retry-After': { description: 'Seconds', schema: { type: 'integer' } } } }
-      : {}),
+    description: `${WHEN[status] ?? 'Problem'} (${codes.join(', ')})`,
+    ...(headers === undefined ? {} : { headers }),
     content: content({ [PROBLEM_CONTENT_TYPE]: 'Problem' }),
   };
 }

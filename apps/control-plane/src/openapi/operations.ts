@@ -1,6 +1,17 @@
 import { CONSUMER_STATES, LIMITS } from '@pawl/contracts';
 import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE } from '../http/json-body.js';
 import type { Answer, Operation, Parameter } from './operation.js';
+import {
+  OF_ANY_REQUEST,
+  OF_BODIES,
+  OF_DOCUMENT_WRITES,
+  OF_PATCHES,
+  OF_READS,
+  OF_RELEASES,
+  OF_SCHEMA_WRITES,
+  OF_VERSIONED_READS,
+  OF_WRITES,
+} from './problem-sets.js';
 
 const address: Parameter = {
   name: 'address',
@@ -45,9 +56,6 @@ const ifNoneMatch = header('If-None-Match', '*: nothing is there yet. On reads: 
 const message = query('message', 'Why', { type: 'string', maxLength: LIMITS.messageLength });
 const write = [address, message, ifMatch, ifNoneMatch, idempotencyKey, actor];
 
-const WRITE_PROBLEMS = [400, 404, 409, 412, 413, 415, 422, 428, 500, 503];
-const READ_PROBLEMS = [400, 404, 500, 503];
-
 const json = (schema: string): Record<string, string> => ({ [JSON_TYPE]: schema });
 const ok = (schema: string, description: string): Answer => ({
   status: 200,
@@ -71,12 +79,12 @@ const written: readonly Answer[] = [
 
 function read(
   resource: string,
-  operation: Omit<Operation, 'method' | 'path' | 'problems'>,
+  operation: Omit<Operation, 'method' | 'path' | 'problems'> & Partial<Pick<Operation, 'problems'>>,
 ): Operation {
   return {
     method: 'get',
     path: `/v1/${resource}`,
-    problems: READ_PROBLEMS,
+    problems: OF_READS,
     ...operation,
   };
 }
@@ -90,7 +98,7 @@ const writes: readonly Operation[] = [
     parameters: write,
     body: json('Document'),
     answers: written,
-    problems: WRITE_PROBLEMS,
+    problems: OF_DOCUMENT_WRITES,
   },
   {
     method: 'patch',
@@ -100,7 +108,7 @@ const writes: readonly Operation[] = [
     parameters: write,
     body: { [MERGE_PATCH_TYPE]: 'MergePatch', [JSON_PATCH_TYPE]: 'JsonPatch' },
     answers: [later],
-    problems: WRITE_PROBLEMS,
+    problems: OF_PATCHES,
   },
   {
     method: 'put',
@@ -110,7 +118,7 @@ const writes: readonly Operation[] = [
     parameters: write,
     body: json('JsonSchema'),
     answers: written,
-    problems: WRITE_PROBLEMS,
+    problems: OF_SCHEMA_WRITES,
   },
   {
     method: 'delete',
@@ -119,7 +127,7 @@ const writes: readonly Operation[] = [
     summary: 'Write the next definition version without a schema',
     parameters: write,
     answers: [later],
-    problems: WRITE_PROBLEMS.filter((status) => status !== 415 && status !== 413),
+    problems: OF_WRITES,
   },
   {
     method: 'post',
@@ -129,7 +137,7 @@ const writes: readonly Operation[] = [
     parameters: [address, idempotencyKey, actor],
     body: json('ReleaseRequest'),
     answers: [{ ...ok('Release', 'The release state'), headers: ['Idempotency-Replayed'] }],
-    problems: WRITE_PROBLEMS.filter((status) => status !== 428),
+    problems: OF_RELEASES,
   },
   {
     method: 'post',
@@ -139,7 +147,7 @@ const writes: readonly Operation[] = [
     parameters: [address],
     body: json('PreviewRequest'),
     answers: [ok('Preview', 'What it would do, also when it would be refused')],
-    problems: [400, 404, 413, 415, 500, 503],
+    problems: OF_BODIES,
   },
 ];
 
@@ -149,12 +157,14 @@ const reads: readonly Operation[] = [
     summary: 'A definition version',
     parameters: [address, version, ifMatch, ifNoneMatch],
     answers: [{ ...ok('Definition', 'The definition'), headers: ['ETag'] }, unchanged],
+    problems: OF_VERSIONED_READS,
   }),
   read('schema/{address}', {
     operationId: 'getSchema',
     summary: 'The schema itself',
     parameters: [address, version, ifMatch, ifNoneMatch],
     answers: [{ ...ok('JsonSchema', 'The schema'), headers: ['ETag'] }, unchanged],
+    problems: OF_VERSIONED_READS,
   }),
   read('release/{address}', {
     operationId: 'getRelease',
@@ -184,6 +194,7 @@ const reads: readonly Operation[] = [
         content: { [JSON_TYPE]: 'Rollout', 'text/event-stream': 'string' },
       },
     ],
+    problems: [...OF_READS, 'too-many-requests'],
   }),
   read('consumers/{address}', {
     operationId: 'listConsumers',
@@ -237,7 +248,7 @@ const probes: readonly Operation[] = [
     operationId: 'health',
     summary: 'The process lives',
     answers: [ok('Health', 'It does')],
-    problems: [],
+    problems: OF_ANY_REQUEST,
   },
   {
     method: 'get',
@@ -248,7 +259,7 @@ const probes: readonly Operation[] = [
       ok('Readiness', 'Ready'),
       { status: 503, description: 'Not ready, and why', content: json('Readiness') },
     ],
-    problems: [],
+    problems: OF_ANY_REQUEST,
   },
   {
     method: 'get',
@@ -256,7 +267,7 @@ const probes: readonly Operation[] = [
     operationId: 'metrics',
     summary: 'Prometheus metrics',
     answers: [{ status: 200, description: 'Metrics', content: { 'text/plain': 'string' } }],
-    problems: [500],
+    problems: OF_ANY_REQUEST,
   },
   {
     method: 'get',
@@ -264,7 +275,7 @@ const probes: readonly Operation[] = [
     operationId: 'openapi',
     summary: 'This document',
     answers: [ok('Document', 'OpenAPI 3.1')],
-    problems: [],
+    problems: OF_ANY_REQUEST,
   },
 ];
 

@@ -14,6 +14,7 @@ import { send, sendWritten, valueOf } from '../http/answers.js';
 import { commandContext, plainText } from '../http/command-context.js';
 import { JSON_TYPE, readJson } from '../http/json-body.js';
 import { Query } from '../http/query.js';
+import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { bodyShape } from '../http/body-shape.js';
 import { CONFIG_ENGINE } from '../tokens.js';
@@ -31,14 +32,16 @@ export class ReleaseController {
     const address = addressOf(request, 'release');
     new Query(request, []);
     refuseTags(request);
-    const body = readJson(request, reply, {
-      types: [JSON_TYPE],
-      numbers: 'exact',
-      address: address.text,
+    await workOnBody(request, async () => {
+      const body = readJson(request, reply, {
+        types: [JSON_TYPE],
+        numbers: 'exact',
+        address: address.text,
+      });
+      const wanted = judgeRequest(body.value, address);
+      const context = commandContext(request, body.text);
+      sendWritten(reply, await this.engine.release(address, wanted, context));
     });
-    const wanted = judgeRequest(body.value, address);
-    const context = commandContext(request, body.text);
-    sendWritten(reply, await this.engine.release(address, wanted, context));
   }
 
   @Get('*')

@@ -109,6 +109,17 @@ describe('RolloutFeed', () => {
     expect(versions(heard.events)).toEqual([1, 7]);
   });
 
+  it('signals that nothing is new every 15 s, as is promised', async () => {
+    const heard = listener();
+    await feed.ready;
+    await vi.advanceTimersByTimeAsync(14_999);
+    expect(heard.idles).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(heard.idles).toBe(1);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(heard.idles).toBe(3);
+  });
+
   it('misses no change that comes while it reads', async () => {
     const heard = listener();
     await feed.ready;

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendVersioned, valueOf } from '../http/answers.js';
 import { JSON_TYPE, readJson } from '../http/json-body.js';
 import { Query } from '../http/query.js';
+import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { sendDefinition, writeOptions } from '../http/write-definition.js';
 import { CONFIG_ENGINE } from '../tokens.js';
@@ -16,13 +17,15 @@ export class SchemaController {
   @Put('*')
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'schema');
-    const body = readJson(request, reply, {
-      types: [JSON_TYPE, 'application/schema+json'],
-      numbers: 'double',
-      address: address.text,
+    await workOnBody(request, async () => {
+      const body = readJson(request, reply, {
+        types: [JSON_TYPE, 'application/schema+json'],
+        numbers: 'double',
+        address: address.text,
+      });
+      const options = await writeOptions(request, this.engine, { address, body: body.text });
+      sendDefinition(reply, 'schema', await this.engine.putSchema(options, body.value));
     });
-    const options = await writeOptions(request, this.engine, { address, body: body.text });
-    sendDefinition(reply, 'schema', await this.engine.putSchema(options, body.value));
   }
 
   @Get('*')

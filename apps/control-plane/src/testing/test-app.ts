@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { AppModule } from '../app.module.js';
-import { createHttpApp } from '../http/create-http-app.js';
+import { createHttpApp, type HttpAppOptions } from '../http/create-http-app.js';
 import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { FakeConfigEngine } from './fake-config-engine.js';
 
@@ -19,7 +19,10 @@ export interface TestApp {
 }
 
 /** The real application over a fake engine. */
-export async function startTestApp(readiness: readonly ReadinessCheck[] = []): Promise<TestApp> {
+export async function startTestApp(
+  readiness: readonly ReadinessCheck[] = [],
+  limits: Pick<HttpAppOptions, 'arrival' | 'bodies'> = {},
+): Promise<TestApp> {
   const engine = new FakeConfigEngine();
   const registry = new Metrics();
   const metrics = new ControlPlaneMetrics(registry);
@@ -41,6 +44,7 @@ export async function startTestApp(readiness: readonly ReadinessCheck[] = []): P
     allowedHosts: ['pawl.internal'],
     logger: createLogger({ level: 'warn', destination }),
     observe: (request) => metrics.request(request),
+    ...limits,
   });
   const routes: { method: string; path: string }[] = [];
   app

@@ -241,7 +241,8 @@ export type DiffView = Infer<typeof diffSchema>;
 export const previewRequestSchema = {
   type: 'object',
   additionalProperties: false,
-  properties: { document: { type: 'object' }, schema: {} },
+  /** Both are judged by the preview's answer, whatever they are. */
+  properties: { document: {}, schema: {} },
 } as const;
 export type PreviewRequest = Infer<typeof previewRequestSchema>;
 

@@ -34,8 +34,11 @@ export function judgePrecondition(given: Precondition, newest: number): Problem 
 }
 
 function expectation(expected: readonly number[], newest: number): string {
-  const wanted = expected.length === 0 ? 'a version that never matches' : expected.join(' or ');
+  const wanted =
+    expected.length === 0
+      ? 'the precondition holds for no version'
+      : `expected version ${expected.join(' or ')}`;
   return newest === 0
-    ? `expected version ${wanted}, and there is none; leave If-Match out to write the first`
-    : `expected version ${wanted}, and ${newest} is the newest; read it, redo the change and send If-Match: "${newest}"`;
+    ? `${wanted}, and there is none; leave If-Match out to write the first`
+    : `${wanted}, and ${newest} is the newest; read it, redo the change and send If-Match: "${newest}"`;
 }

@@ -5,8 +5,8 @@ import { ProblemException } from './problem.exception.js';
 const BY_STATUS: Readonly<Record<number, ProblemCode>> = {
   400: 'malformed-request',
   404: 'not-found',
-  405: 'not-found',
-  408: 'malformed-request',
+  405: 'method-not-allowed',
+  408: 'request-timeout',
   413: 'too-large',
   414: 'malformed-request',
   415: 'wrong-content-type',

@@ -1,0 +1,90 @@
+import type { Distribution } from '@pawl/distribution';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { readinessChecks } from './readiness-checks.js';
+
+let flushes: { resolve: () => void; reject: (error: Error) => void }[];
+let distribution: { problem: string | null; connection: Distribution['connection'] };
+
+/** A connection on which nothing comes back until it is told to. */
+function connection(): Distribution['connection'] {
+  const flush = () =>
+    new Promise<void>((resolve, reject) => void flushes.push({ resolve, reject }));
+  return { flush } as unknown as Distribution['connection'];
+}
+
+beforeEach(() => {
+  flushes = [];
+  distribution = { problem: null, connection: connection() };
+  vi.useFakeTimers();
+});
+afterEach(() => void vi.useRealTimers());
+
+function natsCheck(): () => Promise<string | null> {
+  const checks = readinessChecks({
+    truth: { healthy: async () => true },
+    distribution,
+    metadata: { healthy: async () => true },
+    ownership: { nodeId: 'node-1', map: () => [] },
+    engineStatus: () => ({
+      ownedShards: 0,
+      servedShards: 0,
+      pendingPublications: 0,
+      liveConsumers: 0,
+    }),
+  });
+  const [nats] = checks.filter(({ name }) => name === 'nats');
+  return async () => nats?.check() ?? 'is not checked';
+}
+
+describe('nats', () => {
+  it('is fine when a round trip comes back', async () => {
+    const check = natsCheck();
+    const verdict = check();
+    flushes[0]?.resolve();
+    expect(await verdict).toBeNull();
+    const second = check();
+    expect(flushes).toHaveLength(2);
+    flushes[1]?.resolve();
+    expect(await second).toBeNull();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not answer when the server stands still, and is asked by one round trip only', async () => {
+    const check = natsCheck();
+    for (let asked = 0; asked < 3; asked += 1) {
+      const verdict = check();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await verdict).toBe('does not answer');
+    }
+    expect(flushes).toHaveLength(1);
+    flushes[0]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    const verdict = check();
+    flushes[1]?.resolve();
+    expect(await verdict).toBeNull();
+  });
+
+  it('does not answer when the connection is lost meanwhile; another is asked anew', async () => {
+    const check = natsCheck();
+    const lost = check();
+    flushes[0]?.reject(new Error('disconnected'));
+    expect(await lost).toBe('does not answer');
+    const waiting = check();
+    distribution.connection = connection();
+    const anew = check();
+    flushes[2]?.resolve();
+    expect(await anew).toBeNull();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await waiting).toBe('does not answer');
+  });
+
+  it('is what the distribution says it is, without a round trip', async () => {
+    const check = natsCheck();
+    distribution.problem = 'the streams are of another installation';
+    expect(await check()).toBe('the streams are of another installation');
+    distribution.problem = null;
+    distribution.connection = undefined;
+    expect(await check()).toBe('not connected');
+    expect(flushes).toHaveLength(0);
+  });
+});
