@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRng } from '@pawl/kernel';
 import type { Pawl, Scope } from '@pawl/sdk';
 import { eventually } from '../support/eventually.js';
 import type { HttpAnswer } from '../support/stack-http.js';
-import { storedSnapshot } from '../support/stack-nats.js';
+import { storedSnapshot, SUBJECTS, withNats } from '../support/stack-nats.js';
 import { CONTROL_PLANE } from '../support/stack-paths.js';
 import { startOwnPostgres, type TestPostgres } from '../support/stack-postgres.js';
 import { query } from '../support/stack-truth.js';
@@ -151,6 +152,25 @@ describe('NATS', () => {
     await runsNewest();
     expect(scope.version).toBe(version + 1);
     await newcomerRunsNewest();
+  });
+
+  it('whose contents were purged: a newcomer gets them, and so does the next release', async () => {
+    const purge = (): Promise<unknown> =>
+      withNats(stack.nats.url, async (connection) => {
+        const manager = await jetstreamManager(connection);
+        const { purged } = await manager.streams.purge(SUBJECTS.contentStream);
+        expect(purged).toBeGreaterThan(0);
+      });
+    await purge();
+    await newcomerRunsNewest();
+    await purge();
+    const { releaseVersion } = await stack.admin().release(ADDRESS, { action: 'disable' });
+    await stack.admin().release(ADDRESS, {
+      action: 'enable',
+      expectedReleaseVersion: releaseVersion,
+    });
+    await newcomerRunsNewest();
+    await runsNewest();
   });
 
   it('without its store while the control plane is down: everything is published at its start', async () => {

@@ -47,7 +47,10 @@ import { sweepAllShards } from './sweeping/sweep-all-shards.js';
 
 /** The metadata quorum as this node sees it. */
 export interface OpenedMetadata {
-  /** Claims shards of the installation once it is started. */
+  /**
+   * Claims shards of the installation once it is started. Throws `ForeignInstallationError` when the
+   * quorum is another installation's.
+   */
   ownership(installation: Installation): Promise<ShardOwnership>;
   healthy(): Promise<boolean>;
   close(): Promise<void>;
@@ -127,8 +130,9 @@ class Composition {
     this.#stack.push('validator', () => validator.close());
     const opened = await this.#openTruth();
     const installation = await opened.truth.installation();
-    const distribution = await this.#connect(installation);
+    // Streams of an installation that is not this node's are neither made nor taken.
     const ownership = await metadata.ownership(installation);
+    const distribution = await this.#connect(installation);
     const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
     const app = await this.#createApp({ opened, distribution, ownership, engine, metadata });
     // Closed in the reverse order: jobs, HTTP and NATS handlers, the engine, ownership; then the rest.

@@ -1,6 +1,7 @@
 import { connectDistribution } from '@pawl/distribution';
 import { startSweepJobs } from '@pawl/jobs';
-import { createShardOwnership, openMetadata } from '@pawl/metadata';
+import { installationText } from '@pawl/engine';
+import { createShardOwnership, openMetadata, recordInstallation } from '@pawl/metadata';
 import { openTruth } from '@pawl/persistence';
 import type { Logger, Settings } from '@pawl/platform';
 import { createSchemaValidator } from '@pawl/validation';
@@ -38,18 +39,20 @@ async function openEmbeddedMetadata(settings: Settings, logger: Logger): Promise
   });
   for (const note of store.notes) logger.warn(note);
   return {
-    ownership: async ({ shards }) =>
-      createShardOwnership({
+    ownership: async (installation) => {
+      await recordInstallation(store, installationText(installation));
+      return createShardOwnership({
         store,
         nodeId,
         incarnation: randomUUID(),
         folder: store.folderId,
-        shards,
+        shards: installation.shards,
         leaseTtlMs,
         clock: machineClock,
         timer: machineTimer,
         log: engineLog(logger),
-      }),
+      });
+    },
     healthy: async () => failed === undefined && (await store.status()).leader !== null,
     close: () => store.close(),
   };

@@ -1,6 +1,8 @@
 export * from './definition/definition.js';
 export { explainLayers } from './layering/explain-layers.js';
 export type { Layer } from './layering/layer.js';
+export { mergeLayer, NOTHING_MERGED } from './layering/merge-layer.js';
+export type { Merged } from './layering/merge-layer.js';
 export { mergeLayers } from './layering/merge-layers.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition, TransitionInput } from './release/plan-transition.js';

@@ -69,7 +69,7 @@ export function createEngine(context: EngineContext): Engine {
     host: shards,
     sweep: async (number, token, kind) => {
       const shard = shards.served().find((one) => one.shard === number && one.token === token);
-      return shard && sweepShard(context, commands, shard, kind);
+      return shard && sweepShard(context, { shards, fences, publication }, shard, kind);
     },
     status: () => {
       const served = shards.served();

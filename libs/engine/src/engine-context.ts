@@ -20,8 +20,11 @@ export interface EngineObserver {
   written(command: string, outcome: string, durationMs: number): void;
   /** A snapshot is in JetStream. */
   published(address: string, version: number): void;
-  /** A consumer applied the published snapshot this long after its publication. */
-  applied(address: string, propagationMs: number): void;
+  /**
+   * A consumer applied the published snapshot this long after its publication; `null` when it was not
+   * live then, so that nothing was on its way to it.
+   */
+  applied(address: string, propagationMs: number | null): void;
   rejected(address: string): void;
   /** Something that must never happen, and was refused: someone has to look. */
   incident(kind: string): void;

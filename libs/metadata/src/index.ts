@@ -14,6 +14,7 @@ export { EmbeddedMetadata, openMetadata } from './quorum/embedded-metadata.js';
 export type { MetadataOptions } from './quorum/embedded-metadata.js';
 export { bytesToText, textToBytes } from './text.js';
 export { NodeIdInUseError } from './ownership/node-session.js';
+export { ForeignInstallationError, recordInstallation } from './ownership/record-installation.js';
 export { raiseEpoch } from './ownership/raise-epoch.js';
 export { createShardOwnership } from './ownership/shard-ownership.js';
 export type { ShardOwnershipOptions } from './ownership/shard-ownership.js';

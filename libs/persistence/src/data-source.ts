@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { ENTITIES } from './entities/index.js';
 import { Tables1764000000000 } from './migrations/1764000000000-tables.js';
 import { Functions1764000000001 } from './migrations/1764000000001-functions.js';
+import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-left.js';
 
 export interface SessionOptions {
   readonly url: string;
@@ -35,7 +36,7 @@ export function createDataSource(options: SessionOptions): DataSource {
     type: 'postgres',
     url: options.url,
     entities: ENTITIES,
-    migrations: [Tables1764000000000, Functions1764000000001],
+    migrations: [Tables1764000000000, Functions1764000000001, ConsumerLeft1764000000002],
     migrationsTableName: 'pawl_migration',
     synchronize: false,
     installExtensions: false,

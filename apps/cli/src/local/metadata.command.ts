@@ -14,12 +14,14 @@ export function addMetadata(program: Command, context: CliContext): void {
     .description('the metadata store of a stopped node, in its data folder');
   metadata
     .command('adopt')
-    .description('raise the epoch, when this store replaces one that is lost')
+    .description(
+      'raise the epoch and forget whose metadata this is: when this store replaces one that is lost, or when its PostgreSQL is gone for good',
+    )
     .option('--node-id <id>', 'id of the node', context.env['PAWL_NODE_ID'] ?? 'node-1')
     .action(async (flags: { nodeId: string }) => {
       const epoch = await adopt(findMetadata(context.env), flags.nodeId);
       print(context.terminal, context.format(), { epoch }, () => {
-        return `the epoch is now ${epoch}: fencing tokens given from here on are above those of the epochs before; start the node again\n`;
+        return `the epoch is now ${epoch}: fencing tokens given from here on are above those of the epochs before; start the node again, and it takes the installation of the PostgreSQL that it finds\n`;
       });
     });
 }

@@ -85,7 +85,7 @@ export class FakeRooms implements Rooms {
     this.#open('connectDistribution', 'distribution opened');
     const { publisher } = this;
     const distribution = {
-      connection: undefined,
+      connection: { flush: async () => undefined },
       publisher,
       get problem() {
         return publisher.healthy() ? null : 'does not answer';

@@ -22,7 +22,8 @@ function memoryStream() {
     reads += 1;
     return Promise.resolve(messages.get(subject));
   };
-  const access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'call'> = {
+  const access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'holds' | 'call'> = {
+    holds: (_, subject) => Promise.resolve(messages.has(subject)),
     direct: (_, subject) => read(subject),
     newest: (_, subject) => read(subject),
     store: (subject, payload, expected) => {
@@ -89,7 +90,15 @@ describe('ContentStore', () => {
     expect(await store.remove(SUBJECT, 1, 10 * HOUR_MS)).toBe(true);
   });
 
-  it('asks about a content once an hour, and again after a restoration', async () => {
+  it('stores again what is gone', async () => {
+    const { store, messages } = make();
+    await store.store('acme', HASH, TEXT);
+    messages.clear();
+    await store.store('acme', HASH, TEXT);
+    expect(messages.has(SUBJECT)).toBe(true);
+  });
+
+  it('reads a content that is there once an hour, and again after a restoration', async () => {
     const { store, clock, reads, restored } = make();
     await Promise.all([store.store('acme', HASH, TEXT), store.store('acme', HASH, TEXT)]);
     await store.store('acme', HASH, TEXT);

@@ -14,12 +14,12 @@ import { RecentKeys } from './recent-keys.js';
 import type { StreamKeeper } from './stream-keeper.js';
 
 const REMEMBERED = 10_000;
-/** A content seen in the stream is asked for again after this time. */
+/** A content seen intact in the stream is read again after this time; until then it must be there. */
 const TRUSTED_MS = 60 * 60 * 1000;
 const ATTEMPTS = 8;
 
 interface ContentStoreOptions {
-  readonly access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'call'>;
+  readonly access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'holds' | 'call'>;
   readonly keeper: Pick<StreamKeeper, 'run' | 'onRestored'>;
   readonly subjects: Subjects;
   readonly clock: Clock;
@@ -38,10 +38,12 @@ export class ContentStore {
     options.keeper.onRestored(() => this.#seen.clear());
   }
 
-  /** Resolves once the content can be read; concurrent calls for one content share the work. */
+  /**
+   * Resolves once the content can be read; concurrent calls for one content share the work. The stream
+   * is asked each time: contents can be lost without it, by a purge say.
+   */
   store(root: string, hash: string, text: string): Promise<void> {
     const subject = this.options.subjects.content(root, hash);
-    if (this.#seen.notedWithin(subject, TRUSTED_MS)) return Promise.resolve();
     const running = this.#storing.get(subject);
     if (running !== undefined) return running;
     const storing = this.#store(subject, hash, text).finally(() => this.#storing.delete(subject));
@@ -64,21 +66,23 @@ export class ContentStore {
   async #store(subject: string, hash: string, text: string): Promise<void> {
     assert(sha256(text) === hash, 'a content is stored under its own hash');
     await this.#removing.get(subject)?.catch(() => false);
-    await this.options.keeper.run(`storing ${subject}`, async () => {
+    const isTrusted = this.#seen.notedWithin(subject, TRUSTED_MS);
+    const isNews = await this.options.keeper.run(`storing ${subject}`, async () => {
       const { access, subjects } = this.options;
       const stream = subjects.contentStream;
-      let held = await access.direct(stream, subject);
+      if (isTrusted && (await access.holds(stream, subject))) return false;
+      let held = isTrusted ? undefined : await access.direct(stream, subject);
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        if (held !== undefined && (await this.#isIntact(subject, hash, held))) return;
+        if (held !== undefined && (await this.#isIntact(subject, hash, held))) return true;
         const content = await encodeContent(text);
         const expected = { stream, sequence: held?.sequence ?? 0 };
         const headers = encodingHeaders(content.encoding);
-        if (await access.store(subject, content.bytes, expected, headers)) return;
+        if (await access.store(subject, content.bytes, expected, headers)) return true;
         held = await access.newest(stream, subject);
       }
       throw new DistributionUnavailableError(`${subject} changed at every attempt to store it`);
     });
-    this.#seen.note(subject);
+    if (isNews) this.#seen.note(subject);
   }
 
   async #isIntact(subject: string, hash: string, held: StoredMessage): Promise<boolean> {

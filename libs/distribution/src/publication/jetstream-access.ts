@@ -54,10 +54,18 @@ export class JetStreamAccess {
     });
   }
 
-  /** Deletes what the subject holds; nothing there is success. */
-  purgeSubject(stream: string, subject: string): Promise<void> {
+  /** Whether the stream's leader holds anything of a subject; carries none of it. */
+  holds(stream: string, subject: string): Promise<boolean> {
+    return this.call(`looking for ${subject}`, async ({ manager }) => {
+      const { state } = await manager.streams.info(stream, { subjects_filter: subject });
+      return (state.subjects?.[subject] ?? 0) > 0;
+    });
+  }
+
+  /** Deletes what the subject holds up to and including a sequence; nothing there is success. */
+  purgeSubject(stream: string, subject: string, upTo: number): Promise<void> {
     return this.call(`removing ${subject}`, async ({ manager }) => {
-      await manager.streams.purge(stream, { filter: subject });
+      await manager.streams.purge(stream, { filter: subject, seq: upTo + 1 });
     });
   }
 

@@ -77,6 +77,19 @@ async function readContent(hash: string): Promise<string | undefined> {
 }
 
 describe('contents on JetStream', () => {
+  it('are stored again when somebody purged the stream', async () => {
+    const publisher = await prepared();
+    const text = JSON.stringify({ text: 'x'.repeat(20_000) });
+    for (let round = 0; round < 2; round += 1) {
+      await publisher.storeContent('acme', sha256(text), text);
+      await publisher.storeContent('acme', sha256(text), text);
+      expect(await readContent(sha256(text))).toBe(text);
+      const { state } = await manager.streams.info(subjects().contentStream);
+      expect(state.messages).toBe(1);
+      await manager.streams.purge(subjects().contentStream);
+    }
+  });
+
   it('are compressed when they are large, and sent as they are when small', async () => {
     const publisher = await prepared();
     const [small, regular] = ['{"a":1}', JSON.stringify({ text: 'abc ü '.repeat(9_000) })];

@@ -44,3 +44,23 @@ it('leaves a foreign snapshot where it is when the stream was taken from us', as
   await expect(publish()).rejects.toThrow('taken');
   expect(stored).toEqual([]);
 });
+
+it('removes what it saw, not what is stored after that', async () => {
+  const purged: unknown[] = [];
+  let held: { sequence: number } | undefined = { sequence: 4 };
+  const access = {
+    newest: async () => held,
+    purgeSubject: async (...purge: unknown[]) => purged.push(purge),
+  } as unknown as JetStreamAccess;
+  const keeper = {
+    run: (_: string, work: () => Promise<unknown>) => work(),
+  } as unknown as StreamKeeper;
+  const subjects = subjectsOf('main');
+  const options = { access, keeper, subjects, installation: 'main/one', logger: SILENT };
+  const store = new SnapshotStore(options);
+  await store.remove(PROD);
+  expect(purged).toEqual([[subjects.snapshotStream, subjects.snapshot(PROD), 4]]);
+  held = undefined;
+  await store.remove(PROD);
+  expect(purged).toHaveLength(1);
+});

@@ -61,13 +61,15 @@ export class SnapshotStore {
     return held.snapshot;
   }
 
-  /** See `SnapshotPublisher.remove`. */
+  /** See `SnapshotPublisher.remove`. What another owner stores meanwhile stays. */
   remove(address: Address): Promise<void> {
     const { access, keeper, subjects } = this.options;
     const subject = subjects.snapshot(address);
-    return keeper.run(`removing ${subject}`, () =>
-      access.purgeSubject(subjects.snapshotStream, subject),
-    );
+    const stream = subjects.snapshotStream;
+    return keeper.run(`removing ${subject}`, async () => {
+      const message = await access.newest(stream, subject);
+      if (message !== undefined) await access.purgeSubject(stream, subject, message.sequence);
+    });
   }
 
   /**

@@ -112,8 +112,11 @@ async function expectOurs({ publisher }: Distribution): Promise<void> {
 
 describe('a stream', () => {
   it('says whose it is, also after its settings were changed', async () => {
-    await (await distribution()).publisher.prepare();
+    const before = await distribution();
+    await before.publisher.prepare();
     expect(await descriptions()).toEqual(OURS());
+    // It would hear of the change, and take it back.
+    await before.close();
     const limits = { snapshotBytes: 1_000_000, contentBytes: 2_000_000 };
     await (await distribution({ storage: limits })).publisher.prepare();
     expect(await descriptions()).toEqual(OURS());

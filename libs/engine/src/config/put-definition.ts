@@ -113,6 +113,9 @@ export class PutDefinition {
       const problem = isOwn ? refusal([variant]) : undefined;
       if (problem !== undefined) return { ok: false, problem };
       if (!isOwn) warnings.push(...complaints(variant));
+      else if (variant.document === null && isRead(root, options.address)) {
+        warnings.push(becomesAbsent(options.address));
+      }
     }
     return done(warnings.slice(0, LIMITS.errors));
   }
@@ -200,6 +203,20 @@ export class PutDefinition {
       warnings: [...warnings],
     };
   }
+}
+
+function isRead(root: OwnedRoot, address: Address): boolean {
+  return (root.tree.path(address).at(-1)?.effective ?? null) !== null;
+}
+
+function becomesAbsent(address: Address): ProblemError {
+  return {
+    address: address.text,
+    pointer: '',
+    keyword: 'abstract',
+    message:
+      'this definition has no document: once it is promoted nothing is read here any more; write a document, `{}` is enough, to go on reading what lies above',
+  };
 }
 
 function isSame(newest: Definition, next: NextContent): boolean {

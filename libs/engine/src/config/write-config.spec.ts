@@ -94,6 +94,7 @@ describe('writing definitions', () => {
     await world.put('acme', { limit: 1 });
     await world.promote('acme');
     await world.putSchema('acme/app', { properties: { limit: { maximum: 5 } } });
+    await world.over('acme/app', {});
     await world.promote('acme/app');
     const put = await world.over('acme', { limit: 9 });
     expect(put).toMatchObject({

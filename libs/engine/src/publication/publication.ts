@@ -59,6 +59,11 @@ export class Publication {
     return this.#queue.size + this.#running.size + this.#waiting.size;
   }
 
+  /** Whether the newest snapshot of this address may still be on its way to JetStream. */
+  isPending(node: AddressNode): boolean {
+    return this.#queue.has(node) || this.#running.has(node) || this.#waiting.has(node);
+  }
+
   enqueue(root: OwnedRoot, node: AddressNode): void {
     if (this.#stopped || this.#waiting.has(node)) return;
     this.#queue.set(node, { root, node });

@@ -174,6 +174,7 @@ export class ChangeRelease {
           if (variant.node === undefined) continue;
           variant.node.head = head;
           variant.node.effective = variant.document;
+          variant.node.handedDown = variant.handedDown;
           this.publication.enqueue(root, variant.node);
         }
       },

@@ -1,6 +1,7 @@
-import { canonicalize, isAtOrBelow, LIMITS, mergeDocument, utf8Length } from '@pawl/contracts';
+import { canonicalize, isAtOrBelow, LIMITS, utf8Length } from '@pawl/contracts';
 import type { Address, JsonObject, ProblemError } from '@pawl/contracts';
-import type { Definition, SchemaRef } from '@pawl/domain';
+import { mergeLayer, NOTHING_MERGED } from '@pawl/domain';
+import type { Definition, Merged, SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Portion } from '../turns.js';
@@ -21,6 +22,8 @@ export interface Variant {
   /** The known address, if it is one already. */
   readonly node: AddressNode | undefined;
   readonly document: JsonObject | null;
+  /** What layers below build on; see {@link mergeLayer}. */
+  readonly handedDown: JsonObject | null;
   readonly hash: string;
   readonly size: number;
   /** Whether the bytes differ from what is effective now. */
@@ -75,7 +78,7 @@ export async function allVariants(
 /** One pass from an address downwards. */
 class Evaluation {
   /** What was merged on the way from the changed address down to the one under way. */
-  readonly #merged: { readonly address: Address; readonly document: JsonObject | null }[] = [];
+  readonly #merged: { readonly address: Address; readonly merged: Merged }[] = [];
   readonly #schemaChanged: boolean;
   readonly #deadlineMs: number;
   #errors = 0;
@@ -94,18 +97,29 @@ class Evaluation {
   }
 
   async variant(address: Address, node: AddressNode | undefined): Promise<Variant> {
-    const merged = this.#merge(address);
-    const text = merged === null ? '' : canonicalize(merged);
+    const { effective, handedDown } = this.#merge(address);
+    const text = effective === null ? '' : canonicalize(effective);
     const hash = this.context.sha256(text);
     const size = utf8Length(text);
     const changed = node === undefined || node.head.variant.hash !== hash;
-    const document = changed ? merged : node.effective;
+    const document = changed ? effective : node.effective;
     const tooLarge = size > LIMITS.effectiveBytes;
     const mayDiffer = changed || this.#schemaChanged || this.#isForced(address);
     const isChecked = this.hypothesis.unchecked !== true && document !== null && !tooLarge;
     const mustCheck = isChecked && mayDiffer;
     const errors = mustCheck ? await this.#check(address, { value: document, text, hash }) : [];
-    return { address, node, document, hash, size, changed, tooLarge, errors };
+    return {
+      address,
+      node,
+      document,
+      // One object for both where they are the same: memory holds each document once.
+      handedDown: handedDown === effective ? document : handedDown,
+      hash,
+      size,
+      changed,
+      tooLarge,
+      errors,
+    };
   }
 
   /** What a forced layer broke is checked again whatever changes. */
@@ -113,11 +127,10 @@ class Evaluation {
     return this.tree.path(address).some((node) => node.release.forced);
   }
 
-  #merge(address: Address): JsonObject | null {
-    const inherited = this.#inherited(address);
-    const own = this.#layer(address, this.tree.get(address))?.document ?? null;
-    const merged = own === null ? inherited : mergeDocument(inherited ?? {}, own.value);
-    this.#merged.push({ address, document: merged });
+  #merge(address: Address): Merged {
+    const layer = this.#layer(address, this.tree.get(address));
+    const merged = mergeLayer(this.#inherited(address), layer);
+    this.#merged.push({ address, merged });
     return merged;
   }
 
@@ -126,13 +139,13 @@ class Evaluation {
    * itself, effective already. Addresses come parents first, so what does not lie above the one under
    * way is done with.
    */
-  #inherited(address: Address): JsonObject | null {
+  #inherited(address: Address): Merged {
     for (let last = this.#merged.at(-1); last !== undefined; last = this.#merged.at(-1)) {
-      if (isAtOrBelow(address, last.address)) return last.document;
+      if (isAtOrBelow(address, last.address)) return last.merged;
       this.#merged.pop();
     }
     const above = this.tree.path(address).filter((node) => node.address.text !== address.text);
-    return above.at(-1)?.effective ?? null;
+    return above.at(-1) ?? NOTHING_MERGED;
   }
 
   #layer(address: Address, node: AddressNode | undefined): Hypothesis['layer'] {

@@ -44,7 +44,9 @@ export function unknownAddress(shards: ShardRegistry, address: Address): Outcome
   );
 }
 
+/** The layers that what is read is made of: none where it is absent. */
 function activeLayers(tree: RootTree, node: AddressNode): Layer[] {
+  if (node.effective === null) return [];
   const layers: Layer[] = [];
   for (const above of tree.path(node.address)) {
     const definition = activeDefinition(above);

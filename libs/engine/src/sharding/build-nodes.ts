@@ -1,6 +1,13 @@
-import { mergeDocument, parseAddress } from '@pawl/contracts';
+import { parseAddress } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
-import { computeHead, headWith, INITIAL_RELEASE, snapshotInput } from '@pawl/domain';
+import {
+  computeHead,
+  headWith,
+  INITIAL_RELEASE,
+  mergeLayer,
+  NOTHING_MERGED,
+  snapshotInput,
+} from '@pawl/domain';
 import type { Definition, SnapshotHead } from '@pawl/domain';
 import type { Address, JsonObject, SnapshotInput } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
@@ -39,10 +46,9 @@ function nodeOf(
   address: Address,
   image: AddressImage,
 ): AddressNode {
-  const above = tree.path(address).at(-1)?.effective ?? null;
+  const above = tree.path(address).at(-1) ?? NOTHING_MERGED;
   const active = image.release.state === 'disabled' ? null : image.stable;
-  const own = active?.document ?? null;
-  const effective = own === null ? above : mergeDocument(above ?? {}, own.value);
+  const { effective, handedDown } = mergeLayer(above, active);
   const stored = image.snapshot;
   const inputs = [...inputsAbove(tree, address), snapshotInput(image.address, image.release)];
   const head = headOf(context, address, {
@@ -62,7 +68,18 @@ function nodeOf(
       : null;
   const { newest, stable, release, opened } = image;
   const lastConsumerMs = context.clock.monotonicMs();
-  return { address, newest, stable, release, head, effective, published, opened, lastConsumerMs };
+  return {
+    address,
+    newest,
+    stable,
+    release,
+    head,
+    effective,
+    handedDown,
+    published,
+    opened,
+    lastConsumerMs,
+  };
 }
 
 /** Inputs of the layers strictly above an address. */
@@ -114,7 +131,7 @@ export function headOf(
 }
 
 /**
- * A node for an address that was not known: it reads what its ancestors' stable layers merge to. Its
+ * A node for an address that was not known: it reads what is read at the nearest known ancestor. Its
  * first snapshot version is above the sum of theirs: an opened address that was forgotten and is
  * opened again then never gets a version that it had, since each of its versions came from a change
  * of an ancestor that has a definition, and those are never forgotten.
@@ -127,7 +144,7 @@ export function newNode(
 ): AddressNode {
   const above = tree.path(address);
   const defined = above.filter((node) => node.newest !== null);
-  const effective = above.at(-1)?.effective ?? null;
+  const { effective, handedDown } = above.at(-1) ?? NOTHING_MERGED;
   const head = headOf(context, address, {
     generation: context.installation.generation,
     version: defined.reduce((sum, node) => sum + node.head.version, 1),
@@ -141,6 +158,7 @@ export function newNode(
     release: INITIAL_RELEASE,
     head,
     effective,
+    handedDown,
     published: null,
     opened: newest === null,
     lastConsumerMs: context.clock.monotonicMs(),

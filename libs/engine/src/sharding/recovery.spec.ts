@@ -33,6 +33,18 @@ describe('after a lost answer', () => {
     expect(await world.read('acme/app')).toEqual({ a: 1 });
   });
 
+  it('answers nothing from memory to what waited for the same root meanwhile', async () => {
+    await world.put('acme/app', { a: 1 });
+    loseAnswer();
+    const lost = world.over('acme/app', { a: 2 });
+    const waiting = world.over('acme/app', { a: 1 });
+    expect([code(await lost), code(await waiting)]).toEqual(['outcome-unknown', 'outcome-unknown']);
+    expect(world.incidents).toEqual([]);
+    expect(await world.over('acme/app', { a: 1 })).toMatchObject({
+      value: { body: { version: 3 } },
+    });
+  });
+
   it('keeps looking while the truth is away', async () => {
     await world.put('acme/app', { a: 1 });
     const loadRoot = world.truth.loadRoot.bind(world.truth);
@@ -62,6 +74,35 @@ describe('after a lost answer', () => {
 });
 
 describe('publishing', () => {
+  it('makes a content readable before its snapshot, and that before its push', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.settle();
+    const calls: string[] = [];
+    const { publisher } = world;
+    const after = async <T>(name: string, call: Promise<T>): Promise<T> => {
+      calls.push(`${name} begins`);
+      await world.settle();
+      const result = await call;
+      calls.push(`${name} ends`);
+      return result;
+    };
+    const store = publisher.storeContent.bind(publisher);
+    const publish = publisher.publish.bind(publisher);
+    publisher.storeContent = (root, hash, text) => after('content', store(root, hash, text));
+    publisher.publish = (at, snapshot) => after('snapshot', publish(at, snapshot));
+    publisher.onPush = () => void calls.push('push');
+    await world.over('acme/app', { big: 'x'.repeat(20_000) });
+    await world.promote('acme/app');
+    await world.pass(100);
+    expect(calls).toEqual([
+      'content begins',
+      'content ends',
+      'snapshot begins',
+      'snapshot ends',
+      'push',
+    ]);
+  });
+
   it('does not let one address that fails delay another', async () => {
     await world.put('bad/app', { a: 1 });
     await world.settle();

@@ -8,8 +8,10 @@ export interface AddressNode {
   stable: Definition | null;
   release: ReleaseState;
   head: SnapshotHead;
-  /** What the stable layers merge to; `null`: absent. */
+  /** What is read here; `null`: absent. */
   effective: JsonObject | null;
+  /** What the active layers merge to: what layers below build on, also where nothing is read here. */
+  handedDown: JsonObject | null;
   /** What JetStream holds, as far as this owner knows. */
   published: PublishedSnapshot | null;
   /** Known only because a consumer opened it. */

@@ -131,7 +131,7 @@ export class CommandRunner {
 
   /** Commits; answers the refusal when nothing was written. */
   async #commit(root: OwnedRoot, changeset: Changeset): Promise<Outcome<never> | undefined> {
-    const outcome = await this.shards.commit(root.shard, changeset);
+    const outcome = await this.shards.commit(root, changeset);
     switch (outcome.kind) {
       case 'committed':
         return undefined;
@@ -174,7 +174,6 @@ export class CommandRunner {
       return noOwner();
     }
     if (error instanceof OutcomeUnknownError) {
-      this.shards.doubt(root);
       return refused(
         'outcome-unknown',
         'PostgreSQL went away during the commit: read the state again before you repeat this, or repeat it with the same Idempotency-Key',

@@ -172,17 +172,27 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       await this.#renew(root, stale);
       root.uncertain = false;
       for (const node of root.tree.all()) {
-        if (node.published === null) this.publication.enqueue(root, node);
+        // The snapshot of an opened address may have been taken away to forget it.
+        if (node.published === null || node.opened) this.publication.enqueue(root, node);
       }
     });
   }
 
-  /** Commits under the shard's fence; what is committed has also checked it. */
-  async commit(shard: OwnedShard, changeset: Changeset): Promise<CommitOutcome> {
+  /**
+   * Commits under the shard's fence; what is committed has also checked it. Called under the root's
+   * lock: when the outcome is not known, the root is doubted before anybody else gets the lock.
+   */
+  async commit(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
+    const { shard } = root;
     const startedMs = this.context.clock.monotonicMs();
-    const outcome = await this.context.truth.commit(shard, changeset);
-    if (outcome.kind === 'committed') shard.fenceConfirmed(startedMs);
-    return outcome;
+    try {
+      const outcome = await this.context.truth.commit(shard, changeset);
+      if (outcome.kind === 'committed') shard.fenceConfirmed(startedMs);
+      return outcome;
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) this.doubt(root);
+      throw error;
+    }
   }
 
   forgetIfEmpty(root: OwnedRoot): void {
@@ -273,22 +283,13 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       history: [],
       idempotency: null,
     };
-    const outcome = await this.#commitSurely(root, changeset);
+    const outcome = await this.commit(root, changeset);
     if (outcome.kind === 'fenced') throw new FencedError(root.shard.shard, outcome.token);
     if (outcome.kind === 'conflict') {
       this.doubt(root);
       throw new Error(`the truth changed under its owner: ${outcome.what}`);
     }
     for (const { node, head } of heads) node.head = head;
-  }
-
-  async #commitSurely(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
-    try {
-      return await this.commit(root.shard, changeset);
-    } catch (error) {
-      if (error instanceof OutcomeUnknownError) this.doubt(root);
-      throw error;
-    }
   }
 
   async #reconcile(shard: OwnedShard): Promise<void> {

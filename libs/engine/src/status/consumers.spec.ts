@@ -42,7 +42,6 @@ describe('consumers', () => {
     world.use.ack(pod, { format: 1, incarnation: 'i1', items: [item as never] });
     expect(await rollout()).toMatchObject({
       consumers: { live: 1, applied: 1, lagging: 0 },
-      propagationMs: { p50: 30, max: 30 },
       converged: true,
     });
   });
@@ -120,6 +119,28 @@ describe('consumers', () => {
     await world.pass(1_100);
     await world.restart();
     expect((await rollout()).consumers).toMatchObject({ live: 1, applied: 1 });
+  });
+
+  it('that were live when the owner went down have three heartbeats to be heard again', async () => {
+    const others = ['silent', 'gone'].map((consumerId) => ({ ...pod, consumerId }));
+    await world.use.hello(others[0]!, hello(2));
+    await world.pass(20_000);
+    await world.use.hello(others[1]!, hello(2, { leaving: true }));
+    await world.use.hello(pod, hello(2));
+    await world.pass(1_100);
+    await world.engine.stop();
+    world.time.advance(3_600_000);
+    await world.restart();
+    const live = async () => {
+      const list = await world.use.listConsumers(address('acme/app'), { limit: 10 });
+      const items = list.ok ? list.value.items : [];
+      return items.filter(({ state }) => state !== 'stale').map(({ consumerId }) => consumerId);
+    };
+    await world.pass(14_900);
+    expect(await live()).toEqual(['pod-1']);
+    expect((await rollout()).consumers).toMatchObject({ live: 1, applied: 1 });
+    await world.pass(200);
+    expect(await live()).toEqual([]);
   });
 
   it('make the owner publish again when they show that JetStream is behind', async () => {

@@ -31,6 +31,12 @@ export interface Incarnation {
   readonly firstSeenMs: number;
   lastSeenMs: number;
   lastSeenWallMs: number;
+  /** Wall time since which it is live without a break, milliseconds. */
+  liveSinceMs: number;
+  /** When it was live before it last fell silent, wall time in milliseconds; `null`: never was. */
+  liveBefore: { readonly sinceMs: number; readonly untilMs: number } | null;
+  /** Was live when its records were saved, and could not be heard until they were read. */
+  presumed: boolean;
   /** Said goodbye. */
   left: boolean;
   readonly runs: Map<AddressText, Run>;
@@ -39,6 +45,12 @@ export interface Incarnation {
 /** `workload/consumerId` under one root. */
 export function consumerKey(ref: ConsumerRef): string {
   return `${ref.root}/${ref.workload}/${ref.consumerId}`;
+}
+
+/** Whether it was live at a wall time, as far as it was heard. */
+export function wasLiveAt({ liveSinceMs, liveBefore }: Incarnation, wallMs: number): boolean {
+  if (wallMs >= liveSinceMs) return true;
+  return liveBefore !== null && wallMs >= liveBefore.sinceMs && wallMs <= liveBefore.untilMs;
 }
 
 export function emptyRun(): Run {

@@ -50,6 +50,27 @@ it('does not count other content under the same version, or a version never publ
   expect(world.incidents).toContain('other-content');
 });
 
+it('keeps the whole reason of a rejection when heartbeats repeat it cut short', async () => {
+  const reason = 'limits.maxItems is too high: '.repeat(20);
+  const shown = async () => {
+    const list = await world.use.listConsumers(address('acme/app'), { limit: 1 });
+    return list.ok ? list.value.items[0]?.reason : undefined;
+  };
+  const beat = (text: string, version: number) => {
+    const rejected = { generation: 1, version, reason: text };
+    const runs = [{ address: 'acme/app', generation: 1, version: 1, rejected }];
+    return world.use.hello(pod('a'), { ...hello(1), runs });
+  };
+  await beat(reason.slice(0, 200), 2);
+  const item = { address: 'acme/app', generation: 1, version: 2, state: 'rejected', reason };
+  world.use.ack(pod('a'), { format: 1, incarnation: 'i1', items: [item] } as unknown as Ack);
+  expect(await shown()).toBe(reason);
+  await beat(reason.slice(0, 200), 2);
+  expect(await shown()).toBe(reason);
+  await beat('another', 3);
+  expect(await shown()).toBe('another');
+});
+
 it('gives every consumer its slot back after a restart', async () => {
   for (const id of ['c', 'a', 'b']) await world.use.hello(pod(id), hello(2));
   await world.pass(1_100);

@@ -4,7 +4,7 @@ import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
-import { consumerKey, emptyRun } from './incarnation.js';
+import { consumerKey, emptyRun, wasLiveAt } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { Slots } from './slots.js';
 import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
@@ -27,6 +27,8 @@ export class ShardConsumers {
   readonly #slots = new Slots();
   readonly #dirty = new Set<Incarnation>();
   #count = 0;
+  /** Monotonic time at which what was saved had been read; from then on consumers can be heard. */
+  #restoredMs = -Infinity;
 
   constructor(
     private readonly context: EngineContext,
@@ -35,7 +37,11 @@ export class ShardConsumers {
 
   /** Milliseconds until the next heartbeat that a consumer is asked for. */
   get intervalMs(): number {
-    const scale = Math.max(1, this.#count / CONSUMERS_PER_INTERVAL);
+    return this.#intervalFor(this.#count);
+  }
+
+  #intervalFor(count: number): number {
+    const scale = Math.max(1, count / CONSUMERS_PER_INTERVAL);
     return Math.min(600_000, Math.round(this.context.settings.helloIntervalMs * scale));
   }
 
@@ -51,7 +57,7 @@ export class ShardConsumers {
       reported.add(address);
       const known = this.#run(incarnation, address);
       if (run.version > 0)
-        this.#applied(ref, address, known, { ...run, hash: run.hash ?? null, ageMs: null });
+        this.#applied(incarnation, address, { ...run, hash: run.hash ?? null, ageMs: null });
       known.highestVersion = Math.max(known.highestVersion, run.highestVersion ?? run.version);
       if (run.rejected !== undefined) reject(known, run.rejected);
     }
@@ -68,11 +74,10 @@ export class ShardConsumers {
     const touched: AddressText[] = [];
     for (const item of ack.items) {
       const address = item.address as AddressText;
-      const run = this.#run(incarnation, address);
       if (item.state === 'applied') {
-        this.#applied(ref, address, run, { ...item, hash: item.hash ?? null });
+        this.#applied(incarnation, address, { ...item, hash: item.hash ?? null });
       } else {
-        reject(run, { ...item, reason: item.reason ?? '' });
+        reject(this.#run(incarnation, address), { ...item, reason: item.reason ?? '' });
         this.context.observer.rejected(address);
       }
       touched.push(address);
@@ -86,10 +91,15 @@ export class ShardConsumers {
     return all === undefined ? [] : [...all].filter((one) => !this.#isSuperseded(one));
   }
 
-  /** Heard within three heartbeats, and not gone. */
+  /**
+   * Heard within three heartbeats, and not gone. While an owner is down nobody is heard, so who was live
+   * then has three heartbeats from the time at which the next one listens.
+   */
   isLive(incarnation: Incarnation): boolean {
-    const silentMs = this.context.clock.monotonicMs() - incarnation.lastSeenMs;
-    return !incarnation.left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
+    const { left, presumed, lastSeenMs } = incarnation;
+    const sinceMs = presumed ? Math.max(lastSeenMs, this.#restoredMs) : lastSeenMs;
+    const silentMs = this.context.clock.monotonicMs() - sinceMs;
+    return !left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
   }
 
   /** Another live incarnation reports under the same consumer id. */
@@ -122,16 +132,22 @@ export class ShardConsumers {
     const wallMs = this.context.clock.wallMs();
     const nowMs = this.context.clock.monotonicMs();
     const turns = new Turns(this.context.scheduler);
+    const seenAt = (record: ConsumerRecord): number => this.context.parseTime(record.lastSeenAt);
+    const newestMs = records.reduce((newest, one) => Math.max(newest, seenAt(one)), -Infinity);
+    const liveMs = MISSED_HEARTBEATS * this.#intervalFor(records.length);
+    this.#restoredMs = nowMs;
     for (const record of records) {
       if (record.slot !== null) this.#slots.restore(record, record.slot);
     }
     for (const record of records) {
-      const seenMs = this.context.parseTime(record.lastSeenAt);
+      const seenMs = seenAt(record);
       const silentMs = Math.max(0, wallMs - seenMs);
       const incarnation = this.#add(record, record.incarnation, nowMs - silentMs, seenMs);
       if (incarnation === undefined) return;
       incarnation.build = record.build;
       incarnation.labels = record.labels;
+      incarnation.left = record.left;
+      incarnation.presumed = newestMs - seenMs <= liveMs;
       incarnation.slot = this.#slots.lease(record, record.slot, (key) => this.#isKeyLive(key));
       for (const stored of record.runs) {
         this.#restoreRun(this.#run(incarnation, stored.address), stored);
@@ -139,6 +155,7 @@ export class ShardConsumers {
       await turns.spent(0);
     }
     this.#dirty.clear();
+    this.#restoredMs = this.context.clock.monotonicMs();
   }
 
   #restoreRun(run: Run, stored: ConsumerRunRecord): void {
@@ -176,11 +193,19 @@ export class ShardConsumers {
     const known = this.#consumers.get(consumerKey(ref))?.get(id);
     const incarnation = known ?? this.#add(ref, id, nowMs, wallMs);
     if (incarnation === undefined) return undefined;
+    if (!this.isLive(incarnation)) this.#isLiveAgain(incarnation, wallMs);
     incarnation.lastSeenMs = nowMs;
     incarnation.lastSeenWallMs = wallMs;
     incarnation.left = false;
     this.#dirty.add(incarnation);
     return incarnation;
+  }
+
+  #isLiveAgain(incarnation: Incarnation, wallMs: number): void {
+    const { liveSinceMs: sinceMs, lastSeenWallMs, left } = incarnation;
+    const stillMs = left ? 0 : MISSED_HEARTBEATS * this.intervalMs;
+    incarnation.liveBefore = { sinceMs, untilMs: lastSeenWallMs + stillMs };
+    incarnation.liveSinceMs = wallMs;
   }
 
   #add(ref: ConsumerRef, id: string, seenMs: number, wallMs: number): Incarnation | undefined {
@@ -195,6 +220,9 @@ export class ShardConsumers {
       firstSeenMs: seenMs,
       lastSeenMs: seenMs,
       lastSeenWallMs: wallMs,
+      liveSinceMs: wallMs,
+      liveBefore: null,
+      presumed: false,
       left: false,
       runs: new Map(),
     };
@@ -224,9 +252,8 @@ export class ShardConsumers {
   }
 
   #applied(
-    ref: ConsumerRef,
+    incarnation: Incarnation,
     address: AddressText,
-    run: Run,
     item: {
       readonly generation: number;
       readonly version: number;
@@ -234,6 +261,8 @@ export class ShardConsumers {
       readonly ageMs: number | null;
     },
   ): void {
+    const { ref } = incarnation;
+    const run = this.#run(incarnation, address);
     if (!isHigher(item, run)) return;
     const published = this.published(ref.root, address);
     if (isOtherContent(item, published)) this.#incident(ref, address, item.version);
@@ -246,9 +275,11 @@ export class ShardConsumers {
     run.propagationMs = null;
     if (run.rejected !== null && !isHigher(run.rejected, run)) run.rejected = null;
     if (item.ageMs === null || published?.version !== item.version) return;
-    const propagationMs = Math.max(0, appliedAtMs - this.context.parseTime(published.at));
-    run.propagationMs = propagationMs;
-    this.context.observer.applied(address, propagationMs);
+    const publishedMs = this.context.parseTime(published.at);
+    if (wasLiveAt(incarnation, publishedMs)) {
+      run.propagationMs = Math.max(0, appliedAtMs - publishedMs);
+    }
+    this.context.observer.applied(address, run.propagationMs);
   }
 
   #incident(ref: ConsumerRef, address: AddressText, version: number): void {
@@ -284,6 +315,7 @@ export class ShardConsumers {
       labels: incarnation.labels,
       slot: incarnation.slot,
       lastSeenAt: time(incarnation.lastSeenWallMs),
+      left: incarnation.left,
       runs: [...incarnation.runs].map(([address, run]) => ({
         address,
         generation: run.generation,
@@ -304,7 +336,11 @@ function reject(
 ): void {
   const { generation, version, reason } = rejected;
   if (!isHigher({ generation, version }, run)) return;
-  if (run.rejected !== null && isHigher(run.rejected, rejected)) return;
+  const known = run.rejected;
+  if (known !== null && isHigher(known, rejected)) return;
+  // A heartbeat repeats what an ack has told, cut short.
+  const isRepeated = known !== null && !isHigher(rejected, known);
+  if (isRepeated && known.reason.length >= reason.length) return;
   run.rejected = { generation, version, reason };
 }
 

@@ -11,6 +11,8 @@ export interface ConsumerRecord {
   readonly labels: Readonly<Record<string, string>>;
   readonly slot: number | null;
   readonly lastSeenAt: string;
+  /** Said goodbye when it was last heard. */
+  readonly left: boolean;
   readonly runs: readonly ConsumerRunRecord[];
 }
 

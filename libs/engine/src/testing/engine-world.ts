@@ -49,6 +49,8 @@ export class EngineWorld {
   readonly publisher = new FakeSnapshotPublisher(this.time);
   readonly status = new FakeStatusStore(SHARDS);
   readonly incidents: string[] = [];
+  /** Propagation times that were told, `null` where none was measured. */
+  readonly propagations: (number | null)[] = [];
   readonly logged: string[] = [];
   readonly rechecked: number[] = [];
   engine: Engine;
@@ -174,7 +176,7 @@ export class EngineWorld {
       observer: {
         written: () => undefined,
         published: () => undefined,
-        applied: () => undefined,
+        applied: (_, propagationMs) => void this.propagations.push(propagationMs),
         rejected: () => undefined,
         incident: (kind) => void this.incidents.push(kind),
       },

@@ -22,6 +22,7 @@ function record(consumerId: string, incarnation: string): ConsumerRecord {
     labels: { region: 'eu' },
     slot: 3,
     lastSeenAt: '2026-01-02T03:04:05.678Z',
+    left: false,
     runs: [
       {
         address: 'acme/app' as AddressText,
@@ -47,7 +48,13 @@ export const statusStoreCases: readonly ConformanceCase<StatusSubject>[] = [
       await subject.own(fence);
       const [a, b] = [record('pod-1', 'i1'), record('pod-1', 'i2')];
       await status.save(fence, [a, b]);
-      const replaced = { ...a, build: '1.2', runs: [], lastSeenAt: '2026-02-02T03:04:05.678Z' };
+      const replaced = {
+        ...a,
+        build: '1.2',
+        runs: [],
+        left: true,
+        lastSeenAt: '2026-02-02T03:04:05.678Z',
+      };
       await status.save(fence, [replaced]);
       const stored = [...(await status.load(fence))];
       stored.sort((x, y) => (x.incarnation < y.incarnation ? -1 : 1));

@@ -9,6 +9,8 @@ const CLAIMS = `${ROOT}claims/`;
 /** Members, claims and the epoch. */
 export const OWNERSHIP_RANGE = prefixRange(textToBytes(ROOT));
 export const EPOCH_KEY = textToBytes(`${ROOT}epoch`);
+/** Whose metadata this is: `<name>/<id>` of the installation that PostgreSQL holds. */
+export const INSTALLATION_KEY = textToBytes(`${ROOT}installation`);
 
 export function memberKey(nodeId: string): Uint8Array {
   return textToBytes(`${MEMBERS}${nodeId}`);

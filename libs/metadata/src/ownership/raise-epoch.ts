@@ -3,11 +3,13 @@ import { MetadataUnavailableError } from '../metadata-store.port.js';
 import type { MetadataStore } from '../metadata-store.port.js';
 import { NO_LEASE } from '../state/index.js';
 import { bytesToText, textToBytes } from '../text.js';
-import { EPOCH_KEY, isEpoch } from './ownership-keys.js';
+import { EPOCH_KEY, INSTALLATION_KEY, isEpoch } from './ownership-keys.js';
 
 /**
  * Raises the metadata epoch by one and answers the new one: fencing tokens given from then on are
- * above all of the epoch before. For a metadata store that replaces a lost one.
+ * above all of the epoch before. In the same step forgets whose metadata it is; the next start records
+ * the installation that PostgreSQL holds then. For a store that replaces a lost one, and for one whose
+ * PostgreSQL is lost.
  */
 export async function raiseEpoch(store: MetadataStore): Promise<number> {
   const found = await store.range({ key: EPOCH_KEY });
@@ -24,7 +26,10 @@ export async function raiseEpoch(store: MetadataStore): Promise<number> {
         value: held?.modRevision ?? 0,
       },
     ],
-    success: [{ kind: 'put', key: EPOCH_KEY, value: textToBytes(next), lease: NO_LEASE }],
+    success: [
+      { kind: 'put', key: EPOCH_KEY, value: textToBytes(next), lease: NO_LEASE },
+      { kind: 'delete', key: INSTALLATION_KEY },
+    ],
     failure: [],
   });
   if (!raised.ok || !raised.succeeded) {

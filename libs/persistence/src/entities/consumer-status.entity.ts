@@ -25,6 +25,10 @@ export class ConsumerStatusEntity {
   @Column({ name: 'last_seen_at', type: 'timestamptz', precision: 3 })
   lastSeenAt!: Date;
 
+  /** Said goodbye when it was last heard. */
+  @Column({ name: 'has_left', type: 'boolean', default: false })
+  hasLeft!: boolean;
+
   @Column({ type: 'text', nullable: true })
   build!: string | null;
 

@@ -37,6 +37,7 @@ function consumer(parts: Partial<ConsumerRecord> = {}): ConsumerRecord {
     labels: {},
     slot: null,
     lastSeenAt: AT,
+    left: false,
     runs: [],
     ...parts,
   };

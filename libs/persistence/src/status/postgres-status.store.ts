@@ -7,8 +7,8 @@ const BATCH_RECORDS = 1_000;
 const PAGE_ROWS = 2_000;
 
 const PAGE = `
-  SELECT c.root, c.workload, c.consumer_id, c.incarnation, c.last_seen_at, c.build, c.slot,
-    c.labels, c.runs
+  SELECT c.root, c.workload, c.consumer_id, c.incarnation, c.last_seen_at, c.has_left,
+    c.build, c.slot, c.labels, c.runs
   FROM consumer_status c
   WHERE c.shard = $1 AND (c.root, c.workload, c.consumer_id, c.incarnation) > ($4, $5, $6, $7)
   ORDER BY c.root, c.workload, c.consumer_id, c.incarnation LIMIT $8`;
@@ -58,6 +58,7 @@ interface ConsumerRow {
   readonly consumer_id: string;
   readonly incarnation: string;
   readonly last_seen_at: Date;
+  readonly has_left: boolean;
   readonly build: string | null;
   readonly slot: number | null;
   readonly labels: Readonly<Record<string, string>>;
@@ -74,6 +75,7 @@ function decode(row: ConsumerRow): ConsumerRecord {
     labels: row.labels,
     slot: row.slot,
     lastSeenAt: row.last_seen_at.toISOString(),
+    left: row.has_left,
     runs: row.runs,
   };
 }

@@ -1,0 +1,52 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
+import { claimedWorld, code } from '../testing/engine-world.fixture.js';
+import type { EngineWorld } from '../testing/engine-world.js';
+
+const DAY_MS = 24 * 3_600_000;
+
+let world: EngineWorld;
+beforeEach(async () => {
+  world = await claimedWorld();
+});
+
+describe('a sweep', () => {
+  it('keeps an idempotency key for 24 hours, and no longer', async () => {
+    const context = { actor: 'ada', idempotency: { key: 'PUT /x k', requestHash: 'h' } };
+    const put = () => world.put('acme/app', { a: 1 }, { kind: 'match-none' }, context);
+    const first = await put();
+    expect(first).toMatchObject({ value: { status: 201, replayed: false } });
+    world.time.advance(DAY_MS);
+    await world.sweepAll('idempotency');
+    expect(await put()).toEqual({ ok: true, value: { ...valueOf(first), replayed: true } });
+    world.time.advance(1);
+    await world.sweepAll('idempotency');
+    expect(code(await put())).toBe('version-mismatch');
+  });
+
+  it('keeps contents that the published snapshots name, while others wait to be published', async () => {
+    const { publisher } = world;
+    await world.put('acme/app', { big: 'x'.repeat(20_000) });
+    await world.promote('acme/app');
+    await world.settle();
+    const [old] = [...publisher.contents.keys()];
+    const publish = publisher.publish.bind(publisher);
+    publisher.publish = () => Promise.reject(new DistributionUnavailableError('refused'));
+    await world.over('acme/app', { big: 'y'.repeat(20_000) });
+    await world.promote('acme/app');
+    await world.pass(1_000);
+    world.time.advance(2 * DAY_MS);
+    await world.sweepAll('contents');
+    expect([...publisher.contents.keys()]).toContain(old);
+    publisher.publish = publish;
+    await world.pass(10_000);
+    await world.sweepAll('contents');
+    expect([...publisher.contents.keys()]).not.toContain(old);
+    expect(await world.read('acme/app')).toEqual({ big: 'y'.repeat(20_000) });
+  });
+});
+
+function valueOf<T>(outcome: { readonly ok: boolean; readonly value?: T }): T {
+  if (outcome.value === undefined) throw new Error('refused');
+  return outcome.value;
+}
