@@ -302,6 +302,24 @@ describe('what could stall the process', () => {
   });
 });
 
+describe('a large schema', () => {
+  const many = Array.from({ length: 70_000 }, (_, at) => `value-${at}`);
+  const some = many.slice(0, 4_000);
+
+  it.each<[string, JsonObject]>([
+    ['enum of draft-07', { enum: many }],
+    ['required of 2020-12', { required: many.slice(0, 20_000) }],
+    ['oneOf', { oneOf: some.map((value) => ({ const: value, description: 'one of many' })) }],
+  ])('may have a long %s', async (name, keywords) => {
+    const using = validator();
+    const $schema = name.includes('2020')
+      ? 'https://json-schema.org/draft/2020-12/schema'
+      : 'http://json-schema.org/draft-07/schema#';
+    const schema = { $schema, properties: { a: keywords } };
+    expect(codeOf(await using.prepare(schemaRef(schema)))).toBeUndefined();
+  });
+});
+
 describe('small schemas and documents', () => {
   it('never wait for a worker', async () => {
     const using = validator({ workers: 0 });

@@ -51,7 +51,7 @@ const MESSAGES: Readonly<Record<string, (schema: unknown, params: Params) => str
     `the property ${shown(params['unevaluatedProperty'])} is not allowed`,
   additionalItems: (_, params) => `must not have more than ${text(params['limit'])} items`,
   items: (_, params) => `must not have more than ${text(params['limit'])} items`,
-  unevaluatedItems: (_, params) => `must not have more than ${text(params['limit'])} items`,
+  unevaluatedItems: (_, params) => unevaluatedItems(params),
   propertyNames: (_, params) => `the property name ${shown(params['propertyName'])} is not allowed`,
   dependencies: (_, params) => dependency(params),
   dependentRequired: (_, params) => dependency(params),
@@ -93,10 +93,19 @@ function contains(params: Params): string {
   return `must have at least ${text(minContains)}${most} of the items asked for`;
 }
 
+function unevaluatedItems({ limit, index }: Params): string {
+  return index === undefined
+    ? `must not have more than ${text(limit)} items`
+    : `the item ${text(index)} is not allowed`;
+}
+
 function oneOf(params: Params): string {
-  const passing = params['passingSchemas'];
-  if (!Array.isArray(passing)) return 'matches none of the allowed alternatives';
-  return `must match exactly one of the alternatives, but matches ${list(passing, ' and ')}`;
+  const passing = params['passingSchemas'] as readonly number[];
+  if (passing.length === 0) return 'matches none of the allowed alternatives';
+  return (
+    'must match exactly one of the alternatives, ' +
+    `but matches ${passing.length} of them: ${list(passing, ', ')}`
+  );
 }
 
 function list(values: readonly unknown[], joint: string, print = shown): string {

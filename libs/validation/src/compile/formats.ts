@@ -11,8 +11,8 @@ const MAX_AUTHORITY_LENGTH = 300;
 function isUrl(text: string): boolean {
   const scheme = /^(?:https?|ftp):\/\//i.exec(text)?.[0];
   if (scheme === undefined || /\s/.test(text)) return false;
-  for (let from = scheme.length; ;) {
-    const slash = text.indexOf('/', from);
+  for (let from = scheme.length, slash = from; ;) {
+    if (slash >= 0 && slash <= from) slash = text.indexOf('/', from);
     const authority = slash < 0 ? text.slice(from) : text.slice(from, slash);
     const user = text.indexOf('@', Math.max(from, scheme.length + 1));
     if (!authority.includes('@') && isHost(authority)) return true;
@@ -29,7 +29,7 @@ function isHost(authority: string): boolean {
 }
 
 /**
- * The formats that are asserted; any other is an annotation. All take linear time: the expressions
- * of ajv-formats were tried one by one with strings made to make them go back and forth.
+ * The formats that are asserted; any other is an annotation. All take time linear in the string: the
+ * spec beside tries each with long strings made to send expressions back and forth.
  */
 export const FORMATS: Readonly<Record<string, Format>> = { ...fullFormats, url: isUrl };

@@ -1,7 +1,8 @@
 import type { JsonArray, JsonValue } from '@pawl/contracts';
 import { _, type Ajv, type Code, type CodeKeywordDefinition, type KeywordCxt } from 'ajv';
 
-import { METER, METER_KEYS } from '../schema/meter-keywords.js';
+import { METER, METER_KEYS } from '../schema/own-keywords.js';
+import { EVALUATION_KEYWORDS } from './evaluation-keywords.js';
 import { identityOf } from './identity.js';
 import type { Meter } from './meter.js';
 import { isMultipleOf } from './multiple-of.js';
@@ -14,12 +15,14 @@ const MAX_ERRORS = 1_000;
 
 /**
  * Replaces the keywords whose own implementation may take quadratic time (`uniqueItems`) or stumbles
- * over keys such as `valueOf` (`enum`, `const`) or over decimal fractions (`multipleOf`), and adds
- * the meter's.
+ * over keys such as `valueOf` (`enum`, `const`) or over decimal fractions (`multipleOf`), or over
+ * what has been evaluated ({@link EVALUATION_KEYWORDS}), and adds the meter's.
  */
 export function installKeywords(ajv: Ajv, meter: Meter): void {
-  for (const keyword of ['enum', 'const', 'uniqueItems', 'multipleOf']) ajv.removeKeyword(keyword);
-  for (const definition of keywordsOf(meter)) ajv.addKeyword(definition);
+  for (const definition of [...keywordsOf(meter), ...EVALUATION_KEYWORDS]) {
+    ajv.removeKeyword(definition.keyword as string);
+    ajv.addKeyword(definition);
+  }
 }
 
 function keywordsOf(meter: Meter): CodeKeywordDefinition[] {

@@ -1,3 +1,4 @@
+import type { Format } from 'ajv';
 import { fullFormats } from 'ajv-formats/dist/formats.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -50,3 +51,36 @@ describe('the format url', () => {
     expect(url('http://user:pass@example.com:8080/a@b')).toBe(true);
   });
 });
+
+describe('every format', () => {
+  const length = 128 * 1024;
+  const starts = ['', 'a@', 'http://a', 'a://[', 'P', '{', '0', '2020-01-01T00:00:00.'];
+  const parts = ['a', '1', '-', '.', '@', '/', ':', '%', '{', '}', ',', '=', '#', '\n', 'T', '('];
+  const pairs = ['a.', 'a-', 'a@', '/a', '1:', '{a', '%41', '~1', '(?', '[a', '1.', 'A\n', '::'];
+  const texts = starts.flatMap((start) =>
+    [...parts, ...pairs].map((part) => start + part.repeat(length / part.length)),
+  );
+  const checks = Object.entries(FORMATS).flatMap(([name, format]) => {
+    const validate = validatorOf(format);
+    return validate === undefined ? [] : [[name, validate] as const];
+  });
+
+  /** An expression in quadratic time would take minutes. */
+  it.each(checks)('%s is soon done with long strings that nearly match', (_, validate) => {
+    for (const text of texts) expect(typeof validate(`${text}^`)).toBe('boolean');
+  });
+
+  it('is a string format or one of these', () => {
+    const names = new Set(checks.map(([name]) => name));
+    const others = Object.keys(FORMATS).filter((name) => !names.has(name));
+    expect(others).toEqual(['int32', 'int64', 'float', 'double', 'password', 'binary']);
+  });
+});
+
+function validatorOf(format: Format): ((text: string) => unknown) | undefined {
+  if (format instanceof RegExp) return (text) => format.test(text);
+  if (typeof format === 'function') return format;
+  if (typeof format !== 'object' || format.type === 'number') return undefined;
+  const { validate } = format as { validate: (text: string) => unknown };
+  return validate;
+}

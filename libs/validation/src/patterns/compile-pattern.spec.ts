@@ -17,6 +17,18 @@ describe('compilePattern', () => {
     ['{x}', '{x}', true],
     ['', 'anything', true],
     ['^😀?$', '😀', true],
+    ['^\\pL$', 'pL', true],
+    ['^\\pL$', 'a', false],
+    ['^[\\pN]$', 'N', true],
+    ['\\p{^L}', 'a', false],
+    ['\\p{L}|\\p{x}', 'p{x}', true],
+    ['^[[:alpha:]]$', 'a]', true],
+    ['^[[:alpha:]]$', 'a', false],
+    ['\\A\\z', '', false],
+    ['\\Qa.c\\E', 'QabcE', true],
+    ['^\\x{3}$', 'xxx', true],
+    ['^\\_.$', '_😀', false],
+    ['^[\\_\\ud83d]+\\ude00$', '_😀', true],
   ])('runs %s in linear time', (source, text, matches) => {
     const pattern = compilePattern(source);
     expect(pattern?.linear).toBe(true);
@@ -33,6 +45,8 @@ describe('compilePattern', () => {
     ['^(?:[ab]{100}){90}$', 'ab', false],
     ['^(?:[ab]{100}){101}$', 'ab', false],
     ['^\\p{General_Category=Lu}$', 'A', true],
+    ['^\\101$', 'A', true],
+    ['^\\ud83d$', '\ud83d', true],
   ])('leaves %s to the native engine', (source, text, matches) => {
     const pattern = compilePattern(source);
     expect(pattern?.linear).toBe(false);

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 
-import { translatePattern, type TranslatedPattern } from './translate-pattern.js';
+import { translatePattern, type TranslatedPattern, unitsOf } from './translate-pattern.js';
 
 /** Programs above this are left to the native engine: RE2JS would need megabytes for them. */
 const MAX_LINEAR_SIZE = 10_000;
@@ -37,27 +37,33 @@ export function translate(pattern: string): TranslatedPattern | undefined {
 }
 
 /**
- * Compiles for the linear-time engine, else for the native one. What only RE2 understands, such as
- * `(?i)`, means what it means there. `undefined` when nobody understands it.
+ * Compiles for the linear-time engine, or for the native one where RE2's language does not reach.
+ * A pattern that is legal in ECMA-262 means what it means there; what only RE2 understands, such as
+ * `(?i)`, what it means to RE2. `undefined` when nobody understands it.
  */
 export function compilePattern(pattern: string): Pattern | undefined {
   const flags = flagsOf(pattern);
-  const translated = flags === undefined ? undefined : translatePattern(pattern, flags === 'u');
-  const size = translated?.size ?? pattern.length;
-  if (size <= MAX_LINEAR_SIZE) {
-    const linear = compileLinear(translated?.source ?? pattern);
-    if (linear !== undefined) {
-      return { linear: true, size: linear.programSize(), test: (text) => linear.test(text) };
-    }
-  }
-  if (flags === undefined) return undefined;
+  if (flags === undefined) return compileLinear({ source: pattern, size: pattern.length });
+  const translated = translatePattern(pattern, flags === 'u');
+  const linear = translated === undefined ? undefined : compileLinear(translated);
+  if (linear !== undefined) return linear;
   const native = new RegExp(pattern, flags);
+  const size = translated?.size ?? pattern.length;
   return { linear: false, size, test: (text) => native.test(text) };
 }
 
-function compileLinear(source: string): RE2JS | undefined {
+interface LinearSource {
+  readonly source: string;
+  readonly size: number;
+  readonly units?: boolean;
+}
+
+function compileLinear({ source, size, units = false }: LinearSource): Pattern | undefined {
+  if (size > MAX_LINEAR_SIZE) return undefined;
   try {
-    return RE2JS.compile(source);
+    const compiled = RE2JS.compile(source);
+    const test = (text: string): boolean => compiled.test(units ? unitsOf(text) : text);
+    return { linear: true, size: compiled.programSize(), test };
   } catch {
     return undefined;
   }

@@ -1,6 +1,8 @@
 /** An ECMA-262 pattern in RE2's syntax. */
 export interface TranslatedPattern {
   readonly source: string;
+  /** It matches code units, as without the `u` flag: give it the text by {@link unitsOf}. */
+  readonly units: boolean;
   /** Roughly the number of RE2 instructions, repetitions counted out. */
   readonly size: number;
 }
@@ -28,6 +30,19 @@ type ClassAtom =
   | { readonly kind: 'set'; readonly set: string };
 
 class Unsupported extends Error {}
+
+/**
+ * RE2 matches code points. Where code units count, each half of a surrogate pair is written as the
+ * code point so far above it in plane 16, which no single unit can be.
+ */
+const UNIT_SHIFT = 0x100000 - 0xd800;
+
+/** A text whose code points are the code units of `text`. */
+export function unitsOf(text: string): string {
+  return text.replace(/[\ud800-\udfff]/g, (unit) =>
+    String.fromCodePoint(unit.charCodeAt(0) + UNIT_SHIFT),
+  );
+}
 
 /**
  * Writes a pattern that ECMA-262 takes (`unicode`: with the `u` flag) so that RE2 matches the same
@@ -58,7 +73,7 @@ class PatternTranslator {
 
   translate(): TranslatedPattern {
     while (this.#at < this.pattern.length) this.#term();
-    return { source: this.#out, size: this.#total };
+    return { source: this.#out, size: this.#total, units: !this.unicode };
   }
 
   #term(): void {
@@ -73,11 +88,13 @@ class PatternTranslator {
     if (char === '*' || char === '+' || char === '?')
       return this.#quantifier(char, char === '?' ? 1 : 0);
     if (char === '{' && this.#counted()) return;
-    this.#emit(literal(char.codePointAt(0) as number), 1);
+    this.#emit(this.#literal(char.codePointAt(0) as number), 1);
   }
 
   #next(): string {
-    const char = String.fromCodePoint(this.pattern.codePointAt(this.#at) as number);
+    const char = this.unicode
+      ? String.fromCodePoint(this.pattern.codePointAt(this.#at) as number)
+      : this.pattern.charAt(this.#at);
     this.#at += char.length;
     return char;
   }
@@ -149,7 +166,7 @@ class PatternTranslator {
     if (this.#take(/[bB]/y) !== undefined) {
       return this.#assertion(this.pattern[this.#at - 1] === 'b' ? '\\b' : '\\B');
     }
-    this.#emit(literal(this.#pointEscape()), 1);
+    this.#emit(this.#literal(this.#pointEscape()), 1);
   }
 
   /** `\d`, `\w`, `\s`, `\p{…}` and their complements, as the inside of a class. */
@@ -172,16 +189,18 @@ class PatternTranslator {
     const hex =
       this.#take(/x([\da-fA-F]{2})/y) ??
       (this.unicode ? this.#take(/u\{([\da-fA-F]+)\}/y) : undefined);
-    if (hex !== undefined) return inUnicode(Number.parseInt(hex[1] as string, 16));
-    const pair = this.#take(/u([dD][89abAB][\da-fA-F]{2})\\u([dD][c-fC-F][\da-fA-F]{2})/y);
+    if (hex !== undefined) return Number.parseInt(hex[1] as string, 16);
+    const pair = this.unicode
+      ? this.#take(/u([dD][89abAB][\da-fA-F]{2})\\u([dD][c-fC-F][\da-fA-F]{2})/y)
+      : undefined;
     if (pair !== undefined) {
       const [high, low] = [pair[1], pair[2]].map((unit) => Number.parseInt(unit as string, 16));
       return ((high as number) - 0xd800) * 0x400 + ((low as number) - 0xdc00) + 0x10000;
     }
     const unit = this.#take(/u([\da-fA-F]{4})/y);
-    if (unit !== undefined) return inUnicode(Number.parseInt(unit[1] as string, 16));
+    if (unit !== undefined) return Number.parseInt(unit[1] as string, 16);
     const char = this.#next();
-    if (/[A-Za-z0-9]/.test(char)) throw new Unsupported();
+    if ((this.unicode ? /[A-Za-z0-9]/ : /[ck0-9]/).test(char)) throw new Unsupported();
     return char.codePointAt(0) as number;
   }
 
@@ -202,16 +221,17 @@ class PatternTranslator {
   #classItem(): string {
     const from = this.#classAtom();
     const next = this.pattern[this.#at + 1];
-    if (this.pattern[this.#at] !== '-' || next === ']' || next === undefined) return written(from);
+    if (this.pattern[this.#at] !== '-' || next === ']' || next === undefined) {
+      return this.#written(from);
+    }
     this.#at += 1;
     const to = this.#classAtom();
-    if (from.kind === 'point' && to.kind === 'point') return `${written(from)}-${written(to)}`;
-    return `${written(from)}\\x{2d}${written(to)}`;
+    if (from.kind === 'point' && to.kind === 'point') return this.#range(from.point, to.point);
+    return `${this.#written(from)}\\x{2d}${this.#written(to)}`;
   }
 
   #classAtom(): ClassAtom {
     const char = this.#next();
-    if (char === '[' && this.pattern[this.#at] === ':') throw new Unsupported();
     if (char !== '\\') return { kind: 'point', point: char.codePointAt(0) as number };
     const set = this.#setEscape();
     if (set !== undefined) return { kind: 'set', set };
@@ -219,20 +239,34 @@ class PatternTranslator {
     if (this.#take(/-/y) !== undefined) return { kind: 'point', point: 45 };
     return { kind: 'point', point: this.#pointEscape() };
   }
+
+  #literal(point: number): string {
+    const char = String.fromCodePoint(point);
+    return /[\w ]/.test(char) ? char : escaped(this.#asCodePoint(point));
+  }
+
+  #written(atom: ClassAtom): string {
+    return atom.kind === 'set' ? atom.set : escaped(this.#asCodePoint(atom.point));
+  }
+
+  #range(from: number, to: number): string {
+    if (this.unicode || from > 0xdfff || to < 0xd800) {
+      return `${escaped(this.#asCodePoint(from))}-${escaped(this.#asCodePoint(to))}`;
+    }
+    const halves = [Math.max(from, 0xd800), Math.min(to, 0xdfff)].map((at) => at + UNIT_SHIFT);
+    const below = from < 0xd800 ? `${escaped(from)}-\\x{d7ff}` : '';
+    const above = to > 0xdfff ? `\\x{e000}-${escaped(to)}` : '';
+    return below + halves.map(escaped).join('-') + above;
+  }
+
+  /** Half of a surrogate pair is no character to RE2. */
+  #asCodePoint(point: number): number {
+    if (point < 0xd800 || point > 0xdfff) return point;
+    if (this.unicode) throw new Unsupported();
+    return point + UNIT_SHIFT;
+  }
 }
 
-function literal(point: number): string {
-  const char = String.fromCodePoint(point);
-  if (/[\w ]/.test(char)) return char;
+function escaped(point: number): string {
   return `\\x{${point.toString(16)}}`;
-}
-
-function written(atom: ClassAtom): string {
-  return atom.kind === 'set' ? atom.set : `\\x{${atom.point.toString(16)}}`;
-}
-
-/** Half of a surrogate pair is no character to RE2. */
-function inUnicode(point: number): number {
-  if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) throw new Unsupported();
-  return point;
 }

@@ -128,7 +128,7 @@ describe('WorkerPool', () => {
     for (let at = 0; at < 24; at += 1) {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
     }
-  });
+  }, 120_000);
 
   it('frees the memory of what is forgotten', async () => {
     const using = pool({ memoryMb: 24 });
@@ -136,5 +136,5 @@ describe('WorkerPool', () => {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
       using.forget([`${at}`]);
     }
-  });
+  }, 120_000);
 });

@@ -78,6 +78,8 @@ describe('what is no schema', () => {
     [{ pattern: '(' }, '/pattern'],
     [{ patternProperties: { '[': true } }, '/patternProperties/['],
     [{ $schema: D2020, items: [{}] }, '/items'],
+    [{ required: ['a', 'a'] }, '/required'],
+    [{ $schema: D2020, required: ['a', 'a'] }, '/required'],
     [{ $schema: D2019, properties: { a: { type: 'strng' } } }, '/properties/a/type'],
     [7, ''],
     ['', ''],
@@ -333,6 +335,21 @@ describe('a wide schema', () => {
     ],
     ['anyOf', { anyOf: many.map((at) => ({ required: [`p${at}`] })) }, { p4999: 1 }, { q: 1 }],
     ['allOf', { allOf: many.map((at) => ({ not: { required: [`p${at}`] } })) }, {}, { p4999: 1 }],
+    [
+      'dependentSchemas',
+      {
+        $schema: D2020,
+        dependentSchemas: Object.fromEntries(many.map((at) => [`p${at}`, { required: ['q'] }])),
+      },
+      { p4999: 1, q: 1 },
+      { p4999: 1 },
+    ],
+    [
+      'dependencies',
+      { dependencies: Object.fromEntries(many.map((at) => [`p${at}`, [`q${at}`]])) },
+      { p4999: 1, q4999: 1 },
+      { p4999: 1 },
+    ],
     [
       'additionalProperties',
       { properties: named((at) => `p${at}`), additionalProperties: false },

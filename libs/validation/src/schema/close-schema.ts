@@ -2,6 +2,7 @@ import { isJsonObject, joinPointer, type JsonObject, type JsonValue } from '@paw
 import type { ProblemError } from '@pawl/contracts';
 
 import type { Draft } from './draft.js';
+import { noteContained } from './note-contained.js';
 import type { ReferenceIndex, Resource, Target } from './reference-index.js';
 import { addToAllOf, type ClosedSubschema, metered, namesIn, suitAjv } from './suit-ajv.js';
 import { type KeywordShape, type Subschema, VOCABULARY } from './vocabulary.js';
@@ -40,9 +41,12 @@ export function closeSchema(
   index: ReferenceIndex,
   options: { readonly draft: Draft; readonly maxNodes: number },
 ): Closing {
-  const closing = new SchemaCloser(index, options).close();
+  const first = new SchemaCloser(index, options);
+  const closing = first.close();
   const noteEvaluated = closing.kind === 'closed' && closing.closed.unevaluated;
-  return noteEvaluated ? new SchemaCloser(index, { ...options, noteEvaluated }).close() : closing;
+  if (!noteEvaluated) return closing;
+  const { contains } = first;
+  return new SchemaCloser(index, { ...options, noteEvaluated, noteContained: contains }).close();
 }
 
 interface CloserOptions {
@@ -50,9 +54,13 @@ interface CloserOptions {
   readonly maxNodes: number;
   /** Somewhere it matters which properties and items have been evaluated. */
   readonly noteEvaluated?: boolean;
+  /** There also which items a `contains` has. */
+  readonly noteContained?: boolean;
 }
 
 class SchemaCloser {
+  /** Has `contains` that evaluates items. */
+  contains = false;
   readonly #defs: ClosedSubschema[] = [];
   readonly #names = new Map<string, Map<JsonValue, number>>();
   readonly #waiting: { target: Target; scope: DynamicScope; name: number }[] = [];
@@ -61,6 +69,7 @@ class SchemaCloser {
   readonly #outside: ProblemError[] = [];
   readonly #dangling: ProblemError[] = [];
   readonly #shapes: ReadonlyMap<string, KeywordShape>;
+  readonly #withUnevaluatedItems: Record<string, unknown>[] = [];
   #nodes = 0;
   #unevaluated = false;
 
@@ -80,6 +89,7 @@ class SchemaCloser {
     }
     if (this.#outside.length > 0) return { kind: 'outside', errors: this.#outside };
     if (this.#dangling.length > 0) return { kind: 'dangling', errors: this.#dangling };
+    if (this.options.noteContained === true && !this.#noteContained()) return { kind: 'too-many' };
     const schema = { $ref: '#/$defs/0', $defs: this.#defs };
     return {
       kind: 'closed',
@@ -143,7 +153,8 @@ class SchemaCloser {
         if (name !== undefined) references.push(name);
       } else {
         out[keyword] = keywordOf(shape, at, (child) => this.#subschema(child, owner, scope));
-        if (keyword.startsWith('unevaluated')) this.#unevaluated = true;
+        this.#unevaluated ||= keyword.startsWith('unevaluated');
+        this.contains ||= keyword === 'contains' && this.options.draft === '2020-12';
       }
     }
     this.#collectPatterns(schema, place.pointer);
@@ -151,10 +162,19 @@ class SchemaCloser {
     suitAjv(out, {
       define: (subschema) => this.#define(subschema),
       noteEvaluated: this.options.noteEvaluated === true,
+      noteContained: this.options.noteContained === true,
     });
+    if (out['unevaluatedItems'] !== undefined) this.#withUnevaluatedItems.push(out);
     if (Object.keys(out).length === 0) return true;
     this.#nodes += namesIn(out) >> 3;
     return metered(out);
+  }
+
+  #noteContained(): boolean {
+    const left = this.options.maxNodes - this.#nodes;
+    const added = noteContained(this.#withUnevaluatedItems, this.#defs, left);
+    this.#nodes += added ?? 0;
+    return added !== undefined;
   }
 
   /** Puts a subschema of our own making in a definition. */

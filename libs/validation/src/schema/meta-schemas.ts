@@ -4,6 +4,8 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 
 import { violationsOf } from '../compile/describe-violation.js';
+import { installKeywords } from '../compile/keywords.js';
+import { Meter } from '../compile/meter.js';
 import type { Violation } from '@pawl/engine';
 import type { Draft } from './draft.js';
 
@@ -37,6 +39,7 @@ function metaAjv(draft: Draft): Ajv {
       validateFormats: false,
       code: { optimize: false },
     });
+    installKeywords(ajv, new Meter());
     instances.set(draft, ajv);
   }
   return ajv;

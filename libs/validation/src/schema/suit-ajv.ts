@@ -1,4 +1,4 @@
-import { METER, METER_KEYS } from './meter-keywords.js';
+import { METER, METER_KEYS } from './own-keywords.js';
 
 /** A subschema as ajv gets it: keywords of the draft and the meter, nothing else. */
 export type ClosedSubschema = boolean | { readonly [keyword: string]: unknown };
@@ -9,9 +9,19 @@ type Define = (subschema: Keywords) => ClosedSubschema;
 
 /**
  * Ajv's code for the first error nests as deep as a list is long, which takes quadratic time to
- * load, and at last the whole stack. Longer lists are cut into definitions of so many.
+ * load, and at last the whole stack. Longer lists are cut into definitions of so many; the
+ * alternatives of a longer `oneOf` become a definition each.
  */
-const MAX_WIDTH = 64;
+export const MAX_WIDTH = 64;
+
+/** Keywords whose entries say something each for itself. */
+const MAPS = [
+  'properties',
+  'patternProperties',
+  'dependentSchemas',
+  'dependentRequired',
+  'dependencies',
+];
 
 /** Keywords that look at every key of an object. */
 const PER_KEY = [
@@ -25,53 +35,84 @@ const PER_KEY = [
 
 /**
  * Rewrites the keywords of one subschema where ajv's code for them is wrong or slow, without
- * changing what they say. `noteEvaluated`: somewhere it matters what has been evaluated.
+ * changing what they say. `noteEvaluated`: somewhere it matters what has been evaluated;
+ * `noteContained`: somewhere also what `contains` has.
  */
 export function suitAjv(
   keywords: Keywords,
-  options: { readonly define: Define; readonly noteEvaluated: boolean },
+  options: {
+    readonly define: Define;
+    readonly noteEvaluated: boolean;
+    readonly noteContained: boolean;
+  },
 ): void {
-  setApart(keywords, options.define);
-  if (options.noteEvaluated) writeOutConditional(keywords);
-  for (const keyword of ['properties', 'patternProperties']) {
-    splitMap(keywords, keyword, options.define);
+  const conditional = options.noteEvaluated ? takeConditional(keywords) : undefined;
+  if (options.noteContained) {
+    for (const each of [keywords, conditional ?? {}]) nameAlternatives(each, options.define);
   }
+  if (conditional !== undefined) addToAllOf(keywords, [metered(conditional)]);
+  setApart(keywords, options.define);
+  for (const keyword of MAPS) splitMap(keywords, keyword, options.define);
+  if (sizeOf(keywords['oneOf']) > MAX_WIDTH) nameAll(keywords, 'oneOf', options.define);
   for (const keyword of ['allOf', 'anyOf']) splitList(keywords, keyword, options.define);
 }
 
 /**
  * Where an array is shorter than its list of item schemas, ajv's code for the first error skips
- * what comes after that list; and of an empty array in a loop `contains` says what it said of the
- * array before. Neither happens in a definition of their own.
+ * what comes after that list; not so in a definition of its own.
  */
 function setApart(keywords: Keywords, define: Define): void {
-  const hasTuple = keywords['prefixItems'] !== undefined || Array.isArray(keywords['items']);
+  if (keywords['prefixItems'] === undefined && !Array.isArray(keywords['items'])) return;
   const apart: Keywords = {};
   for (const keyword of ['contains', 'minContains', 'maxContains', 'uniqueItems']) {
-    if (keywords[keyword] === undefined || (keyword === 'uniqueItems' && !hasTuple)) continue;
+    if (keywords[keyword] === undefined) continue;
     apart[keyword] = keywords[keyword];
     delete keywords[keyword];
   }
   if (Object.keys(apart).length > 0) addToAllOf(keywords, [define(apart)]);
 }
 
+/** What `noteContained` may have to repeat becomes a reference. */
+function nameAlternatives(keywords: Keywords, define: Define): void {
+  for (const keyword of ['anyOf', 'oneOf']) nameAll(keywords, keyword, define);
+  const { contains } = keywords;
+  if (contains !== undefined) keywords['contains'] = named(contains as ClosedSubschema, define);
+}
+
+function nameAll(keywords: Keywords, keyword: string, define: Define): void {
+  const list = keywords[keyword];
+  if (!Array.isArray(list)) return;
+  keywords[keyword] = (list as ClosedSubschema[]).map((schema) => named(schema, define));
+}
+
+function named(schema: ClosedSubschema, define: Define): ClosedSubschema {
+  return typeof schema === 'boolean' || isReference(schema) ? schema : define(schema);
+}
+
+function isReference(schema: Keywords): boolean {
+  return Object.keys(schema).every((keyword) => keyword === '$ref' || keyword === METER);
+}
+
 /** Ajv takes what `if` looks at as evaluated also when it does not hold, and never when alone. */
-function writeOutConditional(keywords: Keywords): void {
+function takeConditional(keywords: Keywords): Keywords | undefined {
   const { if: condition, then = true, else: otherwise = true } = keywords;
-  if (condition === undefined) return;
+  if (condition === undefined) return undefined;
   for (const keyword of ['if', 'then', 'else']) delete keywords[keyword];
   const holds = metered({ allOf: [condition, then] });
   const fails = metered({ allOf: [metered({ not: condition }), otherwise] });
-  addToAllOf(keywords, [metered({ anyOf: [holds, fails] })]);
+  return { anyOf: [holds, fails] };
 }
 
-/** The keys stay, with `true`: `additionalProperties` asks for them. */
+/** Those that `additionalProperties` asks for keep their keys, with `true`. */
 function splitMap(keywords: Keywords, keyword: string, define: Define): void {
   const map = keywords[keyword];
   if (typeof map !== 'object' || map === null) return;
   const entries = Object.entries(map).filter(([, schema]) => schema !== true);
   if (entries.length <= MAX_WIDTH) return;
-  keywords[keyword] = Object.fromEntries(Object.keys(map).map((key) => [key, true]));
+  delete keywords[keyword];
+  if (keyword.endsWith('roperties')) {
+    keywords[keyword] = Object.fromEntries(Object.keys(map).map((key) => [key, true]));
+  }
   const parts = chunksOf(entries).map((chunk) => define({ [keyword]: Object.fromEntries(chunk) }));
   addToAllOf(keywords, parts);
 }

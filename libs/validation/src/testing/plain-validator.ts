@@ -1,38 +1,42 @@
 import { canonicalize, isJsonObject, type JsonObject, type JsonValue } from '@pawl/contracts';
 
-/** What a value's evaluation says: its verdict and the properties that were evaluated. */
+/** What a value's evaluation says: its verdict, and the properties or items that were evaluated. */
 interface Evaluation {
   readonly valid: boolean;
-  readonly properties: ReadonlySet<string>;
+  readonly evaluated: ReadonlySet<string | number>;
 }
 
 /**
- * The keywords that `schemas()` of the arbitraries uses, as JSON Schema 2020-12 words them, with no
- * regard to time. Throws RangeError for endless recursion.
+ * The keywords that the arbitraries use, as JSON Schema 2020-12 words them, with no regard to time.
+ * A reference names one of the root's `$defs` by the last segment of its path; `$dynamicRef` means
+ * the anchor `n` in `$defs` of the first of these that was entered and has one. Throws RangeError
+ * for endless recursion.
  */
 export function plainlyValid(root: JsonObject, value: JsonValue): boolean {
   return new PlainValidator(root).evaluate(root, value).valid;
 }
 
 class PlainValidator {
+  /** Definitions with the dynamic anchor that have been entered and not left. */
+  readonly #entered: JsonObject[] = [];
+
   constructor(private readonly root: JsonObject) {}
 
   evaluate(schema: JsonValue, value: JsonValue): Evaluation {
-    if (!isJsonObject(schema)) return { valid: schema === true, properties: new Set() };
+    if (!isJsonObject(schema)) return { valid: schema === true, evaluated: new Set() };
     const inPlace = this.#inPlace(schema, value);
-    const own = isJsonObject(value) ? this.#properties(schema, value) : NOTHING;
-    const properties = new Set([...inPlace.properties, ...own.properties]);
-    let valid =
-      inPlace.valid && own.valid && assertions(schema, value) && this.#items(schema, value);
-    const rest = schema['unevaluatedProperties'];
-    if (rest !== undefined && isJsonObject(value)) {
-      for (const key of Object.keys(value)) {
-        if (properties.has(key)) continue;
-        properties.add(key);
-        valid = this.#valid(rest, value[key] as JsonValue) && valid;
+    const own = this.#children(schema, value);
+    const evaluated = new Set([...inPlace.evaluated, ...own.evaluated]);
+    let valid = inPlace.valid && own.valid && assertions(schema, value);
+    const rest = schema[Array.isArray(value) ? 'unevaluatedItems' : 'unevaluatedProperties'];
+    if (rest !== undefined) {
+      for (const [key, child] of childrenOf(value)) {
+        if (evaluated.has(key)) continue;
+        evaluated.add(key);
+        valid = this.#valid(rest, child) && valid;
       }
     }
-    return { valid, properties };
+    return { valid, evaluated };
   }
 
   #valid(schema: JsonValue, value: JsonValue): boolean {
@@ -45,10 +49,7 @@ class PlainValidator {
     const passing = (evaluations: Evaluation[]): Evaluation[] =>
       evaluations.filter((evaluation) => evaluation.valid);
     const must = [...all('allOf'), ...this.#conditional(schema, value)];
-    if (schema['$ref'] !== undefined) {
-      const name = (schema['$ref'] as string).slice('#/$defs/'.length);
-      must.push(this.evaluate((this.root['$defs'] as JsonObject)[name] as JsonValue, value));
-    }
+    must.push(...this.#referred(schema, value));
     for (const [key, dependent] of Object.entries(schema['dependentSchemas'] ?? {})) {
       const present = isJsonObject(value) && Object.hasOwn(value, key);
       if (present) must.push(this.evaluate(dependent as JsonValue, value));
@@ -63,13 +64,46 @@ class PlainValidator {
       (schema['oneOf'] === undefined || one.length === 1);
     const condition = schema['if'] === undefined ? [] : [this.evaluate(schema['if'], value)];
     const counted = passing([...must, ...any, ...one, ...condition]);
-    return { valid, properties: new Set(counted.flatMap((each) => [...each.properties])) };
+    return { valid, evaluated: new Set(counted.flatMap((each) => [...each.evaluated])) };
+  }
+
+  #referred(schema: JsonObject, value: JsonValue): Evaluation[] {
+    const evaluations: Evaluation[] = [];
+    const { $ref, $dynamicRef } = schema;
+    if ($ref !== undefined) {
+      const target = this.#named($ref);
+      evaluations.push(this.#enter(target, () => this.evaluate(target, value)));
+    }
+    if ($dynamicRef !== undefined) {
+      const outermost = this.#entered[0] ?? (this.#named($dynamicRef) as JsonObject);
+      const target = (outermost['$defs'] as JsonObject)['n'] as JsonValue;
+      evaluations.push(this.#enter(outermost, () => this.evaluate(target, value)));
+    }
+    return evaluations;
+  }
+
+  #named(reference: JsonValue): JsonValue {
+    const name = /([a-z]+)(?:#n)?$/.exec(reference as string)?.[1] as string;
+    return (this.root['$defs'] as JsonObject)[name] as JsonValue;
+  }
+
+  #enter(schema: JsonValue, evaluate: () => Evaluation): Evaluation {
+    if (!isJsonObject(schema) || schema['$defs'] === undefined) return evaluate();
+    this.#entered.push(schema);
+    const evaluation = evaluate();
+    this.#entered.pop();
+    return evaluation;
   }
 
   #conditional(schema: JsonObject, value: JsonValue): Evaluation[] {
     if (schema['if'] === undefined) return [];
     const branch = schema[this.#valid(schema['if'], value) ? 'then' : 'else'];
     return branch === undefined ? [] : [this.evaluate(branch, value)];
+  }
+
+  #children(schema: JsonObject, value: JsonValue): Evaluation {
+    if (Array.isArray(value)) return this.#items(schema, value as readonly JsonValue[]);
+    return isJsonObject(value) ? this.#properties(schema, value) : NOTHING;
   }
 
   #properties(schema: JsonObject, value: JsonObject): Evaluation {
@@ -88,23 +122,34 @@ class PlainValidator {
       const names = schema['propertyNames'];
       valid = (names === undefined || this.#valid(names, key)) && valid;
     }
-    return { valid, properties: evaluated };
+    return { valid, evaluated };
   }
 
-  #items(schema: JsonObject, value: JsonValue): boolean {
-    if (!Array.isArray(value)) return true;
+  #items(schema: JsonObject, value: readonly JsonValue[]): Evaluation {
+    const evaluated = new Set<number>();
+    let valid = true;
     const prefix = (schema['prefixItems'] ?? []) as JsonValue[];
     const { items, contains } = schema;
-    const each = (value as JsonValue[]).every((item, index) =>
-      this.#valid(prefix[index] ?? items ?? true, item),
-    );
-    const some =
-      contains === undefined || (value as JsonValue[]).some((item) => this.#valid(contains, item));
-    return each && some;
+    for (const [index, item] of value.entries()) {
+      const applied = prefix[index] ?? items;
+      if (applied === undefined) continue;
+      evaluated.add(index);
+      valid = this.#valid(applied, item) && valid;
+    }
+    if (contains === undefined) return { valid, evaluated };
+    const found = [...value.keys()].filter((at) => this.#valid(contains, value[at] as JsonValue));
+    const { minContains = 1, maxContains = Infinity } = schema as Readonly<Record<string, number>>;
+    valid &&= found.length >= minContains && found.length <= maxContains;
+    return { valid, evaluated: new Set([...evaluated, ...found]) };
   }
 }
 
-const NOTHING: Evaluation = { valid: true, properties: new Set() };
+const NOTHING: Evaluation = { valid: true, evaluated: new Set() };
+
+function childrenOf(value: JsonValue): readonly (readonly [string | number, JsonValue])[] {
+  if (Array.isArray(value)) return [...(value as readonly JsonValue[]).entries()];
+  return isJsonObject(value) ? Object.entries<JsonValue>(value) : [];
+}
 
 function assertions(schema: JsonObject, value: JsonValue): boolean {
   const limit = (key: string): number | undefined => schema[key] as number | undefined;
