@@ -150,8 +150,17 @@ function execute([file = '', ...args], env) {
     };
     child.stdout.on('data', pass(process.stdout));
     child.stderr.on('data', pass(process.stderr));
+    // A signal to this process alone must not leave the tests behind.
+    let stopped = false;
+    const stop = () => {
+      stopped = true;
+      child.kill('SIGTERM');
+    };
+    process.once('SIGTERM', stop);
     const end = (/** @type {number} */ code) => {
       clearInterval(timer);
+      process.off('SIGTERM', stop);
+      if (stopped) process.exit(143);
       resolve(code);
     };
     child.once('error', (error) => {
