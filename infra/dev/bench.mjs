@@ -1,10 +1,6 @@
 #!/usr/bin/env node
 // `npm run bench [-- put fanout …]`: builds, then prints figures and their ratios to the bare limits.
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { complain } from './lib/launcher.mjs';
-import { prepare } from './lib/prepare.mjs';
-import { REPOSITORY } from './lib/repository.mjs';
+import { runBuilt } from './lib/run-built.mjs';
 import { createTerminal } from './lib/terminal.mjs';
 
 const HELP = `Prints figures and their ratios to the bare limits, measured by turns in one run.
@@ -21,21 +17,5 @@ Without a name all of them run, one after the other.
 `;
 
 const args = process.argv.slice(2);
-const terminal = createTerminal();
-if (args.includes('--help') || args.includes('-h')) terminal.line(HELP.trimEnd());
-else await bench();
-
-async function bench() {
-  try {
-    await prepare({ terminal });
-    const main = join(REPOSITORY, 'test', 'bench', 'main.mjs');
-    const child = spawn(process.execPath, [main, ...args], { stdio: 'inherit' });
-    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGTERM'));
-    process.exitCode = await new Promise((resolve) =>
-      child.on('exit', (code) => resolve(code ?? 1)),
-    );
-  } catch (error) {
-    complain(terminal, error);
-    process.exitCode = 1;
-  }
-}
+if (args.includes('--help') || args.includes('-h')) createTerminal().line(HELP.trimEnd());
+else process.exitCode = await runBuilt(['test', 'bench', 'main.mjs'], args);

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
+import { seededRng } from '@pawl/kernel';
 import type { Clock, Timer } from '@pawl/kernel';
 import { ProposalRefusedError, RaftNode, lockFolder, openFsFolder } from '@pawl/raft/node';
 import type { FolderLock, RaftSettings, StorageFolder } from '@pawl/raft/node';
@@ -124,6 +125,7 @@ export class EmbeddedMetadata implements MetadataStore {
       clusterId,
       newId: randomUUID,
       timer,
+      rng: seededRng(randomInt(2 ** 32)),
       ...(options.raft === undefined ? {} : { settings: options.raft }),
       stateMachine: {
         apply: (bytes: Uint8Array, place: CommandPlace) => {

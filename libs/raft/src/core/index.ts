@@ -1,15 +1,16 @@
-export { ConfigurationError, EMPTY_STATE, RaftCore } from './raft-core.js';
-export type { CoreStatus, DurableState, RaftConfig } from './raft-core.js';
-export type {
-  Entry,
-  EntryKind,
-  HardState,
-  LogIndex,
-  Message,
-  NodeId,
-  ProposeOutcome,
-  Ready,
-  Role,
-  SnapshotMark,
-  Term,
-} from './types.js';
+export {
+  decodeConfiguration,
+  encodeConfiguration,
+  foundedBy,
+  isJoint,
+  isVoter,
+  members,
+} from './configuration.js';
+export type { Configuration, ConfigurationChange } from './configuration.js';
+export { foundingState } from './durable-state.js';
+export type { DurableState } from './durable-state.js';
+export { RaftCore } from './raft-core.js';
+export type { CoreStatus } from './raft-core.js';
+export type { RaftConfig } from './raft-config.js';
+export type { FlowLimits } from './progress.js';
+export type * from './types.js';

@@ -1,49 +1,29 @@
 import { assert } from '@pawl/kernel';
+import { isVoter, voteResult } from './configuration.js';
+import type { Configuration, ConfigurationChange } from './configuration.js';
+import type { DurableState } from './durable-state.js';
+import { Leader } from './leader.js';
+import { checkConfig } from './raft-config.js';
+import type { RaftConfig } from './raft-config.js';
 import { RaftLog } from './raft-log.js';
 import type {
+  AppendRequest,
   Entry,
-  EntryKind,
   HardState,
   LogIndex,
   Message,
+  NewMessage,
   NodeId,
   ProposeOutcome,
+  ReadState,
   Ready,
   Role,
   SnapshotMark,
+  SnapshotMessage,
   Term,
+  VoteRequest,
+  VoteResponse,
 } from './types.js';
-
-export interface RaftConfig {
-  readonly id: NodeId;
-  /** The voting members. Exactly this node: more are refused with {@link ConfigurationError}. */
-  readonly voters: readonly NodeId[];
-  /** Ticks without a leader after which a node campaigns; at least 1. */
-  readonly electionTicks: number;
-  /** Bytes of proposals above the commit index at which further ones are refused. */
-  readonly maxUncommittedBytes: number;
-  /** Bytes of entries in one {@link Ready}, unless a single entry is larger. */
-  readonly maxReadyBytes: number;
-}
-
-/** What a node starts from: what its storage holds durably. */
-export interface DurableState {
-  readonly hardState: HardState;
-  readonly snapshot: SnapshotMark;
-  /** Follow the snapshot without a gap. */
-  readonly entries: readonly Entry[];
-}
-
-export const EMPTY_STATE: DurableState = {
-  hardState: { term: 0, vote: null, commit: 0 },
-  snapshot: { index: 0, term: 0 },
-  entries: [],
-};
-
-/** The group of voters is not one that this node can run. */
-export class ConfigurationError extends Error {
-  override readonly name = 'ConfigurationError';
-}
 
 export interface CoreStatus {
   readonly role: Role;
@@ -52,29 +32,39 @@ export interface CoreStatus {
   readonly commit: LogIndex;
   readonly applied: LogIndex;
   readonly last: LogIndex;
+  readonly configuration: Configuration;
 }
 
-const NO_DATA = new Uint8Array(0);
-
 /**
- * Raft (Ongaro's thesis, chapter 3) for a group of one voter, as a pure state machine: the same
- * inputs give the same outputs. Inputs are `step`, `tick`, `propose`, `compact`; the output is one
- * {@link Ready} at a time, which `advance()` reports as written and applied. The node's own vote
- * and its own entries count only once they have been reported durable.
+ * Raft (Ongaro's thesis) as a pure state machine, with pre-vote, check-quorum, ReadIndex, learners,
+ * joint configurations and leadership transfer: the same inputs give the same outputs. Inputs are
+ * `step`, `tick`, `propose` and the like; outputs are {@link RaftCore.messages}, which may be sent at
+ * any time, and one {@link Ready} at a time, which `advance()` reports as done. A node's own vote and
+ * its own entries count only once they were reported durable.
  */
 export class RaftCore {
   readonly #config: RaftConfig;
   readonly #log: RaftLog;
   #role: Role = 'follower';
   #leader: NodeId | null = null;
+  #leading: Leader | null = null;
   #term: Term;
   #vote: NodeId | null;
-  #elapsedTicks = 0;
-  /** Last hard state that was handed out. */
+  #votes = new Map<NodeId, boolean>();
+  #elapsed = 0;
+  #timeout: number;
+  /** Ticks since the outstanding work that needs the disk was handed out. */
+  #writing = 0;
+  /** Last hard state that was handed out, and the term of the last that was written. */
   #handedOut: HardState;
+  #durableTerm: Term;
   #outstanding: Ready | null = null;
+  #received: SnapshotMark | null = null;
+  #reads: ReadState[] = [];
+  #outbox: Message[] = [];
+  #promises: Message[] = [];
 
-  constructor(config: RaftConfig, state: DurableState = EMPTY_STATE) {
+  constructor(config: RaftConfig, state: DurableState) {
     checkConfig(config);
     this.#config = config;
     this.#log = new RaftLog(state.snapshot, state.entries, state.hardState.commit);
@@ -82,6 +72,8 @@ export class RaftCore {
     this.#vote = state.hardState.vote;
     assert(this.#log.lastTerm <= this.#term, 'no entry is of a later term than the hard state');
     this.#handedOut = state.hardState;
+    this.#durableTerm = this.#term;
+    this.#timeout = this.#chooseTimeout();
   }
 
   get status(): CoreStatus {
@@ -92,46 +84,141 @@ export class RaftCore {
       commit: this.#log.committed,
       applied: this.#log.applied,
       last: this.#log.lastIndex,
+      configuration: this.#log.configuration,
     };
+  }
+
+  /** What the leader knows of the others; `null` elsewhere. */
+  get leading(): Leader | null {
+    return this.#leading;
   }
 
   /** One unit of time passed. */
   tick(): void {
-    if (this.#role === 'leader') return;
-    this.#elapsedTicks += 1;
-    if (this.#elapsedTicks >= this.#config.electionTicks) this.#campaign();
-  }
-
-  /** Takes one message. From anybody but a voter it is dropped. */
-  step(message: Message): void {
-    if (message.type === 'campaign') {
-      if (this.#role !== 'leader') this.#campaign();
+    if (this.#outstanding?.mustSync === true) this.#writing += 1;
+    if (this.#leading !== null) {
+      const diskAnswers = this.#writing < this.#config.electionTicks;
+      if (!diskAnswers || !this.#leading.tick()) this.#follow(this.#term, null);
       return;
     }
-    if (message.from !== this.#config.id || message.term !== this.#term) return;
-    if (message.type === 'vote-response') {
-      if (this.#role === 'candidate' && message.granted) this.#becomeLeader();
-    } else if (this.#role === 'leader') {
-      this.#commitTo(message.index);
+    this.#elapsed += 1;
+    if (this.#elapsed < this.#timeout) return;
+    this.#elapsed = 0;
+    this.#leader = null;
+    if (this.#writing < this.#config.electionTicks) this.campaign();
+  }
+
+  /** Holds an election now, if this node may: it asks first whether it could win. */
+  campaign(): void {
+    if (this.#role !== 'leader' && this.#mayCampaign) this.#campaign('pre-vote');
+  }
+
+  /** Appends a command to the leader's log. */
+  propose(data: Uint8Array): ProposeOutcome {
+    return this.#leading?.propose(data) ?? { ok: false, reason: 'not-leader' };
+  }
+
+  change(change: ConfigurationChange): ProposeOutcome {
+    return this.#leading?.change(change) ?? { ok: false, reason: 'not-leader' };
+  }
+
+  /** Hands leadership over; answers false when this node does not lead or the other cannot. */
+  transfer(to: NodeId): boolean {
+    return this.#leading?.transfer(to) ?? false;
+  }
+
+  /**
+   * Asks for a linearizable read; its {@link ReadState} comes with a Ready, or never: the answer may
+   * be lost. `id` is never used twice by this node, across restarts. Answers false without a leader.
+   */
+  read(id: number): boolean {
+    if (this.#leading !== null) this.#leading.read(this.#config.id, id);
+    else if (this.#leader !== null) this.#send({ type: 'read', to: this.#leader, id });
+    return this.#leader !== null;
+  }
+
+  /** What was sent to `node` may be lost. */
+  unreachable(node: NodeId): void {
+    this.#leading?.onUnreachable(node);
+  }
+
+  /** The state for a `snapshot` message was delivered to `node`, or could not be. */
+  snapshotEnded(node: NodeId, delivered: boolean): void {
+    this.#leading?.onSnapshotEnded(node, delivered);
+  }
+
+  /** A durable snapshot covers everything up to `index`: the entries behind it are forgotten. */
+  compact(index: LogIndex): void {
+    this.#log.compact(index);
+  }
+
+  /** An entry that is still in the log. */
+  entryAt(index: LogIndex): Entry {
+    const [entry] = this.#log.slice(index - 1, index);
+    assert(entry !== undefined, `entry ${index} is in the log`);
+    return entry;
+  }
+
+  /** Whether the log holds this entry, or a snapshot covers it. */
+  holds(index: LogIndex, term: Term): boolean {
+    return index < this.#log.compacted.index || this.#log.has(index, term);
+  }
+
+  /** The mark of a snapshot taken at `index`, which is still in the log. */
+  markAt(index: LogIndex): SnapshotMark {
+    const configuration = this.#log.configurationAt(index);
+    return { index, term: this.#log.termAt(index), configuration };
+  }
+
+  /** Takes one message of another node. */
+  step(message: Message): void {
+    if (message.to !== this.#config.id || message.from === this.#config.id) return;
+    if (message.term > this.#term && !this.#meetHigherTerm(message)) return;
+    if (message.term < this.#term) return this.#meetLowerTerm(message);
+    switch (message.type) {
+      case 'pre-vote':
+      case 'vote':
+        return this.#onVoteRequest(message);
+      case 'pre-vote-response':
+      case 'vote-response':
+        return this.#onVoteResponse(message);
+      case 'append':
+      case 'heartbeat':
+      case 'snapshot':
+        this.#hearLeader(message.from);
+        return this.#onLeaderMessage(message);
+      case 'append-response':
+        this.#leading?.onAppendResponse(message);
+        return this.#retireIfDone();
+      case 'heartbeat-response':
+        return this.#leading?.onHeartbeatResponse(message);
+      case 'timeout-now':
+        if (this.#mayCampaign && this.#role === 'follower') this.#campaign('vote', true);
+        return;
+      case 'read':
+        return this.#leading?.read(message.from, message.id);
+      case 'read-response':
+        if (message.from === this.#leader)
+          this.#reads.push({ id: message.id, index: message.index });
     }
   }
 
-  /** Appends a command to the log of the leader; it is committed once it was applied. */
-  propose(data: Uint8Array): ProposeOutcome {
-    if (this.#role !== 'leader') return { ok: false, reason: 'not-leader' };
-    const waiting = this.#log.uncommittedBytes;
-    if (waiting > 0 && waiting + data.length > this.#config.maxUncommittedBytes) {
-      return { ok: false, reason: 'too-much-uncommitted' };
-    }
-    return { ok: true, index: this.#append('command', data), term: this.#term };
+  /** Takes the messages that may be sent at once: they promise nothing that is not durable. */
+  messages(): readonly Message[] {
+    const messages = this.#outbox;
+    this.#outbox = [];
+    return messages;
   }
 
   /** Whether {@link ready} has something to do. */
   get hasReady(): boolean {
     if (this.#outstanding !== null) return false;
     return (
+      this.#received !== null ||
+      this.#promises.length > 0 ||
+      this.#reads.length > 0 ||
       this.#log.stable < this.#log.lastIndex ||
-      this.#log.applied < this.#log.committed ||
+      this.#log.applied < this.#log.applicable ||
       !sameHardState(this.#handedOut, this.#hardState())
     );
   }
@@ -139,18 +226,25 @@ export class RaftCore {
   /** The next piece of work; the one before must have been reported with {@link advance}. */
   ready(): Ready {
     assert(this.#outstanding === null, 'one Ready is worked on at a time');
-    const { maxReadyBytes } = this.#config;
     const log = this.#log;
-    const entries = log.slice(log.stable, log.lastIndex, maxReadyBytes);
+    const entries = log.slice(log.stable, log.lastIndex);
     const now = this.#hardState();
     const { term, vote } = this.#handedOut;
+    const snapshot = this.#received;
     const ready: Ready = {
+      snapshot,
       hardState: sameHardState(this.#handedOut, now) ? null : now,
       entries,
-      mustSync: entries.length > 0 || now.term !== term || now.vote !== vote,
-      committedEntries: log.slice(log.applied, log.committed, maxReadyBytes),
+      mustSync: snapshot !== null || entries.length > 0 || now.term !== term || now.vote !== vote,
+      committedEntries: log.slice(log.applied, log.applicable, this.#config.maxApplyBytes),
+      reads: this.#reads,
+      messages: this.#promises,
     };
+    this.#received = null;
+    this.#reads = [];
+    this.#promises = [];
     this.#handedOut = now;
+    this.#writing = 0;
     this.#outstanding = ready;
     return ready;
   }
@@ -160,77 +254,226 @@ export class RaftCore {
     const done = this.#outstanding;
     assert(done !== null, 'a Ready is outstanding');
     this.#outstanding = null;
+    this.#writing = 0;
     const stored = done.entries.at(-1);
-    if (stored !== undefined) this.#log.stableTo(stored.index);
+    if (stored !== undefined) this.#log.stableTo(stored.index, stored.term);
     const applied = done.committedEntries.at(-1);
-    if (applied !== undefined) this.#log.appliedTo(applied.index);
-    this.#answerSelf(done);
+    if (applied !== undefined) this.#log.appliedTo(Math.max(applied.index, this.#log.applied));
+    if (done.hardState !== null) this.#durableTerm = done.hardState.term;
+    this.#countOwnVote(done.hardState);
+    this.#leading?.stored();
+    this.#retireIfDone();
   }
 
-  /** A durable snapshot covers everything up to `index`: the entries behind it are forgotten. */
-  compact(index: LogIndex): void {
-    this.#log.compact(index);
+  /**
+   * Voters may, and so may one that an uncommitted configuration leaves out: the others may need its
+   * log to finish that change (Raft thesis §4.2.2).
+   */
+  get #mayCampaign(): boolean {
+    const { configuration, committed } = this.#log;
+    const { id } = this.#config;
+    const votes = isVoter(configuration, id) || isVoter(this.#log.configurationAt(committed), id);
+    return votes && this.#received === null;
   }
 
-  /** Term of an entry that is still in the log or the one it was compacted at. */
-  termAt(index: LogIndex): Term {
-    return this.#log.termAt(index);
-  }
-
-  /** Its own vote and its own entries count like those of any voter: once they are durable. */
-  #answerSelf(done: Ready): void {
-    const from = this.#config.id;
-    const voted = done.hardState;
-    if (voted !== null && voted.vote === from) {
-      this.step({ type: 'vote-response', from, term: voted.term, granted: true });
+  /** Answers false when the message is not taken. */
+  #meetHigherTerm(message: Message): boolean {
+    if (message.type === 'pre-vote' || message.type === 'vote') {
+      const hearsLeader = this.#leader !== null && this.#elapsed < this.#config.electionTicks;
+      if (hearsLeader && !message.transfer) return false;
     }
-    const index = this.#log.stable;
-    this.step({ type: 'append-response', from, term: this.#term, index });
+    if (message.type === 'pre-vote') return true;
+    if (message.type === 'pre-vote-response' && message.granted) return true;
+    const leads = ['append', 'heartbeat', 'snapshot'].includes(message.type);
+    this.#follow(message.term, leads ? message.from : null);
+    return true;
   }
 
-  #campaign(): void {
-    this.#term += 1;
-    assert(Number.isSafeInteger(this.#term), 'terms are safe integers');
-    this.#vote = this.#config.id;
-    this.#role = 'candidate';
-    this.#leader = null;
-    this.#elapsedTicks = 0;
+  /** A node that leads or campaigns in an earlier term learns of this one. */
+  #meetLowerTerm({ type, from, term }: Message): void {
+    if (type === 'append' || type === 'heartbeat' || type === 'snapshot') {
+      this.#promise({
+        type: 'append-response',
+        to: from,
+        index: 0,
+        refused: { index: 0, term: 0 },
+      });
+    } else if (type === 'pre-vote') {
+      this.#promise({ type: 'pre-vote-response', to: from, granted: false });
+    }
+    assert(term < this.#term, 'the message is of an earlier term');
   }
 
-  #becomeLeader(): void {
+  #onVoteRequest(message: VoteRequest): void {
+    const { type, from, lastIndex, lastTerm } = message;
+    const isPre = type === 'pre-vote';
+    const free = isPre
+      ? message.term > this.#term || this.#vote === from || (this.#vote === null && !this.#leader)
+      : this.#vote === from || (this.#vote === null && this.#leader === null);
+    const granted = free && this.#log.isUpToDate(lastIndex, lastTerm);
+    if (isPre) {
+      const term = granted ? message.term : this.#term;
+      this.#promises.push({
+        type: 'pre-vote-response',
+        from: this.#config.id,
+        to: from,
+        term,
+        granted,
+      });
+      return;
+    }
+    if (granted) {
+      this.#vote = from;
+      this.#elapsed = 0;
+    }
+    this.#promise({ type: 'vote-response', to: from, granted });
+  }
+
+  #onVoteResponse({ type, from, granted, term }: VoteResponse): void {
+    const wanted = type === 'pre-vote-response' ? 'pre-candidate' : 'candidate';
+    if (this.#role !== wanted) return;
+    const ofThisElection = type === 'vote-response' || !granted || term === this.#term + 1;
+    if (!ofThisElection || this.#votes.has(from)) return;
+    this.#votes.set(from, granted);
+    this.#countVotes();
+  }
+
+  #countVotes(): void {
+    const result = voteResult(this.#log.configuration, (node) => this.#votes.get(node));
+    if (result === 'lost') return this.#follow(this.#term, null);
+    if (result !== 'won') return;
+    if (this.#role === 'pre-candidate') this.#campaign('vote');
+    else this.#lead();
+  }
+
+  #campaign(type: 'pre-vote' | 'vote', transfer = false): void {
+    this.#reset(type === 'vote' ? this.#term + 1 : this.#term, null);
+    this.#role = type === 'vote' ? 'candidate' : 'pre-candidate';
+    if (type === 'vote') this.#vote = this.#config.id;
+    const term = type === 'vote' ? this.#term : this.#term + 1;
+    const { lastIndex, lastTerm, configuration } = this.#log;
+    for (const to of new Set([...configuration.voters, ...configuration.outgoing])) {
+      if (to === this.#config.id) continue;
+      const head = { type, from: this.#config.id, to, term } as const;
+      this.#promises.push({ ...head, lastIndex, lastTerm, transfer });
+    }
+    if (type === 'vote') return;
+    this.#votes.set(this.#config.id, true);
+    this.#countVotes();
+  }
+
+  /** The own vote counts once it is durable. */
+  #countOwnVote(written: HardState | null): void {
+    if (this.#role !== 'candidate' || this.#votes.has(this.#config.id)) return;
+    if (written?.term !== this.#term || written.vote !== this.#config.id) return;
+    this.#votes.set(this.#config.id, true);
+    this.#countVotes();
+  }
+
+  #lead(): void {
+    const { id } = this.#config;
+    assert(this.#durableTerm === this.#term, 'a leader’s own vote is durable');
+    this.#reset(this.#term, id);
     this.#role = 'leader';
-    this.#leader = this.#config.id;
-    this.#elapsedTicks = 0;
-    this.#append('noop', NO_DATA);
+    this.#leading = new Leader({
+      config: this.#config,
+      term: this.#term,
+      log: this.#log,
+      send: (message) => this.#outbox.push(message),
+      answer: (read) => this.#reads.push(read),
+    });
   }
 
-  #append(kind: EntryKind, data: Uint8Array): LogIndex {
-    const index = this.#log.lastIndex + 1;
-    this.#log.append({ index, term: this.#term, kind, data });
-    return index;
+  #follow(term: Term, leader: NodeId | null): void {
+    this.#reset(term, leader);
+    this.#role = 'follower';
   }
 
-  /** Commits by counting only in the leader's own term (Raft thesis §3.6.2). */
-  #commitTo(index: LogIndex): void {
-    if (index <= this.#log.committed || this.#log.termAt(index) !== this.#term) return;
-    this.#log.commitTo(index);
+  /** What belongs to a former term or role goes with it, also what it had not said yet. */
+  #reset(term: Term, leader: NodeId | null): void {
+    if (term !== this.#term) {
+      assert(term > this.#term && Number.isSafeInteger(term), 'terms only grow');
+      this.#term = term;
+      this.#vote = null;
+      this.#promises = [];
+      this.#outbox = [];
+    }
+    this.#leader = leader;
+    this.#leading = null;
+    this.#votes = new Map();
+    this.#elapsed = 0;
+    this.#timeout = this.#chooseTimeout();
+  }
+
+  #hearLeader(leader: NodeId): void {
+    assert(this.#role !== 'leader', 'a term has one leader');
+    if (this.#role !== 'follower' || this.#leader !== leader) this.#follow(this.#term, leader);
+    this.#elapsed = 0;
+  }
+
+  #onLeaderMessage(message: Extract<Message, { type: 'append' | 'heartbeat' | 'snapshot' }>): void {
+    if (message.type === 'append') return this.#onAppend(message);
+    if (message.type === 'snapshot') return this.#onSnapshot(message);
+    this.#log.commitTo(Math.min(message.commit, this.#log.lastIndex));
+    const response = {
+      type: 'heartbeat-response',
+      to: message.from,
+      round: message.round,
+    } as const;
+    if (this.#durableTerm === this.#term) this.#send(response);
+    else this.#promise(response);
+  }
+
+  #onAppend(message: AppendRequest): void {
+    const { from: to, previousIndex, previousTerm, entries, commit } = message;
+    const log = this.#log;
+    if (previousIndex < log.committed) {
+      return this.#promise({ type: 'append-response', to, index: log.committed });
+    }
+    if (!log.has(previousIndex, previousTerm)) {
+      const index = log.lastAtOrBelow(previousIndex, previousTerm);
+      const refused = { index, term: log.termAt(index) };
+      return this.#promise({ type: 'append-response', to, index: previousIndex, refused });
+    }
+    log.merge(entries);
+    const index = previousIndex + entries.length;
+    log.commitTo(Math.min(commit, index));
+    this.#promise({ type: 'append-response', to, index });
+  }
+
+  #onSnapshot({ from: to, snapshot }: SnapshotMessage): void {
+    const log = this.#log;
+    if (snapshot.index > log.committed) {
+      if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);
+      else {
+        log.restore(snapshot);
+        this.#received = snapshot;
+      }
+    }
+    this.#promise({ type: 'append-response', to, index: log.committed });
+  }
+
+  #retireIfDone(): void {
+    if (this.#leading?.retired === true) this.#follow(this.#term, null);
+  }
+
+  /** Says something that promises nothing beyond what is durable. */
+  #send(message: NewMessage): void {
+    this.#outbox.push({ ...message, from: this.#config.id, term: this.#term });
+  }
+
+  /** Says something once all that was decided before it is durable. */
+  #promise(message: NewMessage): void {
+    this.#promises.push({ ...message, from: this.#config.id, term: this.#term });
+  }
+
+  #chooseTimeout(): number {
+    const { electionTicks, rng } = this.#config;
+    return electionTicks + rng.below(electionTicks);
   }
 
   #hardState(): HardState {
     return { term: this.#term, vote: this.#vote, commit: this.#log.committed };
-  }
-}
-
-function checkConfig(config: RaftConfig): void {
-  assert(config.electionTicks >= 1, 'an election takes at least one tick');
-  const { id, voters } = config;
-  if (voters.length !== 1) {
-    throw new ConfigurationError(
-      `a group has exactly one voter, but ${voters.length} were given (${voters.join(', ')}); the log is not copied between nodes`,
-    );
-  }
-  if (voters[0] !== id) {
-    throw new ConfigurationError(`node "${id}" is not the group's only voter "${voters[0]}"`);
   }
 }
 

@@ -1,9 +1,18 @@
 import { assert } from '@pawl/kernel';
+import { decodeConfiguration } from './configuration.js';
+import type { Configuration } from './configuration.js';
 import type { Entry, LogIndex, SnapshotMark, Term } from './types.js';
 
+/** A configuration and the entry that made it, index 0 for the one of the founding. */
+interface ConfigurationAt {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
+
 /**
- * The log behind the newest compaction, in memory. Holds throughout:
- * `compacted ≤ applied ≤ committed ≤ stable ≤ last`; stable is what was reported durable.
+ * The log behind the newest snapshot, in memory. Holds throughout: `compacted ≤ applied ≤ committed ≤
+ * last` and `applied ≤ stable ≤ last`; stable is what was reported durable. What is committed is
+ * never replaced.
  */
 export class RaftLog {
   #compacted: SnapshotMark;
@@ -12,21 +21,21 @@ export class RaftLog {
   #committed: LogIndex;
   #applied: LogIndex;
   #uncommittedBytes = 0;
+  /** Oldest first; the first is at or below the compacted index. */
+  #configurations: ConfigurationAt[];
 
   /** `entries` follow `snapshot` without a gap and are durable, as is everything up to `commit`. */
   constructor(snapshot: SnapshotMark, entries: readonly Entry[], commit: LogIndex) {
     this.#compacted = snapshot;
-    this.#entries = [...entries];
-    this.#entries.forEach((entry, at) => {
-      assert(entry.index === snapshot.index + 1 + at, `entry ${entry.index} follows without a gap`);
-    });
-    this.#stable = this.lastIndex;
-    this.#committed = Math.max(commit, snapshot.index);
+    this.#entries = [];
+    this.#committed = snapshot.index;
     this.#applied = snapshot.index;
-    assert(this.#committed <= this.lastIndex, 'the commit index lies within the log');
-    for (const entry of this.slice(this.#committed, this.lastIndex)) {
-      this.#uncommittedBytes += entry.data.length;
-    }
+    this.#stable = snapshot.index;
+    this.#configurations = [{ index: snapshot.index, configuration: snapshot.configuration }];
+    for (const entry of entries) this.append(entry);
+    this.#stable = this.lastIndex;
+    assert(commit <= this.lastIndex, 'the commit index lies within the log');
+    this.commitTo(Math.max(commit, snapshot.index));
   }
 
   get compacted(): SnapshotMark {
@@ -53,9 +62,36 @@ export class RaftLog {
     return this.#applied;
   }
 
+  /** What may be applied: committed and durable here. */
+  get applicable(): LogIndex {
+    return Math.min(this.#committed, this.#stable);
+  }
+
   /** Bytes of the entries above the commit index. */
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
+  }
+
+  /** Who votes: the newest configuration in the log counts, committed or not (thesis §4.1). */
+  get configuration(): Configuration {
+    return this.#newestConfiguration().configuration;
+  }
+
+  get configurationIndex(): LogIndex {
+    return this.#newestConfiguration().index;
+  }
+
+  /** The configuration as of an index at or above the compacted one. */
+  configurationAt(index: LogIndex): Configuration {
+    const at = this.#configurations.findLast((each) => each.index <= index);
+    assert(at !== undefined, `the configuration as of ${index} is known`);
+    return at.configuration;
+  }
+
+  /** Whether the log holds this entry, or did before it was compacted at exactly that index. */
+  has(index: LogIndex, term: Term): boolean {
+    if (index < this.#compacted.index || index > this.lastIndex) return false;
+    return this.termAt(index) === term;
   }
 
   /** Term of the entry at `index`, which lies between the compacted one and the last. */
@@ -66,12 +102,43 @@ export class RaftLog {
     return entry.term;
   }
 
+  /** Whether a log that ends like this holds at least what this one holds (Raft thesis §3.6.1). */
+  isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
+    if (lastTerm !== this.lastTerm) return lastTerm > this.lastTerm;
+    return lastIndex >= this.lastIndex;
+  }
+
   append(entry: Entry): void {
     assert(entry.index === this.lastIndex + 1, 'an entry is appended behind the last');
     assert(entry.term >= this.lastTerm, 'terms never fall along the log');
     assert(Number.isSafeInteger(entry.index), 'log indexes are safe integers');
     this.#entries.push(entry);
     this.#uncommittedBytes += entry.data.length;
+    if (entry.kind !== 'configuration') return;
+    const configuration = decodeConfiguration(entry.data);
+    this.#configurations.push({ index: entry.index, configuration });
+  }
+
+  /**
+   * Takes what a leader sent after an entry that is held. What is there already stays, also behind
+   * the entries sent (they may be old); from the first that differs on all is replaced.
+   */
+  merge(entries: readonly Entry[]): void {
+    const fresh = entries.findIndex(({ index, term }) => !this.has(index, term));
+    if (fresh < 0) return;
+    const first = entries[fresh] as Entry;
+    if (first.index <= this.lastIndex) this.#truncateFrom(first.index);
+    for (const entry of entries.slice(fresh)) this.append(entry);
+  }
+
+  /**
+   * The highest index at or below `index` whose term is at or below `term`: a log that ends there
+   * cannot agree with this one above it.
+   */
+  lastAtOrBelow(index: LogIndex, term: Term): LogIndex {
+    let at = Math.min(index, this.lastIndex);
+    while (at > this.#compacted.index && this.termAt(at) > term) at -= 1;
+    return at;
   }
 
   /** Entries in `(after, upTo]`: at least one if there are any, else at most `maxBytes` of data. */
@@ -89,14 +156,14 @@ export class RaftLog {
     return this.#entries.slice(from, end);
   }
 
-  stableTo(index: LogIndex): void {
-    assert(index >= this.#stable && index <= this.lastIndex, 'what is durable only grows');
-    this.#stable = index;
+  /** The entry was written; nothing follows from that if it was replaced meanwhile. */
+  stableTo(index: LogIndex, term: Term): void {
+    if (index > this.#stable && this.has(index, term)) this.#stable = index;
   }
 
   commitTo(index: LogIndex): void {
-    assert(index >= this.#committed, 'the commit index only grows');
-    assert(index <= this.#stable, 'nothing is committed before it is durable');
+    if (index <= this.#committed) return;
+    assert(index <= this.lastIndex, 'only what the log holds is committed');
     for (const entry of this.slice(this.#committed, index)) {
       this.#uncommittedBytes -= entry.data.length;
     }
@@ -104,7 +171,7 @@ export class RaftLog {
   }
 
   appliedTo(index: LogIndex): void {
-    assert(index >= this.#applied && index <= this.#committed, 'only what is committed is applied');
+    assert(index >= this.#applied && index <= this.applicable, 'only what may be is applied');
     this.#applied = index;
   }
 
@@ -112,8 +179,43 @@ export class RaftLog {
   compact(index: LogIndex): void {
     assert(index <= this.#applied, 'a snapshot covers only what was applied');
     if (index <= this.#compacted.index) return;
-    const term = this.termAt(index);
+    const mark = { index, term: this.termAt(index), configuration: this.configurationAt(index) };
     this.#entries = this.#entries.slice(index - this.#compacted.index);
-    this.#compacted = { index, term };
+    const later = this.#configurations.filter((each) => each.index > index);
+    const held = { index: this.#indexOfConfiguration(index), configuration: mark.configuration };
+    this.#configurations = [held, ...later];
+    this.#compacted = mark;
+  }
+
+  /** Puts a leader's snapshot, which reaches above all that is committed, in place of the log. */
+  restore(mark: SnapshotMark): void {
+    assert(mark.index > this.#committed, 'a snapshot never takes back what is committed');
+    this.#compacted = mark;
+    this.#entries = [];
+    this.#uncommittedBytes = 0;
+    this.#configurations = [{ index: mark.index, configuration: mark.configuration }];
+    this.#committed = mark.index;
+    this.#applied = mark.index;
+    this.#stable = mark.index;
+  }
+
+  #truncateFrom(index: LogIndex): void {
+    assert(index > this.#committed, 'what is committed is never replaced');
+    for (const entry of this.slice(index - 1, this.lastIndex)) {
+      this.#uncommittedBytes -= entry.data.length;
+    }
+    this.#entries.length = index - this.#compacted.index - 1;
+    this.#stable = Math.min(this.#stable, index - 1);
+    this.#configurations = this.#configurations.filter((each) => each.index < index);
+  }
+
+  #indexOfConfiguration(index: LogIndex): LogIndex {
+    return this.#configurations.findLast((each) => each.index <= index)?.index ?? 0;
+  }
+
+  #newestConfiguration(): ConfigurationAt {
+    const newest = this.#configurations.at(-1);
+    assert(newest !== undefined, 'there is always a configuration');
+    return newest;
   }
 }

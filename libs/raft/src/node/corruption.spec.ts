@@ -24,6 +24,7 @@ async function open(
     newId: () => 'made-up',
     stateMachine: machine,
     timer: new ManualTime(),
+    rng: seededRng(1),
     settings: { ...SETTINGS, segmentBytes: ids.segmentBytes ?? SETTINGS.segmentBytes },
   });
   return { node, machine };

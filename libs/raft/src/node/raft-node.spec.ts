@@ -24,6 +24,7 @@ async function open(
     newId: () => `id-${(ids += 1)}`,
     stateMachine: machine,
     timer: new ManualTime(),
+    rng: seededRng(1),
     settings,
     ...(onFailure === undefined ? {} : { onFailure }),
   });

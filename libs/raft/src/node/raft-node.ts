@@ -1,5 +1,5 @@
 import { assert } from '@pawl/kernel';
-import type { Timer, TimerHandle } from '@pawl/kernel';
+import type { Rng, Timer, TimerHandle } from '@pawl/kernel';
 import { RaftCore } from '../core/index.js';
 import type { Entry, HardState, Ready, SnapshotMark } from '../core/index.js';
 import { ProposalRefusedError, ProposalUnknownError, Proposals } from './proposals.js';
@@ -28,6 +28,8 @@ export interface RaftNodeOptions<Result> {
   readonly newId: () => string;
   readonly stateMachine: StateMachine<Result>;
   readonly timer: Timer;
+  /** Spreads elections. */
+  readonly rng: Rng;
   readonly settings?: Partial<RaftSettings>;
   /** Called once when the node stops by itself; nothing is acknowledged afterwards. */
   readonly onFailure?: (error: Error) => void;
@@ -35,6 +37,7 @@ export interface RaftNodeOptions<Result> {
 
 export interface RaftSettings {
   readonly tickMs: number;
+  readonly heartbeatTicks: number;
   readonly electionTicks: number;
   readonly segmentBytes: number;
   /** Applied entries, or bytes of them, after which a snapshot is taken. */
@@ -50,6 +53,7 @@ export interface RaftSettings {
 
 export const DEFAULT_RAFT_SETTINGS: RaftSettings = {
   tickMs: 100,
+  heartbeatTicks: 2,
   electionTicks: 10,
   segmentBytes: 8 * 1024 * 1024,
   snapshotEntries: 10_000,
@@ -102,10 +106,21 @@ export class RaftNode<Result> {
     this.notes = storage.notes;
     this.#snapshotIndex = storage.state.snapshot.index;
     this.#proposals = new Proposals(this.#settings.maxProposals);
-    const { electionTicks, maxUncommittedBytes, maxBatchBytes } = this.#settings;
-    const id = options.nodeId;
+    const { heartbeatTicks, electionTicks, maxUncommittedBytes, maxBatchBytes } = this.#settings;
     this.#core = new RaftCore(
-      { id, voters: [id], electionTicks, maxUncommittedBytes, maxReadyBytes: maxBatchBytes },
+      {
+        id: options.nodeId,
+        heartbeatTicks,
+        electionTicks,
+        maxUncommittedBytes,
+        maxApplyBytes: maxBatchBytes,
+        maxMessageBytes: maxBatchBytes,
+        maxInflightMessages: 1,
+        maxInflightBytes: maxBatchBytes,
+        maxReads: this.#settings.maxProposals,
+        catchUpEntries: 0,
+        rng: options.rng,
+      },
       storage.state,
     );
   }
@@ -184,7 +199,7 @@ export class RaftNode<Result> {
   }
 
   async #begin(): Promise<void> {
-    this.#core.step({ type: 'campaign' });
+    this.#core.campaign();
     this.#wake();
     await this.#running;
     if (this.#failure !== null) throw this.#failure;
@@ -243,7 +258,7 @@ export class RaftNode<Result> {
   }
 
   #apply(entry: Entry): void {
-    if (entry.kind === 'noop') return;
+    if (entry.kind !== 'command') return;
     const { index, term, data } = entry;
     const result = this.#options.stateMachine.apply(data, { index, term });
     this.#appliedBytes += data.length;
@@ -256,7 +271,7 @@ export class RaftNode<Result> {
     if (this.#snapshotUnderWay !== null || this.#state !== 'open') return;
     const entries = applied - this.#snapshotIndex;
     if (entries < snapshotEntries && this.#appliedBytes < snapshotBytes) return;
-    const mark = { index: applied, term: this.#core.termAt(applied) };
+    const mark = this.#core.markAt(applied);
     const state = this.#options.stateMachine.snapshot();
     this.#appliedBytes = 0;
     this.#snapshotUnderWay = this.#storage.snapshots

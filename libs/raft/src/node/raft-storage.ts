@@ -1,3 +1,4 @@
+import { foundingState } from '../core/index.js';
 import type { DurableState, Entry } from '../core/index.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import type { StoredSnapshot } from './snapshot-files.js';
@@ -74,11 +75,7 @@ async function beginStorage(
   const clusterId = options.clusterId ?? newId();
   const identity: Identity = { clusterId, nodeId, folderId: newId() };
   const log = await WriteAheadLog.create(folder, identity, segmentBytes);
-  const state: DurableState = {
-    hardState: { term: 0, vote: null, commit: 0 },
-    snapshot: { index: 0, term: 0 },
-    entries: [],
-  };
+  const state = foundingState([nodeId]);
   return { identity, log, snapshots, state, snapshotState: null, notes: [] };
 }
 
@@ -127,7 +124,7 @@ function combine(
   recovered: RecoveredLog,
   snapshot: StoredSnapshot | null,
 ): DurableState {
-  const mark = snapshot?.mark ?? { index: 0, term: 0 };
+  const mark = snapshot?.mark ?? foundingState([recovered.identity.nodeId]).snapshot;
   const firstIndex = recovered.segments[0]?.firstIndex ?? 1;
   if (firstIndex > mark.index + 1) {
     const gap = `the log begins with entry ${firstIndex}, the newest whole snapshot ends at ${mark.index}`;

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { decodeConfiguration, encodeConfiguration, foundedBy } from '../core/index.js';
 import type { SnapshotMark } from '../core/index.js';
 import { ByteReader, ByteWriter } from './bytes.js';
 import { CorruptionError, WrongFolderError } from './storage-errors.js';
@@ -6,7 +7,8 @@ import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import type { Identity } from './wal-record.js';
 
-const SNAPSHOT_FORMAT = 1;
+/** Format 1 had no configuration: its only voter was the node that wrote it. */
+const SNAPSHOT_FORMAT = 2;
 const HEADER_BYTES = 48;
 const MAGIC = Buffer.from('PAWL-SNP');
 const NAME = /^snap-([0-9a-f]{16})\.bin$/;
@@ -23,8 +25,8 @@ export interface StoredSnapshot {
 
 /**
  * Snapshot files, one per index. Layout: a header of 48 bytes (magic, format, CRC of the header,
- * index, term, length of what follows, its CRC), then the identity and the state. A file has its
- * name only once it is whole and durable.
+ * index, term, length of what follows, its CRC), then the identity, the configuration and the state. A
+ * file has its name only once it is whole and durable.
  */
 export class SnapshotFiles {
   constructor(readonly folder: StorageFolder) {}
@@ -43,10 +45,12 @@ export class SnapshotFiles {
   async read(index: number): Promise<StoredSnapshot> {
     const file = `${this.folder.path}/${snapshotName(index)}`;
     const bytes = Buffer.from(await this.folder.read(snapshotName(index)));
-    const { mark, body } = readHeader(file, bytes);
-    if (mark.index !== index) throw new CorruptionError(file, 0, 'it is of another index');
+    const { format, term, body, ...header } = readHeader(file, bytes);
+    if (header.index !== index) throw new CorruptionError(file, 0, 'it is of another index');
     const reader = new ByteReader(body);
     const [clusterId, nodeId, folderId] = [reader.text(), reader.text(), reader.text()];
+    const configuration = format === 1 ? foundedBy([nodeId]) : decodeConfiguration(reader.sized());
+    const mark = { index, term, configuration };
     return { mark, identity: { clusterId, nodeId, folderId }, state: reader.sized() };
   }
 
@@ -93,6 +97,7 @@ function encodeSnapshot({ mark, identity, state }: StoredSnapshot): Buffer {
     .text(clusterId)
     .text(nodeId)
     .text(folderId)
+    .sized(encodeConfiguration(mark.configuration))
     .sized(state)
     .done();
   const header = Buffer.alloc(HEADER_BYTES);
@@ -106,7 +111,14 @@ function encodeSnapshot({ mark, identity, state }: StoredSnapshot): Buffer {
   return Buffer.concat([header, body]);
 }
 
-function readHeader(file: string, bytes: Buffer): { mark: SnapshotMark; body: Buffer } {
+interface SnapshotHeader {
+  readonly format: number;
+  readonly index: number;
+  readonly term: number;
+  readonly body: Buffer;
+}
+
+function readHeader(file: string, bytes: Buffer): SnapshotHeader {
   if (bytes.length < HEADER_BYTES) throw new CorruptionError(file, 0, 'the file is too short');
   const header = Buffer.from(bytes.subarray(0, HEADER_BYTES));
   const stored = header.readUInt32LE(12);
@@ -115,9 +127,9 @@ function readHeader(file: string, bytes: Buffer): { mark: SnapshotMark; body: Bu
     throw new CorruptionError(file, 0, 'the header fails its checksum');
   }
   const format = header.readUInt32LE(8);
-  if (format !== SNAPSHOT_FORMAT) {
+  if (format < 1 || format > SNAPSHOT_FORMAT) {
     throw new WrongFolderError(
-      `${file} is of format ${format}, this version of Pawl reads format ${SNAPSHOT_FORMAT}; start the version that wrote it`,
+      `${file} is of format ${format}, this version of Pawl reads formats up to ${SNAPSHOT_FORMAT}; start the version that wrote it`,
     );
   }
   const body = bytes.subarray(HEADER_BYTES);
@@ -128,5 +140,5 @@ function readHeader(file: string, bytes: Buffer): { mark: SnapshotMark; body: Bu
     throw new CorruptionError(file, HEADER_BYTES, 'the state fails its checksum');
   }
   const index = Number(header.readBigUInt64LE(16));
-  return { mark: { index, term: Number(header.readBigUInt64LE(24)) }, body };
+  return { format, index, term: Number(header.readBigUInt64LE(24)), body };
 }

@@ -1,4 +1,4 @@
-import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import type { Entry, EntryKind, HardState, SnapshotMark } from '../core/index.js';
 import { ByteReader, ByteWriter } from './bytes.js';
 
 /** Whose folder it is. All three are fixed when the folder is first used. */
@@ -9,6 +9,9 @@ export interface Identity {
   readonly folderId: string;
 }
 
+/** The last entry that a snapshot covers, as the log notes it. */
+export type LogMark = Pick<SnapshotMark, 'index' | 'term'>;
+
 export type WalRecord =
   /** First in each segment: the index that its first entry has or will have, and the length of the segment before. */
   | { readonly kind: 'segment'; readonly firstIndex: number; readonly previousEnd: number }
@@ -16,7 +19,7 @@ export type WalRecord =
   | { readonly kind: 'hard-state'; readonly hardState: HardState }
   | { readonly kind: 'entry'; readonly entry: Entry }
   /** A snapshot of this mark became durable. */
-  | { readonly kind: 'snapshot'; readonly mark: SnapshotMark };
+  | { readonly kind: 'snapshot'; readonly mark: LogMark };
 
 const KIND = {
   segment: 1,
@@ -25,7 +28,14 @@ const KIND = {
   command: 4,
   noop: 5,
   snapshot: 6,
+  configuration: 7,
 } as const;
+
+const ENTRY_KINDS: Readonly<Record<4 | 5 | 7, EntryKind>> = {
+  [KIND.command]: 'command',
+  [KIND.noop]: 'noop',
+  [KIND.configuration]: 'configuration',
+};
 
 /** Records one behind the other, each as kind (8 bits) and body; what {@link decodeRecords} reads. */
 export function encodeRecords(records: readonly WalRecord[]): Buffer {
@@ -85,10 +95,10 @@ function decodeRecord(reader: ByteReader): WalRecord {
       return { kind: 'hard-state', hardState: { term, vote: vote === '' ? null : vote, commit } };
     }
     case KIND.command:
-    case KIND.noop: {
+    case KIND.noop:
+    case KIND.configuration: {
       const [index, term, data] = [reader.u64(), reader.u64(), reader.sized()];
-      const entryKind = kind === KIND.noop ? 'noop' : 'command';
-      return { kind: 'entry', entry: { index, term, kind: entryKind, data } };
+      return { kind: 'entry', entry: { index, term, kind: ENTRY_KINDS[kind], data } };
     }
     case KIND.snapshot:
       return { kind: 'snapshot', mark: { index: reader.u64(), term: reader.u64() } };

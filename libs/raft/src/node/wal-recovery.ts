@@ -1,11 +1,11 @@
-import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import type { Entry, HardState } from '../core/index.js';
 import { readNewestSegment } from './newest-segment.js';
 import { CorruptionError } from './storage-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 import type { SegmentContent } from './wal-segment.js';
-import type { Identity, WalRecord } from './wal-record.js';
+import type { Identity, WalRecord, LogMark } from './wal-record.js';
 
 /** A segment that is there, as the log keeps account of it. */
 export interface SegmentInfo {
@@ -21,7 +21,7 @@ export interface RecoveredLog {
   readonly entries: readonly Entry[];
   /** Index of the last entry that was ever written. */
   readonly lastIndex: number;
-  readonly snapshotMarks: readonly SnapshotMark[];
+  readonly snapshotMarks: readonly LogMark[];
   readonly segments: readonly SegmentInfo[];
   /** Length of the last segment. */
   readonly end: number;
@@ -120,7 +120,7 @@ class Replay {
   #hardState: HardState = { term: 0, vote: null, commit: 0 };
   readonly #entries: Entry[] = [];
   #nextIndex = 0;
-  readonly #marks: SnapshotMark[] = [];
+  readonly #marks: LogMark[] = [];
   readonly #segments: SegmentInfo[] = [];
 
   segment(file: string, sequence: number, content: SegmentContent): void {

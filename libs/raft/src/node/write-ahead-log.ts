@@ -1,11 +1,11 @@
 import { assert } from '@pawl/kernel';
-import type { Entry, HardState, SnapshotMark } from '../core/index.js';
+import type { Entry, HardState } from '../core/index.js';
 import { writeNewestSegment } from './newest-segment.js';
 import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { encodeFrame } from './wal-frame.js';
 import { encodeRecords } from './wal-record.js';
-import type { Identity, WalRecord } from './wal-record.js';
+import type { Identity, WalRecord, LogMark } from './wal-record.js';
 import type { RecoveredLog, SegmentInfo } from './wal-recovery.js';
 import { encodeSegment, segmentName } from './wal-segment.js';
 
@@ -13,7 +13,7 @@ import { encodeSegment, segmentName } from './wal-segment.js';
 export interface LogBatch {
   readonly hardState: HardState | null;
   readonly entries: readonly Entry[];
-  readonly snapshotMark: SnapshotMark | null;
+  readonly snapshotMark: LogMark | null;
 }
 
 /**

@@ -1,0 +1,294 @@
+/** A place in the core's sources, and what a bug makes of it. `text` occurs there exactly once. */
+export interface Edit {
+  readonly file: string;
+  readonly text: string;
+  readonly replacement: string;
+}
+
+/** A classic mistake, to be planted in a copy of the core: the simulation must find it. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+}
+
+function bug(name: string, ...edits: readonly Edit[]): PlantedBug {
+  return { name, edits };
+}
+
+function inCore(text: string, replacement: string): Edit {
+  return { file: 'raft-core.ts', text, replacement };
+}
+
+function inLeader(text: string, replacement: string): Edit {
+  return { file: 'leader.ts', text, replacement };
+}
+
+function inLog(text: string, replacement: string): Edit {
+  return { file: 'raft-log.ts', text, replacement };
+}
+
+function inReads(text: string, replacement: string): Edit {
+  return { file: 'read-rounds.ts', text, replacement };
+}
+
+function inConfiguration(text: string, replacement: string): Edit {
+  return { file: 'configuration.ts', text, replacement };
+}
+
+const ELECTIONS: readonly PlantedBug[] = [
+  bug(
+    'vote answered before it is durable',
+    inCore(
+      "this.#promise({ type: 'vote-response', to: from, granted });",
+      "this.#send({ type: 'vote-response', to: from, granted });",
+    ),
+  ),
+  bug(
+    'own vote counted before it is durable',
+    inCore("if (type === 'vote') return;\n    this.#votes.set", 'this.#votes.set'),
+    inCore('assert(this.#durableTerm === this.#term,', 'assert(this.#durableTerm <= this.#term,'),
+  ),
+  bug(
+    'vote forgotten by a restart',
+    inCore('this.#vote = state.hardState.vote;', 'this.#vote = null;'),
+  ),
+  bug(
+    'two votes in one term',
+    inCore(
+      ': this.#vote === from || (this.#vote === null && this.#leader === null);',
+      ': this.#leader === null;',
+    ),
+  ),
+  bug(
+    'vote for a log that lacks entries',
+    inCore('free && this.#log.isUpToDate(lastIndex, lastTerm);', 'free;'),
+  ),
+  bug(
+    'vote for the longer log, whatever its last term',
+    inLog('if (lastTerm !== this.lastTerm) return lastTerm > this.lastTerm;', ''),
+  ),
+  bug(
+    'vote of an earlier term counted',
+    inCore(
+      'if (message.term < this.#term) return this.#meetLowerTerm(message);',
+      "if (message.term < this.#term && message.type !== 'vote-response') return this.#meetLowerTerm(message);",
+    ),
+  ),
+  bug(
+    'half of an even number elects',
+    inConfiguration('Math.floor(nodes.length / 2) + 1;', 'Math.ceil(nodes.length / 2);'),
+  ),
+  bug(
+    'learner campaigns',
+    inCore('return votes && this.#received === null;', 'return this.#received === null;'),
+  ),
+  bug(
+    'removed node disturbs: a heard leader does not protect',
+    inCore('if (hearsLeader && !message.transfer) return false;', ''),
+  ),
+  bug(
+    'no pre-vote',
+    inCore(
+      "&& this.#mayCampaign) this.#campaign('pre-vote')",
+      "&& this.#mayCampaign) this.#campaign('vote')",
+    ),
+  ),
+  bug(
+    'leader without a quorum stays',
+    inLeader('if (!this.#heardQuorum()) return false;', 'this.#heardQuorum();'),
+  ),
+  bug(
+    'leader whose disk hangs stays',
+    inCore(
+      'const diskAnswers = this.#writing < this.#config.electionTicks;',
+      'const diskAnswers = true;',
+    ),
+  ),
+];
+
+const REPLICATION: readonly PlantedBug[] = [
+  bug(
+    'entry of an earlier term committed by counting',
+    inLeader(
+      'if (index <= log.committed || log.termAt(index) !== term) return;',
+      'if (index <= log.committed) return;',
+    ),
+  ),
+  bug(
+    'half of an even number commits',
+    inConfiguration(
+      'held[Math.floor(nodes.length / 2)]',
+      'held[Math.floor((nodes.length - 1) / 2)]',
+    ),
+  ),
+  bug(
+    'majority less one commits',
+    inConfiguration(
+      'held[Math.floor(nodes.length / 2)]',
+      'held[Math.max(0, Math.floor(nodes.length / 2) - 1)]',
+    ),
+  ),
+  bug(
+    'own entries counted before they are durable',
+    inLeader('? log.stable :', '? log.lastIndex :'),
+  ),
+  bug(
+    'append acknowledged before it is written',
+    inCore(
+      "this.#promise({ type: 'append-response', to, index });\n  }\n\n  #onSnapshot",
+      "this.#send({ type: 'append-response', to, index });\n  }\n\n  #onSnapshot",
+    ),
+  ),
+  bug(
+    'hint of a refusal taken for an acknowledgement',
+    inLeader(
+      'if (progress.refused(message.index, agree))',
+      'progress.acknowledged(agree);\n      if (progress.refused(message.index, agree))',
+    ),
+  ),
+  bug(
+    'heartbeat commits beyond what matched',
+    inLeader('Math.min(log.committed, progress.match)', 'log.committed'),
+  ),
+  bug(
+    'heartbeat answered before its term is durable',
+    inCore(
+      'if (this.#durableTerm === this.#term) this.#send(response);',
+      'if (response) this.#send(response);',
+    ),
+  ),
+  bug(
+    'old append truncates entries that match',
+    inLog(
+      'entries.findIndex(({ index, term }) => !this.has(index, term));',
+      'entries.length > 0 ? 0 : -1;',
+    ),
+  ),
+  bug(
+    'old append truncates committed entries',
+    inLog(
+      'entries.findIndex(({ index, term }) => !this.has(index, term));',
+      'entries.length > 0 ? 0 : -1;',
+    ),
+    inLog("assert(index > this.#committed, 'what is committed is never replaced');", ''),
+    inCore('if (previousIndex < log.committed) {', 'if (previousIndex < log.compacted.index) {'),
+  ),
+  bug(
+    'what replaced written entries is never written',
+    inLog('this.#stable = Math.min(this.#stable, index - 1);', ''),
+  ),
+  bug(
+    'write reported for entries that were replaced meanwhile',
+    inLog(
+      'index > this.#stable && this.has(index, term)',
+      'index > this.#stable && index <= this.lastIndex',
+    ),
+  ),
+];
+
+const READS: readonly PlantedBug[] = [
+  bug(
+    'read without a quorum',
+    inReads(
+      'if (begun === null || !confirmed(begun.round)) return [];',
+      'if (begun === null) return [];',
+    ),
+  ),
+  bug(
+    'round confirmed by an older answer',
+    inReads(
+      '(this.#answers.get(node) ?? 0) >= round;',
+      '(this.#answers.get(node) ?? 0) >= round - 1;',
+    ),
+  ),
+  bug(
+    'read joins a round that is out already',
+    inReads('this.#unbegun.push(read);', '(this.#begun?.reads ?? this.#unbegun).push(read);'),
+  ),
+  bug(
+    'read before the first commit of the term',
+    inLeader('if (log.committed < this.#opening) return;', ''),
+  ),
+];
+
+const MEMBERSHIP: readonly PlantedBug[] = [
+  bug(
+    'learner counted',
+    inLeader(
+      'const index = quorumIndex(log.configuration, held);',
+      `const { voters, learners } = log.configuration;
+    const index = quorumIndex({ ...log.configuration, voters: [...voters, ...learners] }, held);`,
+    ),
+  ),
+  bug(
+    'joint configuration commits by its new half alone',
+    inConfiguration('return Math.min(of(voters), of(outgoing));', 'return of(voters);'),
+  ),
+  bug(
+    'joint configuration elects by its new half alone',
+    inConfiguration('const results = [of(voters), of(outgoing)];', 'const results = [of(voters)];'),
+  ),
+  bug(
+    'end of a change proposed before the joint configuration is committed',
+    inLeader(
+      'if (!isJoint(log.configuration) || log.configurationIndex > log.committed) return;',
+      'if (!isJoint(log.configuration)) return;',
+    ),
+  ),
+  bug(
+    'configuration kept whose entry was truncated',
+    inLog('this.#configurations = this.#configurations.filter((each) => each.index < index);', ''),
+  ),
+  bug(
+    'configuration of the log ignored at the start',
+    inLog(
+      'this.#stable = this.lastIndex;\n    assert',
+      'this.#configurations.length = 1;\n    this.#stable = this.lastIndex;\n    assert',
+    ),
+  ),
+];
+
+const SNAPSHOTS: readonly PlantedBug[] = [
+  bug(
+    'snapshot takes back what is committed',
+    inCore('if (snapshot.index > log.committed) {', 'if (snapshot.index > log.compacted.index) {'),
+    inCore(
+      'if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);\n      else {',
+      '{',
+    ),
+    inLog(
+      "assert(mark.index > this.#committed, 'a snapshot never takes back what is committed');",
+      '',
+    ),
+  ),
+  bug(
+    'snapshot deletes newer entries that match',
+    inCore(
+      'if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);\n      else {',
+      '{',
+    ),
+  ),
+  bug(
+    'snapshot keeps a suffix that conflicts',
+    inLog(
+      'this.#compacted = mark;\n    this.#entries = [];',
+      `this.#entries = this.#entries.slice(Math.max(0, mark.index - this.#compacted.index));
+    this.#compacted = mark;`,
+    ),
+  ),
+  bug(
+    'snapshot acknowledged before it is durable',
+    inCore(
+      "this.#promise({ type: 'append-response', to, index: log.committed });\n  }\n\n  #retire",
+      "this.#send({ type: 'append-response', to, index: log.committed });\n  }\n\n  #retire",
+    ),
+  ),
+];
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  ...ELECTIONS,
+  ...REPLICATION,
+  ...READS,
+  ...MEMBERSHIP,
+  ...SNAPSHOTS,
+];

@@ -1,0 +1,3 @@
+import { describeGate } from './gate.fixture.js';
+
+describeGate(2);
