@@ -6,10 +6,21 @@ import type { KeyRange } from './types.js';
  */
 export type ByteKey = string;
 
+/** Characters made at once: far below what a call takes as arguments. */
+const PIECE = 4096;
+
 export function toByteKey(bytes: Uint8Array): ByteKey {
+  if (bytes.length <= PIECE) return fromCodes(bytes);
   let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    text += fromCodes(bytes.subarray(at, at + PIECE));
+  }
   return text;
+}
+
+/** One flat string of 8-bit characters; appending one by one would make a chain of pieces. */
+function fromCodes(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
 export function fromByteKey(key: ByteKey): Uint8Array {
@@ -30,6 +41,10 @@ export function toInterval(range: KeyRange): Interval {
   if (rangeEnd === undefined || rangeEnd.length === 0) return { from, until: `${from}\0` };
   if (rangeEnd.length === 1 && rangeEnd[0] === 0) return { from, until: null };
   return { from, until: toByteKey(rangeEnd) };
+}
+
+export function isSingleKey({ rangeEnd }: KeyRange): boolean {
+  return rangeEnd === undefined || rangeEnd.length === 0;
 }
 
 export function contains({ from, until }: Interval, key: ByteKey): boolean {

@@ -25,7 +25,12 @@ export class Encoder {
 
   /** A safe integer, not negative, as 64 bits. */
   u64(value: number): this {
-    return this.i64(BigInt(value));
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a count: ${value}`);
+    this.#reserve(8);
+    this.#view.setUint32(this.#length, Math.floor(value / 2 ** 32));
+    this.#view.setUint32(this.#length + 4, value % 2 ** 32);
+    this.#length += 8;
+    return this;
   }
 
   i64(value: bigint): this {
@@ -48,6 +53,21 @@ export class Encoder {
   list<T>(items: readonly T[], encode: (item: T) => void): this {
     this.u32(items.length);
     for (const item of items) encode(item);
+    return this;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes from an index on, as they are now: to be used before more is appended. */
+  view(from = 0): Uint8Array {
+    return this.#bytes.subarray(from, this.#length);
+  }
+
+  /** Begins anew, keeping the room it has. */
+  reset(): this {
+    this.#length = 0;
     return this;
   }
 
@@ -85,9 +105,16 @@ export class Decoder {
   }
 
   u64(): number {
-    const value = Number(this.i64());
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('not a safe integer');
+    const value = this.u32() * 2 ** 32 + this.u32();
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError('not a safe integer');
     return value;
+  }
+
+  /** A byte of flags; throws on a bit that is not in `all`. */
+  flags(all: number): number {
+    const flags = this.u8();
+    if ((flags & ~all) !== 0) throw new RangeError(`flags ${flags} are not known`);
+    return flags;
   }
 
   i64(): bigint {
@@ -108,6 +135,11 @@ export class Decoder {
     return items;
   }
 
+  /** Whether something is left to read. */
+  get more(): boolean {
+    return this.#at < this.#bytes.length;
+  }
+
   /** Everything must have been read. */
   end(): void {
     if (this.#at !== this.#bytes.length) throw new RangeError('surplus bytes');
@@ -119,4 +151,11 @@ export class Decoder {
     this.#at = from + length;
     return from;
   }
+}
+
+/** The name with a number; throws a `RangeError` when there is none. */
+export function pick<T>(names: readonly T[], at: number): T {
+  const name = names[at];
+  if (name === undefined) throw new RangeError(`kind ${at} is not known`);
+  return name;
 }

@@ -1,14 +1,21 @@
 export { compareBytes, contains, prefixRange, toByteKey, toInterval } from './byte-key.js';
 export type { ByteKey, Interval } from './byte-key.js';
-export { checkCommand } from './check-command.js';
-export { decodeCommand, encodeCommand } from './command-codec.js';
+export { checkCommand, isReadOnly } from './check-command.js';
+export { COMMAND_FORMAT, decodeCommand, encodeCommand } from './command-codec.js';
+export type { HashKv } from './hash-kv.js';
+export type { EventQuery } from './key-store.js';
 export { DEFAULT_STATE_LIMITS } from './limits.js';
-export type { StateLimits } from './limits.js';
-export { MetadataState } from './metadata-state.js';
-export type { CommandPlace } from './metadata-state.js';
-export { NO_LEASE } from './types.js';
+export type { SessionLimits, StateLimits } from './limits.js';
+export { CommandFormatError, MetadataState } from './metadata-state.js';
+export type { CommandPlace, EventPage, PageBounds } from './metadata-state.js';
+export type { PinnedSteps } from './pinned-steps.js';
+export { SnapshotReader } from './snapshot-reader.js';
+export { NO_LEASE, REFUSALS } from './types.js';
 export type {
+  Alarm,
+  AlarmKind,
   Command,
+  CommandBody,
   CommandResult,
   Compare,
   CompareOperator,
@@ -17,14 +24,21 @@ export type {
   KeyRange,
   KeyValue,
   Lease,
+  LeaseCheckpoint,
   LeaseId,
+  LeaseState,
   Operation,
   OperationResult,
+  Origin,
   PutOperation,
   RangeContent,
   RangeOperation,
+  RangeRequest,
   Refusal,
   Revision,
   RevisionEvents,
+  SessionCall,
+  SortOrder,
+  SortTarget,
   Txn,
 } from './types.js';

@@ -1,16 +1,19 @@
 import { assert } from '@pawl/kernel';
-import { fromByteKey, toInterval } from './byte-key.js';
-import type { ByteKey, Interval } from './byte-key.js';
-import { EventLog } from './event-log.js';
-import { KeyHistory } from './key-history.js';
-import type { KeyVersion } from './key-history.js';
-import { SortedMap } from './sorted-map.js';
+import { contains, fromByteKey, isSingleKey, toByteKey, toInterval } from './byte-key.js';
+import type { ByteKey } from './byte-key.js';
+import { Compactor } from './compactor.js';
+import { KeyIndex } from './key-index.js';
+import { KeyRecord, isDeletion } from './key-record.js';
+import { readRange } from './read-range.js';
+import { RevisionLog } from './revision-log.js';
+import type { Change } from './revision-log.js';
 import type {
   KeyEvent,
   KeyRange,
   KeyValue,
   LeaseId,
   RangeContent,
+  RangeRequest,
   Revision,
   RevisionEvents,
 } from './types.js';
@@ -20,19 +23,46 @@ import { NO_LEASE } from './types.js';
 const VERSION_OVERHEAD_BYTES = 64;
 const NOTHING = new Uint8Array(0);
 
-export function putCost(key: Uint8Array, value: Uint8Array): number {
+export function versionCost(key: Uint8Array, value: Uint8Array): number {
   return key.length + value.length + VERSION_OVERHEAD_BYTES;
 }
 
-/** Keys with their history (multi-version concurrency control), and what each revision changed. */
+/** Changes that are told of, as {@link KeyStore.readEvents} reads them. */
+export interface EventQuery extends KeyRange {
+  /** First revision, not before the compaction revision. */
+  readonly from: Revision;
+  readonly noPut?: boolean;
+  readonly noDelete?: boolean;
+  /** Tell what was there before. */
+  readonly prevKv?: boolean;
+}
+
+/**
+ * Keys with their history (multi-version concurrency control), and what each revision changed.
+ * What is compacted is invisible at once, and counts no more; the memory is given back in steps.
+ */
 export class KeyStore {
-  readonly #keys = new SortedMap<KeyHistory>();
-  readonly #log = new EventLog();
-  #revision: Revision = 1;
-  #compactRevision: Revision = 0;
+  readonly #index = new KeyIndex();
+  readonly #log: RevisionLog;
+  readonly #compactor: Compactor;
+  #revision: Revision;
+  #compactRevision: Revision;
   #sizeBytes = 0;
-  /** Events of the transaction under way; they become the next revision. */
-  #pending: KeyEvent[] = [];
+  /** Changes of the transaction under way; they become the next revision. */
+  #pending: Change[] = [];
+  /** Running total of {@link LogEntry.freedBytes}. */
+  #freedBytes = 0;
+  /** What the transaction under way makes free from its own revision on, and from the next. */
+  #freesBytes = { now: 0, next: 0 };
+
+  /** An empty store, to be filled by `restore` when it begins at later revisions. */
+  constructor(at: { revision: Revision; compactRevision: Revision } = START) {
+    const first = Math.max(2, at.compactRevision);
+    this.#compactRevision = at.compactRevision;
+    this.#revision = first - 1;
+    this.#log = new RevisionLog(first);
+    this.#compactor = new Compactor(this.#index, this.#log);
+  }
 
   get revision(): Revision {
     return this.#revision;
@@ -43,160 +73,198 @@ export class KeyStore {
     return this.#compactRevision;
   }
 
+  /** Bytes of all versions that can still be read, and the overhead of each. */
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
 
+  /** Oldest revision with events. */
+  get firstRevision(): Revision {
+    return Math.max(2, this.#compactRevision);
+  }
+
+  /** The revision that what is read now belongs to: the next one once something is pending. */
+  get readRevision(): Revision {
+    return this.#pending.length === 0 ? this.#revision : this.#revision + 1;
+  }
+
+  get index(): KeyIndex {
+    return this.#index;
+  }
+
   /** The key now, as the transaction under way sees it. */
   get(key: ByteKey): KeyValue | null {
-    return this.#keys.get(key)?.current ?? null;
+    return this.#index.get(key)?.current ?? null;
   }
 
   /** Keys of a range at a revision that is kept; `revision` 0: now. `limit` 0: all. */
-  range(range: KeyRange, revision: Revision, limit: number): RangeContent {
-    const kvs: KeyValue[] = [];
-    let count = 0;
-    for (const [, history] of this.#histories(range)) {
-      const kv = revision === 0 ? history.current : history.at(revision);
-      if (kv === null) continue;
-      count += 1;
-      if (limit === 0 || kvs.length < limit) kvs.push(kv);
-    }
-    return { kvs, count };
+  range(request: RangeRequest, revision: Revision, limit: number): RangeContent {
+    return readRange(this.#index, request, revision, limit);
   }
 
   put(key: ByteKey, value: Uint8Array, lease: LeaseId): KeyValue | null {
-    const previous = this.get(key);
+    let record = this.#index.get(key);
+    if (record === undefined) {
+      record = new KeyRecord(key, fromByteKey(key));
+      this.#index.insert(record);
+    }
+    const previous = record.current;
     const modRevision = this.#revision + 1;
-    const kv: KeyValue = {
-      key: previous?.key ?? fromByteKey(key),
+    this.#add(record, {
+      key: record.key,
       value,
       createRevision: previous?.createRevision ?? modRevision,
       modRevision,
       version: (previous?.version ?? 0) + 1,
       lease,
-    };
-    this.#add(key, { kind: 'put', kv, previous });
+    });
+    if (previous === null) this.#index.changeLive(key, 1);
     return previous;
   }
 
   /** Answers what was deleted, null when nothing was there. */
   delete(key: ByteKey): KeyValue | null {
-    const previous = this.get(key);
-    if (previous === null) return null;
-    const kv: KeyValue = {
-      key: previous.key,
-      value: NOTHING,
-      createRevision: 0,
-      modRevision: this.#revision + 1,
-      version: 0,
-      lease: NO_LEASE,
-    };
-    this.#add(key, { kind: 'delete', kv, previous });
+    const record = this.#index.get(key);
+    const previous = record?.current ?? null;
+    if (record === undefined || previous === null) return null;
+    this.#add(record, deletion(record.key, this.#revision + 1));
+    this.#index.changeLive(key, -1);
     return previous;
   }
 
   /** Keys that are there now, in order. */
   liveKeys(range: KeyRange): ByteKey[] {
-    const keys: ByteKey[] = [];
-    for (const [key, history] of this.#histories(range)) {
-      if (history.current !== null) keys.push(key);
+    if (isSingleKey(range)) {
+      const key = toByteKey(range.key);
+      return this.get(key) === null ? [] : [key];
     }
+    const keys: ByteKey[] = [];
+    this.#index.visit(toInterval(range), (record) => {
+      if (record.current !== null) keys.push(record.id);
+      return true;
+    });
     return keys;
   }
 
   /** Ends the transaction under way: what it changed becomes one revision, if it changed anything. */
   commit(): Revision {
-    if (this.#pending.length === 0) return this.#revision;
-    this.#revision += 1;
-    assert(Number.isSafeInteger(this.#revision), 'revisions are safe integers');
-    this.#log.append(this.#revision, this.#pending);
-    this.#pending = [];
+    if (this.#pending.length > 0) this.#commit();
     return this.#revision;
   }
 
-  /** Forgets history that is needed only below `revision`. */
+  #commit(): void {
+    this.#revision += 1;
+    assert(Number.isSafeInteger(this.#revision), 'revisions are safe integers');
+    this.#freedBytes += this.#freesBytes.now;
+    /* A copy takes no more room than it needs; what was grown by pushing does. */
+    const changes = this.#pending.slice();
+    this.#log.append(this.#revision, { changes, freedBytes: this.#freedBytes });
+    this.#freesBytes = { now: this.#freesBytes.next, next: 0 };
+    this.#pending = [];
+  }
+
+  /** Makes invisible what is needed only below `revision`. */
   compact(revision: Revision): void {
     assert(this.#pending.length === 0, 'no compaction inside a transaction');
+    const freed = (at: Revision): number => this.#log.get(at)?.freedBytes ?? 0;
+    this.#sizeBytes -= freed(revision) - freed(this.#compactRevision);
     this.#compactRevision = revision;
-    for (const [key, history] of [...this.#keys.entries()]) {
-      for (const { kv } of history.compact(revision)) {
-        this.#sizeBytes -= putCost(kv.key, kv.value);
-      }
-      if (history.versions.length === 0) this.#keys.delete(key);
-    }
-    this.#log.compact(revision);
+    this.#compactor.begin(revision);
   }
 
-  /** From a revision that is not compacted. */
+  /** Gives back memory of what was compacted, looking at `changes` of it; answers if more is left. */
+  scavenge(changes: number): boolean {
+    return this.#compactor.step(changes);
+  }
+
+  /** Keeps all memory until the answered function is called: for those who read in steps. */
+  pin(): () => void {
+    return this.#compactor.pin();
+  }
+
+  /** Changes of one revision that is kept. */
+  changes(revision: Revision): readonly Change[] {
+    return this.#log.get(revision)?.changes ?? [];
+  }
+
+  /** Everything from a revision on that is not compacted. */
   events(from: Revision, limit: number): readonly RevisionEvents[] {
-    return this.#log.from(from, limit);
-  }
-
-  /** Every key with its kept versions, in order. */
-  *histories(): Generator<[ByteKey, readonly KeyVersion[]]> {
-    for (const [key, history] of this.#keys.entries()) yield [key, history.versions];
-  }
-
-  /** Fills an empty store with what `histories` gave. */
-  restore(
-    at: { revision: Revision; compactRevision: Revision },
-    histories: Iterable<[ByteKey, readonly KeyVersion[]]>,
-  ): void {
-    assert(this.#keys.size === 0, 'only an empty store is filled');
-    this.#revision = at.revision;
-    this.#compactRevision = at.compactRevision;
-    for (const [key, versions] of histories) {
-      this.#keys.set(key, new KeyHistory(versions));
-      for (const { kv } of versions) this.#sizeBytes += putCost(kv.key, kv.value);
+    const found: RevisionEvents[] = [];
+    const last = Math.min(this.#revision, from + limit - 1);
+    for (let revision = Math.max(from, this.firstRevision); revision <= last; revision += 1) {
+      const events = this.changes(revision).map((change) => this.#event(change, true));
+      found.push({ revision, events });
     }
-    this.#restoreLog();
+    return found;
   }
 
-  #restoreLog(): void {
-    const kept = Math.max(this.#compactRevision, 2);
-    const byRevision = new Map<Revision, { position: number; event: KeyEvent }[]>();
-    for (const [, history] of this.#keys.entries()) {
-      history.versions.forEach(({ kv, position }, i) => {
-        if (kv.modRevision < kept) return;
-        const before = history.versions[i - 1]?.kv ?? null;
-        const known =
-          before !== null && before.version > 0 && kv.modRevision > this.#compactRevision;
-        const event: KeyEvent = {
-          kind: kv.version === 0 ? 'delete' : 'put',
-          kv,
-          previous: known ? before : null,
-        };
-        const events = byRevision.get(kv.modRevision) ?? [];
-        events.push({ position, event });
-        byRevision.set(kv.modRevision, events);
-      });
+  /** What a query finds in one revision that is kept. */
+  readEvents(query: EventQuery, revision: Revision): KeyEvent[] {
+    const interval = toInterval(query);
+    const found: KeyEvent[] = [];
+    for (const change of this.changes(revision)) {
+      if (isDeletion(change.kv) ? query.noDelete === true : query.noPut === true) continue;
+      if (!contains(interval, change.record.id)) continue;
+      found.push(this.#event(change, query.prevKv === true));
     }
-    for (let revision = kept; revision <= this.#revision; revision += 1) {
-      const events = byRevision.get(revision) ?? [];
-      events.sort((a, b) => a.position - b.position);
-      this.#log.append(
-        revision,
-        events.map(({ event }) => event),
-      );
-    }
+    return found;
   }
 
-  #add(key: ByteKey, event: KeyEvent): void {
-    const history = this.#keys.get(key) ?? new KeyHistory();
-    history.add({ kv: event.kv, position: this.#pending.length });
-    this.#keys.set(key, history);
-    this.#pending.push(event);
-    this.#sizeBytes += putCost(event.kv.key, event.kv.value);
+  /** First revision from `from` on that changed a key; null when none did. */
+  nextChange(key: Uint8Array, from: Revision): Revision | null {
+    const record = this.#index.get(toByteKey(key));
+    return record?.versions[record.firstAfter(from - 1)]?.modRevision ?? null;
   }
 
-  /** A single key is looked up, not searched for. */
-  #histories(range: KeyRange): Iterable<[ByteKey, KeyHistory]> {
-    const interval: Interval = toInterval(range);
-    if (range.rangeEnd !== undefined && range.rangeEnd.length > 0) {
-      return this.#keys.entries(interval.from, interval.until);
-    }
-    const history = this.#keys.get(interval.from);
-    return history === undefined ? [] : [[interval.from, history]];
+  /** Adds a version that a snapshot holds from before its first revision with events. */
+  restoreBase(kv: KeyValue): void {
+    const id = toByteKey(kv.key);
+    const record = new KeyRecord(id, kv.key);
+    this.#index.insert(record);
+    record.add(kv);
+    this.#index.changeLive(id, 1);
+    this.#sizeBytes += versionCost(kv.key, kv.value);
   }
+
+  /** Adds the next revision that a snapshot holds. */
+  restoreRevision(kvs: readonly KeyValue[]): void {
+    for (const kv of kvs) {
+      const id = toByteKey(kv.key);
+      let record = this.#index.get(id);
+      if (record === undefined) {
+        record = new KeyRecord(id, kv.key);
+        this.#index.insert(record);
+      }
+      const was = record.current !== null;
+      this.#add(record, kv.key === record.key ? kv : { ...kv, key: record.key });
+      const is = !isDeletion(kv);
+      if (was !== is) this.#index.changeLive(id, is ? 1 : -1);
+    }
+    this.#commit();
+  }
+
+  #event({ record, kv }: Change, withPrevious: boolean): KeyEvent {
+    const before = kv.modRevision - 1;
+    const previous = withPrevious && before >= this.#compactRevision ? record.at(before) : null;
+    return { kind: isDeletion(kv) ? 'delete' : 'put', kv, previous };
+  }
+
+  #add(record: KeyRecord, kv: KeyValue): void {
+    const replaced = record.current;
+    record.add(kv);
+    this.#pending.push({ record, kv });
+    const cost = versionCost(kv.key, kv.value);
+    this.#sizeBytes += cost;
+    if (isDeletion(kv)) this.#freesBytes.next += cost;
+    if (replaced === null) return;
+    const frees = versionCost(replaced.key, replaced.value);
+    if (replaced.modRevision === kv.modRevision) this.#freesBytes.next += frees;
+    else this.#freesBytes.now += frees;
+  }
+}
+
+const START = { revision: 1, compactRevision: 0 };
+
+function deletion(key: Uint8Array, modRevision: Revision): KeyValue {
+  return { key, value: NOTHING, createRevision: 0, modRevision, version: 0, lease: NO_LEASE };
 }

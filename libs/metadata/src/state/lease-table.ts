@@ -1,20 +1,41 @@
 import type { ByteKey } from './byte-key.js';
-import type { Lease, LeaseId } from './types.js';
+import type { LeaseState, LeaseId } from './types.js';
 import { NO_LEASE } from './types.js';
 
+/** What a lease counts towards the size of the store. */
+export const LEASE_COST_BYTES = 128;
+
+interface Entry {
+  readonly ttlMs: number;
+  remainingMs: number;
+  readonly keys: Set<ByteKey>;
+}
+
 /**
- * Leases and the keys that go with them. How much of a lease's time is left is not part of the
- * state: the leader's host counts it, from a restart or a change of leader at its full length again.
+ * Leases and the keys that go with them. How much of a lease's time is left is counted by the
+ * leader's host; what is known here is its last checkpoint, with which the next leader begins.
  */
 export class LeaseTable {
-  readonly #leases = new Map<LeaseId, { readonly ttlMs: number; readonly keys: Set<ByteKey> }>();
+  readonly #leases = new Map<LeaseId, Entry>();
+
+  get sizeBytes(): number {
+    return this.#leases.size * LEASE_COST_BYTES;
+  }
 
   has(id: LeaseId): boolean {
     return this.#leases.has(id);
   }
 
-  grant(id: LeaseId, ttlMs: number): void {
-    this.#leases.set(id, { ttlMs, keys: new Set() });
+  grant({ id, ttlMs, remainingMs }: LeaseState): void {
+    this.#leases.set(id, { ttlMs, remainingMs, keys: new Set() });
+  }
+
+  /** `remainingMs` 0: all of its time. An unknown lease is passed over. */
+  checkpoint(id: LeaseId, remainingMs: number): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    const whole = remainingMs === 0 || remainingMs > lease.ttlMs;
+    lease.remainingMs = whole ? lease.ttlMs : remainingMs;
   }
 
   remove(id: LeaseId): void {
@@ -22,6 +43,7 @@ export class LeaseTable {
   }
 
   move(key: ByteKey, from: LeaseId, to: LeaseId): void {
+    if (from === to) return;
     if (from !== NO_LEASE) this.#leases.get(from)?.keys.delete(key);
     if (to !== NO_LEASE) this.#leases.get(to)?.keys.add(key);
   }
@@ -32,14 +54,17 @@ export class LeaseTable {
   }
 
   /** All leases by id. */
-  list(): Lease[] {
-    return [...this.#leases]
-      .map(([id, { ttlMs }]) => ({ id, ttlMs }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  list(): LeaseState[] {
+    return this.inOrderOfGrant().sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  find(id: LeaseId): Lease | null {
+  inOrderOfGrant(): LeaseState[] {
+    return [...this.#leases].map(([id, { ttlMs, remainingMs }]) => ({ id, ttlMs, remainingMs }));
+  }
+
+  find(id: LeaseId): LeaseState | null {
     const lease = this.#leases.get(id);
-    return lease === undefined ? null : { id, ttlMs: lease.ttlMs };
+    if (lease === undefined) return null;
+    return { id, ttlMs: lease.ttlMs, remainingMs: lease.remainingMs };
   }
 }

@@ -2,13 +2,32 @@
 export interface StateLimits {
   readonly keyBytes: number;
   readonly valueBytes: number;
-  /** A transaction as encoded. */
+  /** A command as encoded. */
   readonly requestBytes: number;
-  /** Comparisons of a transaction, and operations of each of its branches. */
+  /**
+   * Comparisons of a transaction, and operations of each of its branches; a transaction inside
+   * another has what the larger of these leaves.
+   */
   readonly operations: number;
   /** Everything kept, history too, as {@link MetadataState.sizeBytes} counts it. */
   readonly totalBytes: number;
+  /** Where users' puts and leases end and the alarm is raised; what is left above is our own. */
+  readonly userBytes: number;
   readonly ttlMs: { readonly min: number; readonly max: number };
+  readonly sessions: SessionLimits;
+}
+
+export interface SessionLimits {
+  /** Beyond it the one that was used least recently ends. */
+  readonly count: number;
+  /** One that was not used for so many log entries ends. */
+  readonly idleEntries: number;
+  /** Commands of one session of which the answer may be outstanding. */
+  readonly window: number;
+  /** Of one answer; of a larger one is only known that it was given. */
+  readonly answerBytes: number;
+  /** Of all kept answers; beyond it the session that was used least recently ends. */
+  readonly totalBytes: number;
 }
 
 export const DEFAULT_STATE_LIMITS: StateLimits = {
@@ -17,6 +36,14 @@ export const DEFAULT_STATE_LIMITS: StateLimits = {
   requestBytes: 1536 * 1024,
   operations: 128,
   totalBytes: 256 * 1024 * 1024,
+  userBytes: 240 * 1024 * 1024,
   /* The upper bound is etcd's, 9,000,000,000 seconds. */
   ttlMs: { min: 1, max: 9_000_000_000_000 },
+  sessions: {
+    count: 10_000,
+    idleEntries: 1_000_000,
+    window: 1024,
+    answerBytes: 64 * 1024,
+    totalBytes: 16 * 1024 * 1024,
+  },
 };

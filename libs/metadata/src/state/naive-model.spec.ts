@@ -1,307 +1,219 @@
-import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { MetadataState, decodeCommand, encodeCommand } from './index.js';
-import type { Command, CommandResult, Compare, Operation, Revision, Txn } from './index.js';
+import { DEFAULT_STATE_LIMITS, MetadataState, decodeCommand, encodeCommand } from './index.js';
+import type { Command, CommandBody, EventQuery, Revision } from './index.js';
+import { NaiveStore, inOrder, inRange, plain, readNaively, text } from './naive-store.fixture.js';
+import { arbitraryCommand, arbitraryRange } from './arbitrary-command.fixture.js';
 
 /* The machine may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
 
-/** A key in the model: everything as text and numbers. */
-interface Kv {
-  key: string;
-  value: string;
-  create: number;
-  mod: number;
-  version: number;
-  lease: number;
-}
-type Keys = Record<string, Kv>;
-interface Event {
-  kind: string;
-  key: string;
-  value: string;
-  version: number;
-  previous: Kv | null;
-}
-
-/**
- * The store a second time, as dumb as can be: a full copy of all keys per revision and a list of
- * events; compaction only moves a number.
- */
-class NaiveStore {
-  revision = 1;
-  compacted = 0;
-  states: Keys[] = [{}, {}];
-  events: Event[][] = [[], []];
-  leases = new Map<number, number>();
-
-  get now(): Keys {
-    return this.states[this.revision] ?? {};
-  }
-
-  apply(command: Command, place: { index: number; term: number }): unknown {
-    switch (command.kind) {
-      case 'txn':
-        return this.txn(command);
-      case 'lease-grant': {
-        const wanted = Number(command.id);
-        if (this.leases.has(wanted)) return this.refused('lease-exists');
-        let id = wanted === 0 ? place.index : wanted;
-        while (this.leases.has(id)) id += 1;
-        this.leases.set(id, command.ttlMs);
-        return { kind: 'lease', revision: this.revision, id };
-      }
-      case 'lease-revoke':
-        if (!this.leases.has(Number(command.id))) return this.refused('lease-not-found');
-        return this.end([Number(command.id)]);
-      case 'lease-expire': {
-        const ids = command.ids.map(Number).filter((id) => this.leases.has(id));
-        return this.end(command.term === place.term ? ids : []);
-      }
-      case 'compact':
-        if (command.revision > this.revision) return this.refused('future-revision');
-        if (command.revision <= this.compacted) return this.refused('compacted');
-        this.compacted = command.revision;
-        return { kind: 'done', revision: this.revision, ids: [] };
-    }
-  }
-
-  txn({ compare, success, failure }: Txn): unknown {
-    for (const branch of [success, failure]) {
-      const puts = branch.filter((op) => op.kind === 'put').map((op) => text(op.key));
-      const twice = new Set(puts).size < puts.length;
-      const deleted = branch.some(
-        (op) => op.kind === 'delete' && puts.some((key) => inRange(key, op)),
-      );
-      if (twice || deleted) return this.refused('duplicate-key');
-    }
-    const succeeded = compare.every((item) => this.holds(item));
-    const branch = succeeded ? success : failure;
-    for (const op of branch) {
-      if (op.kind === 'put' && op.lease !== 0n && !this.leases.has(Number(op.lease))) {
-        return this.refused('lease-not-found');
-      }
-      if (op.kind === 'range' && (op.revision ?? 0) > this.revision) {
-        return this.refused('future-revision');
-      }
-      if (op.kind === 'range' && op.revision !== 0 && (op.revision ?? 0) < this.compacted) {
-        return this.refused('compacted');
-      }
-    }
-    const keys = { ...this.now };
-    const events: Event[] = [];
-    const results = branch.map((op) => this.perform(op, keys, events));
-    this.commit(keys, events);
-    return { kind: 'txn', revision: this.revision, succeeded, results };
-  }
-
-  holds(item: Compare): boolean {
-    const kv = this.now[text(item.key)];
-    if (item.target === 'value' && kv === undefined) return false;
-    const [is, wanted]: [number | string, number | string] =
-      item.target === 'value'
-        ? [kv?.value ?? '', text(item.value)]
-        : [kv?.[item.target] ?? 0, Number(item.value)];
-    switch (item.operator) {
-      case '=':
-        return is === wanted;
-      case '!=':
-        return is !== wanted;
-      case '<':
-        return is < wanted;
-      case '>':
-        return is > wanted;
-    }
-  }
-
-  perform(op: Operation, keys: Keys, events: Event[]): unknown {
-    const mod = this.revision + 1;
-    if (op.kind === 'put') {
-      const key = text(op.key);
-      const previous = keys[key] ?? null;
-      const version = (previous?.version ?? 0) + 1;
-      const [value, lease] = [text(op.value), Number(op.lease)];
-      keys[key] = { key, value, create: previous?.create ?? mod, mod, version, lease };
-      events.push({ kind: 'put', key, value, version, previous });
-      return { kind: 'put', previous };
-    }
-    if (op.kind === 'delete') {
-      const gone = inOrder(keys).filter(({ key }) => inRange(key, op));
-      for (const previous of gone) {
-        delete keys[previous.key];
-        events.push({ kind: 'delete', key: previous.key, value: '', version: 0, previous });
-      }
-      return { kind: 'delete', previous: gone };
-    }
-    const at = op.revision === 0 ? keys : (this.states[op.revision ?? 0] ?? {});
-    const found = inOrder(at).filter(({ key }) => inRange(key, op));
-    const limit = op.limit === 0 ? found.length : (op.limit ?? 0);
-    return { kind: 'range', kvs: found.slice(0, limit), count: found.length };
-  }
-
-  end(ids: number[]): unknown {
-    const keys = { ...this.now };
-    const events: Event[] = [];
-    for (const id of ids) {
-      this.leases.delete(id);
-      for (const kv of inOrder(keys).filter(({ lease }) => lease === id)) {
-        delete keys[kv.key];
-        events.push({ kind: 'delete', key: kv.key, value: '', version: 0, previous: kv });
-      }
-    }
-    this.commit(keys, events);
-    return { kind: 'done', revision: this.revision, ids };
-  }
-
-  commit(keys: Keys, events: Event[]): void {
-    if (events.length === 0) return;
-    this.revision += 1;
-    this.states.push(keys);
-    this.events.push(events);
-  }
-
-  refused(refusal: string): unknown {
-    return { kind: 'refused', revision: this.revision, refusal };
-  }
-}
-
-function inOrder(keys: Keys): Kv[] {
-  return Object.values(keys).sort((a, b) => (a.key < b.key ? -1 : 1));
-}
-
-function inRange(key: string, range: { key: Uint8Array; rangeEnd?: Uint8Array }): boolean {
-  if (range.rangeEnd === undefined) return key === text(range.key);
-  const end = text(range.rangeEnd);
-  return key >= text(range.key) && (end === '\0' || key < end);
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1');
-}
-
-/** A result or event of the real store in the model's words. */
-function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, item: unknown) => {
-      if (typeof item === 'bigint') return Number(item);
-      return item instanceof Uint8Array ? text(item) : item;
-    })
-      .replaceAll('"createRevision"', '"create"')
-      .replaceAll('"modRevision"', '"mod"'),
-  );
-}
-
-const key = fc
-  .constantFrom('a', 'ab', 'b', 'c', '\u00ff')
-  .map((name) => Buffer.from(name, 'latin1'));
-const rangeEnd = fc
-  .constantFrom('\0', 'b', 'c', '\u00ff')
-  .map((name) => Buffer.from(name, 'latin1'));
-const lease = fc.integer({ min: 0, max: 4 }).map(BigInt);
-const revision = fc.integer({ min: 0, max: 14 });
-const value = fc.constantFrom('', 'x', 'yy').map((name) => Buffer.from(name));
-const operator = fc.constantFrom('=', '!=', '<', '>' as const);
-const range = fc.oneof(fc.record({ key }), fc.record({ key, rangeEnd }));
-const compare: fc.Arbitrary<Compare> = fc.oneof(
-  fc.record({
-    key,
-    operator,
-    target: fc.constantFrom('version', 'create', 'mod' as const),
-    value: fc.integer({ min: 0, max: 4 }),
-  }),
-  fc.record({ key, operator, target: fc.constant('lease' as const), value: lease }),
-  fc.record({ key, operator, target: fc.constant('value' as const), value }),
-);
-const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('put' as const), key, value, lease }) },
-  range.map((item) => ({ kind: 'delete' as const, ...item })),
-  fc
-    .tuple(range, revision, fc.integer({ min: 0, max: 2 }))
-    .map(([item, at, limit]) => ({ kind: 'range' as const, ...item, revision: at, limit })),
-);
-const txn: fc.Arbitrary<Txn> = fc.record({
-  compare: fc.array(compare, { maxLength: 1 }),
-  success: fc.array(operation, { maxLength: 3 }),
-  failure: fc.array(operation, { maxLength: 2 }),
-});
-const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 6, arbitrary: txn.map((item) => ({ kind: 'txn' as const, ...item })) },
-  fc.record({ kind: fc.constant('lease-grant' as const), id: lease, ttlMs: fc.constant(5000) }),
-  fc.record({ kind: fc.constant('lease-revoke' as const), id: lease }),
-  fc.record({
-    kind: fc.constant('lease-expire' as const),
-    ids: fc.uniqueArray(lease, { maxLength: 2 }),
-    term: fc.constantFrom(1, 1, 2),
-  }),
-  fc.record({ kind: fc.constant('compact' as const), revision }),
-);
+const QUOTA = { total: 3600, user: 2900 };
+const limits = { ...DEFAULT_STATE_LIMITS, totalBytes: QUOTA.total, userBytes: QUOTA.user };
+const all = { key: Buffer.from('\0'), rangeEnd: Buffer.from('\0') };
 
 function expectSame(state: MetadataState, model: NaiveStore): void {
   expect(state.revision).toBe(model.revision);
   expect(state.compactRevision).toBe(model.compacted);
-  const oldest = Math.max(1, model.compacted);
-  for (let at: Revision = oldest; at <= model.revision; at += 1) {
-    const all = state.range({ key: Buffer.from('\0'), rangeEnd: Buffer.from('\0') }, at);
-    expect(plain(all)).toMatchObject({ kvs: inOrder(model.states[at] ?? {}) });
-  }
-  const from = Math.max(2, model.compacted);
-  const expected = model.events.slice(from).map((events, i) => ({
-    revision: from + i,
-    events: events.map(({ kind, key: name, value: held, version, previous }) => ({
-      kind,
-      kv: { key: name, value: held, version },
-      previous: from + i === model.compacted ? null : previous,
-    })),
-  }));
-  const events = plain(state.events(from, 1000));
-  expect(events).toMatchObject(expected);
-  expect(events).toHaveLength(expected.length);
-  expect(plain(state.leases)).toEqual(
-    [...model.leases].sort(([a], [b]) => a - b).map(([id, ttlMs]) => ({ id, ttlMs })),
+  expect(state.sizeBytes).toBe(model.size());
+  expect(state.alarms.map(({ member, alarm }) => `${member} ${alarm}`).sort()).toEqual(
+    [...model.alarms].sort(),
   );
+  for (let at: Revision = Math.max(1, model.compacted); at <= model.revision; at += 1) {
+    expect(plain(state.range(all, at))).toMatchObject({ kvs: inOrder(model.states[at] ?? {}) });
+  }
+  expect(plain(state.leases)).toEqual(
+    [...model.leases]
+      .sort(([a], [b]) => a - b)
+      .map(([id, { ttl, left }]) => ({ id, ttlMs: ttl, remainingMs: left })),
+  );
+  for (const { id } of state.leases) {
+    const keys = inOrder(model.now).filter(({ lease }) => lease === Number(id));
+    expect(state.leaseKeys(id).map(text)).toEqual(keys.map(({ key }) => key));
+  }
+}
+
+/** Reads a query page by page as a watch does, and compares with what the model's events say. */
+function expectSameEvents(state: MetadataState, model: NaiveStore, query: EventQuery): void {
+  if (query.from < model.compacted) {
+    const page = state.readEvents(query, { changes: 1, events: 1 });
+    expect(page).toEqual({ kind: 'compacted', compactRevision: model.compacted });
+    return;
+  }
+  const found: unknown[] = [];
+  for (let from = query.from; from <= state.revision;) {
+    const page = state.readEvents({ ...query, from }, { changes: 2, events: 2 });
+    if (page.kind !== 'events') throw new Error('compacted');
+    expect(page.next).toBeGreaterThan(from);
+    found.push(...page.revisions);
+    from = page.next;
+  }
+  const expected = model.events.flatMap((events, revision) => {
+    if (revision < query.from) return [];
+    const own = events.filter(
+      ({ kind, key }) => inRange(key, query) && !(kind === 'put' ? query.noPut : query.noDelete),
+    );
+    const told = own.map(({ kind, key, value, version }) => ({
+      kind,
+      kv: { key, value, version, mod: revision },
+      previous:
+        query.prevKv === true && revision > model.compacted
+          ? (model.states[revision - 1]?.[key] ?? null)
+          : null,
+    }));
+    return told.length === 0 ? [] : [{ revision, events: told }];
+  });
+  const told = plain(found) as unknown[];
+  expect(told).toMatchObject(expected);
+  expect(told).toHaveLength(expected.length);
 }
 
 describe('the store against a naive one', () => {
-  it('gives the same answers, states, events and, after restoring, the same bytes', () => {
+  it('gives the same answers, states, events, sizes and, after restoring, the same bytes', () => {
     let commands = 0;
-    const seen = new Set<string>();
+    const seen = new Map<string, number>();
+    const query = fc.record({
+      range: arbitraryRange,
+      from: fc.integer({ min: 1, max: 14 }),
+      noPut: fc.boolean(),
+      noDelete: fc.boolean(),
+      prevKv: fc.boolean(),
+    });
+    const step = fc.record({ command: arbitraryCommand, query, term: fc.constantFrom(1, 1, 1, 2) });
+    const first = {
+      range: { key: all.key },
+      from: 1,
+      noPut: false,
+      noDelete: false,
+      prevKv: false,
+    };
+    const open = [{ command: { kind: 'session-open' } as Command, query: first, term: 1 }];
     fc.assert(
-      fc.property(fc.array(command, { minLength: 5, maxLength: 40 }), (list) => {
-        let state = new MetadataState();
-        const model = new NaiveStore();
-        list.forEach((item, at) => {
-          const place = { index: 100 + at, term: 1 };
-          const result: CommandResult = state.apply(decodeCommand(encodeCommand(item)), place);
-          expect(plain(result)).toEqual(model.apply(item, place));
-          seen.add(result.kind === 'refused' ? result.refusal : result.kind);
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (list) => {
+        let state = new MetadataState(limits);
+        const twin = new MetadataState(limits);
+        const model = new NaiveStore(QUOTA);
+        [...open, ...list].forEach(({ command, query: { range, ...rest }, term }, at) => {
+          const place = { index: 1 + at, term };
+          const bytes = encodeCommand(command);
+          const result = state.apply(decodeCommand(bytes), place);
+          expect(plain(result)).toEqual(model.apply(command, place));
+          expect(twin.applyEncoded(bytes, place)).toEqual(result);
+          const what = result.kind === 'refused' ? result.refusal : kindOf(command);
+          seen.set(what, (seen.get(what) ?? 0) + 1);
           commands += 1;
-          if (at % 7 === 3) {
-            const bytes = state.snapshot();
-            const restored = new MetadataState();
-            restored.restore(bytes);
-            const [hash, again] = [bytes, restored.snapshot()].map((content) =>
-              createHash('sha256').update(content).digest('hex'),
-            );
-            expect(again).toBe(hash);
-            expect(restored.sizeBytes).toBe(state.sizeBytes);
-            state = restored;
-          }
+          expectSameEvents(state, model, { ...range, ...rest });
+          if (at % 7 !== 3) return;
+          const snapshot = state.snapshot();
+          const restored = new MetadataState(limits);
+          restored.restore(snapshot);
+          expect(Buffer.compare(restored.snapshot(), snapshot)).toBe(0);
+          expect(Buffer.compare(twin.snapshot(), snapshot)).toBe(0);
+          expect(restored.sizeBytes).toBe(state.sizeBytes);
+          expect(restored.hashKv()).toEqual(twin.hashKv());
+          state = restored;
         });
         expectSame(state, model);
+        expect(Buffer.compare(state.snapshot(), twin.snapshot())).toBe(0);
       }),
       { numRuns: 1000 },
     );
     expect(commands).toBeGreaterThan(10_000);
-    expect([...seen].sort()).toEqual([
-      'compacted',
-      'done',
-      'duplicate-key',
-      'future-revision',
-      'lease',
-      'lease-exists',
-      'lease-not-found',
-      'txn',
-    ]);
+    const rare = [...seen].filter(([, times]) => times < 10);
+    expect(rare).toEqual([]);
+    expect([...seen.keys()].sort()).toEqual(REACHED);
+  });
+
+  it('reads ranges alike, however they are bounded, sorted and limited', () => {
+    const put = fc.record({
+      key: fc.stringMatching(/^[a-c]{1,3}$/),
+      value: fc.stringMatching(/^[xy]{0,2}$/),
+    });
+    const options = fc.record({
+      range: arbitraryRange,
+      revision: fc.integer({ min: 0, max: 20 }),
+      limit: fc.integer({ min: 0, max: 6 }),
+      sortOrder: fc.constantFrom('none', 'ascend', 'descend' as const),
+      sortTarget: fc.constantFrom('key', 'version', 'create', 'mod', 'value' as const),
+      keysOnly: fc.boolean(),
+      countOnly: fc.constantFrom(false, false, false, true),
+      minModRevision: fc.constantFrom(0, 0, 5),
+      maxModRevision: fc.constantFrom(0, 0, 12),
+      minCreateRevision: fc.constantFrom(0, 0, 4),
+      maxCreateRevision: fc.constantFrom(0, 0, 10),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(put, { minLength: 20, maxLength: 30 }),
+        fc.array(options),
+        (puts, reads) => {
+          const state = new MetadataState();
+          const model = new NaiveStore({ total: 1e9, user: 1e9 });
+          puts.forEach(({ key, value }, at) => {
+            const success = [
+              at % 4 === 3
+                ? ({
+                    kind: 'delete',
+                    key: Buffer.from(key),
+                    rangeEnd: Buffer.from(`${key}b`),
+                  } as const)
+                : ({
+                    kind: 'put',
+                    key: Buffer.from(key),
+                    value: Buffer.from(value),
+                    lease: 0n,
+                  } as const),
+            ];
+            const command = { kind: 'txn', compare: [], success, failure: [] } as const;
+            state.applyEncoded(encodeCommand(command), { index: at + 1, term: 1 });
+            model.apply(command, { index: at + 1, term: 1 });
+          });
+          for (const { range, ...rest } of reads) {
+            const request = { ...range, ...rest };
+            if (request.revision > state.revision) continue;
+            const at = request.revision === 0 ? model.revision : request.revision;
+            expect(plain(state.range(request))).toEqual(
+              readNaively(model.states[at] ?? {}, request),
+            );
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
 });
+
+function kindOf(command: CommandBody): string {
+  const nested =
+    command.kind === 'txn' &&
+    [...command.success, ...command.failure].some((op) => op.kind === 'txn');
+  return nested ? 'nested txn' : command.kind;
+}
+
+/** What random commands must have come to, ten times each at least. */
+const REACHED = [
+  'alarm',
+  'answer-forgotten',
+  'compact',
+  'compacted',
+  'corrupt',
+  'duplicate-key',
+  'empty-key',
+  'future-revision',
+  'key-not-found',
+  'lease-checkpoint',
+  'lease-exists',
+  'lease-expire',
+  'lease-grant',
+  'lease-not-found',
+  'lease-provided',
+  'lease-revoke',
+  'nested txn',
+  'no-space',
+  'session-close',
+  'session-not-found',
+  'session-open',
+  'txn',
+  'upgrade',
+  'value-provided',
+];

@@ -4,7 +4,7 @@
  */
 export type Revision = number;
 
-/** 1 to 2^63 - 1; 0 stands for no lease. */
+/** Any 64 bits with a sign but 0, which stands for no lease. */
 export type LeaseId = bigint;
 
 export const NO_LEASE: LeaseId = 0n;
@@ -32,12 +32,15 @@ export interface KeyRange {
 
 export type CompareOperator = '=' | '!=' | '<' | '>';
 
-/** A key that is not there compares as 0, and fails every comparison of its value. */
-export type Compare = { readonly key: Uint8Array; readonly operator: CompareOperator } & (
-  | { readonly target: 'version' | 'create' | 'mod'; readonly value: number }
-  | { readonly target: 'lease'; readonly value: LeaseId }
-  | { readonly target: 'value'; readonly value: Uint8Array }
-);
+/**
+ * Holds for every key of the range. A range without keys compares as one key of zeros, and fails
+ * every comparison of a value.
+ */
+export type Compare = KeyRange & { readonly operator: CompareOperator } & (
+    | { readonly target: 'version' | 'create' | 'mod'; readonly value: number }
+    | { readonly target: 'lease'; readonly value: LeaseId }
+    | { readonly target: 'value'; readonly value: Uint8Array }
+  );
 
 export interface PutOperation {
   readonly kind: 'put';
@@ -45,11 +48,22 @@ export interface PutOperation {
   readonly value: Uint8Array;
   /** The lease with which the key goes; 0 for none. */
   readonly lease: LeaseId;
+  /** Keeps the value that is there; `value` must be empty and the key be there. */
+  readonly ignoreValue?: boolean;
+  /** Keeps the lease that is there; `lease` must be 0 and the key be there. */
+  readonly ignoreLease?: boolean;
+  /** Asks for the version that was there. */
+  readonly prevKv?: boolean;
 }
 
 export interface DeleteOperation extends KeyRange {
   readonly kind: 'delete';
+  /** Asks for what was deleted. */
+  readonly prevKv?: boolean;
 }
+
+export type SortOrder = 'none' | 'ascend' | 'descend';
+export type SortTarget = 'key' | 'version' | 'create' | 'mod' | 'value';
 
 export interface RangeOperation extends KeyRange {
   readonly kind: 'range';
@@ -57,11 +71,29 @@ export interface RangeOperation extends KeyRange {
   readonly revision?: Revision;
   /** At most this many keys; 0 or left out for all. */
   readonly limit?: number;
+  /** `none`: by key upwards. Equal ones are in the order of their keys. */
+  readonly sortOrder?: SortOrder;
+  readonly sortTarget?: SortTarget;
+  /** Leaves out the values. */
+  readonly keysOnly?: boolean;
+  /** Leaves out everything but `count`. */
+  readonly countOnly?: boolean;
+  /** Bounds of what is told, 0 for none; `count` counts without them. */
+  readonly minModRevision?: Revision;
+  readonly maxModRevision?: Revision;
+  readonly minCreateRevision?: Revision;
+  readonly maxCreateRevision?: Revision;
 }
 
-export type Operation = PutOperation | DeleteOperation | RangeOperation;
+export type RangeRequest = Omit<RangeOperation, 'kind'>;
 
-/** All comparisons hold: `success`, otherwise `failure`. Its writes share one revision. */
+export type Operation =
+  PutOperation | DeleteOperation | RangeOperation | ({ readonly kind: 'txn' } & Txn);
+
+/**
+ * All comparisons hold: `success`, otherwise `failure`. Its writes, those of transactions inside it
+ * too, share one revision; comparisons, also of transactions inside, see the state before it.
+ */
 export interface Txn {
   readonly compare: readonly Compare[];
   readonly success: readonly Operation[];
@@ -70,36 +102,110 @@ export interface Txn {
 
 export interface RangeContent {
   readonly kvs: readonly KeyValue[];
+  /** Whether the limit cut something off. */
+  readonly more: boolean;
   /** Keys in the range, beyond the limit too. */
   readonly count: number;
 }
 
+/** `revision`: of the store as the operation left it, the one under way once something was written. */
 export type OperationResult =
-  | { readonly kind: 'put'; readonly previous: KeyValue | null }
-  | { readonly kind: 'delete'; readonly previous: readonly KeyValue[] }
-  | ({ readonly kind: 'range' } & RangeContent);
+  | { readonly kind: 'put'; readonly revision: Revision; readonly previous: KeyValue | null }
+  | {
+      readonly kind: 'delete';
+      readonly revision: Revision;
+      readonly deleted: number;
+      readonly previous: readonly KeyValue[];
+    }
+  | ({ readonly kind: 'range'; readonly revision: Revision } & RangeContent)
+  | {
+      readonly kind: 'txn';
+      readonly succeeded: boolean;
+      readonly results: readonly OperationResult[];
+    };
 
-export type Command =
-  | ({ readonly kind: 'txn' } & Txn)
+/** `user`: through the public API, bound by its quota and alarms; left out or `own`: ours. */
+export type Origin = 'own' | 'user';
+
+/** `corrupt`: members differ; nothing more is done. */
+export type AlarmKind = 'nospace' | 'corrupt';
+
+export interface Alarm {
+  /** Of the member that raised it; 0: the store itself, on all members. */
+  readonly member: bigint;
+  readonly alarm: AlarmKind;
+}
+
+/**
+ * Makes a command be done once however often it is proposed: a retry bears the same `sequence`.
+ * `answered`: the client needs no answer below this sequence any more; they are forgotten.
+ */
+export interface SessionCall {
+  readonly id: bigint;
+  readonly sequence: number;
+  readonly answered: number;
+}
+
+export interface LeaseCheckpoint {
+  readonly id: LeaseId;
+  /** 0: its full time again. */
+  readonly remainingMs: number;
+}
+
+export type CommandBody =
+  | ({ readonly kind: 'txn'; readonly origin?: Origin } & Txn)
   /** `id` 0: an unused one is chosen. */
-  | { readonly kind: 'lease-grant'; readonly id: LeaseId; readonly ttlMs: number }
+  | {
+      readonly kind: 'lease-grant';
+      readonly id: LeaseId;
+      readonly ttlMs: number;
+      readonly origin?: Origin;
+    }
   | { readonly kind: 'lease-revoke'; readonly id: LeaseId }
   /** Proposed by the leader of `term` for leases that ran out; void in any other term. */
   | { readonly kind: 'lease-expire'; readonly ids: readonly LeaseId[]; readonly term: number }
-  | { readonly kind: 'compact'; readonly revision: Revision };
+  /** Proposed by the leader of `term` so that the next knows what is left; void in any other. */
+  | {
+      readonly kind: 'lease-checkpoint';
+      readonly leases: readonly LeaseCheckpoint[];
+      readonly term: number;
+    }
+  | { readonly kind: 'compact'; readonly revision: Revision }
+  | { readonly kind: 'session-open' }
+  | { readonly kind: 'session-close'; readonly id: bigint }
+  | ({ readonly kind: 'alarm'; readonly action: 'raise' | 'clear' } & Alarm)
+  /** Allows commands of a newer format; proposed when every member understands it. */
+  | { readonly kind: 'upgrade'; readonly format: number };
 
-/** Why a command changed nothing. */
-export type Refusal =
-  | 'empty-key'
-  | 'duplicate-key'
-  | 'compacted'
-  | 'future-revision'
-  | 'lease-not-found'
-  | 'lease-exists'
-  | 'no-space'
-  | 'too-many-operations'
-  | 'too-large'
-  | 'ttl-out-of-range';
+export type Command = CommandBody & { readonly session?: SessionCall };
+
+/** Why a command changed nothing. The order is that of their numbers in records: append only. */
+export const REFUSALS = [
+  'empty-key',
+  'duplicate-key',
+  'compacted',
+  'future-revision',
+  'lease-not-found',
+  'lease-exists',
+  'no-space',
+  'too-many-operations',
+  'too-large',
+  'ttl-out-of-range',
+  /** Value or lease are to be kept, and there is no such key. */
+  'key-not-found',
+  'value-provided',
+  'lease-provided',
+  'corrupt',
+  /** The bytes are no command of the format that is in use. */
+  'unknown-command',
+  /** Ended, or never opened: whether an earlier attempt was done is not known. */
+  'session-not-found',
+  /** The client said that it has this answer, or the answer was too large to keep: it was done. */
+  'answer-forgotten',
+  /** Too many answers of this session are outstanding. */
+  'session-full',
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
 
 export type CommandResult =
   | {
@@ -109,7 +215,8 @@ export type CommandResult =
       readonly results: readonly OperationResult[];
     }
   | { readonly kind: 'lease'; readonly revision: Revision; readonly id: LeaseId }
-  /** A compaction was done, or an expiry: `ids` are the leases that ended. */
+  | { readonly kind: 'session'; readonly revision: Revision; readonly id: bigint }
+  /** Done; of an end of leases, `ids` are those that ended. */
   | { readonly kind: 'done'; readonly revision: Revision; readonly ids: readonly LeaseId[] }
   | { readonly kind: 'refused'; readonly revision: Revision; readonly refusal: Refusal };
 
@@ -117,7 +224,7 @@ export type CommandResult =
 export interface KeyEvent {
   readonly kind: 'put' | 'delete';
   readonly kv: KeyValue;
-  /** The key before the change; null when it was not there, or before the compaction revision. */
+  /** The key before this revision; null when it was not there, or before the compaction revision. */
   readonly previous: KeyValue | null;
 }
 
@@ -129,5 +236,11 @@ export interface RevisionEvents {
 
 export interface Lease {
   readonly id: LeaseId;
+  /** What it was granted for. */
   readonly ttlMs: number;
+}
+
+export interface LeaseState extends Lease {
+  /** What a leader that begins to count gives it: the last checkpoint, or all of `ttlMs`. */
+  readonly remainingMs: number;
 }
