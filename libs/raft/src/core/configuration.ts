@@ -34,6 +34,11 @@ export function isVoter({ voters, outgoing }: Configuration, node: NodeId): bool
   return voters.includes(node) || outgoing.includes(node);
 }
 
+/** Whether nobody else could lead. */
+export function isOnlyVoter({ voters, outgoing }: Configuration, node: NodeId): boolean {
+  return [...voters, ...outgoing].every((voter) => voter === node);
+}
+
 /** Everybody whom the leader sends the log. */
 export function members(configuration: Configuration): readonly NodeId[] {
   const { voters, outgoing, learners, learnersNext } = configuration;

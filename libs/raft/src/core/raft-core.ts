@@ -1,5 +1,5 @@
 import { assert } from '@pawl/kernel';
-import { isVoter, voteResult } from './configuration.js';
+import { isOnlyVoter, isVoter, voteResult } from './configuration.js';
 import type { Configuration, ConfigurationChange } from './configuration.js';
 import type { DurableState } from './durable-state.js';
 import { Leader } from './leader.js';
@@ -98,7 +98,8 @@ export class RaftCore {
     if (this.#outstanding?.mustSync === true) this.#writing += 1;
     if (this.#leading !== null) {
       const diskAnswers = this.#writing < this.#config.electionTicks;
-      if (!diskAnswers || !this.#leading.tick()) this.#follow(this.#term, null);
+      const hangs = !diskAnswers && !isOnlyVoter(this.#log.configuration, this.#config.id);
+      if (hangs || !this.#leading.tick()) this.#follow(this.#term, null);
       return;
     }
     this.#elapsed += 1;
@@ -290,7 +291,7 @@ export class RaftCore {
   }
 
   /** A node that leads or campaigns in an earlier term learns of this one. */
-  #meetLowerTerm({ type, from, term }: Message): void {
+  #meetLowerTerm({ type, from }: Message): void {
     if (type === 'append' || type === 'heartbeat' || type === 'snapshot') {
       this.#promise({
         type: 'append-response',
@@ -301,7 +302,6 @@ export class RaftCore {
     } else if (type === 'pre-vote') {
       this.#promise({ type: 'pre-vote-response', to: from, granted: false });
     }
-    assert(term < this.#term, 'the message is of an earlier term');
   }
 
   #onVoteRequest(message: VoteRequest): void {
