@@ -104,13 +104,20 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
   const releases = new ChangeRelease(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
   const traffic = new ConsumerTraffic(context, { shards, commands, publication, watchers });
-  const withNode = <T>(
-    address: Address,
-    view: (node: AddressNode, consumers: ShardConsumers) => T,
-  ): Outcome<T> => {
+  const withNode = <T>(address: Address, view: (node: AddressNode) => T): Outcome<T> => {
     const place = shards.find(address);
     if (place === undefined) return unknownAddress(shards, address);
-    return done(view(place.node, place.root.shard.consumers));
+    return done(view(place.node));
+  };
+  /** Status is told while a commit's outcome is looked up too, which may take as long as an outage. */
+  const withStatus = <T>(
+    address: Address,
+    view: (node: AddressNode, consumers: ShardConsumers, sure: boolean) => T,
+  ): Outcome<T> => {
+    const place = shards.findPublished(address);
+    if (place === undefined) return unknownAddress(shards, address);
+    const { root, node } = place;
+    return done(view(node, root.shard.consumers, !root.uncertain));
   };
   return {
     putConfig: (options, document) => putConfig(context, put, options, document),
@@ -129,10 +136,15 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(shards, address, query.explain)),
     getRollout: async (address) =>
-      withNode(address, (node, consumers) => rolloutView(node, consumers)),
+      withStatus(address, (node, consumers, sure) => {
+        const view = rolloutView(node, consumers);
+        return sure ? view : { ...view, converged: false };
+      }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) => {
-      const views = withNode(address, (node, consumers) => consumerViews(context, node, consumers));
+      const views = withStatus(address, (node, consumers) =>
+        consumerViews(context, node, consumers),
+      );
       if (!views.ok) return views;
       const { state } = query;
       const wanted = views.value.filter((view) => state === undefined || view.state === state);

@@ -33,6 +33,22 @@ describe('after a lost answer', () => {
     expect(await world.read('acme/app')).toEqual({ a: 1 });
   });
 
+  it('tells the status of what was published meanwhile, never converged', async () => {
+    await world.put('acme/app', { a: 1 });
+    await world.promote('acme/app');
+    await world.settle();
+    const app = address('acme/app');
+    world.truth.loadRoot = () => Promise.reject(new Error('down'));
+    loseAnswer();
+    await world.over('acme/app', { a: 2 });
+    expect(await world.use.getRollout(app)).toMatchObject({
+      ok: true,
+      value: { published: { version: 2 }, converged: false },
+    });
+    expect(await world.use.listConsumers(app, { limit: 1 })).toMatchObject({ ok: true });
+    expect(code(await world.use.getConfig(app))).toBe('no-owner');
+  });
+
   it('answers nothing from memory to what waited for the same root meanwhile', async () => {
     await world.put('acme/app', { a: 1 });
     loseAnswer();

@@ -101,12 +101,20 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     return this.#servedShard(rootName)?.roots.get(rootName)?.tree;
   }
 
-  /** A known address, in a shard that this node serves. */
+  /** A known address, in a shard that this node serves, whose memory is sure. */
   find(address: Address): Place | undefined {
+    const place = this.findPublished(address);
+    return place?.root.uncertain === true ? undefined : place;
+  }
+
+  /**
+   * The same while the root is in doubt too: what was published there is known all the same, since
+   * nothing is published before its commit is known.
+   */
+  findPublished(address: Address): Place | undefined {
     const root = this.#servedShard(address.root)?.roots.get(address.root);
-    if (root === undefined || root.uncertain) return undefined;
-    const node = root.tree.get(address);
-    return node === undefined ? undefined : { root, node };
+    const node = root?.tree.get(address);
+    return root === undefined || node === undefined ? undefined : { root, node };
   }
 
   served(): OwnedShard[] {

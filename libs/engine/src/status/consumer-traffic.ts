@@ -45,7 +45,7 @@ export class ConsumerTraffic {
     for (const run of runs) {
       const parsed = parseAddress(run.address);
       if (!parsed.ok) continue;
-      const place = this.#shards.find(parsed.address);
+      const place = this.#shards.findPublished(parsed.address);
       if (place === undefined) {
         void this.#open(parsed.address);
         continue;
@@ -56,6 +56,7 @@ export class ConsumerTraffic {
       if (published === null) continue;
       const { generation, version, hash } = published;
       newest.push({ address: parsed.address.text, generation, version, hash });
+      if (place.root.uncertain) continue;
       if (isHigher(run, published) || this.#isMissing(run, published, shard.consumers.intervalMs)) {
         this.#publication.enqueue(place.root, place.node);
       }
