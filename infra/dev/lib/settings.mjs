@@ -43,6 +43,7 @@ export class UsageError extends Failure {}
 export function readSettings(args, env) {
   const options = readOptions(args);
   if (options.help === true) return 'help';
+  refuseFarPeers(env);
   return {
     dataFolder: resolve(options['data-dir'] ?? given(env, 'PAWL_DATA_DIR') ?? '.pawl'),
     demo: options['no-demo'] !== true,
@@ -57,6 +58,23 @@ export function readSettings(args, env) {
     },
     installation: given(env, 'PAWL_INSTALLATION') ?? 'main',
   };
+}
+
+/**
+ * What this launcher starts beside the control plane serves this host only.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ */
+function refuseFarPeers(env) {
+  const hosts = (given(env, 'PAWL_PEERS') ?? '')
+    .split(',')
+    .map((peer) => /=(.+):[0-9]+\s*$/.exec(peer)?.[1] ?? 'localhost');
+  const near = /^(\[::1\]|127(\.[0-9]{1,3}){3}|([a-z0-9.-]+\.)?localhost)$/i;
+  const missing = ['PAWL_POSTGRES_URL', 'PAWL_NATS_URL'].find((name) => !given(env, name));
+  if (missing === undefined || hosts.every((host) => near.test(host))) return;
+  throw new Failure(
+    `PAWL_PEERS names other hosts, which an embedded PostgreSQL or NATS does not serve: set ${missing}.`,
+  );
 }
 
 /** @param {readonly string[]} args */

@@ -15,12 +15,20 @@ export type { Endpoints } from './runtime/endpoints-file.js';
 export { isLoopback, loadSettings } from './settings/load-settings.js';
 export type { Environment, LoadedSettings } from './settings/load-settings.js';
 export { redactUrl } from './settings/redact-url.js';
-export { describeSettings } from './settings/setting-table.js';
+export { addressText } from './settings/address-text.js';
+export { describeQuorumSettings, describeSettings } from './settings/setting-table.js';
+export type { SettingName } from './settings/setting-table.js';
 export { LOG_LEVELS } from './settings/settings.js';
 export type {
+  CompactionSetting,
+  HostPort,
+  ListenSetting,
   LogLevel,
   MetadataSetting,
   PeerSetting,
+  QuorumSettingDescription,
+  QuorumSettings,
   SettingDescription,
   Settings,
+  TlsFiles,
 } from './settings/settings.js';

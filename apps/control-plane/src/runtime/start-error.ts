@@ -7,7 +7,7 @@ export class StartError extends Error {
 
 /** Settings that are well formed and ask for what this version does not do, or not alone. */
 export function refuseUnsupported(settings: Settings): void {
-  if (settings.peers.length > 0) {
+  if (settings.quorum.peers.length > 0) {
     throw new StartError('PAWL_PEERS is set, but this version runs as a single node: unset it.');
   }
   if (settings.metadata.kind === 'etcd') {

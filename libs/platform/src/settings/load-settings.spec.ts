@@ -23,9 +23,18 @@ describe('loadSettings', () => {
       nats: { url: null, port: 7422 },
       adoptStreams: null,
       nodeId: 'node-1',
-      peers: [],
-      peerPort: 7480,
-      etcdPort: 7479,
+      quorum: {
+        peers: [],
+        join: false,
+        forceNewCluster: false,
+        peer: { listen: { host: '127.0.0.1', port: 7480 }, advertise: null, tls: null },
+        etcd: { listen: { host: '127.0.0.1', port: 7479 }, advertise: null, tls: null },
+        snapshotCount: 10_000,
+        heartbeatMs: 50,
+        electionMs: 400,
+        compaction: { mode: 'revision', keepRevisions: 10_000 },
+        quotaBytes: 251_658_240,
+      },
       metadata: { kind: 'embedded' },
       shards: 64,
       leaseTtlMs: 5000,
@@ -44,7 +53,6 @@ describe('loadSettings', () => {
         PAWL_HTTP_ALLOWED_HOSTS: 'Pawl.internal, pawl',
         PAWL_POSTGRES_URL: 'postgres://u:p@db:5432/pawl',
         PAWL_NATS_URL: 'nats://a:4222,nats://b:4222',
-        PAWL_PEERS: 'node-2=10.0.0.2:7480, node-3=[::1]:7480',
         PAWL_METADATA: 'etcd://e1:2379,e2:2379',
         PAWL_LOG_LEVEL: 'debug',
       }),
@@ -55,10 +63,6 @@ describe('loadSettings', () => {
       allowedHosts: ['pawl.internal', 'pawl'],
     });
     expect(settings.postgres.url).toBe('postgres://u:p@db:5432/pawl');
-    expect(settings.peers).toEqual([
-      { id: 'node-2', host: '10.0.0.2', port: 7480 },
-      { id: 'node-3', host: '[::1]', port: 7480 },
-    ]);
     expect(settings.metadata).toEqual({ kind: 'etcd', endpoints: ['e1:2379', 'e2:2379'] });
     expect(settings.logLevel).toBe('debug');
   });
@@ -83,6 +87,13 @@ describe('loadSettings', () => {
     ['PAWL_METADATA', 'zookeeper', 'embedded, or etcd://host:port'],
     ['PAWL_PEERS', 'node-2', 'id=host:port pairs'],
     ['PAWL_PEERS', 'N=h:1', 'id=host:port pairs'],
+    ['PAWL_PEER_ADVERTISE', 'h', 'host:port, such as 10.0.0.1:7480, not "h"'],
+    ['PAWL_PEER_ADVERTISE', 'h:0', 'host:port, such as 10.0.0.1:7480, not "h:0"'],
+    ['PAWL_JOIN', 'yes', 'true or false, not "yes"'],
+    ['PAWL_SNAPSHOT_COUNT', '9', 'a whole number from 10 to 10000000, not "9"'],
+    ['PAWL_COMPACTION_MODE', 'sometimes', 'one of revision, periodic, off'],
+    ['PAWL_COMPACTION_RETENTION', '1w', 'a number of revisions such as 10000, or a time'],
+    ['PAWL_COMPACTION_RETENTION', '0', 'a number of revisions such as 10000, or a time'],
     ['PAWL_HTTP_HOST', 'a b', 'a host name or an IP address, not "a b"'],
     ['PAWL_HTTP_ALLOWED_HOSTS', 'http://x', 'host names separated by commas'],
   ])('refuses %s=%s in one clear sentence', (name, value, says) => {
@@ -105,17 +116,6 @@ describe('loadSettings', () => {
       expect(problems[0]).not.toContain('hunter2');
     },
   );
-
-  it('demands PostgreSQL and NATS when peers run on other hosts', () => {
-    expect(problemsOf({ PAWL_PEERS: 'node-2=10.0.0.2:7480' })[0]).toContain('PAWL_POSTGRES_URL');
-    expect(problemsOf({ PAWL_PEERS: 'node-2=127.0.0.1:7481' })).toEqual([]);
-  });
-
-  it('refuses a peer that is named twice', () => {
-    expect(problemsOf({ PAWL_PEERS: 'b=localhost:1,b=localhost:2' })).toEqual([
-      'PAWL_PEERS names b twice.',
-    ]);
-  });
 
   it('warns about names that are no settings and offers the nearest', () => {
     const loaded = loadSettings({ PAWL_HTP_PORT: '1', PAWL_SOMETHING_ELSE: '1', HOME: '/' });

@@ -1,6 +1,8 @@
 import { Ajv } from 'ajv';
+import { assembleSettings, type SettingValues } from './assemble-settings.js';
+import { judgeTogether } from './judge-settings.js';
+import { SETTING_TABLE, type SettingName } from './setting-table.js';
 import type { Settings } from './settings.js';
-import { SETTING_TABLE, type SettingName, type SettingRow } from './setting-table.js';
 
 /** Environment variables as `process.env` gives them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,8 +18,6 @@ export type LoadedSettings =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 type Row = (typeof SETTING_TABLE)[SettingName];
-type ValueOf<R> = R extends SettingRow<infer T> ? T : never;
-type Values = { readonly [N in SettingName]: ValueOf<(typeof SETTING_TABLE)[N]> | null };
 
 const ajv = new Ajv({ allErrors: false, strict: false });
 const validators = new Map<object, ReturnType<typeof ajv.compile>>();
@@ -32,9 +32,9 @@ export function loadSettings(env: Environment): LoadedSettings {
     values[name] = given === null ? null : readSetting(name, row, given, problems);
   }
   if (problems.length > 0) return { ok: false, problems };
-  const settings = assemble(values as Values);
-  problems.push(...judgeTogether(settings));
+  problems.push(...judgeTogether(values as SettingValues));
   if (problems.length > 0) return { ok: false, problems };
+  const settings = assembleSettings(values as SettingValues);
   return { ok: true, settings, warnings: strangeNames(env) };
 }
 
@@ -58,52 +58,6 @@ function conforms(schema: object, value: unknown): boolean {
 /** Settings whose value may hold a password. */
 function secretive(name: string): boolean {
   return name.endsWith('_URL');
-}
-
-/** Every setting has a default or is nullable in `Settings`; `null` here means "not given". */
-function assemble(values: Values): Settings {
-  const must = <N extends SettingName>(name: N): NonNullable<Values[N]> =>
-    values[name] as NonNullable<Values[N]>;
-  return {
-    dataDir: must('PAWL_DATA_DIR'),
-    installation: must('PAWL_INSTALLATION'),
-    http: {
-      host: must('PAWL_HTTP_HOST'),
-      port: must('PAWL_HTTP_PORT'),
-      allowedHosts: values.PAWL_HTTP_ALLOWED_HOSTS ?? [],
-    },
-    postgres: { url: values.PAWL_POSTGRES_URL, port: must('PAWL_POSTGRES_PORT') },
-    nats: { url: values.PAWL_NATS_URL, port: must('PAWL_NATS_PORT') },
-    adoptStreams: values.PAWL_ADOPT_STREAMS,
-    nodeId: must('PAWL_NODE_ID'),
-    peers: values.PAWL_PEERS ?? [],
-    peerPort: must('PAWL_PEER_PORT'),
-    etcdPort: must('PAWL_ETCD_PORT'),
-    metadata: must('PAWL_METADATA'),
-    shards: must('PAWL_SHARDS'),
-    leaseTtlMs: must('PAWL_LEASE_TTL_MS'),
-    propagationBoundMs: must('PAWL_PROPAGATION_BOUND_MS'),
-    sweepIntervalMs: must('PAWL_SWEEP_INTERVAL_MS'),
-    redisUrl: values.PAWL_REDIS_URL,
-    url: must('PAWL_URL'),
-    logLevel: must('PAWL_LOG_LEVEL'),
-  };
-}
-
-/** What is wrong only in combination. */
-function judgeTogether(settings: Settings): string[] {
-  const problems: string[] = [];
-  const away = settings.peers.some((peer) => !isLoopback(peer.host));
-  if (away && (settings.postgres.url === null || settings.nats.url === null)) {
-    problems.push(
-      'PAWL_PEERS names other hosts, so PAWL_POSTGRES_URL and PAWL_NATS_URL must be given: ' +
-        'an embedded PostgreSQL or NATS serves its own host only.',
-    );
-  }
-  const ids = settings.peers.map((peer) => peer.id);
-  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
-  if (twice !== undefined) problems.push(`PAWL_PEERS names ${twice} twice.`);
-  return problems;
 }
 
 /** Whether `host` is a name or address of this very machine. */

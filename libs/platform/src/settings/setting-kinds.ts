@@ -1,4 +1,5 @@
-import { LOG_LEVELS, type MetadataSetting, type PeerSetting } from './settings.js';
+import { LOG_LEVELS } from './settings.js';
+import type { HostPort, MetadataSetting, PeerSetting } from './settings.js';
 
 /**
  * How one environment variable is read: `schema` checks its text after `convert` turned it into a
@@ -87,9 +88,57 @@ export function peers(): SettingKind<readonly PeerSetting[]> {
 
 function peer(value: string): PeerSetting | undefined {
   const [id = '', at = ''] = splitOnce(value, '=');
-  const match = HOST_PORT.exec(at);
+  const address = readHostPort(at);
+  return address === undefined ? undefined : { id, ...address };
+}
+
+/** One `host:port`. */
+export function hostPort(): SettingKind<HostPort> {
+  return {
+    schema: {
+      type: 'object',
+      properties: { port: { type: 'integer', minimum: 1, maximum: 65_535 } },
+    },
+    expects: 'host:port, such as 10.0.0.1:7480',
+    convert: readHostPort,
+  };
+}
+
+/** Brackets around an address of IPv6 are taken off. */
+function readHostPort(value: string): HostPort | undefined {
+  const match = HOST_PORT.exec(value);
   if (match === null) return undefined;
-  return { id, host: match[1] ?? '', port: Number(match[2]) };
+  return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port: Number(match[2]) };
+}
+
+/** `true` or `false`. */
+export function truth(): SettingKind<boolean> {
+  return {
+    schema: { type: 'boolean' },
+    expects: 'true or false',
+    convert: (value) => (value === 'true' ? true : value === 'false' ? false : undefined),
+  };
+}
+
+/** A whole number means revisions, one with a unit a time. */
+export type Retention = { readonly revisions: number } | { readonly ms: number };
+
+const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** How much history stays: `10000` revisions, or `90s`, `30m`, `1h`, `2d`. */
+export function retention(): SettingKind<Retention> {
+  const amount = { type: 'integer', minimum: 1, maximum: 100_000_000_000 };
+  return {
+    schema: { type: 'object', properties: { revisions: amount, ms: amount } },
+    expects: 'a number of revisions such as 10000, or a time such as 90s, 30m, 1h, 2d',
+    convert: (value) => {
+      const match = /^([0-9]{1,12})([smhd]?)$/.exec(value);
+      if (match === null) return undefined;
+      const unit = match[2] as keyof typeof UNITS_MS | '';
+      const amountGiven = Number(match[1]);
+      return unit === '' ? { revisions: amountGiven } : { ms: amountGiven * UNITS_MS[unit] };
+    },
+  };
 }
 
 /** `embedded`, or `etcd://host:port,…`. */

@@ -1,4 +1,4 @@
-import type { SettingDescription } from './settings.js';
+import type { QuorumSettingDescription, SettingDescription } from './settings.js';
 import * as kind from './setting-kinds.js';
 import type { SettingKind } from './setting-kinds.js';
 
@@ -18,6 +18,7 @@ function optional<T>(of: SettingKind<T>, description: string): SettingRow<T> {
 }
 
 const folder = kind.text('a folder', { minLength: 1, maxLength: 4096 });
+const file = kind.text('a file', { minLength: 1, maxLength: 4096 });
 const name = kind.text('1 to 32 of a-z, 0-9, "_" and "-", starting with a letter or digit', {
   pattern: kind.IDENTIFIER,
 });
@@ -51,9 +52,73 @@ export const SETTING_TABLE = {
     'Installation that is gone for good (name/id, as /readyz names it): its streams are emptied and taken over',
   ),
   PAWL_NODE_ID: row(name, 'node-1', 'Name of this node in the metadata quorum'),
-  PAWL_PEERS: optional(kind.peers(), 'Other members of the quorum: id=host:port,…'),
+  PAWL_PEERS: optional(
+    kind.peers(),
+    'Members that found the quorum, the same list on each (with or without the node itself): id=host:port,…; with PAWL_JOIN members that run',
+  ),
+  PAWL_JOIN: row(
+    kind.truth(),
+    'false',
+    'Enter the quorum of PAWL_PEERS, which was told with `pawl cluster add`, instead of founding one',
+  ),
+  PAWL_PEER_HOST: row(host, '127.0.0.1', 'Address on which the members of the quorum talk'),
   PAWL_PEER_PORT: row(kind.port(), '7480', 'Port on which the members of the quorum talk'),
-  PAWL_ETCD_PORT: row(kind.port(), '7479', 'Port of the coordination API'),
+  PAWL_PEER_ADVERTISE: optional(
+    kind.hostPort(),
+    'Where the other members find this one: host:port; else its entry in PAWL_PEERS, else where it listens',
+  ),
+  PAWL_PEER_CERT: optional(
+    file,
+    'PEM certificate that this member shows the others; with key and CA they talk over mutual TLS',
+  ),
+  PAWL_PEER_KEY: optional(file, 'PEM key of PAWL_PEER_CERT'),
+  PAWL_PEER_CA: optional(file, 'PEM certificates of the authority of all members'),
+  PAWL_ETCD_HOST: row(host, '127.0.0.1', 'Address of the coordination API'),
+  PAWL_ETCD_PORT: row(kind.port(), '7479', 'Port of the coordination API (etcd v3 gRPC)'),
+  PAWL_ETCD_ADVERTISE: optional(
+    kind.hostPort(),
+    'Where clients find the coordination API: host:port; else where it listens',
+  ),
+  PAWL_ETCD_CERT: optional(
+    file,
+    'PEM certificate of the coordination API; without it in the clear',
+  ),
+  PAWL_ETCD_KEY: optional(file, 'PEM key of PAWL_ETCD_CERT'),
+  PAWL_ETCD_CA: optional(file, 'PEM certificates of an authority: clients must show one of it'),
+  PAWL_SNAPSHOT_COUNT: row(
+    kind.integer(10, 10_000_000),
+    '10000',
+    'Entries of the quorum’s log after which a snapshot is taken',
+  ),
+  PAWL_HEARTBEAT_MS: row(
+    kind.integer(10, 60_000),
+    '50',
+    'How often the leader of the quorum is heard, in milliseconds; the same on all members',
+  ),
+  PAWL_ELECTION_MS: row(
+    kind.integer(50, 300_000),
+    '400',
+    'Silence after which members elect another leader, in milliseconds; at least five heartbeats',
+  ),
+  PAWL_COMPACTION_MODE: row(
+    kind.oneOf(['revision', 'periodic', 'off'] as const),
+    'revision',
+    'How old revisions of the coordination API go by themselves: revision (by count), periodic (by age), off',
+  ),
+  PAWL_COMPACTION_RETENTION: optional(
+    kind.retention(),
+    'How much of them stays at least: a count (10000 when not set), or with periodic a time such as 30m (1h when not set)',
+  ),
+  PAWL_QUOTA_BYTES: row(
+    kind.integer(1_048_576, 8_589_934_592),
+    '251658240',
+    'Bytes that users of the coordination API may store, history included; the same on all members',
+  ),
+  PAWL_FORCE_NEW_CLUSTER: row(
+    kind.truth(),
+    'false',
+    'Go on alone, without the other members: only when a majority of them is lost for good',
+  ),
   PAWL_METADATA: row(
     kind.metadata(),
     'embedded',
@@ -95,9 +160,48 @@ export type SettingName = keyof typeof SETTING_TABLE;
 
 /** Every setting with its default and description, in the order in which people read them. */
 export function describeSettings(): readonly SettingDescription[] {
-  return Object.entries(SETTING_TABLE).map(([settingName, { default: preset, description }]) => ({
-    name: settingName,
-    default: preset,
-    description,
+  return Object.keys(SETTING_TABLE).map((settingName) => describe(settingName as SettingName));
+}
+
+/** The settings of a quorum member alone, which `pawl quorum` takes as options too. */
+export function describeQuorumSettings(): readonly QuorumSettingDescription[] {
+  return QUORUM_SETTINGS.map((settingName) => ({
+    ...describe(settingName),
+    option: settingName.slice('PAWL_'.length).toLowerCase().replaceAll('_', '-'),
+    isSwitch: SETTING_TABLE[settingName].kind.expects === kind.truth().expects,
   }));
 }
+
+function describe(settingName: SettingName): SettingDescription {
+  const { default: preset, description } = SETTING_TABLE[settingName];
+  return { name: settingName, default: preset, description };
+}
+
+const QUORUM_SETTINGS = [
+  'PAWL_DATA_DIR',
+  'PAWL_NODE_ID',
+  'PAWL_PEERS',
+  'PAWL_JOIN',
+  'PAWL_PEER_HOST',
+  'PAWL_PEER_PORT',
+  'PAWL_PEER_ADVERTISE',
+  'PAWL_PEER_CERT',
+  'PAWL_PEER_KEY',
+  'PAWL_PEER_CA',
+  'PAWL_ETCD_HOST',
+  'PAWL_ETCD_PORT',
+  'PAWL_ETCD_ADVERTISE',
+  'PAWL_ETCD_CERT',
+  'PAWL_ETCD_KEY',
+  'PAWL_ETCD_CA',
+  'PAWL_HTTP_HOST',
+  'PAWL_HTTP_PORT',
+  'PAWL_SNAPSHOT_COUNT',
+  'PAWL_HEARTBEAT_MS',
+  'PAWL_ELECTION_MS',
+  'PAWL_COMPACTION_MODE',
+  'PAWL_COMPACTION_RETENTION',
+  'PAWL_QUOTA_BYTES',
+  'PAWL_FORCE_NEW_CLUSTER',
+  'PAWL_LOG_LEVEL',
+] as const satisfies readonly SettingName[];

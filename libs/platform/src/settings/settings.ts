@@ -1,12 +1,65 @@
+import type { SettingName } from './setting-table.js';
+
 /** Levels of pino, loudest first, and `silent`. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A member of the metadata quorum: `id=host:port`. */
-export interface PeerSetting {
-  readonly id: string;
+/** `host` is a name or an address, one of IPv6 without brackets. */
+export interface HostPort {
   readonly host: string;
   readonly port: number;
+}
+
+/** A member of the metadata quorum: `id=host:port`. */
+export interface PeerSetting extends HostPort {
+  readonly id: string;
+}
+
+/** Where something listens, and where others find it if that is not the same. */
+export interface ListenSetting {
+  /** Port 0: any free one. */
+  readonly listen: HostPort;
+  /** `null`: where it listens. */
+  readonly advertise: HostPort | null;
+}
+
+/** PEM files, as given. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** When history is compacted away without being asked; `off`: never. */
+export type CompactionSetting =
+  | { readonly mode: 'off' }
+  | { readonly mode: 'revision'; readonly keepRevisions: number }
+  | { readonly mode: 'periodic'; readonly keepMs: number };
+
+/** The metadata quorum of this node and its coordination API. */
+export interface QuorumSettings {
+  /**
+   * The other members that a new cluster is founded with, or some that a joining node asks. None:
+   * this node founds alone. An entry for this node itself is its advertised address, and not here.
+   */
+  readonly peers: readonly PeerSetting[];
+  /** Enter a cluster that runs, instead of founding one. Without meaning once the folder is used. */
+  readonly join: boolean;
+  /** Drop all other members from the cluster: when a majority of them is lost for good. */
+  readonly forceNewCluster: boolean;
+  /** `tls`: both sides show certificates of `ca`; `null`: in the clear. */
+  readonly peer: ListenSetting & { readonly tls: (TlsFiles & { readonly ca: string }) | null };
+  /** `ca` is given: clients have to show a certificate of it. */
+  readonly etcd: ListenSetting & {
+    readonly tls: (TlsFiles & { readonly ca: string | null }) | null;
+  };
+  /** Applied log entries after which a snapshot is taken. */
+  readonly snapshotCount: number;
+  readonly heartbeatMs: number;
+  /** At least five heartbeats. */
+  readonly electionMs: number;
+  readonly compaction: CompactionSetting;
+  /** What users of the coordination API may store in all. */
+  readonly quotaBytes: number;
 }
 
 /** Where the metadata lives: in the quorum that the nodes form themselves, or in an etcd cluster. */
@@ -40,9 +93,7 @@ export interface Settings {
   /** `<name>/<id>` of an installation whose streams are emptied and taken over; `null`: none. */
   readonly adoptStreams: string | null;
   readonly nodeId: string;
-  readonly peers: readonly PeerSetting[];
-  readonly peerPort: number;
-  readonly etcdPort: number;
+  readonly quorum: QuorumSettings;
   readonly metadata: MetadataSetting;
   readonly shards: number;
   readonly leaseTtlMs: number;
@@ -56,8 +107,15 @@ export interface Settings {
 
 /** What `pawl settings` lists. */
 export interface SettingDescription {
-  readonly name: string;
+  readonly name: SettingName;
   /** As it would be written in the environment; `null`: none. */
   readonly default: string | null;
   readonly description: string;
+}
+
+export interface QuorumSettingDescription extends SettingDescription {
+  /** As an option of the command line, without the dashes: `peer-host`. */
+  readonly option: string;
+  /** Takes no value. */
+  readonly isSwitch: boolean;
 }
