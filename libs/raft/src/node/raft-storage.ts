@@ -4,7 +4,7 @@ import { SnapshotFiles } from './snapshot-files.js';
 import type { StoredSnapshot } from './snapshot-files.js';
 import { CorruptionError, WrongFolderError } from './storage-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
-import { recoverLog } from './wal-recovery.js';
+import { readLog, recoverLog } from './wal-recovery.js';
 import type { RecoveredLog } from './wal-recovery.js';
 import type { Identity } from './wal-record.js';
 import { WriteAheadLog } from './write-ahead-log.js';
@@ -45,26 +45,57 @@ export async function openStorage(options: StorageOptions): Promise<OpenStorage>
   const indexes = await snapshots.indexes();
   const recovered = await recoverLog(folder);
   if (recovered === null) {
-    if (indexes.length > 0) {
-      throw new CorruptionError(folder.path, 0, 'there are snapshots, but the log is gone');
-    }
+    if (indexes.length > 0) throw logIsGone(folder);
     return beginStorage(options, snapshots);
   }
   checkIdentity(options, recovered.identity);
+  const { damaged, ...found } = await assemble(snapshots, indexes, recovered);
+  for (const index of damaged) await snapshots.setAside(index);
+  const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
+  return { ...found, log, snapshots };
+}
+
+/**
+ * What {@link openStorage} would start from and set right, without changing a file; null when the
+ * folder is empty. Throws as it does.
+ */
+export async function readStorage(
+  folder: StorageFolder,
+): Promise<Pick<OpenStorage, 'identity' | 'state' | 'notes'> | null> {
+  const snapshots = new SnapshotFiles(folder);
+  const indexes = await snapshots.indexes();
+  const recovered = await readLog(folder);
+  if (recovered !== null) return assemble(snapshots, indexes, recovered);
+  if (indexes.length > 0) throw logIsGone(folder);
+  return null;
+}
+
+async function assemble(
+  snapshots: SnapshotFiles,
+  indexes: readonly number[],
+  recovered: RecoveredLog,
+): Promise<Omit<OpenStorage, 'log' | 'snapshots'> & { damaged: readonly number[] }> {
   const notes: string[] = [];
   if (recovered.cut !== null) {
     const { file, offset, bytes } = recovered.cut;
     notes.push(`cut ${bytes} bytes of an unfinished write off ${file} at byte ${offset}`);
   }
   const { snapshot, damaged } = await newestSnapshot(snapshots, indexes);
-  const state = combine(folder.path, recovered, snapshot);
-  for (const { index, file } of damaged) {
-    await snapshots.setAside(index);
+  const state = combine(snapshots.folder.path, recovered, snapshot);
+  for (const { file } of damaged) {
     notes.push(`${file} is damaged; the snapshot before it and the log serve instead`);
   }
-  const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
-  const { identity } = recovered;
-  return { identity, log, snapshots, state, snapshotState: snapshot?.state ?? null, notes };
+  return {
+    identity: recovered.identity,
+    state,
+    snapshotState: snapshot?.state ?? null,
+    notes,
+    damaged: damaged.map(({ index }) => index),
+  };
+}
+
+function logIsGone(folder: StorageFolder): CorruptionError {
+  return new CorruptionError(folder.path, 0, 'there are snapshots, but the log is gone');
 }
 
 async function beginStorage(

@@ -37,6 +37,25 @@ export interface RecoveredLog {
  * after a crash in the middle, gives the same.
  */
 export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | null> {
+  const read = await readSegments(folder);
+  if (read === null) return null;
+  await settleTail(folder, read.sequence, read.last);
+  return read.log;
+}
+
+/** As {@link recoverLog}, but changes nothing: `cut` is what would be cut off. */
+export async function readLog(folder: StorageFolder): Promise<RecoveredLog | null> {
+  return (await readSegments(folder))?.log ?? null;
+}
+
+interface LastSegment {
+  readonly content: SegmentContent;
+  readonly bytes: Buffer;
+}
+
+async function readSegments(
+  folder: StorageFolder,
+): Promise<{ log: RecoveredLog; sequence: number; last: LastSegment } | null> {
   const sequences = (await folder.list())
     .map(segmentSequence)
     .filter((sequence) => sequence !== null)
@@ -48,7 +67,7 @@ export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | 
   }
   const replay = new Replay();
   let previous: { sequence: number; end: number } | null = null;
-  let last: { content: SegmentContent; bytes: Buffer } | null = null;
+  let last: LastSegment | null = null;
   for (const [at, sequence] of sequences.entries()) {
     const file = `${folder.path}/${segmentName(sequence)}`;
     const bytes = asBuffer(await folder.read(segmentName(sequence)));
@@ -63,8 +82,11 @@ export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | 
     last = { content, bytes };
   }
   if (previous === null || last === null) return null;
-  const cut = await settleTail(folder, previous.sequence, last);
-  return { ...replay.result(folder.path), end: previous.end, newestKnown, cut };
+  const { sequence, end } = previous;
+  const surplus = last.bytes.length - end;
+  const file = `${folder.path}/${segmentName(sequence)}`;
+  const cut = surplus === 0 ? null : { file, offset: end, bytes: surplus };
+  return { log: { ...replay.result(folder.path), end, newestKnown, cut }, sequence, last };
 }
 
 function checkPredecessor(
@@ -94,21 +116,17 @@ function checkPredecessor(
 async function settleTail(
   folder: StorageFolder,
   sequence: number,
-  last: { content: SegmentContent; bytes: Buffer },
-): Promise<RecoveredLog['cut']> {
+  last: LastSegment,
+): Promise<void> {
   const { scan } = last.content;
-  const name = segmentName(sequence);
-  const file = await folder.open(name);
+  const file = await folder.open(segmentName(sequence));
   try {
-    const surplus = last.bytes.length - scan.end;
-    if (surplus > 0) await file.truncate(scan.end);
+    if (last.bytes.length > scan.end) await file.truncate(scan.end);
     const frame = scan.frames.at(-1);
     if (frame !== undefined) {
       await writeFully(file, last.bytes.subarray(frame.offset, frame.end), frame.offset);
     }
     await file.sync();
-    if (surplus === 0) return null;
-    return { file: `${folder.path}/${name}`, offset: scan.end, bytes: surplus };
   } finally {
     await file.close();
   }
