@@ -17,7 +17,11 @@ export type { Environment, LoadedSettings } from './settings/load-settings.js';
 export { redactUrl } from './settings/redact-url.js';
 export { addressText } from './settings/address-text.js';
 export { describeQuorumSettings, describeSettings } from './settings/setting-table.js';
-export type { SettingName } from './settings/setting-table.js';
+export type {
+  QuorumSettingDescription,
+  SettingDescription,
+  SettingName,
+} from './settings/setting-table.js';
 export { LOG_LEVELS } from './settings/settings.js';
 export type {
   CompactionSetting,
@@ -26,9 +30,7 @@ export type {
   LogLevel,
   MetadataSetting,
   PeerSetting,
-  QuorumSettingDescription,
   QuorumSettings,
-  SettingDescription,
   Settings,
   TlsFiles,
 } from './settings/settings.js';

@@ -1,4 +1,3 @@
-import type { QuorumSettingDescription, SettingDescription } from './settings.js';
 import * as kind from './setting-kinds.js';
 import type { SettingKind } from './setting-kinds.js';
 
@@ -157,6 +156,21 @@ export const SETTING_TABLE = {
 } as const satisfies Record<string, SettingRow<unknown>>;
 
 export type SettingName = keyof typeof SETTING_TABLE;
+
+/** What `pawl settings` lists. */
+export interface SettingDescription {
+  readonly name: SettingName;
+  /** As it would be written in the environment; `null`: none. */
+  readonly default: string | null;
+  readonly description: string;
+}
+
+export interface QuorumSettingDescription extends SettingDescription {
+  /** As an option of the command line, without the dashes: `peer-host`. */
+  readonly option: string;
+  /** Takes no value. */
+  readonly isSwitch: boolean;
+}
 
 /** Every setting with its default and description, in the order in which people read them. */
 export function describeSettings(): readonly SettingDescription[] {

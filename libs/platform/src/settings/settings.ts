@@ -1,5 +1,3 @@
-import type { SettingName } from './setting-table.js';
-
 /** Levels of pino, loudest first, and `silent`. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -103,19 +101,4 @@ export interface Settings {
   /** Where the CLI and the admin client go. */
   readonly url: string;
   readonly logLevel: LogLevel;
-}
-
-/** What `pawl settings` lists. */
-export interface SettingDescription {
-  readonly name: SettingName;
-  /** As it would be written in the environment; `null`: none. */
-  readonly default: string | null;
-  readonly description: string;
-}
-
-export interface QuorumSettingDescription extends SettingDescription {
-  /** As an option of the command line, without the dashes: `peer-host`. */
-  readonly option: string;
-  /** Takes no value. */
-  readonly isSwitch: boolean;
 }
