@@ -1,4 +1,10 @@
-import type { MetadataStore, RangeResult, Refused, TxnResult } from './metadata-store.port.js';
+import type {
+  LeaseResult,
+  MetadataStore,
+  RangeResult,
+  Refused,
+  TxnResult,
+} from './metadata-store.port.js';
 import type {
   Alarm,
   KeyRange,
@@ -111,6 +117,12 @@ export interface CoordinationNode extends MetadataStore {
   range(request: RangeRequest, options?: ReadOptions): Promise<RangeResult>;
   /** `origin` says whose quota counts. Serializable only for a transaction that writes nothing. */
   txn(txn: Txn, options?: ReadOptions & { readonly origin?: 'own' | 'user' }): Promise<TxnResult>;
+  /** `origin` as with `txn`; ids that are chosen here are positive for users, negative for our own. */
+  grantLease(
+    ttlMs: number,
+    id?: LeaseId,
+    options?: { readonly origin?: 'own' | 'user' },
+  ): Promise<LeaseResult>;
   /** Told in pushes; throws `MetadataUnavailableError` when there are too many watches. */
   observe(range: KeyRange & { readonly fromRevision?: Revision }, sink: WatchSink): WatchHandle;
   /** Null: no such lease. Asked of the leader, who counts the time. */
