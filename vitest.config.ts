@@ -19,7 +19,11 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.spec.ts', 'test/packaging/**/*.spec.ts'],
+          include: [
+            'test/e2e/**/*.spec.ts',
+            'test/differential/**/*.spec.ts',
+            'test/packaging/**/*.spec.ts',
+          ],
           globalSetup: ['./test/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

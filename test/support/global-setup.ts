@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { findEtcd } from '../../infra/dev/lib/etcd-binaries.mjs';
 import { findNats } from '../../infra/dev/lib/nats-binary.mjs';
 import { startPostgres } from '../../infra/dev/lib/postgres.mjs';
 import { build } from '../../infra/dev/lib/prepare.mjs';
@@ -14,6 +15,8 @@ declare module 'vitest' {
     postgresUrl: string;
     /** Path of the nats-server program. */
     natsServer: string;
+    /** Paths of the distribution's etcd and etcdctl. */
+    etcd: { readonly server: string; readonly etcdctl: string };
   }
 }
 
@@ -26,6 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await build({ terminal });
   const toolsFolder = join(REPOSITORY, '.pawl-test', 'tools');
   project.provide('natsServer', await findNats({ toolsFolder, terminal }));
+  project.provide('etcd', await findEtcd({ toolsFolder, terminal }));
   const folder = await makeTemporaryFolder('e2e');
   const { service, url } = await startPostgres({
     folder: join(folder.path, 'postgres'),

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { asError, Failure, onFiles } from './failure.mjs';
 import { readJson } from './files.mjs';
+import { findEtcd } from './etcd-binaries.mjs';
 import { findNats } from './nats-binary.mjs';
 import { findPostgres } from './postgres-binaries.mjs';
 import { prepare } from './prepare.mjs';
@@ -84,7 +85,10 @@ async function prepareAll() {
     await prepare({ terminal });
     await findPostgres();
     await onFiles(FOLDER, () => mkdir(FOLDER, { recursive: true }), 'make the checkout writable');
-    return testEnvironment(await findNats({ toolsFolder: join(FOLDER, 'tools'), terminal }));
+    const options = { toolsFolder: join(FOLDER, 'tools'), terminal };
+    // Where it lies the tests look, too.
+    await findEtcd(options);
+    return testEnvironment(await findNats(options));
   } catch (error) {
     terminal.error(`Error: ${asError(error).message}`);
     if (error instanceof Failure && error.detail !== '') terminal.error(error.detail);
