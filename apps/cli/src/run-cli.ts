@@ -9,6 +9,7 @@ import { addWait } from './commands/wait.command.js';
 import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
+import { addDebug } from './local/debug.command.js';
 import { addMetadata } from './local/metadata.command.js';
 import { addSettings } from './local/settings.command.js';
 import { isServerGuessed, serverUrl } from './local/server-url.js';
@@ -125,6 +126,7 @@ function buildProgram(options: CliOptions): Command {
   addApply(program, context);
   addSettings(program, context);
   addMetadata(program, context);
+  addDebug(program, context);
   return program;
 }
 

@@ -10,6 +10,7 @@ export { readStorage } from './raft-storage.js';
 export { SnapshotFiles } from './snapshot-files.js';
 export { CorruptionError, NodeFailedError, WrongFolderError } from './storage-errors.js';
 export type { StorageFile, StorageFolder } from './storage-folder.port.js';
+export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';
 export { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 export type { SegmentContent } from './wal-segment.js';
