@@ -46,6 +46,16 @@ export function members(configuration: Configuration): readonly NodeId[] {
 }
 
 /**
+ * Whether it could have come about by changes: nobody learns and votes, and only who votes until the
+ * joint configuration ends becomes a learner with that end.
+ */
+export function isSoundConfiguration(configuration: Configuration): boolean {
+  const { voters, outgoing, learners, learnersNext } = configuration;
+  if (learners.some((node) => isVoter(configuration, node))) return false;
+  return learnersNext.every((node) => outgoing.includes(node) && !voters.includes(node));
+}
+
+/**
  * What `change` makes of a configuration that is not joint: a joint one when voters change, else one
  * that holds at once. `null` when it changes nothing, contradicts itself or leaves no voter.
  */

@@ -9,7 +9,10 @@ export interface DurableState {
   readonly entries: readonly Entry[];
 }
 
-/** A node that was never started, in a cluster founded by these voters. */
+/**
+ * A node that was never started, in a cluster founded by these voters. Without any: it joins a cluster
+ * that it knows nothing of; it never campaigns nor votes, and takes what a leader sends it.
+ */
 export function foundingState(voters: readonly NodeId[]): DurableState {
   return {
     hardState: { term: 0, vote: null, commit: 0 },

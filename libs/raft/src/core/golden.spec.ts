@@ -30,7 +30,7 @@ describe('golden scripts of the consensus core', () => {
     const trace = replay(source);
     if (REWRITE) writeFileSync(file, trace);
     else expect(trace).toBe(source);
-    expect(trace, 'a command that cannot be carried out').not.toMatch(/^error: no (command|node)/m);
+    expect(trace, 'a command that cannot be carried out').not.toMatch(/^error:/m);
   });
 
   it('has scripts to run', () => {

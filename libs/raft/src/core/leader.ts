@@ -1,9 +1,9 @@
-import { assert } from '@pawl/kernel';
 import { changed, encodeConfiguration, isJoint, members, settled } from './configuration.js';
 import { isVoter, quorumIndex, voteResult } from './configuration.js';
-import type { ConfigurationChange } from './configuration.js';
+import type { Configuration, ConfigurationChange } from './configuration.js';
 import { Progress } from './progress.js';
 import type { RaftConfig } from './raft-config.js';
+import { entryBytes } from './raft-log.js';
 import type { RaftLog } from './raft-log.js';
 import { ReadRounds } from './read-rounds.js';
 import type {
@@ -33,7 +33,8 @@ export interface LeaderOptions {
 
 /**
  * One node's time as the leader of one term: copies the log, counts who holds it, confirms reads,
- * changes the configuration, hands leadership over. Thrown away with the term.
+ * changes the configuration, hands leadership over. Thrown away with the term. What there is to tell
+ * the others is told by {@link Leader.flush}, once for all that came in before it.
  */
 export class Leader {
   readonly #options: LeaderOptions;
@@ -42,15 +43,18 @@ export class Leader {
   /** The entry that opened the term: before it is committed nothing of the term is. */
   readonly #opening: LogIndex;
   #sinceHeartbeat = 0;
-  #sinceQuorum = 0;
   #transferee: NodeId | null = null;
   #sinceTransfer = 0;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
+    const { log } = options;
     this.#follow();
-    this.#opening = this.#append('noop', NO_DATA);
-    this.#broadcast();
+    // A log begins with the configuration that founded it: who joins knows of no other.
+    this.#opening =
+      log.lastIndex === 0
+        ? this.#append('configuration', encodeConfiguration(log.configuration))
+        : this.#append('noop', NO_DATA);
   }
 
   get transferee(): NodeId | null {
@@ -65,16 +69,16 @@ export class Leader {
   /** One unit of time passed. Answers false when the leader must step down: no quorum answers. */
   tick(): boolean {
     const { heartbeatTicks, electionTicks } = this.#options.config;
-    this.#sinceQuorum += 1;
-    if (this.#sinceQuorum >= electionTicks) {
-      this.#sinceQuorum = 0;
-      if (!this.#heardQuorum()) return false;
-    }
+    for (const progress of this.#progress.values()) progress.tick();
+    if (!this.#hearsQuorumOf(this.#options.log.configuration)) return false;
     if (this.#transferee !== null && (this.#sinceTransfer += 1) >= electionTicks) {
       this.#transferee = null;
     }
     this.#sinceHeartbeat += 1;
-    if (this.#sinceHeartbeat >= heartbeatTicks) this.#beat(this.#reads.round);
+    if (this.#sinceHeartbeat >= heartbeatTicks) {
+      this.#beat();
+      this.#continueTransfer();
+    }
     return true;
   }
 
@@ -82,49 +86,55 @@ export class Leader {
     const { config, log, term } = this.#options;
     if (this.#transferee !== null) return refused('transferring');
     const waiting = log.uncommittedBytes;
-    if (waiting > 0 && waiting + data.length > config.maxUncommittedBytes) {
+    if (waiting > 0 && waiting + entryBytes({ data }) > config.maxUncommittedBytes) {
       return refused('too-much-uncommitted');
     }
-    const index = this.#append('command', data);
-    this.#broadcast();
-    return { ok: true, index, term };
+    return { ok: true, index: this.#append('command', data), term };
   }
 
   /** Begins a change of the configuration; it ends by itself once a quorum of both halves agrees. */
   change(change: ConfigurationChange): ProposeOutcome {
-    const { log, term, config } = this.#options;
+    const { log, term } = this.#options;
     if (this.#transferee !== null) return refused('transferring');
     const settling = isJoint(log.configuration) || log.configurationIndex > log.committed;
     if (settling || log.committed < this.#opening) return refused('change-under-way');
     const next = changed(log.configuration, change);
     if (next === null) return refused('invalid-change');
-    const lags = (node: NodeId): boolean =>
-      log.configuration.learners.includes(node) &&
-      (this.#progress.get(node)?.match ?? 0) + config.catchUpEntries < log.lastIndex;
-    if ((change.addVoters ?? []).some(lags)) return refused('not-caught-up');
+    const { voters } = log.configuration;
+    const newVoters = next.voters.filter((node) => !voters.includes(node));
+    if (!newVoters.every((node) => this.#hasCaughtUp(node))) return refused('not-caught-up');
+    if (!this.#hearsQuorumOf(next)) return refused('unhealthy');
     const index = this.#append('configuration', encodeConfiguration(next));
     this.#follow();
-    this.#broadcast();
     return { ok: true, index, term };
   }
 
   /** Hands leadership to `node` as soon as it holds the whole log; given up after an election time. */
   transfer(node: NodeId): boolean {
-    const { log, config } = this.#options;
+    const { log } = this.#options;
     const progress = this.#progress.get(node);
-    if (progress === undefined || node === config.id) return false;
-    if (!log.configuration.voters.includes(node)) return false;
+    if (progress?.active !== true || !log.configuration.voters.includes(node)) return false;
     if (this.#transferee === node) return true;
     this.#transferee = node;
     this.#sinceTransfer = 0;
-    if (progress.match === log.lastIndex) this.#timeoutNow(node);
-    else this.#sendAppend(node, progress);
+    this.#continueTransfer();
     return true;
   }
 
-  /** A read, of this node or of a follower; answered once a quorum still follows this leader. */
-  read(from: NodeId, id: number): void {
-    if (!this.#reads.add({ from, id }, this.#options.config.maxReads)) return;
+  /**
+   * A read, of this node or of a follower; answered once a quorum still follows this leader. Answers
+   * false when too many wait.
+   */
+  read(from: NodeId, id: number): boolean {
+    return this.#reads.add({ from, id }, this.#options.config.maxReads);
+  }
+
+  /** Tells the others what they do not know yet, as far as each may be told, and begins a round of reads. */
+  flush(): void {
+    const { log } = this.#options;
+    for (const [node, progress] of this.#progress) {
+      while (progress.wants(log.lastIndex, log.committed)) this.#sendAppend(node, progress);
+    }
     this.#startRound();
   }
 
@@ -136,33 +146,25 @@ export class Leader {
   onAppendResponse(message: AppendResponse): void {
     const progress = this.#progress.get(message.from);
     if (progress === undefined) return;
-    progress.active = true;
+    progress.heard();
     const { refused: hint } = message;
     const { log } = this.#options;
+    if (message.index > log.lastIndex) return;
     if (hint !== undefined) {
-      const agree = log.lastAtOrBelow(hint.index, hint.term);
-      if (progress.refused(message.index, agree)) this.#sendAppend(message.from, progress);
+      progress.refused(message.index, log.lastAtOrBelow(hint.index, hint.term));
       return;
     }
-    if (message.index > log.lastIndex) return;
-    const wasPaused = progress.paused;
-    if (progress.acknowledged(message.index)) this.#commit();
-    if (wasPaused || progress.next <= log.lastIndex) this.#fill(message.from, progress);
-    if (this.#transferee === message.from && progress.match === log.lastIndex) {
-      this.#timeoutNow(message.from);
-    }
+    if (!progress.acknowledged(message.index)) return;
+    this.#commit();
+    if (this.#transferee === message.from) this.#continueTransfer();
   }
 
-  onHeartbeatResponse(message: HeartbeatResponse): void {
-    const progress = this.#progress.get(message.from);
-    if (progress === undefined) return;
-    progress.active = true;
-    progress.answered();
-    const { log } = this.#options;
-    if (progress.match < log.lastIndex || progress.state === 'probe') {
-      this.#sendAppend(message.from, progress);
-    }
-    this.#reads.answered(message.from, message.round);
+  onHeartbeatResponse({ from, round }: HeartbeatResponse): void {
+    const progress = this.#progress.get(from);
+    if (progress === undefined || round > this.#reads.round) return;
+    progress.heard();
+    progress.answered(this.#options.log.lastIndex);
+    this.#reads.answered(from, round);
     this.#confirmReads();
   }
 
@@ -172,6 +174,22 @@ export class Leader {
 
   onSnapshotEnded(node: NodeId, delivered: boolean): void {
     this.#progress.get(node)?.snapshotEnded(delivered);
+  }
+
+  /** Whether the configuration without this node is committed: its work is done. */
+  get retired(): boolean {
+    const { log, config } = this.#options;
+    return log.configurationIndex <= log.committed && !isVoter(log.configuration, config.id);
+  }
+
+  /** The last words of a leader that leaves: what is committed, and that somebody may lead at once. */
+  retire(): void {
+    const { log } = this.#options;
+    this.flush();
+    const heir = log.configuration.voters.find(
+      (node) => this.#holdsAll(node) && this.#progress.get(node)?.active === true,
+    );
+    if (heir !== undefined) this.#timeoutNow(heir);
   }
 
   #append(kind: EntryKind, data: Uint8Array): LogIndex {
@@ -190,62 +208,62 @@ export class Leader {
     }
     for (const node of wanted) {
       if (this.#progress.has(node)) continue;
-      const progress = new Progress(log.lastIndex + 1, config);
-      // It has had no time to be silent.
-      progress.active = true;
-      this.#progress.set(node, progress);
+      this.#progress.set(node, new Progress(log.lastIndex + 1, config));
     }
   }
 
-  #heardQuorum(): boolean {
-    const { log, config } = this.#options;
-    const heard = voteResult(
-      log.configuration,
-      (node) => node === config.id || this.#progress.get(node)?.active === true,
-    );
-    for (const progress of this.#progress.values()) progress.active = false;
-    return heard === 'won';
+  #hearsQuorumOf(configuration: Configuration): boolean {
+    const { config } = this.#options;
+    const hears = (node: NodeId): boolean =>
+      node === config.id || this.#progress.get(node)?.active === true;
+    return voteResult(configuration, hears) === 'won';
   }
 
-  #broadcast(): void {
-    for (const [node, progress] of this.#progress) this.#sendAppend(node, progress);
+  #hasCaughtUp(node: NodeId): boolean {
+    const { config, log } = this.#options;
+    const held = this.#progress.get(node)?.counted ?? 0;
+    return held > 0 && held + config.catchUpEntries >= log.lastIndex;
   }
 
-  /** Sends until the window is full or nothing is left. */
-  #fill(node: NodeId, progress: Progress): void {
-    do this.#sendAppend(node, progress);
-    while (!progress.paused && progress.next <= this.#options.log.lastIndex);
+  #holdsAll(node: NodeId): boolean {
+    return this.#progress.get(node)?.counted === this.#options.log.lastIndex;
   }
 
   #sendAppend(node: NodeId, progress: Progress): void {
-    if (progress.paused) return;
     const { log, term, config } = this.#options;
     const previousIndex = progress.next - 1;
     if (previousIndex < log.compacted.index) return this.#sendSnapshot(node, progress);
     const entries = log.slice(previousIndex, log.lastIndex, config.maxMessageBytes);
-    const bytes = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
     const previousTerm = log.termAt(previousIndex);
     const head = { type: 'append', from: config.id, to: node, term } as const;
     this.#options.send({ ...head, previousIndex, previousTerm, entries, commit: log.committed });
-    progress.sent(previousIndex + entries.length, bytes);
+    progress.sent(previousIndex + entries.length, bytes, log.committed);
   }
 
   #sendSnapshot(node: NodeId, progress: Progress): void {
-    if (!progress.active) return;
+    if (!progress.active) return progress.waitForAnswer();
     const { log, term, config } = this.#options;
-    const snapshot = log.compacted;
+    const { snapshot } = log;
     this.#options.send({ type: 'snapshot', from: config.id, to: node, term, snapshot });
     progress.sentSnapshot(snapshot.index);
   }
 
-  #beat(round: number): void {
+  #beat(): void {
     this.#sinceHeartbeat = 0;
     const { log, term, config } = this.#options;
+    const { round } = this.#reads;
     for (const [node, progress] of this.#progress) {
       const commit = Math.min(log.committed, progress.match);
       const head = { type: 'heartbeat', from: config.id, to: node, term } as const;
       this.#options.send({ ...head, commit, round });
     }
+  }
+
+  /** Repeated with every heartbeat: the message that ends it may be lost. */
+  #continueTransfer(): void {
+    const heir = this.#transferee;
+    if (heir !== null && this.#holdsAll(heir)) this.#timeoutNow(heir);
   }
 
   #timeoutNow(node: NodeId): void {
@@ -257,14 +275,11 @@ export class Leader {
   #commit(): void {
     const { log, term, config } = this.#options;
     const held = (node: NodeId): LogIndex =>
-      node === config.id ? log.stable : (this.#progress.get(node)?.match ?? 0);
+      node === config.id ? log.stable : (this.#progress.get(node)?.counted ?? 0);
     const index = quorumIndex(log.configuration, held);
     if (index <= log.committed || log.termAt(index) !== term) return;
-    const opens = log.committed < this.#opening;
     log.commitTo(index);
     this.#continueChange();
-    this.#broadcast();
-    if (opens) this.#startRound();
   }
 
   /** Once a joint configuration is committed its end is proposed (Raft thesis §4.3). */
@@ -275,33 +290,28 @@ export class Leader {
     this.#follow();
   }
 
-  /** Whether the configuration without this node is committed: its work is done. */
-  get retired(): boolean {
-    const { log, config } = this.#options;
-    return log.configurationIndex <= log.committed && !isVoter(log.configuration, config.id);
-  }
-
   /** Reads wait for the term's first commit: only then is the commit index known to be newest. */
   #startRound(): void {
     const { log } = this.#options;
     if (log.committed < this.#opening) return;
-    if (this.#reads.begin(log.committed)) this.#beat(this.#reads.round);
-    this.#confirmReads();
+    while (this.#reads.begin(log.committed)) {
+      this.#beat();
+      this.#confirmReads();
+    }
   }
 
   #confirmReads(): void {
     const { log, config, term } = this.#options;
     const confirmed = (round: number): boolean =>
-      voteResult(log.configuration, (node) =>
-        node === config.id ? true : this.#reads.hasAnswered(node, round) || undefined,
+      voteResult(
+        log.configuration,
+        (node) => node === config.id || this.#reads.hasAnswered(node, round),
       ) === 'won';
     for (const { from, id, index } of this.#reads.take(confirmed)) {
       if (from === config.id) this.#options.answer({ id, index });
       else
         this.#options.send({ type: 'read-response', from: config.id, to: from, term, id, index });
     }
-    assert(this.#reads.waiting <= config.maxReads, 'waiting reads are bounded');
-    if (this.#reads.idle && this.#reads.unbegun > 0) this.#startRound();
   }
 }
 

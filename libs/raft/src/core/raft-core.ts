@@ -2,6 +2,8 @@ import { assert } from '@pawl/kernel';
 import { isOnlyVoter, isVoter, voteResult } from './configuration.js';
 import type { Configuration, ConfigurationChange } from './configuration.js';
 import type { DurableState } from './durable-state.js';
+import { MAX_TERM } from './ids.js';
+import { isSound } from './is-sound.js';
 import { Leader } from './leader.js';
 import { checkConfig } from './raft-config.js';
 import type { RaftConfig } from './raft-config.js';
@@ -15,7 +17,6 @@ import type {
   NewMessage,
   NodeId,
   ProposeOutcome,
-  ReadState,
   Ready,
   Role,
   SnapshotMark,
@@ -24,12 +25,23 @@ import type {
   VoteRequest,
   VoteResponse,
 } from './types.js';
+import { Work } from './work.js';
+
+/** What only a leader says. */
+const LEADERS_WORDS: ReadonlySet<Message['type']> = new Set([
+  'append',
+  'heartbeat',
+  'snapshot',
+  'timeout-now',
+  'read-response',
+]);
 
 export interface CoreStatus {
   readonly role: Role;
   readonly leader: NodeId | null;
   readonly term: Term;
   readonly commit: LogIndex;
+  /** What `advance()` has reported, a leader's snapshot included. */
   readonly applied: LogIndex;
   readonly last: LogIndex;
   readonly configuration: Configuration;
@@ -45,6 +57,7 @@ export interface CoreStatus {
 export class RaftCore {
   readonly #config: RaftConfig;
   readonly #log: RaftLog;
+  readonly #work: Work;
   #role: Role = 'follower';
   #leader: NodeId | null = null;
   #leading: Leader | null = null;
@@ -53,16 +66,7 @@ export class RaftCore {
   #votes = new Map<NodeId, boolean>();
   #elapsed = 0;
   #timeout: number;
-  /** Ticks since the outstanding work that needs the disk was handed out. */
-  #writing = 0;
-  /** Last hard state that was handed out, and the term of the last that was written. */
-  #handedOut: HardState;
-  #durableTerm: Term;
-  #outstanding: Ready | null = null;
-  #received: SnapshotMark | null = null;
-  #reads: ReadState[] = [];
   #outbox: Message[] = [];
-  #promises: Message[] = [];
 
   constructor(config: RaftConfig, state: DurableState) {
     checkConfig(config);
@@ -71,8 +75,7 @@ export class RaftCore {
     this.#term = state.hardState.term;
     this.#vote = state.hardState.vote;
     assert(this.#log.lastTerm <= this.#term, 'no entry is of a later term than the hard state');
-    this.#handedOut = state.hardState;
-    this.#durableTerm = this.#term;
+    this.#work = new Work(this.#log, state.hardState);
     this.#timeout = this.#chooseTimeout();
   }
 
@@ -95,18 +98,18 @@ export class RaftCore {
 
   /** One unit of time passed. */
   tick(): void {
-    if (this.#outstanding?.mustSync === true) this.#writing += 1;
+    this.#leading?.flush();
+    this.#work.tick(this.#hardState());
     if (this.#leading !== null) {
-      const diskAnswers = this.#writing < this.#config.electionTicks;
-      const hangs = !diskAnswers && !isOnlyVoter(this.#log.configuration, this.#config.id);
-      if (hangs || !this.#leading.tick()) this.#follow(this.#term, null);
+      const helpless = this.#hangs && !isOnlyVoter(this.#log.configuration, this.#config.id);
+      if (helpless || !this.#leading.tick()) this.#follow(this.#term, null);
       return;
     }
     this.#elapsed += 1;
     if (this.#elapsed < this.#timeout) return;
     this.#elapsed = 0;
     this.#leader = null;
-    if (this.#writing < this.#config.electionTicks) this.campaign();
+    this.campaign();
   }
 
   /** Holds an election now, if this node may: it asks first whether it could win. */
@@ -130,11 +133,12 @@ export class RaftCore {
 
   /**
    * Asks for a linearizable read; its {@link ReadState} comes with a Ready, or never: the answer may
-   * be lost. `id` is never used twice by this node, across restarts. Answers false without a leader.
+   * be lost. `id` is never used twice by this node, across restarts. Answers false without a leader,
+   * or when this node leads and too many reads wait: that one never comes.
    */
   read(id: number): boolean {
-    if (this.#leading !== null) this.#leading.read(this.#config.id, id);
-    else if (this.#leader !== null) this.#send({ type: 'read', to: this.#leader, id });
+    if (this.#leading !== null) return this.#leading.read(this.#config.id, id);
+    if (this.#leader !== null) this.#send({ type: 'read', to: this.#leader, id });
     return this.#leader !== null;
   }
 
@@ -148,9 +152,12 @@ export class RaftCore {
     this.#leading?.onSnapshotEnded(node, delivered);
   }
 
-  /** A durable snapshot covers everything up to `index`: the entries behind it are forgotten. */
+  /**
+   * A durable snapshot covers everything up to `index`, which is applied: nodes that lag further than
+   * `trailingBytes` are sent it. Nothing happens when a newer one is known.
+   */
   compact(index: LogIndex): void {
-    this.#log.compact(index);
+    this.#log.compact(index, this.#config.trailingBytes ?? 0);
   }
 
   /** An entry that is still in the log. */
@@ -165,17 +172,37 @@ export class RaftCore {
     return index < this.#log.compacted.index || this.#log.has(index, term);
   }
 
-  /** The mark of a snapshot taken at `index`, which is still in the log. */
+  /** The mark of a snapshot taken at `index`: what is applied, or an entry that is still in the log. */
   markAt(index: LogIndex): SnapshotMark {
-    const configuration = this.#log.configurationAt(index);
-    return { index, term: this.#log.termAt(index), configuration };
+    return this.#log.markAt(index);
   }
 
-  /** Takes one message of another node. */
-  step(message: Message): void {
-    if (message.to !== this.#config.id || message.from === this.#config.id) return;
-    if (message.term > this.#term && !this.#meetHigherTerm(message)) return;
-    if (message.term < this.#term) return this.#meetLowerTerm(message);
+  /**
+   * Takes one message of another node. Answers false for one that no node in its right mind would
+   * send to this one: it is dropped.
+   */
+  step(message: Message): boolean {
+    if (!this.#isSound(message)) return false;
+    if (message.term > this.#term && !this.#meetHigherTerm(message)) return true;
+    if (message.term < this.#term) this.#meetLowerTerm(message);
+    else this.#take(message);
+    return true;
+  }
+
+  #isSound(message: Message): boolean {
+    const { id } = this.#config;
+    if (message.to !== id || message.from === id || !isSound(message)) return false;
+    // A term has one leader.
+    const contradicts = this.#leader !== null && this.#leader !== message.from;
+    if (LEADERS_WORDS.has(message.type) && message.term === this.#term && contradicts) return false;
+    if (message.type !== 'snapshot') return true;
+    const { committed } = this.#log;
+    const { index, term } = message.snapshot;
+    return index <= committed || term >= this.#log.termAt(committed);
+  }
+
+  /** Takes a message of this term. */
+  #take(message: Message): void {
     switch (message.type) {
       case 'pre-vote':
       case 'vote':
@@ -197,15 +224,17 @@ export class RaftCore {
         if (this.#mayCampaign && this.#role === 'follower') this.#campaign('vote', true);
         return;
       case 'read':
-        return this.#leading?.read(message.from, message.id);
+        this.#leading?.read(message.from, message.id);
+        return;
       case 'read-response':
         if (message.from === this.#leader)
-          this.#reads.push({ id: message.id, index: message.index });
+          this.#work.answer({ id: message.id, index: message.index });
     }
   }
 
   /** Takes the messages that may be sent at once: they promise nothing that is not durable. */
   messages(): readonly Message[] {
+    this.#leading?.flush();
     const messages = this.#outbox;
     this.#outbox = [];
     return messages;
@@ -213,55 +242,20 @@ export class RaftCore {
 
   /** Whether {@link ready} has something to do. */
   get hasReady(): boolean {
-    if (this.#outstanding !== null) return false;
-    return (
-      this.#received !== null ||
-      this.#promises.length > 0 ||
-      this.#reads.length > 0 ||
-      this.#log.stable < this.#log.lastIndex ||
-      this.#log.applied < this.#log.applicable ||
-      !sameHardState(this.#handedOut, this.#hardState())
-    );
+    this.#leading?.flush();
+    return this.#work.isThere(this.#hardState());
   }
 
   /** The next piece of work; the one before must have been reported with {@link advance}. */
   ready(): Ready {
-    assert(this.#outstanding === null, 'one Ready is worked on at a time');
-    const log = this.#log;
-    const entries = log.slice(log.stable, log.lastIndex);
-    const now = this.#hardState();
-    const { term, vote } = this.#handedOut;
-    const snapshot = this.#received;
-    const ready: Ready = {
-      snapshot,
-      hardState: sameHardState(this.#handedOut, now) ? null : now,
-      entries,
-      mustSync: snapshot !== null || entries.length > 0 || now.term !== term || now.vote !== vote,
-      committedEntries: log.slice(log.applied, log.applicable, this.#config.maxApplyBytes),
-      reads: this.#reads,
-      messages: this.#promises,
-    };
-    this.#received = null;
-    this.#reads = [];
-    this.#promises = [];
-    this.#handedOut = now;
-    this.#writing = 0;
-    this.#outstanding = ready;
-    return ready;
+    this.#leading?.flush();
+    return this.#work.take(this.#hardState(), this.#config.maxApplyBytes);
   }
 
   /** Reports the outstanding {@link Ready}: written, durable where it had to be, and applied. */
   advance(): void {
-    const done = this.#outstanding;
-    assert(done !== null, 'a Ready is outstanding');
-    this.#outstanding = null;
-    this.#writing = 0;
-    const stored = done.entries.at(-1);
-    if (stored !== undefined) this.#log.stableTo(stored.index, stored.term);
-    const applied = done.committedEntries.at(-1);
-    if (applied !== undefined) this.#log.appliedTo(Math.max(applied.index, this.#log.applied));
-    if (done.hardState !== null) this.#durableTerm = done.hardState.term;
-    this.#countOwnVote(done.hardState);
+    const { hardState } = this.#work.done();
+    this.#countOwnVote(hardState);
     this.#leading?.stored();
     this.#retireIfDone();
   }
@@ -271,10 +265,15 @@ export class RaftCore {
    * log to finish that change (Raft thesis §4.2.2).
    */
   get #mayCampaign(): boolean {
-    const { configuration, committed } = this.#log;
+    const { configuration, committed, installing } = this.#log;
     const { id } = this.#config;
     const votes = isVoter(configuration, id) || isVoter(this.#log.configurationAt(committed), id);
-    return votes && this.#received === null;
+    return votes && !installing && !this.#hangs && this.#term < MAX_TERM;
+  }
+
+  /** The disk has not answered for an election time: nothing new is promised. */
+  get #hangs(): boolean {
+    return this.#work.waitedTicks >= this.#config.electionTicks;
   }
 
   /** Answers false when the message is not taken. */
@@ -285,7 +284,7 @@ export class RaftCore {
     }
     if (message.type === 'pre-vote') return true;
     if (message.type === 'pre-vote-response' && message.granted) return true;
-    const leads = ['append', 'heartbeat', 'snapshot'].includes(message.type);
+    const leads = LEADERS_WORDS.has(message.type);
     this.#follow(message.term, leads ? message.from : null);
     return true;
   }
@@ -307,20 +306,14 @@ export class RaftCore {
   #onVoteRequest(message: VoteRequest): void {
     const { type, from, lastIndex, lastTerm } = message;
     const isPre = type === 'pre-vote';
-    const free = isPre
-      ? message.term > this.#term || this.#vote === from || (this.#vote === null && !this.#leader)
-      : this.#vote === from || (this.#vote === null && this.#leader === null);
-    const granted = free && this.#log.isUpToDate(lastIndex, lastTerm);
+    const free =
+      this.#vote === from ||
+      (this.#vote === null && this.#leader === null) ||
+      (isPre && message.term > this.#term);
+    const granted = free && !this.#isBlank && this.#log.isUpToDate(lastIndex, lastTerm);
     if (isPre) {
       const term = granted ? message.term : this.#term;
-      this.#promises.push({
-        type: 'pre-vote-response',
-        from: this.#config.id,
-        to: from,
-        term,
-        granted,
-      });
-      return;
+      return this.#promise({ type: 'pre-vote-response', to: from, granted }, term);
     }
     if (granted) {
       this.#vote = from;
@@ -343,7 +336,7 @@ export class RaftCore {
     if (result === 'lost') return this.#follow(this.#term, null);
     if (result !== 'won') return;
     if (this.#role === 'pre-candidate') this.#campaign('vote');
-    else this.#lead();
+    else if (this.#work.durableTerm === this.#term) this.#lead();
   }
 
   #campaign(type: 'pre-vote' | 'vote', transfer = false): void {
@@ -354,8 +347,7 @@ export class RaftCore {
     const { lastIndex, lastTerm, configuration } = this.#log;
     for (const to of new Set([...configuration.voters, ...configuration.outgoing])) {
       if (to === this.#config.id) continue;
-      const head = { type, from: this.#config.id, to, term } as const;
-      this.#promises.push({ ...head, lastIndex, lastTerm, transfer });
+      this.#promise({ type, to, lastIndex, lastTerm, transfer }, term);
     }
     if (type === 'vote') return;
     this.#votes.set(this.#config.id, true);
@@ -372,7 +364,7 @@ export class RaftCore {
 
   #lead(): void {
     const { id } = this.#config;
-    assert(this.#durableTerm === this.#term, 'a leader’s own vote is durable');
+    assert(this.#work.durableTerm === this.#term, 'a leader’s term is durable');
     this.#reset(this.#term, id);
     this.#role = 'leader';
     this.#leading = new Leader({
@@ -380,7 +372,7 @@ export class RaftCore {
       term: this.#term,
       log: this.#log,
       send: (message) => this.#outbox.push(message),
-      answer: (read) => this.#reads.push(read),
+      answer: (read) => this.#work.answer(read),
     });
   }
 
@@ -395,7 +387,7 @@ export class RaftCore {
       assert(term > this.#term && Number.isSafeInteger(term), 'terms only grow');
       this.#term = term;
       this.#vote = null;
-      this.#promises = [];
+      this.#work.dropPromises();
       this.#outbox = [];
     }
     this.#leader = leader;
@@ -406,21 +398,23 @@ export class RaftCore {
   }
 
   #hearLeader(leader: NodeId): void {
-    assert(this.#role !== 'leader', 'a term has one leader');
     if (this.#role !== 'follower' || this.#leader !== leader) this.#follow(this.#term, leader);
     this.#elapsed = 0;
   }
 
   #onLeaderMessage(message: Extract<Message, { type: 'append' | 'heartbeat' | 'snapshot' }>): void {
-    if (message.type === 'append') return this.#onAppend(message);
-    if (message.type === 'snapshot') return this.#onSnapshot(message);
+    if (message.type !== 'heartbeat') {
+      // What a hanging disk does not take would pile up in memory.
+      if (this.#hangs) return;
+      return message.type === 'append' ? this.#onAppend(message) : this.#onSnapshot(message);
+    }
     this.#log.commitTo(Math.min(message.commit, this.#log.lastIndex));
     const response = {
       type: 'heartbeat-response',
       to: message.from,
       round: message.round,
     } as const;
-    if (this.#durableTerm === this.#term) this.#send(response);
+    if (this.#work.durableTerm === this.#term) this.#send(response);
     else this.#promise(response);
   }
 
@@ -447,14 +441,24 @@ export class RaftCore {
       if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);
       else {
         log.restore(snapshot);
-        this.#received = snapshot;
+        this.#work.install(snapshot);
       }
     }
     this.#promise({ type: 'append-response', to, index: log.committed });
   }
 
   #retireIfDone(): void {
-    if (this.#leading?.retired === true) this.#follow(this.#term, null);
+    if (this.#leading?.retired !== true) return;
+    this.#leading.retire();
+    this.#follow(this.#term, null);
+  }
+
+  /**
+   * It knows of no cluster yet, or has lost all that it knew, its votes too. Nobody needs its vote: to
+   * become a voter it has to hold the log.
+   */
+  get #isBlank(): boolean {
+    return this.#log.configuration.voters.length === 0;
   }
 
   /** Says something that promises nothing beyond what is durable. */
@@ -462,9 +466,9 @@ export class RaftCore {
     this.#outbox.push({ ...message, from: this.#config.id, term: this.#term });
   }
 
-  /** Says something once all that was decided before it is durable. */
-  #promise(message: NewMessage): void {
-    this.#promises.push({ ...message, from: this.#config.id, term: this.#term });
+  /** Says something once all that was decided before it is durable; a disk that hangs promises nothing. */
+  #promise(message: NewMessage, term = this.#term): void {
+    if (!this.#hangs) this.#work.promise({ ...message, from: this.#config.id, term });
   }
 
   #chooseTimeout(): number {
@@ -475,8 +479,4 @@ export class RaftCore {
   #hardState(): HardState {
     return { term: this.#term, vote: this.#vote, commit: this.#log.committed };
   }
-}
-
-function sameHardState(a: HardState, b: HardState): boolean {
-  return a.term === b.term && a.vote === b.vote && a.commit === b.commit;
 }

@@ -9,27 +9,38 @@ interface ConfigurationAt {
   readonly configuration: Configuration;
 }
 
+/** What an entry costs beside its data, in memory and on its way; empty ones are not for free. */
+const ENTRY_OVERHEAD_BYTES = 64;
+
+/** What every limit in bytes counts. */
+export function entryBytes(entry: Pick<Entry, 'data'>): number {
+  return entry.data.length + ENTRY_OVERHEAD_BYTES;
+}
+
 /**
- * The log behind the newest snapshot, in memory. Holds throughout: `compacted ≤ applied ≤ committed ≤
- * last` and `applied ≤ stable ≤ last`; stable is what was reported durable. What is committed is
- * never replaced.
+ * The end of the log, in memory. Holds throughout: `compacted ≤ snapshot ≤ committed ≤ last` and
+ * `applied ≤ stable ≤ last`; stable is what was reported durable. `snapshot ≤ applied` but for a
+ * leader's snapshot that is not installed yet. What is committed is never replaced.
  */
 export class RaftLog {
-  #compacted: SnapshotMark;
+  #snapshot: SnapshotMark;
+  /** The last entry that is not held any more. */
+  #compacted: { readonly index: LogIndex; readonly term: Term };
   #entries: Entry[];
   #stable: LogIndex;
   #committed: LogIndex;
-  #applied: LogIndex;
+  #applied: SnapshotMark;
   #uncommittedBytes = 0;
-  /** Oldest first; the first is at or below the compacted index. */
+  /** Oldest first; the first is at or below the compacted and the applied index. */
   #configurations: ConfigurationAt[];
 
   /** `entries` follow `snapshot` without a gap and are durable, as is everything up to `commit`. */
   constructor(snapshot: SnapshotMark, entries: readonly Entry[], commit: LogIndex) {
+    this.#snapshot = snapshot;
     this.#compacted = snapshot;
     this.#entries = [];
     this.#committed = snapshot.index;
-    this.#applied = snapshot.index;
+    this.#applied = snapshot;
     this.#stable = snapshot.index;
     this.#configurations = [{ index: snapshot.index, configuration: snapshot.configuration }];
     for (const entry of entries) this.append(entry);
@@ -38,7 +49,12 @@ export class RaftLog {
     this.commitTo(Math.max(commit, snapshot.index));
   }
 
-  get compacted(): SnapshotMark {
+  /** The newest snapshot. */
+  get snapshot(): SnapshotMark {
+    return this.#snapshot;
+  }
+
+  get compacted(): { readonly index: LogIndex; readonly term: Term } {
     return this.#compacted;
   }
 
@@ -59,7 +75,12 @@ export class RaftLog {
   }
 
   get applied(): LogIndex {
-    return this.#applied;
+    return this.#applied.index;
+  }
+
+  /** A leader's snapshot has replaced the log, and not yet the state machine's state. */
+  get installing(): boolean {
+    return this.#applied.index < this.#compacted.index;
   }
 
   /** What may be applied: committed and durable here. */
@@ -67,7 +88,7 @@ export class RaftLog {
     return Math.min(this.#committed, this.#stable);
   }
 
-  /** Bytes of the entries above the commit index. */
+  /** {@link entryBytes} of the entries above the commit index. */
   get uncommittedBytes(): number {
     return this.#uncommittedBytes;
   }
@@ -79,6 +100,12 @@ export class RaftLog {
 
   get configurationIndex(): LogIndex {
     return this.#newestConfiguration().index;
+  }
+
+  /** As of what is applied, or of an entry in the log. */
+  markAt(index: LogIndex): SnapshotMark {
+    if (index === this.#applied.index) return this.#applied;
+    return { index, term: this.termAt(index), configuration: this.configurationAt(index) };
   }
 
   /** The configuration as of an index at or above the compacted one. */
@@ -112,11 +139,12 @@ export class RaftLog {
     assert(entry.index === this.lastIndex + 1, 'an entry is appended behind the last');
     assert(entry.term >= this.lastTerm, 'terms never fall along the log');
     assert(Number.isSafeInteger(entry.index), 'log indexes are safe integers');
+    if (entry.kind === 'configuration') {
+      const configuration = decodeConfiguration(entry.data);
+      this.#configurations.push({ index: entry.index, configuration });
+    }
     this.#entries.push(entry);
-    this.#uncommittedBytes += entry.data.length;
-    if (entry.kind !== 'configuration') return;
-    const configuration = decodeConfiguration(entry.data);
-    this.#configurations.push({ index: entry.index, configuration });
+    this.#uncommittedBytes += entryBytes(entry);
   }
 
   /**
@@ -141,7 +169,7 @@ export class RaftLog {
     return at;
   }
 
-  /** Entries in `(after, upTo]`: at least one if there are any, else at most `maxBytes` of data. */
+  /** Entries in `(after, upTo]`: at least one if there are any, else at most `maxBytes`. */
   slice(after: LogIndex, upTo: LogIndex, maxBytes = Infinity): Entry[] {
     assert(after >= this.#compacted.index, `entries above ${after} are still in the log`);
     const from = after - this.#compacted.index;
@@ -149,7 +177,7 @@ export class RaftLog {
     let end = from;
     let bytes = 0;
     while (end < until) {
-      bytes += this.#entries[end]?.data.length ?? 0;
+      bytes += entryBytes(this.#entries[end] as Entry);
       if (end > from && bytes > maxBytes) break;
       end += 1;
     }
@@ -165,52 +193,68 @@ export class RaftLog {
     if (index <= this.#committed) return;
     assert(index <= this.lastIndex, 'only what the log holds is committed');
     for (const entry of this.slice(this.#committed, index)) {
-      this.#uncommittedBytes -= entry.data.length;
+      this.#uncommittedBytes -= entryBytes(entry);
     }
     this.#committed = index;
   }
 
-  appliedTo(index: LogIndex): void {
-    assert(index >= this.#applied && index <= this.applicable, 'only what may be is applied');
-    this.#applied = index;
+  /** The entry, or a snapshot up to it, is in the state machine's state. */
+  appliedTo({ index, term }: { readonly index: LogIndex; readonly term: Term }): void {
+    assert(index >= this.#applied.index && index <= this.applicable, 'only what may be is applied');
+    this.#applied = { index, term, configuration: this.configurationAt(index) };
   }
 
-  /** Forgets the entries up to `index`, which a durable snapshot covers. */
-  compact(index: LogIndex): void {
-    assert(index <= this.#applied, 'a snapshot covers only what was applied');
-    if (index <= this.#compacted.index) return;
-    const mark = { index, term: this.termAt(index), configuration: this.configurationAt(index) };
-    this.#entries = this.#entries.slice(index - this.#compacted.index);
-    const later = this.#configurations.filter((each) => each.index > index);
-    const held = { index: this.#indexOfConfiguration(index), configuration: mark.configuration };
-    this.#configurations = [held, ...later];
-    this.#compacted = mark;
+  /**
+   * A durable snapshot covers the entries up to `index`: they are forgotten, but for the last
+   * `trailingBytes` of them.
+   */
+  compact(index: LogIndex, trailingBytes: number): void {
+    assert(index <= this.#applied.index, 'a snapshot covers only what was applied');
+    if (index <= this.#snapshot.index) return;
+    this.#snapshot = this.markAt(index);
+    let cut = index;
+    let bytes = 0;
+    while (cut > this.#compacted.index) {
+      bytes += entryBytes(this.#entries[cut - this.#compacted.index - 1] as Entry);
+      if (bytes > trailingBytes) break;
+      cut -= 1;
+    }
+    const term = this.termAt(cut);
+    this.#entries = this.#entries.slice(cut - this.#compacted.index);
+    this.#configurations = this.#configurationsFrom(cut);
+    this.#compacted = { index: cut, term };
   }
 
   /** Puts a leader's snapshot, which reaches above all that is committed, in place of the log. */
   restore(mark: SnapshotMark): void {
     assert(mark.index > this.#committed, 'a snapshot never takes back what is committed');
+    const { index, configuration } = mark;
+    // What is applied keeps its configuration, also what is being applied.
+    const applying = this.#configurationsFrom(this.#applied.index);
+    const committed = applying.filter((each) => each.index <= this.#committed);
+    this.#configurations = [...committed, { index, configuration }];
+    this.#snapshot = mark;
     this.#compacted = mark;
     this.#entries = [];
     this.#uncommittedBytes = 0;
-    this.#configurations = [{ index: mark.index, configuration: mark.configuration }];
-    this.#committed = mark.index;
-    this.#applied = mark.index;
-    this.#stable = mark.index;
+    this.#committed = index;
+    this.#stable = index;
   }
 
   #truncateFrom(index: LogIndex): void {
     assert(index > this.#committed, 'what is committed is never replaced');
     for (const entry of this.slice(index - 1, this.lastIndex)) {
-      this.#uncommittedBytes -= entry.data.length;
+      this.#uncommittedBytes -= entryBytes(entry);
     }
     this.#entries.length = index - this.#compacted.index - 1;
     this.#stable = Math.min(this.#stable, index - 1);
     this.#configurations = this.#configurations.filter((each) => each.index < index);
   }
 
-  #indexOfConfiguration(index: LogIndex): LogIndex {
-    return this.#configurations.findLast((each) => each.index <= index)?.index ?? 0;
+  /** The configuration as of `index`, and later ones. */
+  #configurationsFrom(index: LogIndex): ConfigurationAt[] {
+    const first = this.#configurations.findLastIndex((each) => each.index <= index);
+    return this.#configurations.slice(Math.max(0, first));
   }
 
   #newestConfiguration(): ConfigurationAt {

@@ -33,15 +33,6 @@ export class ReadRounds {
     return this.#unbegun.length + (this.#begun?.reads.length ?? 0);
   }
 
-  get unbegun(): number {
-    return this.#unbegun.length;
-  }
-
-  /** No round is out. */
-  get idle(): boolean {
-    return this.#begun === null;
-  }
-
   /** Answers false, and takes nothing, when `limit` reads wait. */
   add(read: WaitingRead, limit: number): boolean {
     if (this.waiting >= limit) return false;

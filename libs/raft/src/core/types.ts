@@ -160,12 +160,14 @@ export type ProposeRefusal =
   | 'too-much-uncommitted'
   /** Leadership is being handed over. */
   | 'transferring'
-  /** A change of the configuration is under way, or none is possible before the first commit. */
+  /** A change of the configuration is under way, or the term has committed nothing yet. */
   | 'change-under-way'
   /** The change is none, or leaves no voter. */
   | 'invalid-change'
-  /** A learner that lags would become a voter. */
-  | 'not-caught-up';
+  /** A node would become a voter that is no learner yet, or one that lags. */
+  | 'not-caught-up'
+  /** The members that were heard of within an election time would not win both halves. */
+  | 'unhealthy';
 
 export type ProposeOutcome =
   | { readonly ok: true; readonly index: LogIndex; readonly term: Term }

@@ -46,7 +46,8 @@ const ELECTIONS: readonly PlantedBug[] = [
   bug(
     'own vote counted before it is durable',
     inCore("if (type === 'vote') return;\n    this.#votes.set", 'this.#votes.set'),
-    inCore('assert(this.#durableTerm === this.#term,', 'assert(this.#durableTerm <= this.#term,'),
+    inCore('assert(this.#work.durableTerm === this.#term,', 'assert(this.#term > 0,'),
+    inCore('else if (this.#work.durableTerm === this.#term) this.#lead();', 'else this.#lead();'),
   ),
   bug(
     'vote forgotten by a restart',
@@ -54,14 +55,11 @@ const ELECTIONS: readonly PlantedBug[] = [
   ),
   bug(
     'two votes in one term',
-    inCore(
-      ': this.#vote === from || (this.#vote === null && this.#leader === null);',
-      ': this.#leader === null;',
-    ),
+    inCore('(this.#vote === null && this.#leader === null) ||', 'this.#leader === null ||'),
   ),
   bug(
     'vote for a log that lacks entries',
-    inCore('free && this.#log.isUpToDate(lastIndex, lastTerm);', 'free;'),
+    inCore('&& this.#log.isUpToDate(lastIndex, lastTerm);', ';'),
   ),
   bug(
     'vote for the longer log, whatever its last term',
@@ -70,18 +68,15 @@ const ELECTIONS: readonly PlantedBug[] = [
   bug(
     'vote of an earlier term counted',
     inCore(
-      'if (message.term < this.#term) return this.#meetLowerTerm(message);',
-      "if (message.term < this.#term && message.type !== 'vote-response') return this.#meetLowerTerm(message);",
+      'if (message.term < this.#term) this.#meetLowerTerm(message);',
+      "if (message.term < this.#term && message.type !== 'vote-response') this.#meetLowerTerm(message);",
     ),
   ),
   bug(
     'half of an even number elects',
     inConfiguration('Math.floor(nodes.length / 2) + 1;', 'Math.ceil(nodes.length / 2);'),
   ),
-  bug(
-    'learner campaigns',
-    inCore('return votes && this.#received === null;', 'return this.#received === null;'),
-  ),
+  bug('learner campaigns', inCore('return votes && !installing', 'return !installing')),
   bug(
     'removed node disturbs: a heard leader does not protect',
     inCore('if (hearsLeader && !message.transfer) return false;', ''),
@@ -95,14 +90,11 @@ const ELECTIONS: readonly PlantedBug[] = [
   ),
   bug(
     'leader without a quorum stays',
-    inLeader('if (!this.#heardQuorum()) return false;', 'this.#heardQuorum();'),
+    inLeader('if (!this.#hearsQuorumOf(this.#options.log.configuration)) return false;', ''),
   ),
   bug(
     'leader whose disk hangs stays',
-    inCore(
-      'const diskAnswers = this.#writing < this.#config.electionTicks;',
-      'const diskAnswers = true;',
-    ),
+    inCore('if (helpless || !this.#leading.tick())', 'if (!this.#leading.tick())'),
   ),
 ];
 
@@ -142,8 +134,8 @@ const REPLICATION: readonly PlantedBug[] = [
   bug(
     'hint of a refusal taken for an acknowledgement',
     inLeader(
-      'if (progress.refused(message.index, agree))',
-      'progress.acknowledged(agree);\n      if (progress.refused(message.index, agree))',
+      'progress.refused(message.index,',
+      'progress.acknowledged(log.lastAtOrBelow(hint.index, hint.term));\n      progress.refused(message.index,',
     ),
   ),
   bug(
@@ -153,7 +145,7 @@ const REPLICATION: readonly PlantedBug[] = [
   bug(
     'heartbeat answered before its term is durable',
     inCore(
-      'if (this.#durableTerm === this.#term) this.#send(response);',
+      'if (this.#work.durableTerm === this.#term) this.#send(response);',
       'if (response) this.#send(response);',
     ),
   ),

@@ -187,13 +187,14 @@ export class Script {
       id,
       heartbeatTicks: number('heartbeat', 1),
       electionTicks: number('election', 10),
-      maxUncommittedBytes: number('max-uncommitted', 1_000),
-      maxApplyBytes: number('max-apply', 1_000),
-      maxMessageBytes: number('max-message', 1_000),
+      maxUncommittedBytes: number('max-uncommitted', 10_000),
+      maxApplyBytes: number('max-apply', 10_000),
+      maxMessageBytes: number('max-message', 10_000),
       maxInflightMessages: number('window', 8),
-      maxInflightBytes: number('window-bytes', 1_000),
+      maxInflightBytes: number('window-bytes', 10_000),
       maxReads: number('max-reads', 8),
       catchUpEntries: number('catch-up', 2),
+      trailingBytes: number('trailing', 0),
       rng: { next: () => 0, below: (bound) => wait % bound },
     };
     const voters = options.get('voters')?.split(',') ?? ids;

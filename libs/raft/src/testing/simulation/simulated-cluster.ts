@@ -156,13 +156,14 @@ export class SimulatedCluster implements NodeHost {
       config: {
         heartbeatTicks: 1 + this.#rng.below(3),
         electionTicks: 4 + this.#rng.below(8),
-        maxUncommittedBytes: 2_000,
-        maxApplyBytes: 100,
-        maxMessageBytes: this.#rng.below(2) === 0 ? 40 : 1_000,
+        maxUncommittedBytes: 20_000,
+        maxApplyBytes: 500,
+        maxMessageBytes: this.#rng.below(2) === 0 ? 100 : 4_000,
         maxInflightMessages: 1 + this.#rng.below(4),
-        maxInflightBytes: 500,
+        maxInflightBytes: 2_000,
         maxReads: 8,
         catchUpEntries: 5,
+        trailingBytes: this.#rng.below(2) * 300,
       },
     });
   }
@@ -288,17 +289,19 @@ export class SimulatedCluster implements NodeHost {
   #change(): void {
     const leader = this.#leader();
     if (!leader?.core) return;
-    const node = this.#anyNode().id;
-    const kind = this.#rng.below(4);
     const { voters, learners } = leader.core.status.configuration;
+    const node = this.#anyNode().id;
+    // Only who learns already may become a voter.
+    const learner = learners[this.#rng.below(Math.max(1, learners.length))] ?? node;
+    const kind = this.#rng.below(4);
     const change: ConfigurationChange =
       kind === 0 && voters.length > 1
         ? { remove: [node] }
         : kind === 1
           ? { addLearners: [node] }
           : kind === 2 && voters.length > 1
-            ? { addVoters: [this.#anyNode().id], remove: [node] }
-            : { addVoters: [node] };
+            ? { addVoters: [learner], remove: [node] }
+            : { addVoters: [learner] };
     const outcome = leader.core.change(change);
     if (outcome.ok && (change.addVoters ?? []).some((id) => learners.includes(id))) {
       this.#count('learner made a voter');

@@ -1,0 +1,113 @@
+import { assert } from '@pawl/kernel';
+import type { RaftLog } from './raft-log.js';
+import type { HardState, Message, ReadState, Ready, SnapshotMark, Term } from './types.js';
+
+/**
+ * What waits for the shell, what the shell has in its hands, and since when. Promises are messages
+ * that may be sent only after all that was decided before them is durable.
+ */
+export class Work {
+  readonly #log: RaftLog;
+  #promises: Message[] = [];
+  #reads: ReadState[] = [];
+  #received: SnapshotMark | null = null;
+  #outstanding: Ready | null = null;
+  /** Last hard state that was handed out, and the term of the last that was written. */
+  #handedOut: HardState;
+  #durableTerm: Term;
+  #waitedTicks = 0;
+
+  /** `hardState` is durable. */
+  constructor(log: RaftLog, hardState: HardState) {
+    this.#log = log;
+    this.#handedOut = hardState;
+    this.#durableTerm = hardState.term;
+  }
+
+  get durableTerm(): Term {
+    return this.#durableTerm;
+  }
+
+  /** Ticks that the work at hand takes already, or that work lies there and nobody takes it. */
+  get waitedTicks(): number {
+    return this.#waitedTicks;
+  }
+
+  promise(message: Message): void {
+    this.#promises.push(message);
+  }
+
+  /** Promises of an earlier term say nothing any more. */
+  dropPromises(): void {
+    this.#promises = [];
+  }
+
+  answer(read: ReadState): void {
+    this.#reads.push(read);
+  }
+
+  /** A leader's snapshot is to take the place of the state machine's state. */
+  install(snapshot: SnapshotMark): void {
+    this.#received = snapshot;
+  }
+
+  tick(now: HardState): void {
+    const waits = this.#outstanding !== null || this.isThere(now);
+    this.#waitedTicks = waits ? this.#waitedTicks + 1 : 0;
+  }
+
+  /** Whether {@link take} has something to hand out. */
+  isThere(now: HardState): boolean {
+    if (this.#outstanding !== null) return false;
+    return (
+      this.#received !== null ||
+      this.#promises.length > 0 ||
+      this.#reads.length > 0 ||
+      this.#log.stable < this.#log.lastIndex ||
+      this.#log.applied < this.#log.applicable ||
+      !sameHardState(this.#handedOut, now)
+    );
+  }
+
+  take(now: HardState, maxApplyBytes: number): Ready {
+    assert(this.#outstanding === null, 'one Ready is worked on at a time');
+    const log = this.#log;
+    const entries = log.slice(log.stable, log.lastIndex);
+    const { term, vote } = this.#handedOut;
+    const snapshot = this.#received;
+    const ready: Ready = {
+      snapshot,
+      hardState: sameHardState(this.#handedOut, now) ? null : now,
+      entries,
+      mustSync: snapshot !== null || entries.length > 0 || now.term !== term || now.vote !== vote,
+      committedEntries: log.installing ? [] : log.slice(log.applied, log.applicable, maxApplyBytes),
+      reads: this.#reads,
+      messages: this.#promises,
+    };
+    this.#received = null;
+    this.#reads = [];
+    this.#promises = [];
+    this.#handedOut = now;
+    this.#waitedTicks = 0;
+    this.#outstanding = ready;
+    return ready;
+  }
+
+  /** What was taken is done: written, durable where it had to be, installed and applied. */
+  done(): Ready {
+    const ready = this.#outstanding;
+    assert(ready !== null, 'a Ready is outstanding');
+    this.#outstanding = null;
+    this.#waitedTicks = 0;
+    const stored = ready.entries.at(-1);
+    if (stored !== undefined) this.#log.stableTo(stored.index, stored.term);
+    const applied = ready.committedEntries.at(-1) ?? ready.snapshot;
+    if (applied !== null) this.#log.appliedTo(applied);
+    if (ready.hardState !== null) this.#durableTerm = ready.hardState.term;
+    return ready;
+  }
+}
+
+function sameHardState(a: HardState, b: HardState): boolean {
+  return a.term === b.term && a.vote === b.vote && a.commit === b.commit;
+}
