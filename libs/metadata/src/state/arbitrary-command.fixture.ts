@@ -99,6 +99,21 @@ const alarm = fc.record({
   alarm: fc.constantFrom('nospace', 'nospace', 'nospace', 'corrupt' as const),
 });
 
+const memberId = fc.constantFrom('m1', 'm1', 'm2');
+const memberPut = fc.record(
+  {
+    kind: fc.constant('member-put' as const),
+    id: rarely(memberId, fc.constant(''), 30),
+    expect: fc.constantFrom('new', 'known' as const),
+    name: fc.constantFrom('', 'n\u00e4me \ud83d\ude00'),
+    peerAddress: fc.constantFrom('', 'h:1', 'h:2'),
+    clientAddresses: fc.constantFrom<string[][]>([], ['h:4'], ['h:5', 'h:6']),
+    folderId: fc.constantFrom('', 'f1', 'f2'),
+    wanted: fc.constantFrom('voter', 'voter', 'learner', 'removed' as const),
+  },
+  { requiredKeys: ['kind', 'id', 'expect'] },
+);
+
 const body: fc.Arbitrary<CommandBody> = fc.oneof(
   {
     weight: 24,
@@ -126,13 +141,21 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
     term,
   }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('compact' as const), revision }) },
-  { weight: 2, arbitrary: fc.constant({ kind: 'session-open' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('session-open' as const),
+      opener: fc.bigInt(-9n, 9n),
+    }),
+  },
+  { weight: 10, arbitrary: memberPut },
+  fc.record({ kind: fc.constant('member-remove' as const), id: memberId }),
   fc.record({
     kind: fc.constant('session-close' as const),
     id: fc.constantFrom(1n, 2n, 3n),
   }),
   { weight: 2, arbitrary: alarm },
-  fc.constant({ kind: 'upgrade' as const, format: 2 }),
+  fc.constant({ kind: 'upgrade' as const, format: 3 }),
 );
 
 const session = fc.record({

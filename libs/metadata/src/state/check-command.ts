@@ -1,6 +1,7 @@
 import { contains, toByteKey, toInterval } from './byte-key.js';
 import type { ByteKey, Interval } from './byte-key.js';
 import type { StateLimits } from './limits.js';
+import { checkMember } from './member-table.js';
 import type { Command, Operation, PutOperation, Refusal, Txn } from './types.js';
 import { NO_LEASE } from './types.js';
 
@@ -13,6 +14,8 @@ export function checkCommand(command: Command, limits: StateLimits): Refusal | n
       const { min, max } = limits.ttlMs;
       return command.ttlMs < min || command.ttlMs > max ? 'ttl-out-of-range' : null;
     }
+    case 'member-put':
+      return checkMember(command);
     default:
       return null;
   }

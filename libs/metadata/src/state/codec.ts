@@ -33,6 +33,17 @@ export class Encoder {
     return this;
   }
 
+  /** How many UTF-16 code units in 32 bits, then each in 16. */
+  text(value: string): this {
+    this.u32(value.length);
+    this.#reserve(2 * value.length);
+    for (let at = 0; at < value.length; at += 1) {
+      this.#view.setUint16(this.#length + 2 * at, value.charCodeAt(at));
+    }
+    this.#length += 2 * value.length;
+    return this;
+  }
+
   i64(value: bigint): this {
     this.#reserve(8);
     this.#view.setBigInt64(this.#length, value);
@@ -115,6 +126,16 @@ export class Decoder {
     const flags = this.u8();
     if ((flags & ~all) !== 0) throw new RangeError(`flags ${flags} are not known`);
     return flags;
+  }
+
+  text(): string {
+    const units = this.u32();
+    const from = this.#take(2 * units);
+    let text = '';
+    for (let at = 0; at < units; at += 1) {
+      text += String.fromCharCode(this.#view.getUint16(from + 2 * at));
+    }
+    return text;
   }
 
   i64(): bigint {

@@ -1,5 +1,6 @@
 import { ALARM_KINDS } from './alarm-table.js';
 import { Decoder, Encoder, pick } from './codec.js';
+import { decodeMemberPut, encodeMemberPut } from './member-table.js';
 import { decodeTxn, encodeTxn } from './txn-codec.js';
 import type { Command, CommandBody, SessionCall } from './types.js';
 
@@ -7,7 +8,7 @@ import type { Command, CommandBody, SessionCall } from './types.js';
  * Version of the layout of commands. A newer one may be used once an `upgrade` command, itself in
  * this layout for ever, has allowed it; until then every member refuses it, also one that knows it.
  */
-export const COMMAND_FORMAT = 2;
+export const COMMAND_FORMAT = 3;
 
 /** The order is that of their numbers in records: append only. */
 const KINDS = [
@@ -21,6 +22,8 @@ const KINDS = [
   'session-close',
   'alarm',
   'upgrade',
+  'member-put',
+  'member-remove',
 ] as const satisfies readonly Command['kind'][];
 const IN_SESSION = 1;
 const OF_USER = 2;
@@ -83,6 +86,13 @@ function encodeBody(out: Encoder, command: CommandBody): void {
       out.u64(command.revision);
       return;
     case 'session-open':
+      out.i64(command.opener);
+      return;
+    case 'member-put':
+      encodeMemberPut(out, command);
+      return;
+    case 'member-remove':
+      out.text(command.id);
       return;
     case 'alarm':
       out.u8(ACTIONS.indexOf(command.action)).i64(command.member);
@@ -111,7 +121,11 @@ function decodeBody(kind: Command['kind'], from: Decoder): CommandBody {
     case 'compact':
       return { kind, revision: from.u64() };
     case 'session-open':
-      return { kind };
+      return { kind, opener: from.i64() };
+    case 'member-put':
+      return decodeMemberPut(from);
+    case 'member-remove':
+      return { kind, id: from.text() };
     case 'alarm': {
       const action = pick(ACTIONS, from.u8());
       return { kind, action, member: from.i64(), alarm: pick(ALARM_KINDS, from.u8()) };

@@ -2,6 +2,7 @@ export { compareBytes, contains, prefixRange, toByteKey, toInterval } from './by
 export type { ByteKey, Interval } from './byte-key.js';
 export { checkCommand, isReadOnly } from './check-command.js';
 export { COMMAND_FORMAT, decodeCommand, encodeCommand } from './command-codec.js';
+export { EarlierFormatError } from './earlier-format.js';
 export type { HashKv } from './hash-kv.js';
 export type { EventQuery } from './key-store.js';
 export { DEFAULT_STATE_LIMITS } from './limits.js';
@@ -27,6 +28,9 @@ export type {
   LeaseCheckpoint,
   LeaseId,
   LeaseState,
+  MemberPut,
+  MemberRecord,
+  MemberWish,
   Operation,
   OperationResult,
   Origin,

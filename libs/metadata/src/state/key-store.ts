@@ -48,6 +48,8 @@ export class KeyStore {
   #revision: Revision;
   #compactRevision: Revision;
   #sizeBytes = 0;
+  /** Of what was compacted and may not have been given back. */
+  #compactedBytes = 0;
   /** Changes of the transaction under way; they become the next revision. */
   #pending: Change[] = [];
   /** Running total of {@link LogEntry.freedBytes}. */
@@ -76,6 +78,11 @@ export class KeyStore {
   /** Bytes of all versions that can still be read, and the overhead of each. */
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+
+  /** The same with what was compacted and takes memory yet, at most. */
+  get keptBytes(): number {
+    return this.#sizeBytes + this.#compactedBytes;
   }
 
   /** Oldest revision with events. */
@@ -167,14 +174,18 @@ export class KeyStore {
   compact(revision: Revision): void {
     assert(this.#pending.length === 0, 'no compaction inside a transaction');
     const freed = (at: Revision): number => this.#log.get(at)?.freedBytes ?? 0;
-    this.#sizeBytes -= freed(revision) - freed(this.#compactRevision);
+    const freedBytes = freed(revision) - freed(this.#compactRevision);
+    this.#sizeBytes -= freedBytes;
+    this.#compactedBytes += freedBytes;
     this.#compactRevision = revision;
     this.#compactor.begin(revision);
   }
 
   /** Gives back memory of what was compacted, looking at `changes` of it; answers if more is left. */
   scavenge(changes: number): boolean {
-    return this.#compactor.step(changes);
+    const more = this.#compactor.step(changes);
+    if (!more) this.#compactedBytes = 0;
+    return more;
   }
 
   /** Keeps all memory until the answered function is called: for those who read in steps. */

@@ -206,7 +206,10 @@ describe('leases', () => {
   it('get ids of their own, and a TTL within bounds', () => {
     const subject = new Subject();
     subject.run({ kind: 'lease-grant', id: 2n, ttlMs: 1 });
-    expect(subject.run({ kind: 'lease-grant', id: 0n, ttlMs: 1 })).toMatchObject({ id: 3n });
+    const granted = { kind: 'lease-grant', id: 0n, ttlMs: 1 } as const;
+    subject.run({ kind: 'lease-grant', id: -3n, ttlMs: 1 });
+    expect(subject.run(granted)).toMatchObject({ id: -4n });
+    expect(subject.run({ ...granted, origin: 'user' })).toMatchObject({ id: 4n });
     for (const ttlMs of [0, 9_000_000_000_001]) {
       expect(refusalOf(subject.run({ kind: 'lease-grant', id: 0n, ttlMs }))).toBe(
         'ttl-out-of-range',
@@ -310,10 +313,13 @@ describe('compaction', () => {
     while (swift.state.scavenge(100));
     expect(slow.state.scavenge(1e9)).toBe(true);
     expect(slow.state.sizeBytes).toBe(swift.state.sizeBytes);
+    expect(swift.state.keptBytes).toBe(swift.state.sizeBytes);
+    expect(slow.state.keptBytes).toBeGreaterThan(slow.state.sizeBytes);
     expect(slow.state.hashKv()).toEqual(swift.state.hashKv());
     expect(Buffer.compare(slow.state.snapshot(), swift.state.snapshot())).toBe(0);
     held.return();
     expect(slow.state.scavenge(1e9)).toBe(false);
+    expect(slow.state.keptBytes).toBe(slow.state.sizeBytes);
     expect(Buffer.compare(slow.state.snapshot(), swift.state.snapshot())).toBe(0);
   });
 });
@@ -325,7 +331,7 @@ describe('sessions', () => {
     answered,
   });
   const opened = (subject: Subject): bigint => {
-    const result = subject.run({ kind: 'session-open' });
+    const result = subject.run({ kind: 'session-open', opener: 7n });
     if (result.kind !== 'session') throw new Error(result.kind);
     return result.id;
   };
@@ -382,7 +388,7 @@ describe('commands that are not known', () => {
     const before = subject.state.hashKv();
     for (const strange of [
       new Uint8Array(0),
-      Uint8Array.of(3, ...command.subarray(1)),
+      Uint8Array.of(4, ...command.subarray(1)),
       Uint8Array.of(...command, 0),
       command.subarray(0, 5),
     ]) {
@@ -394,8 +400,8 @@ describe('commands that are not known', () => {
 
   it('stop this member once the cluster has decided to use them', () => {
     const subject = new Subject();
-    expect(refusalOf(subject.run({ kind: 'upgrade', format: 2 }))).toBe('done');
-    expect(() => subject.run({ kind: 'upgrade', format: 3 })).toThrow(CommandFormatError);
+    expect(refusalOf(subject.run({ kind: 'upgrade', format: 3 }))).toBe('done');
+    expect(() => subject.run({ kind: 'upgrade', format: 4 })).toThrow(CommandFormatError);
   });
 });
 

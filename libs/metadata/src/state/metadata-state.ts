@@ -3,6 +3,7 @@ import { AlarmTable } from './alarm-table.js';
 import { fromByteKey, isSingleKey } from './byte-key.js';
 import { checkCommand, isReadOnly } from './check-command.js';
 import { COMMAND_FORMAT, decodeCommand } from './command-codec.js';
+import { refuseEarlierFormat } from './earlier-format.js';
 import { checkPlan, checkRevision, costOf, performPlan, planTxn } from './execute-txn.js';
 import { hashKvSteps } from './hash-kv.js';
 import type { HashKv } from './hash-kv.js';
@@ -11,6 +12,7 @@ import type { EventQuery } from './key-store.js';
 import { LEASE_COST_BYTES, LeaseTable } from './lease-table.js';
 import type { StateLimits } from './limits.js';
 import { DEFAULT_STATE_LIMITS } from './limits.js';
+import { MemberTable } from './member-table.js';
 import type { PinnedSteps } from './pinned-steps.js';
 import { decodeResult, encodeResult } from './result-codec.js';
 import { SessionTable } from './session-table.js';
@@ -24,6 +26,8 @@ import type {
   LeaseState,
   LeaseCheckpoint,
   LeaseId,
+  MemberPut,
+  MemberRecord,
   Origin,
   RangeContent,
   RangeRequest,
@@ -81,6 +85,7 @@ export class MetadataState {
   #keys = new KeyStore();
   #leases = new LeaseTable();
   #alarms = new AlarmTable();
+  #members = new MemberTable();
   #sessions: SessionTable;
   #appliedIndex = 0;
   #commandFormat = COMMAND_FORMAT;
@@ -110,6 +115,11 @@ export class MetadataState {
     return this.#keys.sizeBytes + this.#leases.sizeBytes;
   }
 
+  /** The same with what was compacted and is not given back yet, at most. */
+  get keptBytes(): number {
+    return this.#keys.keptBytes + this.#leases.sizeBytes;
+  }
+
   /** By id. */
   get leases(): readonly LeaseState[] {
     return this.#leases.list();
@@ -118,6 +128,15 @@ export class MetadataState {
   /** Those that are on, by member. */
   get alarms(): readonly Alarm[] {
     return this.#alarms.list();
+  }
+
+  /** By id. */
+  get members(): readonly MemberRecord[] {
+    return this.#members.list();
+  }
+
+  member(id: string): MemberRecord | null {
+    return this.#members.find(id);
   }
 
   lease(id: LeaseId): LeaseState | null {
@@ -131,9 +150,11 @@ export class MetadataState {
 
   /**
    * Applies a command as it stands in the log. Bytes that are no command are refused, by every
-   * member alike. Throws {@link CommandFormatError} when this build cannot follow the cluster.
+   * member alike. Throws {@link CommandFormatError} when this build cannot follow the cluster, and an
+   * {@link EarlierFormatError} for a command of an earlier build.
    */
   applyEncoded(bytes: Uint8Array, place: CommandPlace): CommandResult {
+    refuseEarlierFormat(bytes[0], COMMAND_FORMAT);
     let command: Command;
     try {
       command = decodeCommand(bytes);
@@ -265,6 +286,7 @@ export class MetadataState {
       compactRevision: this.compactRevision,
       leases: this.#leases.inOrderOfGrant(),
       alarms: this.alarms,
+      members: this.members,
       sessions: [...this.#sessions.list()].map((session) => ({
         ...session,
         answers: new Map(session.answers),
@@ -292,6 +314,7 @@ export class MetadataState {
     this.#keys = content.keys;
     this.#leases = content.leases;
     this.#alarms = content.alarms;
+    this.#members = content.members;
     this.#sessions = content.sessions;
     this.#appliedIndex = content.appliedIndex;
     this.#commandFormat = content.commandFormat;
@@ -334,6 +357,12 @@ export class MetadataState {
         if (command.action === 'raise') this.#alarms.raise(command);
         else this.#alarms.clear(command);
         return this.#done();
+      case 'member-put':
+        return this.#putMember(command);
+      case 'member-remove':
+        if (this.#members.find(command.id) === null) return this.#refused('member-not-found');
+        this.#members.remove(command.id);
+        return this.#done();
       case 'upgrade':
         checkFormat(command.format);
         this.#commandFormat = Math.max(this.#commandFormat, command.format);
@@ -351,7 +380,13 @@ export class MetadataState {
 
   /** Members that differ must do nothing more before somebody has looked. */
   #checkAlarms({ kind }: CommandBody): Refusal | null {
-    const stops = kind !== 'alarm' && kind !== 'session-open' && kind !== 'session-close';
+    const stops = ![
+      'alarm',
+      'session-open',
+      'session-close',
+      'member-put',
+      'member-remove',
+    ].includes(kind);
     return stops && this.#alarms.has('corrupt') ? 'corrupt' : null;
   }
 
@@ -384,7 +419,8 @@ export class MetadataState {
     if (this.#leases.has(wanted)) return this.#refused('lease-exists');
     if (!this.#hasRoom(LEASE_COST_BYTES, origin)) return this.#refused('no-space');
     let id = wanted;
-    for (let next = BigInt(index); id === NO_LEASE; next += 1n) {
+    const step = origin === 'user' ? 1n : -1n;
+    for (let next = step * BigInt(index); id === NO_LEASE; next += step) {
       if (!this.#leases.has(next)) id = next;
     }
     this.#leases.grant({ id, ttlMs, remainingMs: ttlMs });
@@ -403,6 +439,13 @@ export class MetadataState {
 
   #checkpoint(leases: readonly LeaseCheckpoint[]): CommandResult {
     for (const { id, remainingMs } of leases) this.#leases.checkpoint(id, remainingMs);
+    return this.#done();
+  }
+
+  #putMember(put: MemberPut): CommandResult {
+    const refusal = this.#members.check(put);
+    if (refusal !== null) return this.#refused(refusal);
+    this.#members.put(put);
     return this.#done();
   }
 

@@ -27,6 +27,7 @@ function expectSame(state: MetadataState, model: NaiveStore): void {
       .sort(([a], [b]) => a - b)
       .map(([id, { ttl, left }]) => ({ id, ttlMs: ttl, remainingMs: left })),
   );
+  expect(state.members).toEqual([...model.members.values()].sort((a, b) => (a.id < b.id ? -1 : 1)));
   for (const { id } of state.leases) {
     const keys = inOrder(model.now).filter(({ lease }) => lease === Number(id));
     expect(state.leaseKeys(id).map(text)).toEqual(keys.map(({ key }) => key));
@@ -87,7 +88,9 @@ describe('the store against a naive one', () => {
       noDelete: false,
       prevKv: false,
     };
-    const open = [{ command: { kind: 'session-open' } as Command, query: first, term: 1 }];
+    const open = [
+      { command: { kind: 'session-open', opener: 1n } as Command, query: first, term: 1 },
+    ];
     fc.assert(
       fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (list) => {
         let state = new MetadataState(limits);
@@ -192,6 +195,7 @@ function kindOf(command: CommandBody): string {
 
 /** What random commands must have come to, ten times each at least. */
 const REACHED = [
+  'address-in-use',
   'alarm',
   'answer-forgotten',
   'compact',
@@ -201,6 +205,7 @@ const REACHED = [
   'empty-key',
   'future-revision',
   'key-not-found',
+  'last-voter',
   'lease-checkpoint',
   'lease-exists',
   'lease-expire',
@@ -208,8 +213,13 @@ const REACHED = [
   'lease-not-found',
   'lease-provided',
   'lease-revoke',
+  'member-exists',
+  'member-not-found',
+  'member-put',
+  'member-remove',
   'nested txn',
   'no-space',
+  'other-folder',
   'session-close',
   'session-not-found',
   'session-open',

@@ -4,6 +4,8 @@ import type {
   Compare,
   KeyRange,
   LeaseCheckpoint,
+  MemberPut,
+  MemberRecord,
   Operation,
   RangeOperation,
   Txn,
@@ -34,6 +36,13 @@ interface Chosen {
   operations: (Exclude<Operation, { kind: 'txn' }> | Chosen)[];
 }
 
+const NEW_MEMBER: Omit<MemberRecord, 'id'> = {
+  name: '',
+  peerAddress: '',
+  clientAddresses: [],
+  folderId: '',
+  wanted: 'learner',
+};
 const VERSION_COST = 64;
 const LEASE_COST = 128;
 
@@ -49,6 +58,7 @@ export class NaiveStore {
   leases = new Map<number, { ttl: number; left: number }>();
   alarms = new Set<string>();
   sessions = new Map<number, Session>();
+  members = new Map<string, MemberRecord>();
 
   constructor(readonly quota: { total: number; user: number }) {}
 
@@ -70,7 +80,7 @@ export class NaiveStore {
   }
 
   run(command: CommandBody, place: { index: number; term: number }): unknown {
-    const free = ['alarm', 'session-open', 'session-close'].includes(command.kind);
+    const free = /^(alarm|session|member)/.test(command.kind);
     if (!free && this.alarmed('corrupt')) return this.refused('corrupt');
     switch (command.kind) {
       case 'txn':
@@ -109,9 +119,37 @@ export class NaiveStore {
         else this.alarms.delete(name);
         return this.done();
       }
+      case 'member-put':
+        return this.putMember(command);
+      case 'member-remove':
+        if (!this.members.delete(command.id)) return this.refused('member-not-found');
+        return this.done();
       case 'upgrade':
         return this.done();
     }
+  }
+
+  putMember({ kind: _, session: __, expect, ...put }: MemberPut & Command): unknown {
+    const known = this.members.get(put.id);
+    const others = [...this.members.values()].filter(({ id }) => id !== put.id);
+    if (put.id === '') return this.refused('member-not-found');
+    if (expect === 'new' && known) return this.refused('member-exists');
+    if (expect === 'known' && (!known || known.wanted === 'removed')) {
+      return this.refused('member-not-found');
+    }
+    if (put.peerAddress && others.some(({ peerAddress }) => peerAddress === put.peerAddress)) {
+      return this.refused('address-in-use');
+    }
+    if (known?.folderId && put.folderId !== undefined && put.folderId !== known.folderId) {
+      return this.refused('other-folder');
+    }
+    const after = { ...(known ?? NEW_MEMBER), ...put };
+    const voters = others.filter(({ wanted }) => wanted === 'voter').length;
+    if (known?.wanted === 'voter' && after.wanted !== 'voter' && voters === 0) {
+      return this.refused('last-voter');
+    }
+    this.members.set(put.id, after);
+    return this.done();
   }
 
   alarmed(kind: string): boolean {
@@ -121,8 +159,9 @@ export class NaiveStore {
   grant(wanted: number, ttl: number, user: boolean, index: number): unknown {
     if (this.leases.has(wanted)) return this.refused('lease-exists');
     if (!this.room(LEASE_COST, user)) return this.refused('no-space');
-    let id = wanted === 0 ? index : wanted;
-    while (this.leases.has(id)) id += 1;
+    const step = user ? 1 : -1;
+    let id = wanted === 0 ? step * index : wanted;
+    while (this.leases.has(id)) id += step;
     this.leases.set(id, { ttl, left: ttl });
     return { kind: 'lease', revision: this.revision, id };
   }

@@ -1,10 +1,12 @@
 import { ALARM_KINDS, AlarmTable } from './alarm-table.js';
 import { toByteKey } from './byte-key.js';
 import { Decoder, pick } from './codec.js';
+import { refuseEarlierFormat } from './earlier-format.js';
 import { isDeletion } from './key-record.js';
 import { KeyStore } from './key-store.js';
 import { LeaseTable } from './lease-table.js';
 import type { SessionLimits } from './limits.js';
+import { MemberTable, decodeMember } from './member-table.js';
 import { decodeKeyValue } from './result-codec.js';
 import { SessionTable } from './session-table.js';
 import type { SessionState } from './session-table.js';
@@ -19,6 +21,7 @@ export interface SnapshotContent {
   readonly keys: KeyStore;
   readonly leases: LeaseTable;
   readonly alarms: AlarmTable;
+  readonly members: MemberTable;
   readonly sessions: SessionTable;
 }
 
@@ -48,6 +51,7 @@ export class SnapshotReader {
   #ended = false;
   readonly #leases = new LeaseTable();
   readonly #alarms = new AlarmTable();
+  readonly #members = new MemberTable();
   readonly #sessions: SessionTable;
 
   constructor(limits: SessionLimits) {
@@ -56,6 +60,7 @@ export class SnapshotReader {
 
   push(bytes: Uint8Array): void {
     if (!this.#formatRead && bytes.length > 0) {
+      refuseEarlierFormat(bytes[0], SNAPSHOT_FORMAT);
       if (bytes[0] !== SNAPSHOT_FORMAT) {
         throw new RangeError(`snapshot format ${bytes[0]} is not known`);
       }
@@ -90,6 +95,7 @@ export class SnapshotReader {
       keys: this.#keys,
       leases: this.#leases,
       alarms: this.#alarms,
+      members: this.#members,
       sessions: this.#sessions,
     };
   }
@@ -143,6 +149,9 @@ export class SnapshotReader {
         return;
       case 'alarm':
         this.#alarms.raise({ member: from.i64(), alarm: pick(ALARM_KINDS, from.u8()) });
+        return;
+      case 'member':
+        this.#members.restore(decodeMember(from));
         return;
       case 'session': {
         this.#endSession();

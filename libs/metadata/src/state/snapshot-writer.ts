@@ -1,14 +1,15 @@
 import { ALARM_KINDS } from './alarm-table.js';
 import { Encoder } from './codec.js';
 import type { KeyStore } from './key-store.js';
+import { encodeMember } from './member-table.js';
 import { PinnedSteps } from './pinned-steps.js';
 import { encodeKeyValue } from './result-codec.js';
 import type { SessionState } from './session-table.js';
 import { stateAt } from './state-walk.js';
-import type { Alarm, KeyValue, LeaseState, Revision } from './types.js';
+import type { Alarm, KeyValue, LeaseState, MemberRecord, Revision } from './types.js';
 
 /** Version of the layout of snapshots; another is refused. */
-export const SNAPSHOT_FORMAT = 2;
+export const SNAPSHOT_FORMAT = 3;
 
 /**
  * A snapshot is the format's byte and then blocks: a length in 32 bits and so many bytes of records.
@@ -24,6 +25,7 @@ export const RECORDS = [
   'change',
   'revision',
   'end',
+  'member',
 ] as const;
 type RecordKind = (typeof RECORDS)[number];
 
@@ -35,6 +37,7 @@ export interface SnapshotHead {
   readonly compactRevision: Revision;
   readonly leases: readonly LeaseState[];
   readonly alarms: readonly Alarm[];
+  readonly members: readonly MemberRecord[];
   readonly sessions: readonly SessionState[];
 }
 
@@ -88,7 +91,7 @@ class SnapshotWriter {
     }
   }
 
-  *#tables({ leases, alarms, sessions }: SnapshotHead): Generator<void> {
+  *#tables({ leases, alarms, members, sessions }: SnapshotHead): Generator<void> {
     for (const { id, ttlMs, remainingMs } of leases) {
       this.#record('lease').i64(id).u64(ttlMs).u64(remainingMs);
       yield;
@@ -96,6 +99,7 @@ class SnapshotWriter {
     for (const { member, alarm } of alarms) {
       this.#record('alarm').i64(member).u8(ALARM_KINDS.indexOf(alarm));
     }
+    for (const member of members) encodeMember(this.#record('member'), member);
     for (const { id, usedAt, answered, answers } of sessions) {
       this.#record('session').i64(id).u64(usedAt).u64(answered);
       for (const [sequence, answer] of answers) {

@@ -146,6 +146,32 @@ export interface SessionCall {
   readonly answered: number;
 }
 
+/** What a member is to be; the leader makes the configuration follow. `removed`: nothing any more. */
+export type MemberWish = 'voter' | 'learner' | 'removed';
+
+/** A member of the quorum: where it is and what is wanted of it. */
+export interface MemberRecord {
+  /** The node id. */
+  readonly id: string;
+  /** Empty until it started. */
+  readonly name: string;
+  /** `host:port`. */
+  readonly peerAddress: string;
+  /** `host:port` each. */
+  readonly clientAddresses: readonly string[];
+  /** Of the data folder that it first started with, and must keep; empty until then. */
+  readonly folderId: string;
+  readonly wanted: MemberWish;
+}
+
+/** Sets what is given of a member's record. */
+export interface MemberPut extends Partial<MemberRecord> {
+  readonly kind: 'member-put';
+  readonly id: string;
+  /** `new`: refused when there is such a member; `known`: when there is none that stays. */
+  readonly expect: 'new' | 'known';
+}
+
 export interface LeaseCheckpoint {
   readonly id: LeaseId;
   /** 0: its full time again. */
@@ -154,7 +180,7 @@ export interface LeaseCheckpoint {
 
 export type CommandBody =
   | ({ readonly kind: 'txn'; readonly origin?: Origin } & Txn)
-  /** `id` 0: an unused one is chosen. */
+  /** `id` 0: an unused one is chosen, positive for users, negative for our own. */
   | {
       readonly kind: 'lease-grant';
       readonly id: LeaseId;
@@ -171,9 +197,13 @@ export type CommandBody =
       readonly term: number;
     }
   | { readonly kind: 'compact'; readonly revision: Revision }
-  | { readonly kind: 'session-open' }
+  /** `opener`: any number that says whose session it becomes. */
+  | { readonly kind: 'session-open'; readonly opener: bigint }
   | { readonly kind: 'session-close'; readonly id: bigint }
   | ({ readonly kind: 'alarm'; readonly action: 'raise' | 'clear' } & Alarm)
+  | MemberPut
+  /** Forgets a member, once it takes no part any more. */
+  | { readonly kind: 'member-remove'; readonly id: string }
   /** Allows commands of a newer format; proposed when every member understands it. */
   | { readonly kind: 'upgrade'; readonly format: number };
 
@@ -204,6 +234,16 @@ export const REFUSALS = [
   'answer-forgotten',
   /** Too many answers of this session are outstanding. */
   'session-full',
+  /** There is none, or it is leaving. */
+  'member-not-found',
+  'member-exists',
+  /** Another member has it. */
+  'address-in-use',
+  /** The member runs with another data folder: a node that lost its own must be removed first. */
+  'other-folder',
+  /** Nobody would vote any more. */
+  'last-voter',
+  'too-many-members',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
