@@ -10,7 +10,7 @@ export interface WalRecordView {
   readonly segment: string;
   /** Of the frame, whose records became durable together. */
   readonly offset: number;
-  readonly kind: 'segment' | 'identity' | 'hard-state' | 'snapshot' | EntryKind;
+  readonly kind: 'segment' | 'identity' | 'founding' | 'hard-state' | 'snapshot' | EntryKind;
   readonly index: number | null;
   readonly term: number | null;
   /** Of an entry's data. */
@@ -82,6 +82,8 @@ function view(record: WalRecord): Omit<WalRecordView, 'segment' | 'offset'> {
       const detail = `node ${nodeId} of cluster ${clusterId}, folder ${folderId}`;
       return { ...none, kind: record.kind, detail };
     }
+    case 'founding':
+      return { ...none, kind: record.kind, detail: configurationText(record.configuration) };
     case 'hard-state': {
       const { term, vote, commit } = record.hardState;
       const detail = `vote ${vote ?? 'none'}, commit ${commit}`;

@@ -386,6 +386,7 @@ describe('two nodes', () => {
   it('share the shards once the second has settled; each shard has one owner', async () => {
     const cluster = await Cluster.open();
     const first = await cluster.started('node-1');
+    await cluster.pass(TTL_MS);
     const second = await cluster.started('node-2');
     expect(owned(first)).toHaveLength(SHARDS);
     await cluster.pass(TTL_MS - 100);

@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { seededRng } from '@pawl/kernel';
 import type { Clock, Timer } from '@pawl/kernel';
-import { ProposalRefusedError, RaftNode, lockFolder, openFsFolder } from '@pawl/raft/node';
+import { NodeStoppedError, RaftNode, lockFolder, openFsFolder } from '@pawl/raft/node';
 import type { FolderLock, RaftSettings, StorageFolder } from '@pawl/raft/node';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
 import type {
@@ -25,7 +25,6 @@ import {
 } from '../state/index.js';
 import type {
   Command,
-  CommandPlace,
   CommandResult,
   LeaseId,
   Refusal,
@@ -33,6 +32,7 @@ import type {
   StateLimits,
   Txn,
 } from '../state/index.js';
+import { AwaitedResults } from './awaited-results.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { WatchHub } from './watch-hub.js';
 
@@ -73,7 +73,8 @@ export async function openMetadata(options: MetadataOptions): Promise<EmbeddedMe
 
 /** The metadata store on a quorum of this one node. */
 export class EmbeddedMetadata implements MetadataStore {
-  readonly #node: RaftNode<CommandResult>;
+  readonly #node: RaftNode;
+  readonly #results: AwaitedResults;
   readonly #state: MetadataState;
   readonly #watches: WatchHub;
   readonly #leases: LeaseKeeper;
@@ -81,7 +82,8 @@ export class EmbeddedMetadata implements MetadataStore {
   readonly #lock: FolderLock | null;
 
   private constructor(parts: {
-    node: RaftNode<CommandResult>;
+    node: RaftNode;
+    results: AwaitedResults;
     state: MetadataState;
     watches: WatchHub;
     leases: LeaseKeeper;
@@ -89,6 +91,7 @@ export class EmbeddedMetadata implements MetadataStore {
     lock: FolderLock | null;
   }) {
     this.#node = parts.node;
+    this.#results = parts.results;
     this.#state = parts.state;
     this.#watches = parts.watches;
     this.#leases = parts.leases;
@@ -107,7 +110,8 @@ export class EmbeddedMetadata implements MetadataStore {
     const watches = new WatchHub(state, options.maxWatches ?? DEFAULT_MAX_WATCHES);
     const { clock, timer, nodeId, clusterId = null } = options;
     const propose = (command: Command): Promise<CommandResult> =>
-      node.propose(encodeCommand(command));
+      proposeAndWait(node, results, encodeCommand(command));
+    const results = new AwaitedResults();
     const leases = new LeaseKeeper({
       clock,
       timer,
@@ -119,36 +123,43 @@ export class EmbeddedMetadata implements MetadataStore {
       propose,
     );
     let started = false;
-    const node: RaftNode<CommandResult> = await RaftNode.open({
+    const node = await RaftNode.open({
       folder,
       nodeId,
       clusterId,
+      founders: [nodeId],
       newId: randomUUID,
       timer,
       rng: seededRng(randomInt(2 ** 32)),
       ...(options.raft === undefined ? {} : { settings: options.raft }),
-      stateMachine: {
-        apply: (bytes: Uint8Array, place: CommandPlace) => {
+      machine: {
+        apply: (bytes, place) => {
           const command = decodeCommand(bytes);
           const result = state.apply(command, place);
-          if (!started) return result;
+          results.applied(place, result);
+          if (!started) return;
           countLeases(leases, command, result);
           watches.applied();
           compaction.consider();
-          return result;
         },
-        snapshot: () => state.snapshot(),
+        snapshot: () => state.snapshotChunks(),
         restore: (bytes) => state.restore(bytes),
       },
-      onFailure: (error) => {
-        leases.stop();
-        watches.fail(unavailable('no', error));
-        options.onFailure?.(error);
+      events: {
+        onStatus: () => undefined,
+        onRequest: () => Promise.reject(new Error('this node is alone')),
+        onProblem: () => undefined,
+        onFailure: (error) => {
+          leases.stop();
+          results.rejectAll(error);
+          watches.fail(unavailable('no', error));
+          options.onFailure?.(error);
+        },
       },
     });
     started = true;
     leases.start(state.leases);
-    return new EmbeddedMetadata({ node, state, watches, leases, limits, lock });
+    return new EmbeddedMetadata({ node, results, state, watches, leases, limits, lock });
   }
 
   /** Random, made with the folder: tells it from any other folder of the same node id. */
@@ -243,9 +254,9 @@ export class EmbeddedMetadata implements MetadataStore {
       return { kind: 'refused', ...this.#refuse('too-large') };
     }
     try {
-      return await this.#node.propose(bytes);
+      return await proposeAndWait(this.#node, this.#results, bytes);
     } catch (error) {
-      throw unavailable(error instanceof ProposalRefusedError ? 'no' : 'unknown', error);
+      throw unavailable(error instanceof NodeStoppedError ? 'no' : 'unknown', error);
     }
   }
 
@@ -254,8 +265,20 @@ export class EmbeddedMetadata implements MetadataStore {
   }
 
   #checkOpen(): void {
-    if (!this.#node.open) throw new MetadataUnavailableError('the store is stopped', 'no');
+    if (this.#node.status().leader === null)
+      throw new MetadataUnavailableError('the store is stopped', 'no');
   }
+}
+
+/** Rejects with a {@link NodeStoppedError} when the command surely never is applied. */
+function proposeAndWait(
+  node: RaftNode,
+  results: AwaitedResults,
+  command: Uint8Array,
+): Promise<CommandResult> {
+  const outcome = node.propose(command);
+  if (outcome.ok) return results.at(outcome);
+  return Promise.reject(new NodeStoppedError(`the proposal was refused: ${outcome.reason}`));
 }
 
 /** Proposes a compaction when twice as much history is kept as it must be. */

@@ -3,6 +3,7 @@ export {
   encodeConfiguration,
   foundedBy,
   isJoint,
+  isOnlyVoter,
   isVoter,
   members,
 } from './configuration.js';

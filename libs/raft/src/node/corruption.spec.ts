@@ -1,7 +1,9 @@
-import { ManualTime, seededRng } from '@pawl/kernel';
+import { seededRng } from '@pawl/kernel';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ListMachine, SimulatedFolder } from '../testing/index.js';
-import { CorruptionError, RaftNode, WrongFolderError } from './index.js';
+import { foundingState } from '../core/index.js';
+import { SimulatedFolder } from '../testing/index.js';
+import { CorruptionError, WrongFolderError } from './index.js';
+import { LoneNode } from './lone-node.fixture.js';
 import { recoverLog } from './wal-recovery.js';
 import { readSegment, segmentName } from './wal-segment.js';
 import { WriteAheadLog } from './write-ahead-log.js';
@@ -12,22 +14,15 @@ vi.setConfig({ testTimeout: 240_000 });
 const NOTE = 'newest-segment.bin';
 const SETTINGS = { segmentBytes: 1500, snapshotEntries: 25 };
 
-async function open(
+const open = (
   folder: SimulatedFolder,
-  ids: { nodeId?: string; clusterId?: string; segmentBytes?: number } = {},
-): Promise<{ node: RaftNode<number>; machine: ListMachine }> {
-  const machine = new ListMachine();
-  const node = await RaftNode.open({
-    folder,
-    nodeId: ids.nodeId ?? 'n1',
-    clusterId: ids.clusterId ?? null,
-    newId: () => 'made-up',
-    stateMachine: machine,
-    timer: new ManualTime(),
-    rng: seededRng(1),
-    settings: { ...SETTINGS, segmentBytes: ids.segmentBytes ?? SETTINGS.segmentBytes },
-  });
-  return { node, machine };
+  { segmentBytes = SETTINGS.segmentBytes, ...ids }: Opening = {},
+): Promise<LoneNode> => LoneNode.open(folder, { ...SETTINGS, segmentBytes }, ids);
+
+interface Opening {
+  readonly nodeId?: string;
+  readonly clusterId?: string;
+  readonly segmentBytes?: number;
 }
 
 const commands = Array.from({ length: 90 }, (_, at) =>
@@ -38,9 +33,9 @@ let original: SimulatedFolder;
 /** A folder that was written, stopped cleanly, and holds segments and two snapshots. */
 beforeAll(async () => {
   original = SimulatedFolder.empty();
-  const { node } = await open(original);
-  for (const command of commands) await node.propose(Buffer.from(command));
-  await node.stop();
+  const lone = await open(original);
+  for (const command of commands) await lone.propose(command);
+  await lone.node.stop();
 });
 
 function copy(): SimulatedFolder {
@@ -94,13 +89,13 @@ describe('damage to what was durable', () => {
 
   it('is refused where a sector went blank before the last write', async () => {
     const folder = copy();
-    const { node } = await open(folder, { segmentBytes: 1_000_000 });
-    await node.propose(Buffer.from('large'.padEnd(9000, 'q')));
+    const lone = await open(folder, { segmentBytes: 1_000_000 });
+    await lone.propose('large'.padEnd(9000, 'q'));
     const name = (await folder.list())
       .filter((file) => file.startsWith('wal-'))
       .sort()
       .at(-1)!;
-    await node.propose(Buffer.from('last'));
+    await lone.propose('last');
     const { length } = await folder.read(name);
     let refused = 0;
     for (let sector = 512; sector + 512 < length - 512; sector += 512) {
@@ -174,9 +169,9 @@ describe('damage to what was durable', () => {
     await expect(open(folder)).rejects.toThrow(/wal-\w+\.log .*newest segment.* is missing/);
 
     const small = SimulatedFolder.empty();
-    const { node } = await open(small);
-    await node.propose(Buffer.from('only'));
-    await node.stop();
+    const lone = await open(small);
+    await lone.propose('only');
+    await lone.node.stop();
     small.lose('wal-0000000000000001.log');
     expect(await outcome(small)).toBe('refused');
   });
@@ -199,7 +194,9 @@ describe('damage to what was durable', () => {
   it('is refused where a segment lost a last write that held no entry', async () => {
     const folder = SimulatedFolder.empty();
     const identity = { clusterId: 'c1', nodeId: 'n1', folderId: 'f1' };
-    const log = await WriteAheadLog.create(folder, identity, 1);
+    const { configuration } = foundingState(['n1']).snapshot;
+    const log = await WriteAheadLog.create(folder, { identity, configuration }, 1);
+
     const batch = { entries: [], snapshotMark: null };
     await log.append({ ...batch, hardState: { term: 1, vote: 'n1', commit: 0 } });
     const full = segmentName(2);
@@ -226,9 +223,9 @@ describe('damage to what was durable', () => {
 describe('a last write that was not finished', () => {
   it('is cut off wherever it ended, also when the file was filled up with zeros', async () => {
     const folder = copy();
-    const { node } = await open(folder);
+    const lone = await open(folder);
     const before = folder.journal.length;
-    await node.propose(Buffer.from('last'.padEnd(1200, 'z')));
+    await lone.propose('last'.padEnd(1200, 'z'));
     const write = folder.journal.findIndex(({ op }, at) => at >= before && op === 'write');
     const written = folder.journal[write];
     if (written?.op !== 'write') throw new Error('the proposal was written');
@@ -263,8 +260,10 @@ describe('a last write that was not finished', () => {
     const folder = copy();
     const name = (await names('wal-')).at(-1)!;
     folder.damage(name, (bytes) => Buffer.concat([bytes, Buffer.from('garbage')]));
-    const { node } = await open(folder);
-    expect(node.notes.join()).toMatch(/^cut 7 bytes of an unfinished write off simulated\/wal-/);
+    const lone = await open(folder);
+    expect(lone.node.notes.join()).toMatch(
+      /^cut 7 bytes of an unfinished write off simulated\/wal-/,
+    );
   });
 });
 
@@ -281,7 +280,7 @@ describe('a folder of a version that did not note the newest segment', () => {
 describe("somebody else's folder", () => {
   it('is refused by node id, cluster id and format', async () => {
     await expect(open(copy(), { nodeId: 'n2' })).rejects.toThrow(/belongs to node "n1", not "n2"/);
-    await expect(open(copy(), { clusterId: 'c2' })).rejects.toThrow(/belongs to cluster made-up/);
+    await expect(open(copy(), { clusterId: 'c2' })).rejects.toThrow(/belongs to cluster id-1/);
     await expect(open(copy(), { nodeId: 'n2' })).rejects.toBeInstanceOf(WrongFolderError);
   });
 });

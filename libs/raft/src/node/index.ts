@@ -2,13 +2,26 @@ export { FolderInUseError, lockFolder } from './folder-lock.js';
 export type { FolderLock } from './folder-lock.js';
 export { openFsFolder } from './fs-folder.js';
 export { readNewestSegment } from './newest-segment.js';
-export { ProposalRefusedError, ProposalUnknownError } from './proposals.js';
-export type { RefusalReason } from './proposals.js';
-export { DEFAULT_RAFT_SETTINGS, RaftNode } from './raft-node.js';
-export type { RaftNodeOptions, RaftNodeStatus, RaftSettings, StateMachine } from './raft-node.js';
+export {
+  BarrierDeadlineError,
+  CorruptionError,
+  NodeFailedError,
+  NodeStoppedError,
+  WrongFolderError,
+} from './node-errors.js';
+export { RaftNode } from './raft-node.js';
+export type {
+  LogEvents,
+  LogMachine,
+  LogOutcome,
+  LogRefusal,
+  LogStatus,
+  RaftNodeOptions,
+} from './raft-node-options.js';
+export { DEFAULT_RAFT_SETTINGS } from './raft-settings.js';
+export type { RaftSettings } from './raft-settings.js';
 export { readStorage } from './raft-storage.js';
 export { SnapshotFiles } from './snapshot-files.js';
-export { CorruptionError, NodeFailedError, WrongFolderError } from './storage-errors.js';
 export type { StorageFile, StorageFolder } from './storage-folder.port.js';
 export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { CorruptionError, WrongFolderError } from './storage-errors.js';
+import { CorruptionError, WrongFolderError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 

@@ -1,35 +1,18 @@
-import { ManualTime, seededRng } from '@pawl/kernel';
+import { seededRng } from '@pawl/kernel';
 import { describe, expect, it, vi } from 'vitest';
-import { ListMachine, SimulatedDiskError, SimulatedFolder } from '../testing/index.js';
+import { SimulatedDiskError, SimulatedFolder } from '../testing/index.js';
 import type { Crash } from '../testing/index.js';
-import { CorruptionError, RaftNode } from './index.js';
+import { CorruptionError } from './index.js';
 import type { RaftSettings } from './index.js';
+import { LoneNode } from './lone-node.fixture.js';
 
 /* Many images each, on a machine that may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
 
 const SMALL: Partial<RaftSettings> = { segmentBytes: 1500, snapshotEntries: 25 };
 
-async function open(
-  folder: SimulatedFolder,
-  settings: Partial<RaftSettings> = SMALL,
-  onFailure?: (error: Error) => void,
-): Promise<{ node: RaftNode<number>; machine: ListMachine }> {
-  const machine = new ListMachine();
-  let ids = 0;
-  const node = await RaftNode.open({
-    folder,
-    nodeId: 'n1',
-    clusterId: null,
-    newId: () => `id-${(ids += 1)}`,
-    stateMachine: machine,
-    timer: new ManualTime(),
-    rng: seededRng(1),
-    settings,
-    ...(onFailure === undefined ? {} : { onFailure }),
-  });
-  return { node, machine };
-}
+const open = (folder: SimulatedFolder, settings = SMALL): Promise<LoneNode> =>
+  LoneNode.open(folder, settings);
 
 interface Workload {
   readonly folder: SimulatedFolder;
@@ -46,19 +29,19 @@ async function workload(count: number): Promise<Workload> {
     `${at}:`.padEnd(3 + rng.below(at % 9 === 0 ? 1800 : 90), at % 4 === 0 ? '\0' : 'x'),
   );
   const ackedAt: number[] = [];
-  const { node } = await open(folder);
+  const lone = await open(folder);
   for (let at = 0; at < count;) {
     const group = commands.slice(at, at + 1 + rng.below(5));
     const first = at;
     at += group.length;
     await Promise.all(
       group.map(async (command, offset) => {
-        await node.propose(Buffer.from(command));
+        await lone.propose(command);
         ackedAt[first + offset] = folder.journal.length;
       }),
     );
   }
-  await node.stop();
+  await lone.node.stop();
   return { folder, commands, ackedAt };
 }
 
@@ -79,11 +62,12 @@ function crashesAt(folder: SimulatedFolder, at: number): Crash[] {
 }
 
 async function expectRecovered(image: SimulatedFolder, work: Workload, at: number): Promise<void> {
-  const { node, machine } = await open(image);
+  const lone = await open(image);
+  const { machine } = lone;
   const acked = work.ackedAt.filter((journalLength) => journalLength <= at).length;
   expect(machine.commands.length).toBeGreaterThanOrEqual(acked);
   expect(machine.commands).toEqual(work.commands.slice(0, machine.commands.length));
-  await node.propose(Buffer.from('after'));
+  await lone.propose('after');
   expect(machine.commands.at(-1)).toBe('after');
 }
 
@@ -160,45 +144,47 @@ describe('a node over its folder', () => {
 
   it('makes many proposals durable with one sync', async () => {
     const folder = SimulatedFolder.empty();
-    const { node } = await open(folder, {});
+    const lone = await open(folder, {});
     const before = folder.journal.length;
-    await Promise.all(Array.from({ length: 64 }, (_, at) => node.propose(Buffer.from(`${at}`))));
+    await Promise.all(Array.from({ length: 64 }, (_, at) => lone.propose(`${at}`)));
     const operations = folder.journal.slice(before).map(({ op }) => op);
     expect(operations).toEqual(['write', 'sync']);
-    await node.stop();
+    await lone.node.stop();
   });
 
   it('acknowledges nothing before the sync is done', async () => {
     const folder = SimulatedFolder.empty();
-    const { node, machine } = await open(folder, {});
+    const lone = await open(folder, {});
+    const { machine } = lone;
     const seen: number[] = [];
     folder.before = ({ op }) => void (op === 'sync' && seen.push(machine.commands.length));
-    await node.propose(Buffer.from('a'));
-    await node.propose(Buffer.from('b'));
+    await lone.propose('a');
+    await lone.propose('b');
     expect(seen).toEqual([0, 1]);
-    await node.stop();
+    await lone.node.stop();
   });
 
   it('goes on over short writes', async () => {
     const folder = SimulatedFolder.empty();
     folder.maxWriteBytes = 7;
-    const { node } = await open(folder);
+    const lone = await open(folder);
     const commands = Array.from({ length: 60 }, (_, at) => `command ${at}`);
-    for (const command of commands) await node.propose(Buffer.from(command));
-    await node.stop();
+    for (const command of commands) await lone.propose(command);
+    await lone.node.stop();
     const { machine } = await open(folder);
     expect(machine.commands).toEqual(commands);
   });
 
   it('refuses what is too large or too much, surely without doing it', async () => {
     const folder = SimulatedFolder.empty();
-    const { node, machine } = await open(folder, { maxProposalBytes: 10, maxProposals: 2 });
-    await expect(node.propose(Buffer.alloc(11))).rejects.toMatchObject({ reason: 'too-large' });
-    const two = [node.propose(Buffer.from('1')), node.propose(Buffer.from('2'))];
-    await expect(node.propose(Buffer.from('3'))).rejects.toMatchObject({ reason: 'overloaded' });
+    const lone = await open(folder, { maxProposalBytes: 10, maxWaiting: 2 });
+    const { machine } = lone;
+    await expect(lone.propose(Buffer.alloc(11))).rejects.toMatchObject({ reason: 'too-large' });
+    const two = [lone.propose('1'), lone.propose('2')];
+    await expect(lone.propose('3')).rejects.toMatchObject({ reason: 'overloaded' });
     await Promise.all(two);
-    await node.stop();
-    await expect(node.propose(Buffer.from('4'))).rejects.toMatchObject({ reason: 'stopped' });
+    await lone.node.stop();
+    await expect(lone.propose('4')).rejects.toMatchObject({ reason: 'stopped' });
     expect(machine.commands).toEqual(['1', '2']);
   });
 });
@@ -209,8 +195,8 @@ describe('a disk that fails', () => {
   it.each(KINDS)('stops the node for good at a failed %s', async (kind) => {
     for (let nth = 1; nth <= 6; nth += 1) {
       const folder = SimulatedFolder.empty();
-      const failures: Error[] = [];
-      const { node, machine } = await open(folder, SMALL, (error) => failures.push(error));
+      const lone = await open(folder);
+      const { machine, failures } = lone;
       let left = nth;
       let failedAt = -1;
       folder.before = ({ op }) => {
@@ -223,16 +209,18 @@ describe('a disk that fails', () => {
       const acked: string[] = [];
       const outcomes: string[] = [];
       for (let at = 0; at < 200 && failures.length === 0; at += 1) {
-        await node.propose(Buffer.from(`${at}`.padEnd(60))).then(
+        await lone.propose(`${at}`.padEnd(60)).then(
           () => acked.push(`${at}`.padEnd(60)),
           (error: Error) => outcomes.push(error.name),
         );
       }
-      await expect(node.propose(Buffer.from('x'))).rejects.toMatchObject({ reason: 'stopped' });
-      await node.stop();
+      await expect(lone.propose('x')).rejects.toMatchObject({ reason: 'stopped' });
+      await lone.node.stop();
       expect(failures).toHaveLength(1);
       expect(failures[0]?.message).toContain(`EIO on ${kind}`);
-      expect(outcomes.every((name) => name.startsWith('Proposal'))).toBe(true);
+      expect(outcomes.every((name) => ['NodeFailedError', 'RefusedError'].includes(name))).toBe(
+        true,
+      );
       const syncedLater = folder.journal.slice(failedAt).filter(({ op }) => op === 'sync');
       if (kind === 'sync' || kind === 'write') expect(syncedLater).toEqual([]);
       const applied = machine.commands.slice();
@@ -246,12 +234,12 @@ describe('a disk that fails', () => {
 
   it('stops when the state machine throws, and says why', async () => {
     const folder = SimulatedFolder.empty();
-    const failures: Error[] = [];
-    const { node, machine } = await open(folder, SMALL, (error) => failures.push(error));
+    const lone = await open(folder);
+    const { machine, failures } = lone;
     machine.apply = () => {
       throw new Error('no such command');
     };
-    await expect(node.propose(Buffer.from('?'))).rejects.toThrow('no such command');
+    await expect(lone.propose('?')).rejects.toThrow('no such command');
     expect(failures.map(({ name }) => name)).toEqual(['NodeFailedError']);
   });
 });

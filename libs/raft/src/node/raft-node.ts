@@ -1,142 +1,88 @@
 import { assert } from '@pawl/kernel';
-import type { Rng, Timer, TimerHandle } from '@pawl/kernel';
-import { RaftCore } from '../core/index.js';
-import type { Entry, HardState, Ready, SnapshotMark } from '../core/index.js';
-import { ProposalRefusedError, ProposalUnknownError, Proposals } from './proposals.js';
+import type { TimerHandle } from '@pawl/kernel';
+import { isOnlyVoter, RaftCore } from '../core/index.js';
+import type { ConfigurationChange, Entry, HardState, Ready, SnapshotMark } from '../core/index.js';
+import { Barriers } from './barriers.js';
+import { NodeFailedError, NodeStoppedError } from './node-errors.js';
+import type { LogOutcome, LogRefusal, LogStatus, RaftNodeOptions } from './raft-node-options.js';
+import { coreConfig, DEFAULT_RAFT_SETTINGS, ticksOf } from './raft-settings.js';
+import type { RaftSettings } from './raft-settings.js';
 import { openStorage } from './raft-storage.js';
 import type { OpenStorage } from './raft-storage.js';
 import type { Identity } from './wal-record.js';
-import { NodeFailedError } from './storage-errors.js';
-import type { StorageFolder } from './storage-folder.port.js';
 
-/** What the log is for. Deterministic: the same commands in the same order give the same state. */
-export interface StateMachine<Result> {
-  /** Applies a committed command; a throw stops the node for good. */
-  apply(command: Uint8Array, at: { readonly index: number; readonly term: number }): Result;
-  /** The whole state at this moment, for {@link restore}. */
-  snapshot(): Uint8Array;
-  /** Replaces the state by one that `snapshot` gave. */
-  restore(state: Uint8Array): void;
-}
-
-export interface RaftNodeOptions<Result> {
-  readonly folder: StorageFolder;
-  readonly nodeId: string;
-  /** Null: the cluster that the folder belongs to, a new one if it is empty. */
-  readonly clusterId: string | null;
-  /** A random identifier. */
-  readonly newId: () => string;
-  readonly stateMachine: StateMachine<Result>;
-  readonly timer: Timer;
-  /** Spreads elections. */
-  readonly rng: Rng;
-  readonly settings?: Partial<RaftSettings>;
-  /** Called once when the node stops by itself; nothing is acknowledged afterwards. */
-  readonly onFailure?: (error: Error) => void;
-}
-
-export interface RaftSettings {
-  readonly tickMs: number;
-  readonly heartbeatTicks: number;
-  readonly electionTicks: number;
-  readonly segmentBytes: number;
-  /** Applied entries, or bytes of them, after which a snapshot is taken. */
-  readonly snapshotEntries: number;
-  readonly snapshotBytes: number;
-  /** Callers that wait for their proposal; more are refused. */
-  readonly maxProposals: number;
-  readonly maxProposalBytes: number;
-  readonly maxUncommittedBytes: number;
-  /** Bytes of entries that one write takes. */
-  readonly maxBatchBytes: number;
-}
-
-export const DEFAULT_RAFT_SETTINGS: RaftSettings = {
-  tickMs: 100,
-  heartbeatTicks: 2,
-  electionTicks: 10,
-  segmentBytes: 8 * 1024 * 1024,
-  snapshotEntries: 10_000,
-  snapshotBytes: 64 * 1024 * 1024,
-  maxProposals: 16_384,
-  maxProposalBytes: 4 * 1024 * 1024,
-  maxUncommittedBytes: 64 * 1024 * 1024,
-  maxBatchBytes: 8 * 1024 * 1024,
-};
-
-export interface RaftNodeStatus {
-  readonly nodeId: string;
-  readonly leader: string | null;
-  readonly term: number;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  readonly snapshotIndex: number;
-}
+/** Commands are applied for so long at most before the event loop gets its turn. */
+const APPLY_MS = 5;
 
 /**
  * Drives a {@link RaftCore} over a folder: writes what it hands out, one write and one sync for all
- * proposals that came in meanwhile, and applies what is committed. Any failure of the storage or of
- * the state machine stops the node for good; it is never retried.
+ * that came in meanwhile, and applies what is committed. Any failure of the storage or of the state
+ * machine stops the node for good; it is never retried.
  */
-export class RaftNode<Result> {
+export class RaftNode {
   readonly identity: Identity;
   /** What recovery found and set right, one sentence each. */
   readonly notes: readonly string[];
-  readonly #options: RaftNodeOptions<Result>;
+  readonly #options: RaftNodeOptions;
   readonly #settings: RaftSettings;
   readonly #storage: OpenStorage;
   readonly #core: RaftCore;
-  readonly #proposals: Proposals<Result>;
+  readonly #barriers: Barriers;
   #tick: TimerHandle | null = null;
+  #turnIsComing = false;
   #running: Promise<void> | null = null;
-  #state: 'open' | 'stopping' | 'stopped' | 'failed' = 'open';
+  #state: 'opening' | 'open' | 'stopping' | 'stopped' | 'failed' = 'opening';
   #failure: Error | null = null;
+  #told: LogStatus;
   /** A commit index that was not worth a write of its own. */
   #unwritten: HardState | null = null;
-  #snapshotIndex: number;
+  /** Given to the state machine. */
+  #applied: number;
   #appliedBytes = 0;
+  #snapshotIndex: number;
   #snapshotUnderWay: Promise<void> | null = null;
   #snapshotDone: SnapshotMark | null = null;
 
-  private constructor(options: RaftNodeOptions<Result>, storage: OpenStorage) {
+  private constructor(options: RaftNodeOptions, settings: RaftSettings, storage: OpenStorage) {
     this.#options = options;
-    this.#settings = { ...DEFAULT_RAFT_SETTINGS, ...options.settings };
+    this.#settings = settings;
     this.#storage = storage;
     this.identity = storage.identity;
     this.notes = storage.notes;
     this.#snapshotIndex = storage.state.snapshot.index;
-    this.#proposals = new Proposals(this.#settings.maxProposals);
-    const { heartbeatTicks, electionTicks, maxUncommittedBytes, maxBatchBytes } = this.#settings;
-    this.#core = new RaftCore(
-      {
-        id: options.nodeId,
-        heartbeatTicks,
-        electionTicks,
-        maxUncommittedBytes,
-        maxApplyBytes: maxBatchBytes,
-        maxMessageBytes: maxBatchBytes,
-        maxInflightMessages: 1,
-        maxInflightBytes: maxBatchBytes,
-        maxReads: this.#settings.maxProposals,
-        catchUpEntries: 0,
-        rng: options.rng,
-      },
-      storage.state,
-    );
+    this.#applied = storage.state.snapshot.index;
+    const { nodeId: id, rng, timer } = options;
+    this.#core = new RaftCore({ ...coreConfig(settings), id, rng }, storage.state);
+    this.#barriers = new Barriers({
+      timer,
+      rng,
+      read: (read) => this.#core.read(read),
+      lostAfterTicks: ticksOf(settings).electionTicks,
+      limit: settings.maxWaiting,
+    });
+    this.#told = this.status();
   }
 
   /**
-   * Opens the folder, replays the log and, alone as it is, elects itself at once. Resolves when all
-   * that was ever acknowledged is applied. Throws what {@link openStorage} throws.
+   * Opens the folder and replays the log. A node that votes alone elects itself at once; then all
+   * that was ever acknowledged is applied when this resolves. Throws what {@link openStorage} throws.
    */
-  static async open<Result>(options: RaftNodeOptions<Result>): Promise<RaftNode<Result>> {
-    const { folder, nodeId, clusterId, newId } = options;
-    const segmentBytes = options.settings?.segmentBytes ?? DEFAULT_RAFT_SETTINGS.segmentBytes;
-    const storage = await openStorage({ folder, nodeId, clusterId, newId, segmentBytes });
-    let node: RaftNode<Result>;
+  static async open(options: RaftNodeOptions): Promise<RaftNode> {
+    const settings = { ...DEFAULT_RAFT_SETTINGS, ...options.settings };
+    const { folder, nodeId, clusterId, founders, newId } = options;
+    const { segmentBytes } = settings;
+    const storage = await openStorage({
+      folder,
+      nodeId,
+      clusterId,
+      founders,
+      newId,
+      segmentBytes,
+    });
+    let node: RaftNode;
     try {
-      if (storage.snapshotState !== null) options.stateMachine.restore(storage.snapshotState);
-      node = new RaftNode(options, storage);
+      if (storage.snapshotState !== null) options.machine.restore(storage.snapshotState);
+      node = new RaftNode(options, settings, storage);
     } catch (error) {
       await storage.log.close();
       throw error;
@@ -145,46 +91,68 @@ export class RaftNode<Result> {
     return node;
   }
 
-  /**
-   * Resolves with what applying the command gave, once it is durable and applied. Rejects with
-   * {@link ProposalRefusedError} when it surely never will be, with {@link ProposalUnknownError} when
-   * the node stopped before that was known. `command` must not be changed any more.
-   */
-  propose(command: Uint8Array): Promise<Result> {
-    const refusal = this.#refusal(command);
-    if (refusal !== null) return Promise.reject(refusal);
-    const outcome = this.#core.propose(command);
-    if (!outcome.ok) {
-      const why = outcome.reason === 'not-leader' ? 'not-leader' : 'overloaded';
-      return Promise.reject(new ProposalRefusedError(why));
-    }
-    const result = this.#proposals.wait(outcome.index, outcome.term);
-    this.#wake();
-    return result;
-  }
-
-  status(): RaftNodeStatus {
-    const { leader, term, commit, applied } = this.#core.status;
+  status(): LogStatus {
+    const { role, leader, term, commit, last, configuration } = this.#core.status;
     return {
       nodeId: this.#options.nodeId,
-      leader: this.#state === 'open' ? leader : null,
+      role,
+      leader: this.#takesProposals ? leader : null,
       term,
       commitIndex: commit,
-      appliedIndex: applied,
+      appliedIndex: this.#applied,
+      lastIndex: last,
       snapshotIndex: this.#snapshotIndex,
+      configuration,
     };
   }
 
-  /** Whether proposals are taken. */
-  get open(): boolean {
-    return this.#state === 'open';
+  /**
+   * Appends a command to the log, on the leader only. What is taken is applied, here as everywhere,
+   * unless it is lost with the leadership: then another command is applied at its index, or one of a
+   * later term. `command` must not be changed any more.
+   */
+  propose(command: Uint8Array): LogOutcome {
+    const refusal = this.#refusal(command);
+    if (refusal !== null) return { ok: false, reason: refusal };
+    return this.#taken(this.#core.propose(command));
   }
 
-  /** Takes no more proposals, finishes those under way and closes the files. */
+  /** Begins a change of the membership; it ends by itself. */
+  change(change: ConfigurationChange): LogOutcome {
+    if (!this.#takesProposals) return { ok: false, reason: 'stopped' };
+    return this.#taken(this.#core.change(change));
+  }
+
+  /** Begins to hand leadership over; false when this node does not lead or the other cannot. */
+  transfer(to: string): boolean {
+    if (!this.#takesProposals || !this.#core.transfer(to)) return false;
+    this.#wake();
+    return true;
+  }
+
+  /**
+   * Resolves once all that was committed anywhere before this call is applied here (ReadIndex: a
+   * quorum has confirmed the leader meanwhile). Rejects `deadlineMs` from now, and when the node
+   * stops.
+   */
+  barrier(deadlineMs: number): Promise<void> {
+    if (!this.#takesProposals) return Promise.reject(this.#whyStopped());
+    const reached = this.#barriers.wait(deadlineMs);
+    this.#wake();
+    return reached;
+  }
+
+  /** Leader only: how far each other member holds the log, and whether it was heard of lately. */
+  progress(): ReadonlyMap<string, { readonly match: number; readonly active: boolean }> {
+    return this.#core.leading?.progress ?? new Map();
+  }
+
+  /** Takes nothing more, finishes what is under way and closes the files. */
   async stop(): Promise<void> {
-    if (this.#state === 'open') {
+    if (this.#takesProposals) {
       this.#state = 'stopping';
       this.#tick?.cancel();
+      this.#barriers.rejectAll(this.#whyStopped());
     }
     while (this.#running !== null || this.#snapshotUnderWay !== null) {
       await (this.#running ?? this.#snapshotUnderWay);
@@ -199,89 +167,133 @@ export class RaftNode<Result> {
   }
 
   async #begin(): Promise<void> {
-    this.#core.campaign();
-    this.#wake();
-    await this.#running;
-    if (this.#failure !== null) throw this.#failure;
-    const { applied, last, role } = this.#core.status;
-    assert(role === 'leader' && applied === last, 'a node alone leads and has applied its log');
+    const { configuration, last } = this.#core.status;
+    if (isOnlyVoter(configuration, this.#options.nodeId)) {
+      this.#core.campaign();
+      this.#turn();
+      await this.#running;
+      if (this.#failure !== null) throw this.#failure;
+      assert(this.#applied > last, 'a node that votes alone leads and has applied its log');
+    }
+    this.#told = this.status();
+    this.#state = 'open';
     this.#scheduleTick();
   }
 
-  #refusal(command: Uint8Array): Error | null {
-    if (this.#state !== 'open') return new ProposalRefusedError('stopped');
-    if (command.length > this.#settings.maxProposalBytes) {
-      return new ProposalRefusedError('too-large');
-    }
-    return this.#proposals.full ? new ProposalRefusedError('overloaded') : null;
+  get #takesProposals(): boolean {
+    return this.#state === 'open';
+  }
+
+  #refusal(command: Uint8Array): LogRefusal | null {
+    if (!this.#takesProposals) return 'stopped';
+    if (command.length > this.#settings.maxProposalBytes) return 'too-large';
+    const waiting = this.#core.status.last - this.#applied;
+    return waiting >= this.#settings.maxWaiting ? 'overloaded' : null;
+  }
+
+  #taken(outcome: LogOutcome): LogOutcome {
+    if (outcome.ok) this.#wake();
+    return outcome;
   }
 
   #scheduleTick(): void {
-    this.#tick = this.#options.timer.after(this.#settings.tickMs, () => {
+    this.#tick = this.#options.timer.after(ticksOf(this.#settings).tickMs, () => {
       if (this.#state !== 'open') return;
       this.#core.tick();
+      this.#barriers.tick();
       this.#wake();
       this.#scheduleTick();
     });
   }
 
-  /** Sees that the loop runs; all that is proposed before its first await shares one write. */
+  /** Sees that there is a turn soon; all that comes in before it shares messages and a write. */
   #wake(): void {
-    if (this.#running !== null || this.#state === 'failed') return;
-    if (!this.#core.hasReady && this.#snapshotDone === null) return;
-    this.#running = Promise.resolve()
-      .then(() => this.#run())
+    if (this.#turnIsComing) return;
+    this.#turnIsComing = true;
+    setImmediate(() => {
+      this.#turnIsComing = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#state === 'failed' || this.#state === 'stopped') return;
+    this.#barriers.ask();
+    this.#tell();
+    if (this.#running !== null || !this.#hasWork) return;
+    this.#running = this.#run()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#running = null;
-        this.#wake();
+        if (this.#hasWork) this.#wake();
       });
   }
 
+  get #hasWork(): boolean {
+    return this.#core.hasReady || this.#snapshotDone !== null;
+  }
+
   async #run(): Promise<void> {
-    while (this.#core.hasReady || this.#snapshotDone !== null) {
+    while (this.#hasWork) {
       if (this.#core.hasReady) await this.#work(this.#core.ready());
       if (this.#snapshotDone !== null) await this.#finishSnapshot(this.#snapshotDone);
       this.#considerSnapshot();
+      this.#barriers.ask();
+      this.#tell();
     }
   }
 
   async #work(ready: Ready): Promise<void> {
-    for (const entry of ready.committedEntries) this.#apply(entry);
     this.#unwritten = ready.hardState ?? this.#unwritten;
+    let writing: Promise<void> | null = null;
     if (ready.mustSync) {
       const hardState = this.#unwritten;
       this.#unwritten = null;
-      await this.#storage.log.append({ hardState, entries: ready.entries, snapshotMark: null });
+      writing = this.#storage.log.append({ hardState, entries: ready.entries, snapshotMark: null });
+      /* Its failure is seen below, or else after a failure of the state machine. */
+      writing.catch(() => undefined);
     }
+    await this.#applyAll(ready.committedEntries);
+    for (const { id, index } of ready.reads) this.#barriers.confirmed(id, index);
+    this.#barriers.applied(this.#applied);
+    if (writing !== null) await writing;
     this.#core.advance();
   }
 
-  #apply(entry: Entry): void {
-    if (entry.kind !== 'command') return;
-    const { index, term, data } = entry;
-    const result = this.#options.stateMachine.apply(data, { index, term });
+  async #applyAll(entries: readonly Entry[]): Promise<void> {
+    let since = performance.now();
+    for (const entry of entries) {
+      this.#apply(entry);
+      if (performance.now() - since < APPLY_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      since = performance.now();
+    }
+  }
+
+  #apply({ kind, index, term, data }: Entry): void {
+    if (kind === 'command') this.#options.machine.apply(data, { index, term });
+    this.#applied = index;
     this.#appliedBytes += data.length;
-    this.#proposals.resolve(index, term, result);
   }
 
   #considerSnapshot(): void {
-    const { applied } = this.#core.status;
     const { snapshotEntries, snapshotBytes } = this.#settings;
     if (this.#snapshotUnderWay !== null || this.#state !== 'open') return;
-    const entries = applied - this.#snapshotIndex;
+    const entries = this.#applied - this.#snapshotIndex;
     if (entries < snapshotEntries && this.#appliedBytes < snapshotBytes) return;
-    const mark = this.#core.markAt(applied);
-    const state = this.#options.stateMachine.snapshot();
+    const mark = this.#core.markAt(this.#applied);
+    const state = this.#options.machine.snapshot();
+    const { identity } = this;
     this.#appliedBytes = 0;
     this.#snapshotUnderWay = this.#storage.snapshots
-      .write({ mark, identity: this.identity, state })
-      .then(() => {
-        this.#snapshotDone = mark;
+      .write({ mark, identity, state, abandoned: () => this.#state === 'failed' })
+      .then((whole) => {
+        if (whole) this.#snapshotDone = mark;
       })
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#snapshotUnderWay = null;
+        state.return?.();
         this.#wake();
       });
   }
@@ -299,11 +311,29 @@ export class RaftNode<Result> {
 
   async #writeRest(): Promise<void> {
     if (this.#unwritten === null) return;
-    await this.#storage.log.append({
-      hardState: this.#unwritten,
-      entries: [],
-      snapshotMark: null,
-    });
+    const hardState = this.#unwritten;
+    await this.#storage.log.append({ hardState, entries: [], snapshotMark: null });
+  }
+
+  /** Says what changed, once the node is open and until it stops. */
+  #tell(): void {
+    if (this.#state !== 'open') return;
+    const [before, now] = [this.#told, this.status()];
+    const led = before.leader === now.leader && before.term === now.term;
+    if (!led) this.#barriers.leaderChanged();
+    const same =
+      led &&
+      before.role === now.role &&
+      before.appliedIndex === now.appliedIndex &&
+      before.configuration === now.configuration;
+    if (same) return;
+    this.#told = now;
+    this.#options.events.onStatus(now);
+  }
+
+  #whyStopped(): Error {
+    if (this.#failure !== null) return this.#failure;
+    return new NodeStoppedError(`node ${this.#options.nodeId} is stopped`);
   }
 
   #fail(cause: unknown): void {
@@ -311,10 +341,11 @@ export class RaftNode<Result> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = `node ${this.#options.nodeId} stopped for good: ${reason}`;
     this.#failure = new NodeFailedError(what, { cause });
+    const wasOpen = this.#state !== 'opening';
     this.#state = 'failed';
     this.#tick?.cancel();
-    this.#proposals.rejectAll(new ProposalUnknownError(what, { cause }));
+    this.#barriers.rejectAll(this.#failure);
     void this.#storage.log.close().catch(() => undefined);
-    this.#options.onFailure?.(this.#failure);
+    if (wasOpen) this.#options.events.onFailure(this.#failure);
   }
 }

@@ -1,8 +1,8 @@
 import { foundingState } from '../core/index.js';
-import type { DurableState, Entry } from '../core/index.js';
+import type { DurableState, Entry, SnapshotMark } from '../core/index.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import type { StoredSnapshot } from './snapshot-files.js';
-import { CorruptionError, WrongFolderError } from './storage-errors.js';
+import { CorruptionError, WrongFolderError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { readLog, recoverLog } from './wal-recovery.js';
 import type { RecoveredLog } from './wal-recovery.js';
@@ -14,6 +14,8 @@ export interface StorageOptions {
   readonly nodeId: string;
   /** Null: whichever cluster the folder belongs to, a new one if it is empty. */
   readonly clusterId: string | null;
+  /** Who votes first, if the folder is empty; null: this node joins others. */
+  readonly founders: readonly string[] | null;
   /** A random identifier, for what is made anew. */
   readonly newId: () => string;
   /** A segment beyond this length is followed by a new one. */
@@ -102,11 +104,12 @@ async function beginStorage(
   options: StorageOptions,
   snapshots: SnapshotFiles,
 ): Promise<OpenStorage> {
-  const { folder, nodeId, newId, segmentBytes } = options;
+  const { folder, nodeId, founders, newId, segmentBytes } = options;
   const clusterId = options.clusterId ?? newId();
   const identity: Identity = { clusterId, nodeId, folderId: newId() };
-  const log = await WriteAheadLog.create(folder, identity, segmentBytes);
-  const state = foundingState([nodeId]);
+  const state = foundingState(founders ?? []);
+  const { configuration } = state.snapshot;
+  const log = await WriteAheadLog.create(folder, { identity, configuration }, segmentBytes);
   return { identity, log, snapshots, state, snapshotState: null, notes: [] };
 }
 
@@ -155,7 +158,7 @@ function combine(
   recovered: RecoveredLog,
   snapshot: StoredSnapshot | null,
 ): DurableState {
-  const mark = snapshot?.mark ?? foundingState([recovered.identity.nodeId]).snapshot;
+  const mark = snapshot?.mark ?? foundingMark(recovered);
   const firstIndex = recovered.segments[0]?.firstIndex ?? 1;
   if (firstIndex > mark.index + 1) {
     const gap = `the log begins with entry ${firstIndex}, the newest whole snapshot ends at ${mark.index}`;
@@ -174,6 +177,12 @@ function combine(
   }
   const entries: Entry[] = recovered.entries.filter((entry) => entry.index > mark.index);
   return { hardState, snapshot: mark, entries };
+}
+
+/** A log that does not say who founded the cluster is of a version in which nodes were alone. */
+function foundingMark({ founding, identity }: RecoveredLog): SnapshotMark {
+  if (founding === null) return foundingState([identity.nodeId]).snapshot;
+  return { index: 0, term: 0, configuration: founding };
 }
 
 function sameCluster(a: Identity, b: Identity): boolean {

@@ -2,18 +2,21 @@ import { crc32 } from 'node:zlib';
 import { decodeConfiguration, encodeConfiguration, foundedBy } from '../core/index.js';
 import type { SnapshotMark } from '../core/index.js';
 import { ByteReader, ByteWriter } from './bytes.js';
-import { CorruptionError, WrongFolderError } from './storage-errors.js';
-import type { StorageFolder } from './storage-folder.port.js';
+import { CorruptionError, WrongFolderError } from './node-errors.js';
+import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import type { Identity } from './wal-record.js';
 
-/** Format 1 had no configuration: its only voter was the node that wrote it. */
-const SNAPSHOT_FORMAT = 2;
+/**
+ * Format 1 had no configuration: its only voter was the node that wrote it. Up to format 2 the state's
+ * length stood before it.
+ */
+const SNAPSHOT_FORMAT = 3;
 const HEADER_BYTES = 48;
 const MAGIC = Buffer.from('PAWL-SNP');
 const NAME = /^snap-([0-9a-f]{16})\.bin$/;
-/** Written in pieces, so that other work of the thread pool gets its turn. */
-const WRITE_BYTES = 1024 * 1024;
+/** Synced now and then, so that the log's own syncs never wait for a whole snapshot. */
+const SYNC_BYTES = 4 * 1024 * 1024;
 /** The newest and one to fall back on. */
 const KEPT = 2;
 
@@ -21,6 +24,13 @@ export interface StoredSnapshot {
   readonly mark: SnapshotMark;
   readonly identity: Identity;
   readonly state: Uint8Array;
+}
+
+/** A snapshot that is to be written; its state comes in pieces. */
+export interface NewSnapshot extends Omit<StoredSnapshot, 'state'> {
+  readonly state: Iterable<Uint8Array>;
+  /** Asked between pieces: whether nobody wants it any more. */
+  readonly abandoned: () => boolean;
 }
 
 /**
@@ -51,24 +61,25 @@ export class SnapshotFiles {
     const [clusterId, nodeId, folderId] = [reader.text(), reader.text(), reader.text()];
     const configuration = format === 1 ? foundedBy([nodeId]) : decodeConfiguration(reader.sized());
     const mark = { index, term, configuration };
-    return { mark, identity: { clusterId, nodeId, folderId }, state: reader.sized() };
+    const state =
+      format < 3 ? reader.sized() : new Uint8Array(body.subarray(body.length - reader.left));
+    return { mark, identity: { clusterId, nodeId, folderId }, state };
   }
 
-  /** Resolves once the snapshot is durable under its name. */
-  async write(snapshot: StoredSnapshot): Promise<void> {
+  /** Resolves once the snapshot is durable under its name, or is given up: false. */
+  async write(snapshot: NewSnapshot): Promise<boolean> {
     const name = snapshotName(snapshot.mark.index);
-    const bytes = encodeSnapshot(snapshot);
     const file = await this.folder.create(`${name}.tmp`);
+    let whole: boolean;
     try {
-      for (let from = 0; from < bytes.length; from += WRITE_BYTES) {
-        await writeFully(file, bytes.subarray(from, from + WRITE_BYTES), from);
-      }
-      await file.sync();
+      whole = await writeBody(file, snapshot);
     } finally {
       await file.close();
     }
-    await this.folder.rename(`${name}.tmp`, name);
+    if (whole) await this.folder.rename(`${name}.tmp`, name);
+    else await this.folder.remove(`${name}.tmp`);
     await this.folder.sync();
+    return whole;
   }
 
   /** Takes a damaged snapshot's name from it, so that nobody counts on it. */
@@ -91,24 +102,48 @@ function snapshotName(index: number): string {
   return `snap-${index.toString(16).padStart(16, '0')}.bin`;
 }
 
-function encodeSnapshot({ mark, identity, state }: StoredSnapshot): Buffer {
-  const { clusterId, nodeId, folderId } = identity;
-  const body = new ByteWriter(state.length + 256)
+/** Writes the header last, when length and CRC are known. Answers false when it was given up. */
+async function writeBody(file: StorageFile, snapshot: NewSnapshot): Promise<boolean> {
+  const { clusterId, nodeId, folderId } = snapshot.identity;
+  const { mark, state, abandoned } = snapshot;
+  const head = new ByteWriter()
     .text(clusterId)
     .text(nodeId)
     .text(folderId)
     .sized(encodeConfiguration(mark.configuration))
-    .sized(state)
     .done();
+  let end = HEADER_BYTES;
+  let crc = 0;
+  let unsynced = 0;
+  const add = async (piece: Uint8Array): Promise<void> => {
+    await writeFully(file, piece, end);
+    crc = crc32(piece, crc);
+    end += piece.length;
+    unsynced += piece.length;
+    if (unsynced < SYNC_BYTES) return;
+    unsynced = 0;
+    await file.sync();
+  };
+  await add(head);
+  for (const piece of state) {
+    if (abandoned()) return false;
+    await add(piece);
+  }
+  await writeFully(file, encodeHeader(mark, end - HEADER_BYTES, crc), 0);
+  await file.sync();
+  return true;
+}
+
+function encodeHeader(mark: SnapshotMark, bodyBytes: number, bodyCrc: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.set(MAGIC, 0);
   header.writeUInt32LE(SNAPSHOT_FORMAT, 8);
   header.writeBigUInt64LE(BigInt(mark.index), 16);
   header.writeBigUInt64LE(BigInt(mark.term), 24);
-  header.writeBigUInt64LE(BigInt(body.length), 32);
-  header.writeUInt32LE(crc32(body), 40);
+  header.writeBigUInt64LE(BigInt(bodyBytes), 32);
+  header.writeUInt32LE(bodyCrc, 40);
   header.writeUInt32LE(crc32(header), 12);
-  return Buffer.concat([header, body]);
+  return header;
 }
 
 interface SnapshotHeader {

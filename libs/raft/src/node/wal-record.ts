@@ -1,4 +1,5 @@
-import type { Entry, EntryKind, HardState, SnapshotMark } from '../core/index.js';
+import { decodeConfiguration, encodeConfiguration } from '../core/index.js';
+import type { Configuration, Entry, EntryKind, HardState, SnapshotMark } from '../core/index.js';
 import { ByteReader, ByteWriter } from './bytes.js';
 
 /** Whose folder it is. All three are fixed when the folder is first used. */
@@ -16,6 +17,8 @@ export type WalRecord =
   /** First in each segment: the index that its first entry has or will have, and the length of the segment before. */
   | { readonly kind: 'segment'; readonly firstIndex: number; readonly previousEnd: number }
   | { readonly kind: 'identity'; readonly identity: Identity }
+  /** In the very first segment: who voted before the first entry; nobody where this node joined. */
+  | { readonly kind: 'founding'; readonly configuration: Configuration }
   | { readonly kind: 'hard-state'; readonly hardState: HardState }
   | { readonly kind: 'entry'; readonly entry: Entry }
   /** A snapshot of this mark became durable. */
@@ -29,6 +32,7 @@ const KIND = {
   noop: 5,
   snapshot: 6,
   configuration: 7,
+  founding: 8,
 } as const;
 
 const ENTRY_KINDS: Readonly<Record<4 | 5 | 7, EntryKind>> = {
@@ -54,6 +58,9 @@ function encodeRecord(writer: ByteWriter, record: WalRecord): void {
       writer.u8(KIND.identity).text(clusterId).text(nodeId).text(folderId);
       return;
     }
+    case 'founding':
+      writer.u8(KIND.founding).sized(encodeConfiguration(record.configuration));
+      return;
     case 'hard-state': {
       const { term, vote, commit } = record.hardState;
       writer
@@ -90,6 +97,8 @@ function decodeRecord(reader: ByteReader): WalRecord {
       const [clusterId, nodeId, folderId] = [reader.text(), reader.text(), reader.text()];
       return { kind: 'identity', identity: { clusterId, nodeId, folderId } };
     }
+    case KIND.founding:
+      return { kind: 'founding', configuration: readConfiguration(reader.sized()) };
     case KIND['hard-state']: {
       const [term, vote, commit] = [reader.u64(), reader.text(), reader.u64()];
       return { kind: 'hard-state', hardState: { term, vote: vote === '' ? null : vote, commit } };
@@ -104,5 +113,13 @@ function decodeRecord(reader: ByteReader): WalRecord {
       return { kind: 'snapshot', mark: { index: reader.u64(), term: reader.u64() } };
     default:
       throw new RangeError(`a record of unknown kind ${kind}`);
+  }
+}
+
+function readConfiguration(bytes: Uint8Array): Configuration {
+  try {
+    return decodeConfiguration(bytes);
+  } catch (cause) {
+    throw new RangeError('a configuration that is none', { cause });
   }
 }

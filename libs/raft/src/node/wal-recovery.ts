@@ -1,6 +1,6 @@
-import type { Entry, HardState } from '../core/index.js';
+import type { Configuration, Entry, HardState } from '../core/index.js';
 import { readNewestSegment } from './newest-segment.js';
-import { CorruptionError } from './storage-errors.js';
+import { CorruptionError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { readSegment, segmentName, segmentSequence } from './wal-segment.js';
@@ -16,6 +16,8 @@ export interface SegmentInfo {
 /** What the log held, up to the last finished write. */
 export interface RecoveredLog {
   readonly identity: Identity;
+  /** Who voted before the first entry; null: the segment that says so is not kept any more. */
+  readonly founding: Configuration | null;
   readonly hardState: HardState;
   /** Without a gap; the first is the oldest that was kept. */
   readonly entries: readonly Entry[];
@@ -135,6 +137,7 @@ async function settleTail(
 /** Puts the records of all segments together, refusing what cannot follow. */
 class Replay {
   #identity: Identity | null = null;
+  #founding: Configuration | null = null;
   #hardState: HardState = { term: 0, vote: null, commit: 0 };
   readonly #entries: Entry[] = [];
   #nextIndex = 0;
@@ -162,6 +165,7 @@ class Replay {
     if (this.#identity === null) throw new CorruptionError(path, 0, 'the log does not say whose');
     return {
       identity: this.#identity,
+      founding: this.#founding,
       hardState: this.#hardState,
       entries: this.#entries,
       lastIndex: this.#nextIndex - 1,
@@ -183,6 +187,9 @@ class Replay {
         this.#identity = known;
         return same ? null : 'the segments belong to different nodes';
       }
+      case 'founding':
+        this.#founding = record.configuration;
+        return null;
       case 'hard-state': {
         const { term, commit } = record.hardState;
         if (term < this.#hardState.term) return 'the term falls';

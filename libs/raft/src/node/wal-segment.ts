@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { CorruptionError, WrongFolderError } from './storage-errors.js';
+import { CorruptionError, WrongFolderError } from './node-errors.js';
 import { encodeFrame, scanFrames } from './wal-frame.js';
 import type { FrameScan } from './wal-frame.js';
 import { decodeRecords, encodeRecords } from './wal-record.js';

@@ -1,5 +1,5 @@
 import { assert } from '@pawl/kernel';
-import type { Entry, HardState } from '../core/index.js';
+import type { Configuration, Entry, HardState } from '../core/index.js';
 import { writeNewestSegment } from './newest-segment.js';
 import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
@@ -48,14 +48,16 @@ export class WriteAheadLog {
   /** Begins the log of a new node. A crash in the middle leaves an empty folder or a new log. */
   static async create(
     folder: StorageFolder,
-    identity: Identity,
+    founding: { readonly identity: Identity; readonly configuration: Configuration },
     segmentBytes: number,
   ): Promise<WriteAheadLog> {
+    const { identity, configuration } = founding;
     const hardState: HardState = { term: 0, vote: null, commit: 0 };
     const segment = { sequence: 1, firstIndex: 1 };
     const { file, end } = await createSegment(folder, segment, [
       { kind: 'segment', firstIndex: 1, previousEnd: 0 },
       { kind: 'identity', identity },
+      { kind: 'founding', configuration },
       { kind: 'hard-state', hardState },
     ]);
     await writeNewestSegment(folder, segment.sequence);

@@ -1,16 +1,15 @@
-import type { StateMachine } from '../node/index.js';
+import type { LogMachine } from '../node/index.js';
 
 /** The simplest state machine: the list of the commands, as text. */
-export class ListMachine implements StateMachine<number> {
+export class ListMachine implements LogMachine {
   commands: string[] = [];
 
-  apply(command: Uint8Array): number {
+  apply(command: Uint8Array): void {
     this.commands.push(Buffer.from(command).toString());
-    return this.commands.length;
   }
 
-  snapshot(): Uint8Array {
-    return Buffer.from(JSON.stringify(this.commands));
+  snapshot(): IterableIterator<Uint8Array, unknown> {
+    return [Buffer.from(JSON.stringify(this.commands))].values();
   }
 
   restore(state: Uint8Array): void {

@@ -24,3 +24,13 @@ export class WrongFolderError extends Error {
 export class NodeFailedError extends Error {
   override readonly name = 'NodeFailedError';
 }
+
+/** The node was stopped, or stopped by itself; whoever waits waits in vain. */
+export class NodeStoppedError extends Error {
+  override readonly name = 'NodeStoppedError';
+}
+
+/** No quorum confirmed a read in time. */
+export class BarrierDeadlineError extends Error {
+  override readonly name = 'BarrierDeadlineError';
+}
