@@ -1,8 +1,9 @@
 export { Readiness } from './health/readiness.js';
 export type { ReadinessCheck, ReadinessReport } from './health/readiness.js';
-export { createLogger } from './logging/logger.js';
+export { createLogger, flushLog } from './logging/logger.js';
 export type { Logger, LoggerOptions } from './logging/logger.js';
 export { NestLogger } from './logging/nest-logger.js';
+export { PatientOutput, processOutput } from './logging/patient-output.js';
 export { Metrics } from './metrics/metrics.js';
 export type { MetricOptions } from './metrics/metrics.js';
 export { ProblemException } from './problems/problem.exception.js';

@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import type { LogLevel } from '../settings/settings.js';
+import { PatientOutput, processOutput } from './patient-output.js';
 
 export type { Logger } from 'pino';
 
@@ -26,5 +27,18 @@ export function createLogger(options: LoggerOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRET_PATHS, censor: '(hidden)' },
   };
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  return pino(settings, options.destination ?? standardOutput());
+}
+
+let shared: PatientOutput | undefined;
+
+/** Where lines go unless told otherwise; made at its first use, one per process. */
+function standardOutput(): PatientOutput {
+  shared ??= new PatientOutput(processOutput(process.stdout));
+  return shared;
+}
+
+/** Resolves when what was logged to standard output is passed on, or after `deadlineMs`. */
+export async function flushLog(deadlineMs: number): Promise<void> {
+  await shared?.flush(deadlineMs);
 }

@@ -5,10 +5,16 @@ import { makeFolder } from '@pawl/contracts/node';
 /** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
 export interface Endpoints {
   /** Base URL of REST. */
-  readonly http: string;
-  readonly postgres: string;
-  readonly nats: string;
-  /** Process ids by part, `controlPlane` at least. */
+  readonly http?: string;
+  readonly postgres?: string;
+  readonly nats?: string;
+  /** Where the other members of the quorum find this one: `host:port`. */
+  readonly peer?: string;
+  /** Base URL of the coordination API. */
+  readonly etcd?: string;
+  /** Base URL of `/health` and `/metrics` of a quorum member that is no control plane. */
+  readonly health?: string;
+  /** Process ids by part: `controlPlane` or `quorum` at least. */
   readonly processes: Readonly<Record<string, number>>;
 }
 
@@ -37,18 +43,24 @@ export async function readEndpoints(dataDir: string): Promise<Endpoints | undefi
     return undefined;
   }
   try {
-    const value = JSON.parse(text) as Partial<Endpoints> | null;
-    return typeof value?.http === 'string' ? { ...NONE, ...value } : undefined;
+    const value: unknown = JSON.parse(text);
+    return isEndpoints(value) ? { processes: {}, ...value } : undefined;
   } catch {
     return undefined;
   }
 }
 
-const NONE = { http: '', postgres: '', nats: '', processes: {} } as const;
+const ADDRESSES = ['http', 'postgres', 'nats', 'peer', 'etcd', 'health'] as const;
+
+function isEndpoints(value: unknown): value is Partial<Endpoints> {
+  if (typeof value !== 'object' || value === null) return false;
+  const given = ADDRESSES.filter((name) => name in value);
+  return given.length > 0 && given.every((name) => typeof (value as Endpoints)[name] === 'string');
+}
 
 /** Removes the file when it still names this process, at the end of an orderly stop. */
 export async function removeEndpoints(dataDir: string, processId: number): Promise<void> {
   const endpoints = await readEndpoints(dataDir);
-  if (endpoints?.processes['controlPlane'] !== processId) return;
+  if (!Object.values(endpoints?.processes ?? {}).includes(processId)) return;
   await rm(join(dataDir, NAME), { force: true });
 }
