@@ -18,3 +18,6 @@ export { ForeignInstallationError, recordInstallation } from './ownership/record
 export { raiseEpoch } from './ownership/raise-epoch.js';
 export { createShardOwnership } from './ownership/shard-ownership.js';
 export type { ShardOwnershipOptions } from './ownership/shard-ownership.js';
+export { EtcdMetadataStore, openEtcdMetadata } from './etcd/etcd-metadata.store.js';
+export type { EtcdMetadataOptions } from './etcd/etcd-metadata.store.js';
+export type { EtcdTls } from './etcd/etcd-endpoint.js';

@@ -7,3 +7,4 @@ export type { SimulatedProcess } from './simulated-logs.js';
 export { SimulatedNetwork } from './simulated-network.js';
 export type { NetworkFaults } from './simulated-network.js';
 export { ProcessTime, SimulatedTime, settle } from './simulated-time.js';
+export { systemTime } from './system-time.js';
