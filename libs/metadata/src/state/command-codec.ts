@@ -28,11 +28,13 @@ const KINDS = [
 const IN_SESSION = 1;
 const OF_USER = 2;
 const ACTIONS = ['raise', 'clear'] as const;
+/** Used over and over: an array that grows under a put of 1 KB costs more than encoding it. */
+const OUT = new Encoder(4096);
 
 export function encodeCommand(command: Command): Uint8Array {
   const user = 'origin' in command && command.origin === 'user' ? OF_USER : 0;
   const flags = (command.session === undefined ? 0 : IN_SESSION) | user;
-  const out = new Encoder().u8(COMMAND_FORMAT).u8(KINDS.indexOf(command.kind)).u8(flags);
+  const out = OUT.reset().u8(COMMAND_FORMAT).u8(KINDS.indexOf(command.kind)).u8(flags);
   if (command.session !== undefined) {
     const { id, sequence, answered } = command.session;
     out.i64(id).u64(sequence).u64(answered);
