@@ -9,6 +9,7 @@ import { addWait } from './commands/wait.command.js';
 import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
+import { addCluster } from './local/cluster/cluster.command.js';
 import { addDebug } from './local/debug.command.js';
 import { addMetadata } from './local/metadata.command.js';
 import { addSettings } from './local/settings.command.js';
@@ -127,6 +128,7 @@ function buildProgram(options: CliOptions): Command {
   addSettings(program, context);
   addMetadata(program, context);
   addDebug(program, context);
+  addCluster(program, context);
   return program;
 }
 

@@ -16,7 +16,7 @@ export type { Endpoints } from './runtime/endpoints-file.js';
 export { isLoopback, loadSettings } from './settings/load-settings.js';
 export type { Environment, LoadedSettings } from './settings/load-settings.js';
 export { redactUrl } from './settings/redact-url.js';
-export { addressText } from './settings/address-text.js';
+export { addressText, parseHostPort } from './settings/host-port.js';
 export { describeQuorumSettings, describeSettings } from './settings/setting-table.js';
 export type {
   QuorumSettingDescription,

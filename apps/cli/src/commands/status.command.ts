@@ -6,7 +6,7 @@ import { parseVersion } from './config.command.js';
 import { followRollout } from './follow-rollout.js';
 import { undefinedNote } from './undefined-note.js';
 
-/** `pawl status`, `pawl consumers`, `pawl scopes`, `pawl cluster`. */
+/** `pawl status`, `pawl consumers`, `pawl scopes`. */
 export function addStatus(program: Command, context: CliContext): void {
   program
     .command('status <address>')
@@ -75,21 +75,6 @@ function addInventory(program: Command, context: CliContext): void {
           ]),
         ),
       );
-    });
-  program
-    .command('cluster')
-    .description('nodes, quorum and shards')
-    .action(async () => {
-      const view = await (await context.client()).cluster();
-      print(context.terminal, context.format(), view, () => {
-        const serving = view.shards.filter((shard) => shard.serving).length;
-        const nodes = table(
-          ['node', 'state'],
-          view.nodes.map((node) => [node.id, node.state]),
-        );
-        const { leader, term, revision } = view.quorum;
-        return `${view.installation}\n${nodes}quorum: leader ${leader ?? 'none'}, term ${term}, revision ${revision}\nshards: ${serving} of ${view.shards.length} served\n`;
-      });
     });
 }
 

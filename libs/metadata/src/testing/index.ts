@@ -8,3 +8,4 @@ export { SimulatedNetwork } from './simulated-network.js';
 export type { NetworkFaults } from './simulated-network.js';
 export { ProcessTime, SimulatedTime, settle } from './simulated-time.js';
 export { systemTime } from './system-time.js';
+export { FakeCluster } from './fake-cluster.js';

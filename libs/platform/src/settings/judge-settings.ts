@@ -1,4 +1,4 @@
-import { addressText } from './address-text.js';
+import { addressText } from './host-port.js';
 import { ownEntry, type SettingValues } from './assemble-settings.js';
 
 /** Followers must miss several heartbeats before they doubt their leader; etcd demands as many. */

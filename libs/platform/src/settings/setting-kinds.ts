@@ -1,3 +1,4 @@
+import { parseHostPort } from './host-port.js';
 import { LOG_LEVELS } from './settings.js';
 import type { HostPort, MetadataSetting, PeerSetting } from './settings.js';
 
@@ -12,7 +13,6 @@ export interface SettingKind<T> {
   convert(text: string): T | undefined;
 }
 
-const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/;
 export const IDENTIFIER = '^[a-z0-9][a-z0-9_-]{0,31}$';
 
 export function text(expects: string, schema: object): SettingKind<string> {
@@ -88,7 +88,7 @@ export function peers(): SettingKind<readonly PeerSetting[]> {
 
 function peer(value: string): PeerSetting | undefined {
   const [id = '', at = ''] = splitOnce(value, '=');
-  const address = readHostPort(at);
+  const address = parseHostPort(at);
   return address === undefined ? undefined : { id, ...address };
 }
 
@@ -100,15 +100,8 @@ export function hostPort(): SettingKind<HostPort> {
       properties: { port: { type: 'integer', minimum: 1, maximum: 65_535 } },
     },
     expects: 'host:port, such as 10.0.0.1:7480',
-    convert: readHostPort,
+    convert: parseHostPort,
   };
-}
-
-/** Brackets around an address of IPv6 are taken off. */
-function readHostPort(value: string): HostPort | undefined {
-  const match = HOST_PORT.exec(value);
-  if (match === null) return undefined;
-  return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port: Number(match[2]) };
 }
 
 /** `true` or `false`. */
@@ -150,7 +143,9 @@ export function metadata(): SettingKind<MetadataSetting> {
       if (value === 'embedded') return { kind: 'embedded' };
       if (!value.startsWith('etcd://')) return undefined;
       const endpoints = list(value.slice('etcd://'.length));
-      const fine = endpoints.length > 0 && endpoints.every((endpoint) => HOST_PORT.test(endpoint));
+      const fine =
+        endpoints.length > 0 &&
+        endpoints.every((endpoint) => parseHostPort(endpoint) !== undefined);
       return fine ? { kind: 'etcd', endpoints } : undefined;
     },
   };

@@ -1,0 +1,156 @@
+import { FakeCluster } from '@pawl/metadata/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, json } from '../../testing/cli-world.js';
+
+let world: CliWorld;
+let cluster: FakeCluster;
+
+beforeEach(async () => {
+  world = await CliWorld.start();
+  cluster = await FakeCluster.start(['node-1', 'node-2', 'node-3']);
+});
+
+afterEach(async () => {
+  cluster.stop();
+  await world.stop();
+});
+
+const at = (name: string): readonly string[] => ['--endpoint', cluster.endpoint(name)];
+const changes = (): string[] =>
+  cluster.asked
+    .map(({ method }) => method)
+    .filter((method) => method !== 'MemberList' && method !== 'Status');
+
+describe('pawl cluster members', () => {
+  it('tells who leads, and who does not answer', async () => {
+    cluster.kill('node-3');
+    const { code, out } = await world.pawl('cluster', 'members', ...at('node-2'));
+    expect(code).toBe(0);
+    const lines = out.split('\n').map((line) => line.split(/ +/));
+    expect(lines[0]).toContain('ROLE');
+    expect(lines.slice(1, 4).map((cells) => [cells[1], cells[2], cells[5]])).toEqual([
+      ['node-1', 'leader', 'yes'],
+      ['node-2', 'voter', 'yes'],
+      ['node-3', 'voter', 'no'],
+    ]);
+  });
+
+  it('prints JSON, and asks the next endpoint when one does not answer', async () => {
+    cluster.kill('node-1');
+    const endpoints = `${cluster.endpoint('node-1')},${cluster.endpoint('node-2')}`;
+    const ran = await world.pawl('-o', 'json', 'cluster', 'members', '--endpoint', endpoints);
+    const rows = JSON.parse(ran.out) as Record<string, unknown>[];
+    expect(rows[1]).toMatchObject({
+      id: '12',
+      name: 'node-2',
+      peerAddress: '127.0.0.1:1018',
+      answers: true,
+      term: 7,
+      revision: 12,
+      appliedIndex: 41,
+    });
+  });
+
+  it('says what to do when nobody answers', async () => {
+    cluster.stop();
+    const { code, err } = await world.pawl('cluster', 'members', ...at('node-1'));
+    expect(code).toBe(1);
+    expect(err).toMatch(/^pawl: no member of the quorum answers: .*\nname one that runs/);
+  });
+
+  it('finds the member that runs in the data folder', async () => {
+    const etcd = `http://${cluster.endpoint('node-1')}`;
+    await world.file('endpoints.json', JSON.stringify({ etcd, processes: { quorum: 1 } }));
+    const env = { PAWL_DATA_DIR: world.folder };
+    expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
+    expect((await world.run(['cluster'], { env })).out).toContain('node-2');
+    expect((await world.run(['cluster', 'status'], { env })).out).toContain('node-2');
+  });
+});
+
+describe('pawl cluster add', () => {
+  it('prints the command that starts the new member', async () => {
+    const { code, out } = await world.pawl(
+      'cluster',
+      'add',
+      'node-4=10.0.0.4:7480',
+      ...at('node-1'),
+    );
+    expect(code).toBe(0);
+    expect(cluster.asked.at(-1)).toEqual({
+      method: 'MemberAdd',
+      request: { peerURLs: ['http://10.0.0.4:7480'], isLearner: false },
+      id: 'node-4',
+    });
+    expect(out).toContain(
+      '\n  pawl quorum --join --node-id node-4 --peers node-1=127.0.0.1:1017,node-2=127.0.0.1:1018,node-3=127.0.0.1:1019,node-4=10.0.0.4:7480 --peer-host 10.0.0.4 --peer-port 7480\n',
+    );
+  });
+
+  it('gives a neighbour on the same host its own folder and ports', async () => {
+    const added = ['cluster', 'add', 'b=[::1]:7481', '--learner', ...at('node-1')];
+    const { out } = await world.pawl('-o', 'json', ...added);
+    const { command, learner } = JSON.parse(out) as { command: string; learner: boolean };
+    expect(learner).toBe(true);
+    expect(command).toContain('--peer-host ::1 --peer-port 7481 --data-dir .pawl-b');
+    expect(cluster.members.at(-1)).toMatchObject({ isLearner: true });
+  });
+
+  it.each(['node-4', 'node-4=', 'node-4=h', 'Node=h:1', '=h:1', 'n=h:99999'])(
+    'refuses %s',
+    async (text) => {
+      expect((await world.pawl('cluster', 'add', text, ...at('node-1'))).code).toBe(2);
+      expect(changes()).toEqual([]);
+    },
+  );
+
+  it('passes on why the quorum refuses', async () => {
+    cluster.refusal = 'etcdserver: unhealthy cluster';
+    const ran = await world.pawl('cluster', 'add', 'b=h:1', ...at('node-1'));
+    expect(ran).toEqual({ code: 1, out: '', err: 'pawl: unhealthy cluster\n' });
+  });
+});
+
+describe('pawl cluster remove and transfer', () => {
+  it.each(['node-3', '13', '127.0.0.1:1019'])('takes out %s', async (node) => {
+    const { code, out } = await world.pawl('cluster', 'remove', node, ...at('node-1'));
+    expect(code).toBe(0);
+    expect(out).toContain('the quorum is node-1, node-2\n');
+    expect(cluster.members.map(({ name }) => name)).toEqual(['node-1', 'node-2']);
+  });
+
+  it('changes nothing for a node that is no member', async () => {
+    const { code, err } = await world.pawl('cluster', 'remove', 'node-9', ...at('node-1'));
+    expect(code).toBe(1);
+    expect(err).toContain('node-9 is no member of the quorum; its members are node-1, node-2');
+    expect(changes()).toEqual([]);
+  });
+
+  it('asks the leader to hand over, wherever it was sent', async () => {
+    expect((await world.pawl('cluster', 'transfer', 'node-2', ...at('node-3'))).out).toBe(
+      'node-2 leads\n',
+    );
+    expect(cluster.leader).toBe('18');
+    await world.pawl('cluster', 'transfer', 'node-2', ...at('node-3'));
+    expect(changes()).toEqual(['MoveLeader']);
+  });
+});
+
+describe('pawl cluster', () => {
+  it('shows the control plane’s view when there is one', async () => {
+    const quorum = { members: ['node-1'], leader: 'node-1', term: 3, revision: 9 };
+    const shards = [{ shard: 0, owner: 'node-1', serving: true }];
+    const view = {
+      installation: 'main/x',
+      nodes: [{ id: 'node-1', state: 'ready' }],
+      quorum,
+      shards,
+    };
+    world.answers.set('GET /v1/cluster', json(view));
+    const { out } = await world.pawl('cluster');
+    expect(out).toContain('quorum: node-1; leader node-1, term 3, revision 9\n');
+    expect(out).toContain('shards: 1 of 1 served\n');
+    expect((await world.pawl('cluster', 'status')).out).toBe(out);
+    expect((await world.pawl('cluster', 'frobnicate')).code).toBe(2);
+  });
+});
