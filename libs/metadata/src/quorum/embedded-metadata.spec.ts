@@ -35,9 +35,15 @@ const onDisk = (options: Partial<MetadataOptions> = {}): Promise<EmbeddedMetadat
   openMetadata({ dataDir, nodeId: 'n1', clock: systemTime, timer: systemTime, ...options });
 
 metadataStoreConformance('the embedded quorum', async () => {
-  const folder = await mkdtemp(join(dataDir, 'store-'));
+  const folder = await mkdtemp(join(tmpdir(), 'pawl-metadata-'));
   const store = await onDisk({ dataDir: folder });
-  return { store, close: () => store.close() };
+  return {
+    store,
+    close: async () => {
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 });
 
 /** A store in memory, under time that the test moves. */
