@@ -21,6 +21,7 @@ export default defineConfig({
           name: 'e2e',
           include: [
             'test/e2e/**/*.spec.ts',
+            'test/chaos/**/*.spec.ts',
             'test/differential/**/*.spec.ts',
             'test/packaging/**/*.spec.ts',
           ],

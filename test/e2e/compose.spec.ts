@@ -23,7 +23,9 @@ interface Compose {
 const read = (path: string): string => readFileSync(join(REPOSITORY, path), 'utf8');
 const compose = parse(read('docker-compose.yml')) as Compose;
 const services = Object.entries(compose.services);
-const settings = new Map(describeSettings().map(({ name, default: preset }) => [name, preset]));
+const settings = new Map(
+  describeSettings().map(({ name, default: preset }): [string, string | null] => [name, preset]),
+);
 
 describe('docker-compose.yml', () => {
   it('runs PostgreSQL, NATS and the control plane', () => {

@@ -117,6 +117,7 @@ export interface Violation {
     | 'A3' // revisions seen by one client never decrease
     | 'A4' // done once
     | 'A5' // definite failure never applied
+    | 'A6' // members equal at an equal revision
     | 'L1' // never early
     | 'L2' // bounded life
     | 'L3' // all keys of a lease go in one revision

@@ -4,7 +4,7 @@ export { checkLeases } from './check-leases.js';
 export type { LeaseBounds, LeaseLife, LeaseRenewal } from './check-leases.js';
 export { checkWatches } from './check-watches.js';
 export type { WatchedEvent, WatchHistory, WatchMessage, WatchRecord } from './check-watches.js';
-export { execute, FIRST_REVISION, HistoryModel } from './history-model.js';
+export { contains, execute, FIRST_REVISION, HistoryModel } from './history-model.js';
 export type {
   HistoryAnswer,
   HistoryCall,
