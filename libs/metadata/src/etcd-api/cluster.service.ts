@@ -1,0 +1,87 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { MembersResult, QuorumMember } from '../coordination.port.js';
+import type { ApiContext } from './api-context.js';
+import type { CallGate } from './call-gate.js';
+import type {
+  IdMessage,
+  MemberAddRequestMessage,
+  MemberAddResponseMessage,
+  MemberMessage,
+  MembersResponseMessage,
+  MemberUpdateRequestMessage,
+} from './messages.js';
+import { refused } from './status-error.js';
+
+/** etcd's Cluster service. */
+export function clusterService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
+  const cluster = new ClusterService(context);
+  return {
+    MemberList: gate.unary((request: { linearizable: boolean }) => cluster.list(request)),
+    MemberAdd: gate.unary((request: MemberAddRequestMessage) => cluster.add(request)),
+    MemberRemove: gate.unary((request: IdMessage) => cluster.remove(request)),
+    MemberUpdate: gate.unary((request: MemberUpdateRequestMessage) => cluster.update(request)),
+    MemberPromote: gate.unary((request: IdMessage) => cluster.promote(request)),
+  };
+}
+
+class ClusterService {
+  constructor(private readonly context: ApiContext) {}
+
+  /** Clients of etcd 3.4 do not ask for a linearizable list. */
+  async list({ linearizable }: { linearizable: boolean }): Promise<MembersResponseMessage> {
+    return this.#response(await this.context.node.members({ serializable: !linearizable }));
+  }
+
+  async add({ peerURLs, isLearner }: MemberAddRequestMessage): Promise<MemberAddResponseMessage> {
+    const peerAddress = toPeerAddress(peerURLs);
+    const result = await this.context.node.addMember({ peerAddress, learner: isLearner });
+    const { members, changed } = accepted(result);
+    if (changed === undefined) throw new Error('the member that was added is not told');
+    return { ...this.#response(members), member: this.#member(changed) };
+  }
+
+  async remove({ ID }: IdMessage): Promise<MembersResponseMessage> {
+    return this.#response(accepted(await this.context.node.removeMember(BigInt(ID))).members);
+  }
+
+  async update({ ID, peerURLs }: MemberUpdateRequestMessage): Promise<MembersResponseMessage> {
+    const peerAddress = toPeerAddress(peerURLs);
+    const result = await this.context.node.updateMember(BigInt(ID), peerAddress);
+    return this.#response(accepted(result).members);
+  }
+
+  async promote({ ID }: IdMessage): Promise<MembersResponseMessage> {
+    return this.#response(accepted(await this.context.node.promoteMember(BigInt(ID))).members);
+  }
+
+  #response(members: readonly QuorumMember[]): MembersResponseMessage {
+    return {
+      header: this.context.header(),
+      members: members.map((member) => this.#member(member)),
+    };
+  }
+
+  /** Peers speak a protocol of their own: the scheme in their addresses is there for etcd's clients. */
+  #member({ number, name, peerAddress, clientAddresses, learner }: QuorumMember): MemberMessage {
+    return {
+      ID: String(number),
+      name,
+      peerURLs: [`http://${peerAddress}`],
+      clientURLs: clientAddresses.map((address) => `${this.context.scheme}://${address}`),
+      isLearner: learner,
+    };
+  }
+}
+
+function accepted(result: MembersResult): MembersResult & { readonly ok: true } {
+  if (!result.ok) throw refused(result.refusal);
+  return result;
+}
+
+/** A member has one address: `http://host:port`, also `https` or without a scheme. */
+function toPeerAddress(urls: readonly string[]): string {
+  const [url = ''] = urls;
+  const address = /^(?:https?:\/\/)?([^/?#@\s]+:\d{1,5})\/?$/.exec(url)?.[1];
+  if (urls.length !== 1 || address === undefined) throw refused('bad-urls');
+  return address;
+}

@@ -1,0 +1,128 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Timer } from '@pawl/kernel';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { CoordinationNode } from '../coordination.port.js';
+import { ApiContext } from './api-context.js';
+import { CallGate } from './call-gate.js';
+import { clusterService } from './cluster.service.js';
+import { kvService } from './kv.service.js';
+import { leaseService } from './lease.service.js';
+import { DEFAULT_ETCD_LIMITS } from './limits.js';
+import type { EtcdLimits } from './limits.js';
+import { maintenanceService } from './maintenance.service.js';
+import type { WatchRequestMessage, WatchResponseMessage } from './messages.js';
+import { etcdServices } from './protocol.js';
+import { StreamGate } from './stream-gate.js';
+import { WatchServer } from './watch-server.js';
+import type { WatchCall } from './watch-stream.js';
+
+/** PEM texts. */
+export interface EtcdTls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Clients must show a certificate that one of these signed; left out: they need none. */
+  readonly clientCa?: Buffer;
+}
+
+export interface EtcdServerOptions {
+  readonly node: CoordinationNode;
+  /** Left out: this machine only. */
+  readonly host?: string;
+  /** 0: one that is free. */
+  readonly port: number;
+  readonly tls?: EtcdTls;
+  readonly limits?: Partial<EtcdLimits>;
+  readonly timer: Timer;
+  /** One line for people, when a call failed that should not; may come often. */
+  readonly log: (text: string) => void;
+}
+
+export interface EtcdServer {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Takes no more calls, ends streams, waits a bounded time for calls under way. */
+  close(): Promise<void>;
+}
+
+/** Serves the coordination API: etcd's v3 protocol, as far as `docs/etcd-api.md` says. */
+export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer> {
+  const limits = { ...DEFAULT_ETCD_LIMITS, ...options.limits };
+  const { node, timer, log, tls } = options;
+  const scheme = tls === undefined ? 'http' : 'https';
+  const context = new ApiContext({ node, limits, timer, scheme, log });
+  const calls = new CallGate(context);
+  const streams = new StreamGate(context, calls);
+  const server = new Server({
+    'grpc.max_receive_message_length': limits.requestBytes,
+    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    'grpc.enable_channelz': 0,
+  });
+  const watches = addServices(server, context, calls, streams);
+  const connections = server.createConnectionInjector(credentials(tls));
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    connections.injectConnection(socket);
+  });
+  listener.maxConnections = limits.connections;
+  listener.listen({ host: options.host ?? '127.0.0.1', port: options.port });
+  await once(listener, 'listening');
+  const { address: host, port } = listener.address() as AddressInfo;
+  const stop = async (): Promise<void> => {
+    calls.close();
+    const closed = once(listener, 'close');
+    listener.close();
+    streams.close();
+    watches.close();
+    connections.drain(limits.closeMs);
+    const late = timer.after(limits.closeMs, () => {
+      for (const socket of sockets) socket.destroy();
+    });
+    await closed;
+    late.cancel();
+    server.forceShutdown();
+  };
+  let closing: Promise<void> | null = null;
+  return { address: { host, port }, close: () => (closing ??= stop()) };
+}
+
+function credentials(tls: EtcdTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const { cert, key, clientCa } = tls;
+  const pair = [{ cert_chain: cert, private_key: key }];
+  return ServerCredentials.createSsl(clientCa ?? null, pair, clientCa !== undefined);
+}
+
+/** What a service has and is not here answers UNIMPLEMENTED, as services that are not here do. */
+function addServices(
+  server: Server,
+  context: ApiContext,
+  calls: CallGate,
+  streams: StreamGate,
+): WatchServer {
+  const services = etcdServices();
+  const { Watch } = services['etcdserverpb.Watch'];
+  if (Watch === undefined) throw new Error('the protocol has no Watch');
+  const watches = new WatchServer(
+    context,
+    Watch.responseSerialize as (response: WatchResponseMessage) => Buffer,
+  );
+  server.addService(services['etcdserverpb.KV'], kvService(context, calls));
+  server.addService(services['etcdserverpb.Lease'], leaseService(context, calls, streams));
+  server.addService(services['etcdserverpb.Cluster'], clusterService(context, calls));
+  server.addService(services['etcdserverpb.Maintenance'], maintenanceService(context, calls));
+  /* Watches write batches of messages that are encoded already. */
+  server.addService(
+    { Watch: { ...Watch, responseSerialize: (batch: Buffer) => batch } },
+    {
+      Watch: (call: ServerDuplexStream<WatchRequestMessage, unknown>) => {
+        streams.open(call, () => watches.open(call as unknown as WatchCall));
+      },
+    },
+  );
+  return watches;
+}

@@ -1,0 +1,79 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ApiContext } from './api-context.js';
+import type { IdMessage, LeaseKeepAliveResponseMessage } from './messages.js';
+import { refused } from './status-error.js';
+import type { ApiStream } from './stream-gate.js';
+import { toLeaseId } from './user-keys.js';
+
+/**
+ * Renews leases for one client: several at once, answered in the order in which they were asked for.
+ * Reads no more while too many are under way, or while the client does not take its answers.
+ */
+export class KeepAliveStream implements ApiStream {
+  readonly #call: ServerDuplexStream<IdMessage, LeaseKeepAliveResponseMessage>;
+  #underWay = 0;
+  #last: Promise<void> = Promise.resolve();
+  #ended = false;
+
+  constructor(
+    private readonly context: ApiContext,
+    call: ServerDuplexStream<IdMessage, LeaseKeepAliveResponseMessage>,
+  ) {
+    this.#call = call;
+    call.on('data', (request: IdMessage) => this.#renew(request));
+    call.on('drain', () => this.#readOn());
+    call.on('end', () => {
+      void this.#last.then(() => this.#end());
+    });
+  }
+
+  closed(): void {
+    this.#ended = true;
+  }
+
+  fail(error: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#call.emit('error', error);
+  }
+
+  #renew({ ID }: IdMessage): void {
+    this.#underWay += 1;
+    if (this.#underWay >= this.context.limits.keepAlives) this.#call.pause();
+    const answer = this.#answer(ID);
+    /* Whoever waits for an earlier answer handles this one's failure later. */
+    answer.catch(() => undefined);
+    this.#last = this.#last.then(async () => this.#write(await answer)).catch(this.#failed);
+  }
+
+  readonly #failed = (error: unknown): void => {
+    this.fail(this.context.toStatus(error));
+  };
+
+  /** A lease that ended has 0 left. */
+  async #answer(ID: string): Promise<LeaseKeepAliveResponseMessage> {
+    const result = await this.context.node.keepAlive(toLeaseId(ID));
+    if (!result.ok && result.refusal !== 'lease-not-found') throw refused(result.refusal);
+    const TTL = result.ok ? Math.floor(result.ttlMs / 1000) : 0;
+    return { header: this.context.header(), ID, TTL };
+  }
+
+  #write(answer: LeaseKeepAliveResponseMessage): void {
+    this.#underWay -= 1;
+    if (this.#ended) return;
+    if (this.#call.write(answer)) this.#readOn();
+    else this.#call.pause();
+  }
+
+  #readOn(): void {
+    if (!this.#call.writableNeedDrain && this.#underWay < this.context.limits.keepAlives) {
+      this.#call.resume();
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#call.end();
+  }
+}

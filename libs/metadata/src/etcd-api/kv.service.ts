@@ -1,0 +1,104 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { isReadOnly } from '../state/index.js';
+import type { OperationResult, Txn } from '../state/index.js';
+import type { ReadOptions } from '../coordination.port.js';
+import type { ApiContext } from './api-context.js';
+import type { CallGate } from './call-gate.js';
+import { toDeleteResponse, toPutResponse, toRangeResponse, toResponseOp } from './kv-response.js';
+import type {
+  CompactionRequestMessage,
+  DeleteRangeRequestMessage,
+  DeleteRangeResponseMessage,
+  HeaderOnlyMessage,
+  PutRequestMessage,
+  PutResponseMessage,
+  RangeRequestMessage,
+  RangeResponseMessage,
+  TxnRequestMessage,
+  TxnResponseMessage,
+} from './messages.js';
+import { refused } from './status-error.js';
+import {
+  checkDelete,
+  checkPut,
+  checkRange,
+  checkTxnRequest,
+  isSerializable,
+  toDelete,
+  toNumber,
+  toPut,
+  toRange,
+  toTxn,
+  txnOf,
+} from './txn-request.js';
+
+/** etcd's KV service. */
+export function kvService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
+  const kv = new KvService(context);
+  return {
+    Range: gate.unary((request: RangeRequestMessage) => kv.range(request)),
+    Put: gate.unary((request: PutRequestMessage) => kv.put(request)),
+    DeleteRange: gate.unary((request: DeleteRangeRequestMessage) => kv.deleteRange(request)),
+    Txn: gate.unary((request: TxnRequestMessage) => kv.txn(request)),
+    Compact: gate.unary((request: CompactionRequestMessage) => kv.compact(request)),
+  };
+}
+
+class KvService {
+  constructor(private readonly context: ApiContext) {}
+
+  async range(request: RangeRequestMessage): Promise<RangeResponseMessage> {
+    checkRange(request);
+    const { serializable } = request;
+    const result = await this.context.node.range(toRange(request, 'alone'), { serializable });
+    if (!result.ok) throw refused(result.refusal);
+    return toRangeResponse(this.context.header(result.revision), result);
+  }
+
+  async put(request: PutRequestMessage): Promise<PutResponseMessage> {
+    checkPut(request);
+    const { revision, results } = await this.#perform(txnOf(toPut(request)));
+    return toPutResponse(this.context.header(revision), only(results, 'put'));
+  }
+
+  async deleteRange(request: DeleteRangeRequestMessage): Promise<DeleteRangeResponseMessage> {
+    checkDelete(request);
+    const { revision, results } = await this.#perform(txnOf(toDelete(request)));
+    return toDeleteResponse(this.context.header(revision), only(results, 'delete'));
+  }
+
+  async txn(request: TxnRequestMessage): Promise<TxnResponseMessage> {
+    checkTxnRequest(request, this.context.limits.txnOperations);
+    const txn = toTxn(request);
+    const serializable = isReadOnly(txn) && isSerializable(request);
+    const { revision, succeeded, results } = await this.#perform(txn, { serializable });
+    return {
+      header: this.context.header(revision),
+      succeeded,
+      responses: results.map(toResponseOp),
+    };
+  }
+
+  async compact(request: CompactionRequestMessage): Promise<HeaderOnlyMessage> {
+    const { node } = this.context;
+    const result = await node.compact(toNumber(request.revision));
+    if (!result.ok) throw refused(result.refusal);
+    if (request.physical) await node.defragment();
+    return { header: this.context.header(result.revision) };
+  }
+
+  async #perform(txn: Txn, options: ReadOptions = {}) {
+    const result = await this.context.node.txn(txn, { ...options, origin: 'user' });
+    if (!result.ok) throw refused(result.refusal);
+    return result;
+  }
+}
+
+function only<Kind extends OperationResult['kind']>(
+  results: readonly OperationResult[],
+  kind: Kind,
+): Extract<OperationResult, { kind: Kind }> {
+  const [result] = results;
+  if (result?.kind !== kind) throw new Error(`the store answered a ${kind} with ${result?.kind}`);
+  return result as Extract<OperationResult, { kind: Kind }>;
+}

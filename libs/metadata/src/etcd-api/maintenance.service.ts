@@ -1,0 +1,123 @@
+import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Alarm, AlarmKind, HashKv } from '../state/index.js';
+import type { ApiContext } from './api-context.js';
+import type { CallGate } from './call-gate.js';
+import type {
+  AlarmRequestMessage,
+  AlarmResponseMessage,
+  HashKvResponseMessage,
+  HashResponseMessage,
+  HeaderOnlyMessage,
+  SnapshotResponseMessage,
+  StatusResponseMessage,
+} from './messages.js';
+import { sendSnapshot } from './send-snapshot.js';
+import { refused } from './status-error.js';
+import { toNumber } from './txn-request.js';
+
+/** The release of etcd whose protocol and semantics are served: clients decide by it what to use. */
+const ETCD_VERSION = '3.4.23';
+/** By the numbers of etcd's enum; 0 is none. */
+const ALARMS: readonly (AlarmKind | null)[] = [null, 'nospace', 'corrupt'];
+const [GET, ACTIVATE, DEACTIVATE] = [0, 1, 2];
+
+/** etcd's Maintenance service. */
+export function maintenanceService(
+  context: ApiContext,
+  gate: CallGate,
+): UntypedServiceImplementation {
+  const maintenance = new MaintenanceService(context);
+  return {
+    Alarm: gate.unary((request: AlarmRequestMessage) => maintenance.alarm(request)),
+    Status: gate.unary(() => maintenance.status()),
+    Defragment: gate.unary(() => maintenance.defragment()),
+    Hash: gate.unary(() => maintenance.hash()),
+    HashKV: gate.unary((request: { revision: string }) => maintenance.hashKv(request)),
+    MoveLeader: gate.unary((request: { targetID: string }) => maintenance.moveLeader(request)),
+    Snapshot: (call: ServerWritableStream<object, SnapshotResponseMessage>) => {
+      gate
+        .run(call.metadata, () => sendSnapshot(context, call))
+        .catch((error: unknown) => call.emit('error', context.toStatus(error)));
+    },
+  };
+}
+
+class MaintenanceService {
+  constructor(private readonly context: ApiContext) {}
+
+  async alarm({ action, memberID, alarm }: AlarmRequestMessage): Promise<AlarmResponseMessage> {
+    const { node } = this.context;
+    const kind = ALARMS[alarm];
+    if (kind === undefined) throw refused('bad-alarm');
+    const before = await node.alarms();
+    if (action === GET) {
+      return this.#alarms(before.filter((one) => kind === null || one.alarm === kind));
+    }
+    if (kind === null || (action !== ACTIVATE && action !== DEACTIVATE)) {
+      throw refused('bad-alarm');
+    }
+    const changed: Alarm = { member: BigInt(memberID), alarm: kind };
+    const was = before.some((one) => one.member === changed.member && one.alarm === kind);
+    await node.setAlarm(action === ACTIVATE ? 'raise' : 'clear', changed);
+    return this.#alarms(was === (action === DEACTIVATE) ? [changed] : []);
+  }
+
+  async status(): Promise<StatusResponseMessage> {
+    const status = this.context.node.nodeStatus();
+    const { leader, term, raftIndex, appliedIndex, sizeBytes, sizeInUseBytes, learner } = status;
+    const alarms = status.alarms.map(
+      (alarm) => `memberID:${alarm.member} alarm:${alarm.alarm.toUpperCase()} `,
+    );
+    return {
+      header: this.context.header(),
+      version: ETCD_VERSION,
+      dbSize: sizeBytes,
+      leader: String(leader ?? 0n),
+      raftIndex,
+      raftTerm: term,
+      raftAppliedIndex: appliedIndex,
+      errors: leader === null ? ['etcdserver: no leader', ...alarms] : alarms,
+      dbSizeInUse: sizeInUseBytes,
+      isLearner: learner,
+    };
+  }
+
+  async defragment(): Promise<HeaderOnlyMessage> {
+    await this.context.node.defragment();
+    return { header: this.context.header() };
+  }
+
+  /** Of the keys as they are: equal on members that are at the same revision. */
+  async hash(): Promise<HashResponseMessage> {
+    const { hash } = await this.#hashKv(0);
+    return { header: this.context.header(), hash };
+  }
+
+  async hashKv({ revision }: { revision: string }): Promise<HashKvResponseMessage> {
+    const { hash, compactRevision } = await this.#hashKv(Math.max(0, toNumber(revision)));
+    return { header: this.context.header(), hash, compact_revision: compactRevision };
+  }
+
+  async moveLeader({ targetID }: { targetID: string }): Promise<HeaderOnlyMessage> {
+    const outcome = await this.context.node.transferLeadership(BigInt(targetID));
+    if (outcome === 'not-leader') throw refused('not-leader');
+    if (outcome === 'refused') throw refused('bad-transferee');
+    return { header: this.context.header() };
+  }
+
+  async #hashKv(revision: number): Promise<HashKv> {
+    const result = await this.context.node.hashKv(revision);
+    if ('refusal' in result) throw refused(result.refusal);
+    return result;
+  }
+
+  #alarms(alarms: readonly Alarm[]): AlarmResponseMessage {
+    return {
+      header: this.context.header(),
+      alarms: alarms.map(({ member, alarm }) => ({
+        memberID: String(member),
+        alarm: ALARMS.indexOf(alarm),
+      })),
+    };
+  }
+}
