@@ -10,8 +10,12 @@ export type {
   TxnResult,
   WatchRequest,
 } from './metadata-store.port.js';
-export { EmbeddedMetadata, openMetadata } from './quorum/embedded-metadata.js';
-export type { MetadataOptions } from './quorum/embedded-metadata.js';
+export { openMetadata } from './quorum/open-metadata.js';
+export type { MetadataOptions } from './quorum/open-metadata.js';
+export { openQuorum } from './quorum/open-quorum.js';
+export type { QuorumOptions } from './quorum/open-quorum.js';
+export type { QuorumNode } from './quorum/quorum-node.js';
+export type { Compaction, QuorumSettings } from './quorum/quorum-settings.js';
 export { bytesToText, textToBytes } from './text.js';
 export { NodeIdInUseError } from './ownership/node-session.js';
 export { ForeignInstallationError, recordInstallation } from './ownership/record-installation.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualTime } from '@pawl/kernel';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openMetadata } from '../quorum/embedded-metadata.js';
+import { openMetadata } from '../quorum/open-metadata.js';
 import { bytesToText, textToBytes } from '../text.js';
 import { NO_LEASE } from '../state/index.js';
 import { EPOCH_KEY } from './ownership-keys.js';

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualTime } from '@pawl/kernel';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openMetadata } from '../quorum/embedded-metadata.js';
-import type { EmbeddedMetadata } from '../quorum/embedded-metadata.js';
+import { openMetadata } from '../quorum/open-metadata.js';
+import type { QuorumNode } from '../quorum/quorum-node.js';
 import { raiseEpoch } from './raise-epoch.js';
 import { ForeignInstallationError, recordInstallation } from './record-installation.js';
 
 let folder: string;
-let store: EmbeddedMetadata;
+let store: QuorumNode;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pawl-installation-'));
   store = await open();
@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function open(): Promise<EmbeddedMetadata> {
+function open(): Promise<QuorumNode> {
   const time = new ManualTime();
   return openMetadata({ dataDir: folder, nodeId: 'node-1', clock: time, timer: time });
 }

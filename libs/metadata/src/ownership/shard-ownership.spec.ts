@@ -4,7 +4,8 @@ import { SimulatedFolder } from '@pawl/raft/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
 import type { MetadataStore, TxnResult } from '../metadata-store.port.js';
-import { EmbeddedMetadata } from '../quorum/embedded-metadata.js';
+import { openMetadataOn } from '../quorum/open-metadata.js';
+import type { QuorumNode } from '../quorum/quorum-node.js';
 import { textToBytes } from '../text.js';
 import { claimKey, memberKey } from './ownership-keys.js';
 import { createShardOwnership } from './shard-ownership.js';
@@ -92,13 +93,13 @@ interface Node {
 class Cluster {
   readonly time = new ManualTime();
   readonly folder = SimulatedFolder.empty();
-  store!: EmbeddedMetadata;
+  store!: QuorumNode;
   #incarnations = 0;
 
   static async open(): Promise<Cluster> {
     const cluster = new Cluster();
     const { time, folder } = cluster;
-    cluster.store = await EmbeddedMetadata.open(folder, { nodeId: 'm', clock: time, timer: time });
+    cluster.store = await openMetadataOn(folder, { nodeId: 'm', clock: time, timer: time });
     return cluster;
   }
 
@@ -127,7 +128,7 @@ class Cluster {
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 50) {
       this.time.advance(Math.min(50, left));
-      await settle();
+      await settle(40);
     }
   }
 
@@ -145,8 +146,8 @@ class Cluster {
   }
 }
 
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+async function settle(turns = 200): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function tokens(node: Node): bigint[] {

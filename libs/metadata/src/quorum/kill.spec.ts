@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prefixRange } from '../state/index.js';
 import { systemTime } from '../testing/system-time.js';
 import { bytesToText, textToBytes } from '../text.js';
-import { openMetadata } from './embedded-metadata.js';
+import { openMetadata } from './open-metadata.js';
 
 const ROUNDS = 5;
 /** Processes start slowly on a busy machine. */

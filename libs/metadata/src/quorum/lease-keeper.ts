@@ -1,49 +1,83 @@
 import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
-import type { Lease, LeaseId } from '../state/index.js';
+import type { Lease, LeaseCheckpoint, LeaseId, LeaseState } from '../state/index.js';
 
 /** Leases are looked at no more often than this, so that many cost no more than one. */
 const GRAIN_MS = 10;
 /**
- * A timer this late means that the process stood still: holders could not renew, so all leases
- * begin anew, as after a restart.
+ * A timer this late means that the process stood still: renewals may wait unread. What ran out
+ * meanwhile gets this much more, once, to be renewed.
  */
 const STALL_MS = 500;
+const GRACE_MS = 1000;
 const RETRY_MS = 100;
 /** A timer of the system counts 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/**
+ * How much of a lease's time a change of the leader may add to it: so much, and in a young leader's
+ * time half of what that has lasted, so that leaders in quick succession add little each. Above the
+ * third after which clients renew: a lease whose holder lives is seldom recorded.
+ */
+const UNRECORDED_SHARE = 0.45;
+const UNRECORDED_MS = { min: 500, max: 60_000 };
+/** What is to be recorded so soon, and within this share of its time, is recorded with the rest. */
+const RECORD_GRAIN_MS = 200;
+const RECORD_GRAIN_SHARE = 0.1;
+/** Leases in one command: it is applied in one step. */
+const BATCH = 256;
+
+/** What the leader of one term proposes about leases. */
+export interface LeaseProposals {
+  /** Answers false when the command surely was not taken. */
+  expire(ids: readonly LeaseId[]): boolean;
+  /** Resolves once it is applied; rejects when it is not taken, or may be lost. */
+  checkpoint(leases: readonly LeaseCheckpoint[]): Promise<void>;
+}
 
 export interface LeaseKeeperOptions {
   readonly clock: Clock;
   readonly timer: Timer;
-  /** Proposes the end of leases; resolves once it is applied, rejects if it is not. */
-  readonly expire: (ids: readonly LeaseId[]) => Promise<unknown>;
+  readonly propose: LeaseProposals;
 }
 
 interface Countdown {
   readonly ttlMs: number;
   deadlineMs: number;
-  /** Set while its end is proposed. */
-  ending: Promise<unknown> | null;
+  /** When what is left is recorded for the next leader, unless it is renewed before. */
+  recordAtMs: number;
+  /** Records below the full time that were proposed, and which of them a later one took back. */
+  records: number;
+  takenBack: number;
+  /** Its end is proposed. */
+  ending: boolean;
+  /** It had its grace since the last renewal. */
+  graced: boolean;
 }
 
 /**
- * Counts the time of leases for the leader, by the monotonic clock: never less than its TTL since the
- * last acknowledged renewal, the grant, or the start of this keeper.
+ * Counts the time of leases for the leader of one term, by the monotonic clock: never less than the
+ * TTL since the last acknowledged renewal or the grant, whoever led then, and no more than what the
+ * leaders before had recorded as left and what each change of the leader adds.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #leases = new Map<LeaseId, Countdown>();
+  readonly #waiting = new Map<LeaseId, (() => void)[]>();
+  readonly #startedMs: number;
   #alarm: { readonly atMs: number; readonly handle: TimerHandle } | null = null;
-  #running = false;
+  #running = true;
 
-  constructor(options: LeaseKeeperOptions) {
+  /** `leases`: as the log left them, all of it up to this leader's term. */
+  constructor(options: LeaseKeeperOptions, leases: readonly LeaseState[]) {
     this.#options = options;
+    this.#startedMs = this.#now;
+    for (const { id, ttlMs, remainingMs } of leases) {
+      const countdown = this.#begin(id, ttlMs, remainingMs);
+      if (remainingMs < ttlMs) countdown.records = 1;
+    }
   }
 
-  /** Starts counting; every lease begins at its full length. */
-  start(leases: readonly Lease[]): void {
-    this.#running = true;
-    for (const lease of leases) this.granted(lease);
+  get size(): number {
+    return this.#leases.size;
   }
 
   stop(): void {
@@ -51,31 +85,108 @@ export class LeaseKeeper {
     this.#alarm?.handle.cancel();
     this.#alarm = null;
     this.#leases.clear();
+    for (const id of [...this.#waiting.keys()]) this.#release(id);
   }
 
+  /** A lease was granted; one that is known goes on. */
   granted({ id, ttlMs }: Lease): void {
-    if (!this.#running) return;
-    const deadlineMs = this.#now + ttlMs;
-    this.#leases.set(id, { ttlMs, deadlineMs, ending: null });
-    this.#arm(deadlineMs);
+    if (this.#running && !this.#leases.has(id)) this.#begin(id, ttlMs, ttlMs);
   }
 
   ended(id: LeaseId): void {
     this.#leases.delete(id);
+    this.#release(id);
   }
 
-  /** Renews a lease unless it has ended; waits if its end is under way. Answers whether it lives. */
-  async renew(id: LeaseId): Promise<boolean> {
-    const ending = this.#leases.get(id)?.ending;
-    if (ending !== null && ending !== undefined) await ending;
+  /**
+   * Renews those that live, for their full time; waits for those whose end is under way. Answers the
+   * TTL of each, null for one that has ended. To be called by a leader that has confirmed its quorum
+   * since it was asked; rejects when that may be over before the renewal would hold.
+   */
+  async renew(ids: readonly LeaseId[]): Promise<(number | null)[]> {
+    for (let ending = this.#anyEnding(ids); ending !== null; ending = this.#anyEnding(ids)) {
+      await this.#ended(ending);
+    }
+    const takeBack: LeaseId[] = [];
+    const ttls = ids.map((id) => {
+      const lease = this.#leases.get(id);
+      if (lease === undefined) return null;
+      const now = this.#now;
+      lease.deadlineMs = now + lease.ttlMs;
+      lease.recordAtMs = now + this.#unrecordedMs(lease.ttlMs);
+      lease.graced = false;
+      if (lease.records > lease.takenBack) takeBack.push(id);
+      return lease.ttlMs;
+    });
+    await this.#takeBack(takeBack);
+    if (!this.#running) throw new Error('this node leads no more');
+    return ttls;
+  }
+
+  /** Null: there is no such lease. */
+  remainingMs(id: LeaseId): number | null {
     const lease = this.#leases.get(id);
-    if (lease === undefined) return false;
-    lease.deadlineMs = this.#now + lease.ttlMs;
-    return true;
+    return lease === undefined ? null : Math.max(0, lease.deadlineMs - this.#now);
   }
 
   get #now(): number {
     return this.#options.clock.monotonicMs();
+  }
+
+  #begin(id: LeaseId, ttlMs: number, remainingMs: number): Countdown {
+    const now = this.#now;
+    const countdown: Countdown = {
+      ttlMs,
+      deadlineMs: now + remainingMs,
+      recordAtMs: now + this.#unrecordedMs(ttlMs),
+      records: 0,
+      takenBack: 0,
+      ending: false,
+      graced: false,
+    };
+    this.#leases.set(id, countdown);
+    this.#arm(Math.min(countdown.deadlineMs, countdown.recordAtMs));
+    return countdown;
+  }
+
+  /** How long a lease's time may pass now without a record of it. */
+  #unrecordedMs(ttlMs: number): number {
+    const mostMs = Math.min(UNRECORDED_SHARE * ttlMs, UNRECORDED_MS.max);
+    const ageMs = this.#now - this.#startedMs;
+    return Math.min(mostMs, Math.max(ageMs / 2, UNRECORDED_MS.min));
+  }
+
+  #anyEnding(ids: readonly LeaseId[]): LeaseId | null {
+    return ids.find((id) => this.#leases.get(id)?.ending === true) ?? null;
+  }
+
+  /** Resolves once the end of a lease, which is under way, is done or does not matter any more. */
+  #ended(id: LeaseId): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(id);
+      if (waiting === undefined) this.#waiting.set(id, [resolve]);
+      else waiting.push(resolve);
+    });
+  }
+
+  #release(id: LeaseId): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    for (const resolve of waiting ?? []) resolve();
+  }
+
+  /** The next leader must give renewed leases their full time, whatever was recorded before. */
+  async #takeBack(ids: readonly LeaseId[]): Promise<void> {
+    if (ids.length === 0) return;
+    const records = ids.map((id) => this.#leases.get(id)?.records ?? 0);
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const batch = ids.slice(from, from + BATCH);
+      await this.#options.propose.checkpoint(batch.map((id) => ({ id, remainingMs: 0 })));
+    }
+    ids.forEach((id, at) => {
+      const lease = this.#leases.get(id);
+      if (lease !== undefined) lease.takenBack = Math.max(lease.takenBack, records[at] ?? 0);
+    });
   }
 
   /** Sees that the alarm rings at `atMs`, or before. */
@@ -89,37 +200,52 @@ export class LeaseKeeper {
 
   #ring(): void {
     const now = this.#now;
-    const lateMs = now - (this.#alarm?.atMs ?? now);
+    const stoodStill = now - (this.#alarm?.atMs ?? now) >= STALL_MS;
     this.#alarm = null;
-    if (lateMs >= STALL_MS) {
-      for (const lease of this.#leases.values()) lease.deadlineMs = now + lease.ttlMs;
-    }
-    const due: LeaseId[] = [];
+    const [due, record]: [LeaseId[], LeaseCheckpoint[]] = [[], []];
     let earliestMs = Infinity;
-    for (const [id, { ending, deadlineMs }] of this.#leases) {
-      if (ending !== null) continue;
-      if (deadlineMs <= now) due.push(id);
-      else earliestMs = Math.min(earliestMs, deadlineMs);
+    for (const [id, lease] of this.#leases) {
+      if (lease.ending) continue;
+      if (lease.deadlineMs <= now && stoodStill && !lease.graced) this.#grace(lease, now);
+      if (lease.deadlineMs <= now) {
+        due.push(id);
+        continue;
+      }
+      const unrecordedMs = this.#unrecordedMs(lease.ttlMs);
+      const grainMs = Math.min(RECORD_GRAIN_MS, RECORD_GRAIN_SHARE * unrecordedMs);
+      if (lease.recordAtMs - grainMs <= now) {
+        record.push({ id, remainingMs: Math.max(1, Math.floor(lease.deadlineMs - now)) });
+        lease.recordAtMs = now + unrecordedMs;
+        lease.records += 1;
+      }
+      earliestMs = Math.min(earliestMs, lease.deadlineMs, lease.recordAtMs);
     }
-    if (due.length > 0) this.#end(due);
+    this.#expire(due);
+    this.#record(record);
     if (earliestMs < Infinity) this.#arm(Math.max(earliestMs, now + GRAIN_MS));
   }
 
-  /** Proposes their end. Those that live on, because the proposal failed, are tried again. */
-  #end(ids: readonly LeaseId[]): void {
-    const ending = this.#options.expire(ids).catch(() => undefined);
-    for (const id of ids) {
-      const lease = this.#leases.get(id);
-      if (lease !== undefined) lease.ending = ending;
-    }
-    void ending.then(() => {
-      if (!this.#running) return;
-      for (const id of ids) {
+  #grace(lease: Countdown, now: number): void {
+    lease.deadlineMs = now + Math.min(lease.ttlMs, GRACE_MS);
+    lease.graced = true;
+  }
+
+  /** Proposes their end. Those whose end is not taken are tried again. */
+  #expire(ids: readonly LeaseId[]): void {
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const batch = ids.slice(from, from + BATCH);
+      const taken = this.#options.propose.expire(batch);
+      if (!taken) this.#arm(this.#now + RETRY_MS);
+      for (const id of taken ? batch : []) {
         const lease = this.#leases.get(id);
-        if (lease === undefined || lease.ending !== ending) continue;
-        lease.ending = null;
-        this.#arm(this.#now + RETRY_MS);
+        if (lease !== undefined) lease.ending = true;
       }
-    });
+    }
+  }
+
+  #record(leases: readonly LeaseCheckpoint[]): void {
+    for (let from = 0; from < leases.length; from += BATCH) {
+      this.#options.propose.checkpoint(leases.slice(from, from + BATCH)).catch(() => undefined);
+    }
   }
 }

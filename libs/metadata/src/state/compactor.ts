@@ -26,6 +26,10 @@ export class Compactor {
     this.#change = 0;
   }
 
+  get pinned(): boolean {
+    return this.#pins > 0;
+  }
+
   pin(): () => void {
     this.#pins += 1;
     let pinned = true;

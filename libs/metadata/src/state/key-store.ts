@@ -188,6 +188,11 @@ export class KeyStore {
     return more;
   }
 
+  /** Whether somebody who reads in steps keeps all memory. */
+  get pinned(): boolean {
+    return this.#compactor.pinned;
+  }
+
   /** Keeps all memory until the answered function is called: for those who read in steps. */
   pin(): () => void {
     return this.#compactor.pin();

@@ -262,6 +262,11 @@ export class MetadataState {
     return this.#keys.scavenge(changes);
   }
 
+  /** Whether a snapshot or hash that is under way keeps compacted memory. */
+  get pinned(): boolean {
+    return this.#keys.pinned;
+  }
+
   /** The whole state in canonical bytes: equal states give equal bytes. */
   snapshot(): Uint8Array {
     const chunks = [...this.snapshotChunks()];

@@ -9,3 +9,5 @@ export type { NetworkFaults } from './simulated-network.js';
 export { ProcessTime, SimulatedTime, settle } from './simulated-time.js';
 export { systemTime } from './system-time.js';
 export { FakeCluster } from './fake-cluster.js';
+export { SimulatedQuorum, addressOf } from './simulated-quorum.js';
+export type { QuorumProcess, SimulatedQuorumOptions, StartOptions } from './simulated-quorum.js';

@@ -20,9 +20,8 @@ export interface NodeIdentity {
   readonly folderId: string;
 }
 
-/** `identity`: only to learn who answers; from anybody, also of no cluster. */
-export type Purpose = 'messages' | 'snapshot' | 'identity';
-const PURPOSES: readonly Purpose[] = ['messages', 'snapshot', 'identity'];
+export type Purpose = 'messages' | 'snapshot';
+const PURPOSES: readonly Purpose[] = ['messages', 'snapshot'];
 
 export interface Hello {
   readonly oldest: number;
