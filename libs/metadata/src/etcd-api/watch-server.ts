@@ -1,37 +1,24 @@
 import type { TimerHandle } from '@pawl/kernel';
 import type { ApiContext } from './api-context.js';
-import { Flusher } from './flusher.js';
 import type { WatchResponseMessage } from './messages.js';
-import { WatchEncoder } from './watch-encoder.js';
+import { WatchShared } from './watch-shared.js';
 import { WatchStream } from './watch-stream.js';
 import type { WatchCall } from './watch-stream.js';
 
-/** The streams of watches, and what they share. */
+/** The streams of watches. */
 export class WatchServer {
-  readonly flusher = new Flusher();
-  readonly encoder: WatchEncoder;
-  readonly streams = new Set<WatchStream>();
-  /** On all streams. */
-  watches = 0;
+  readonly #shared: WatchShared;
+  readonly #streams = new Set<WatchStream>();
   #timer: TimerHandle | null = null;
 
-  constructor(
-    readonly context: ApiContext,
-    serialize: (response: WatchResponseMessage) => Uint8Array,
-  ) {
-    const { fragmentBytes } = context.limits;
-    const header = context.header.bind(context);
-    this.encoder = new WatchEncoder(serialize, header, fragmentBytes);
+  constructor(context: ApiContext, serialize: (response: WatchResponseMessage) => Uint8Array) {
+    this.#shared = new WatchShared(context, serialize);
     this.#notifyProgress();
   }
 
-  get full(): boolean {
-    return this.watches >= this.context.limits.watches;
-  }
-
   open(call: WatchCall): WatchStream {
-    const stream = new WatchStream(this, call);
-    this.streams.add(stream);
+    const stream = new WatchStream(this.#shared, call, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
     return stream;
   }
 
@@ -40,9 +27,10 @@ export class WatchServer {
   }
 
   #notifyProgress(): void {
-    this.#timer = this.context.timer.after(this.context.limits.progressIntervalMs, () => {
+    const { timer, limits } = this.#shared.context;
+    this.#timer = timer.after(limits.progressIntervalMs, () => {
       this.#notifyProgress();
-      for (const stream of this.streams) stream.notifyProgress();
+      for (const stream of this.#streams) stream.notifyProgress();
     });
   }
 }

@@ -16,7 +16,7 @@ import { watchIdField } from './watch-encoder.js';
 import { WatchGroup } from './watch-group.js';
 import type { ClientWatch, GroupHost } from './watch-group.js';
 import { WatchOutput } from './watch-output.js';
-import type { WatchServer } from './watch-server.js';
+import type { WatchShared } from './watch-shared.js';
 
 /** What a stream of watches needs of gRPC's. */
 export interface WatchCall {
@@ -57,12 +57,13 @@ export class WatchStream implements ApiStream, GroupHost {
   #progressTimer: TimerHandle | null = null;
 
   constructor(
-    private readonly server: WatchServer,
+    private readonly shared: WatchShared,
     private readonly call: WatchCall,
+    private readonly onEnd: () => void,
   ) {
     this.#output = new WatchOutput({
-      flusher: server.flusher,
-      bufferBytes: server.context.limits.streamBufferBytes,
+      flusher: shared.flusher,
+      bufferBytes: shared.context.limits.streamBufferBytes,
       write: (batch, done) => call.write(batch, done),
       written: () => this.#goOn(),
     });
@@ -77,11 +78,11 @@ export class WatchStream implements ApiStream, GroupHost {
   }
 
   fail(error: Error): void {
-    if (this.#finish()) this.call.emit('error', this.server.context.toStatus(error));
+    if (this.#finish()) this.call.emit('error', this.shared.context.toStatus(error));
   }
 
   tell(group: WatchGroup, changes: RevisionEvents): boolean {
-    const bodies = this.server.encoder.events(changes, group.form);
+    const bodies = this.shared.encoder.events(changes, group.form);
     if (bodies.length === 0) return true;
     if (this.#output.full) {
       this.#refused.add(group);
@@ -92,10 +93,10 @@ export class WatchStream implements ApiStream, GroupHost {
   }
 
   compacted(group: WatchGroup, compactRevision: Revision): void {
-    const header = this.server.context.header(Math.max(0, group.next - 1));
+    const header = this.shared.context.header(Math.max(0, group.next - 1));
     for (const { id } of group.watches) {
       this.#watches.delete(id);
-      this.server.watches -= 1;
+      this.shared.watches -= 1;
       this.#say({ header, watch_id: id, canceled: true, compact_revision: compactRevision });
     }
     /* Its watches stay in it: they are yet to be told what waits to be written. */
@@ -104,7 +105,7 @@ export class WatchStream implements ApiStream, GroupHost {
 
   /** Tells watches that ask for it, and were told nothing since the last time, how far they are. */
   notifyProgress(): void {
-    const { revision } = this.server.context.node.head();
+    const { revision } = this.shared.context.node.head();
     for (const group of this.#groups) {
       const idle = new Set<ClientWatch>();
       for (const watch of group.watches) {
@@ -112,13 +113,13 @@ export class WatchStream implements ApiStream, GroupHost {
         watch.told = false;
       }
       if (idle.size === 0 || this.#refused.has(group)) continue;
-      const header = this.server.context.header(Math.min(revision, group.next - 1));
-      this.#output.tell([this.server.encoder.message({ header })], idle, Infinity);
+      const header = this.shared.context.header(Math.min(revision, group.next - 1));
+      this.#output.tell([this.shared.encoder.message({ header })], idle, Infinity);
     }
   }
 
   #say(response: WatchResponseMessage): void {
-    this.#output.say(this.server.encoder.message(response));
+    this.#output.say(this.shared.encoder.message(response));
   }
 
   #take({ create_request, cancel_request, progress_request }: WatchRequestMessage): void {
@@ -130,7 +131,7 @@ export class WatchStream implements ApiStream, GroupHost {
   }
 
   #create(request: WatchCreateRequestMessage): void {
-    const { context } = this.server;
+    const { context } = this.shared;
     const header = context.header();
     try {
       const id = this.#add(request, header.revision);
@@ -150,7 +151,7 @@ export class WatchStream implements ApiStream, GroupHost {
     if (this.#watches.has(watch_id) && watch_id !== '0') {
       throw new WatchRefusedError('mvcc: duplicate watch ID provided on the WatchStream');
     }
-    if (this.#watches.size >= this.server.context.limits.watchesPerStream || this.server.full) {
+    if (this.#watches.size >= this.shared.context.limits.watchesPerStream || this.shared.full) {
       throw new WatchRefusedError('etcdserver: too many requests');
     }
     const from = start_revision === '0' ? revision + 1 : toNumber(start_revision);
@@ -166,7 +167,7 @@ export class WatchStream implements ApiStream, GroupHost {
     const watch = { id, idField: watchIdField(id), from, progressNotify, group, told: false };
     group.watches.add(watch);
     this.#watches.set(id, watch);
-    this.server.watches += 1;
+    this.shared.watches += 1;
     return id;
   }
 
@@ -180,7 +181,7 @@ export class WatchStream implements ApiStream, GroupHost {
     const group = new WatchGroup(this, key, form);
     try {
       group.open((sink) =>
-        this.server.context.node.observe({ ...range, fromRevision: from }, sink),
+        this.shared.context.node.observe({ ...range, fromRevision: from }, sink),
       );
     } catch (error) {
       if (!(error instanceof MetadataUnavailableError)) throw error;
@@ -202,13 +203,13 @@ export class WatchStream implements ApiStream, GroupHost {
     const watch = this.#watches.get(id);
     if (watch === undefined) return;
     this.#remove(watch);
-    this.#say({ header: this.server.context.header(), watch_id: id, canceled: true });
+    this.#say({ header: this.shared.context.header(), watch_id: id, canceled: true });
   }
 
   #remove(watch: ClientWatch): void {
     const { group } = watch;
     this.#watches.delete(watch.id);
-    this.server.watches -= 1;
+    this.shared.watches -= 1;
     group.watches.delete(watch);
     if (group.watches.size === 0) this.#forget(group);
   }
@@ -233,15 +234,15 @@ export class WatchStream implements ApiStream, GroupHost {
   }
 
   #askProgress(): void {
-    this.#progressAt ??= this.server.context.node.head().revision;
+    this.#progressAt ??= this.shared.context.node.head().revision;
     if (this.#progressTimer === null) this.#tryProgress(0);
   }
 
   /** Answers once every watch was told everything up to when it was asked. */
   #tryProgress(delayMs: number): void {
-    this.#progressTimer = this.server.context.timer.after(delayMs, () => {
+    this.#progressTimer = this.shared.context.timer.after(delayMs, () => {
       this.#progressTimer = null;
-      let reached = this.server.context.node.head().revision;
+      let reached = this.shared.context.node.head().revision;
       for (const { next } of this.#groups) reached = Math.min(reached, next - 1);
       if (this.#progressAt === null) return;
       if (reached < this.#progressAt) {
@@ -249,7 +250,7 @@ export class WatchStream implements ApiStream, GroupHost {
         return;
       }
       this.#progressAt = null;
-      this.#say({ header: this.server.context.header(reached), watch_id: NO_WATCH });
+      this.#say({ header: this.shared.context.header(reached), watch_id: NO_WATCH });
     });
   }
 
@@ -260,11 +261,11 @@ export class WatchStream implements ApiStream, GroupHost {
     this.#progressTimer?.cancel();
     this.#output.close();
     for (const group of this.#groups) group.close();
-    this.server.watches -= this.#watches.size;
-    this.server.streams.delete(this);
+    this.shared.watches -= this.#watches.size;
     this.#watches.clear();
     this.#groups.clear();
     this.#refused.clear();
+    this.onEnd();
     return true;
   }
 }
