@@ -1,0 +1,24 @@
+import type { ApiContext } from './api-context.js';
+import { Flusher } from './flusher.js';
+import type { WatchResponseMessage } from './messages.js';
+import { WatchEncoder } from './watch-encoder.js';
+
+/** What all streams of watches share. */
+export class WatchShared {
+  readonly flusher = new Flusher();
+  readonly encoder: WatchEncoder;
+  /** On all streams. */
+  watches = 0;
+
+  constructor(
+    readonly context: ApiContext,
+    serialize: (response: WatchResponseMessage) => Uint8Array,
+  ) {
+    const header = context.header.bind(context);
+    this.encoder = new WatchEncoder(serialize, header, context.limits.fragmentBytes);
+  }
+
+  get full(): boolean {
+    return this.watches >= this.context.limits.watches;
+  }
+}
