@@ -10,7 +10,7 @@ export interface WalRecordView {
   readonly segment: string;
   /** Of the frame, whose records became durable together. */
   readonly offset: number;
-  readonly kind: 'segment' | 'identity' | 'founding' | 'hard-state' | 'snapshot' | EntryKind;
+  readonly kind: Exclude<WalRecord['kind'], 'entry'> | EntryKind;
   readonly index: number | null;
   readonly term: number | null;
   /** Of an entry's data. */
@@ -88,6 +88,10 @@ function view(record: WalRecord): Omit<WalRecordView, 'segment' | 'offset'> {
       const { term, vote, commit } = record.hardState;
       const detail = `vote ${vote ?? 'none'}, commit ${commit}`;
       return { ...none, kind: record.kind, term, detail };
+    }
+    case 'installed': {
+      const detail = "a leader's snapshot took the place of the log";
+      return { ...none, kind: record.kind, ...record.mark, detail };
     }
     case 'snapshot':
       return { ...none, kind: record.kind, ...record.mark, detail: 'became durable' };

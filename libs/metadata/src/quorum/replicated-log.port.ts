@@ -59,19 +59,34 @@ export interface ReplicatedLog {
   change(change: ConfigurationChange): LogOutcome;
   /**
    * Resolves once all that was committed anywhere before this call is applied here (ReadIndex: a
-   * quorum has confirmed the leader meanwhile). Rejects at the deadline, or when the node stops.
+   * quorum has confirmed the leader meanwhile). Rejects `deadlineMs` from now, or when the node stops.
    */
   barrier(deadlineMs: number): Promise<void>;
   /** Begins to hand leadership over; false when this node does not lead or the other cannot. */
   transfer(to: string): boolean;
-  /** Where the others are; members that are not named cannot be reached. */
+  /**
+   * Where the others are; members that are not named cannot be reached. One whose data folder is
+   * known is refused with another.
+   */
   setPeers(
-    peers: readonly { readonly id: string; readonly host: string; readonly port: number }[],
+    peers: readonly {
+      readonly id: string;
+      readonly host: string;
+      readonly port: number;
+      readonly folderId?: string;
+    }[],
   ): void;
-  /** Asks another member; rejects when the connection is lost, at the deadline, or when it refuses. */
+  /**
+   * Asks another member; rejects when the connection is lost, `deadlineMs` from now, or when it
+   * refuses: with an error whose `outcome` is `unsent` or `refused` when it surely did nothing, and
+   * `unknown` otherwise.
+   */
   request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array>;
   /** Leader only: how far each other member holds the log, and whether it was heard of lately. */
   progress(): ReadonlyMap<string, { readonly match: number; readonly active: boolean }>;
-  /** Hands leadership over if it can, finishes what is under way, closes files and sockets. */
+  /**
+   * Hands leadership over if it can, finishes what is under way, closes files and sockets. Rejects
+   * when the disk hangs: then the folder must not be used before this process has ended.
+   */
   stop(): Promise<void>;
 }

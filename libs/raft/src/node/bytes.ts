@@ -1,10 +1,14 @@
+/* Two halves are several times as fast as a `BigInt`. */
+const TWO_32 = 2 ** 32;
+const TWO_21 = 2 ** 21;
+
 /** Appends numbers and bytes to a growing buffer; integers are little-endian. */
 export class ByteWriter {
   #bytes: Buffer;
   #length = 0;
 
   constructor(capacity = 256) {
-    this.#bytes = Buffer.alloc(capacity);
+    this.#bytes = Buffer.allocUnsafe(capacity);
   }
 
   u8(value: number): this {
@@ -21,9 +25,7 @@ export class ByteWriter {
 
   /** A safe integer as 64 bits. */
   u64(value: number): this {
-    this.#reserve(8);
-    this.#length = this.#bytes.writeBigUInt64LE(BigInt(value), this.#length);
-    return this;
+    return this.u32(value % TWO_32).u32(Math.floor(value / TWO_32));
   }
 
   raw(bytes: Uint8Array): this {
@@ -50,7 +52,7 @@ export class ByteWriter {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    const larger = Buffer.alloc(Math.max(needed, this.#bytes.length * 2));
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
@@ -78,16 +80,16 @@ export class ByteReader {
   }
 
   u64(): number {
-    const value = Number(this.#bytes.readBigUInt64LE(this.#take(8)));
-    if (!Number.isSafeInteger(value)) throw new RangeError('an integer above 2^53');
-    return value;
+    const [low, high] = [this.u32(), this.u32()];
+    if (high >= TWO_21) throw new RangeError('an integer above 2^53');
+    return high * TWO_32 + low;
   }
 
   /** A copy, independent of what is read from. */
   sized(): Uint8Array {
     const length = this.u32();
     const from = this.#take(length);
-    return Uint8Array.from(this.#bytes.subarray(from, from + length));
+    return new Uint8Array(this.#bytes.subarray(from, from + length));
   }
 
   text(): string {

@@ -6,7 +6,7 @@ import { CorruptionError, WrongFolderError } from './index.js';
 import { LoneNode } from './lone-node.fixture.js';
 import { recoverLog } from './wal-recovery.js';
 import { readSegment, segmentName } from './wal-segment.js';
-import { WriteAheadLog } from './write-ahead-log.js';
+import { EMPTY_BATCH, WriteAheadLog } from './write-ahead-log.js';
 
 /* Many images each, on a machine that may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
@@ -197,7 +197,7 @@ describe('damage to what was durable', () => {
     const { configuration } = foundingState(['n1']).snapshot;
     const log = await WriteAheadLog.create(folder, { identity, configuration }, 1);
 
-    const batch = { entries: [], snapshotMark: null };
+    const batch = EMPTY_BATCH;
     await log.append({ ...batch, hardState: { term: 1, vote: 'n1', commit: 0 } });
     const full = segmentName(2);
     const before = (await folder.read(full)).length;

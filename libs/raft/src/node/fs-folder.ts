@@ -1,4 +1,4 @@
-import { close, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
+import { close, fdatasync, fsync, ftruncate, open, read, write } from 'node:fs';
 import { readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -47,17 +47,47 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/**
+ * A file waits for what is under way before it closes, and takes nothing afterwards: its descriptor may
+ * be another file's by then.
+ */
 function fsFile(descriptor: number): StorageFile {
-  return {
-    write: (bytes, offset) =>
-      new Promise((resolve, reject) => {
-        write(descriptor, bytes, 0, bytes.length, offset, (error, taken) => {
-          if (error) reject(error);
-          else resolve(taken);
-        });
-      }),
-    truncate: (length) => truncateFile(descriptor, length),
-    sync: () => syncData(descriptor),
-    close: () => closeFile(descriptor),
+  const underWay = new Set<Promise<unknown>>();
+  let closed: Promise<void> | null = null;
+  const when = <T>(start: () => Promise<T>): Promise<T> => {
+    if (closed !== null) return Promise.reject(new Error('the file is closed'));
+    const done = start();
+    underWay.add(done);
+    const ended = (): void => void underWay.delete(done);
+    done.then(ended, ended);
+    return done;
   };
+  return {
+    read: (into, offset) => when(() => readSome(descriptor, into, offset)),
+    write: (bytes, offset) => when(() => writeSome(descriptor, bytes, offset)),
+    truncate: (length) => when(() => truncateFile(descriptor, length)),
+    sync: () => when(() => syncData(descriptor)),
+    close: () => {
+      closed ??= Promise.allSettled(underWay).then(() => closeFile(descriptor));
+      return closed;
+    },
+  };
+}
+
+function readSome(descriptor: number, into: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, into, 0, into.length, offset, (error, taken) => {
+      if (error) reject(error);
+      else resolve(taken);
+    });
+  });
+}
+
+function writeSome(descriptor: number, bytes: Uint8Array, offset: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, 0, bytes.length, offset, (error, taken) => {
+      if (error) reject(error);
+      else resolve(taken);
+    });
+  });
 }

@@ -9,6 +9,7 @@ export {
   NodeStoppedError,
   WrongFolderError,
 } from './node-errors.js';
+export type { LogTransport, StartTransport } from './log-transport.port.js';
 export { RaftNode } from './raft-node.js';
 export type {
   LogEvents,
@@ -27,3 +28,12 @@ export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';
 export { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 export type { SegmentContent } from './wal-segment.js';
+export { askClusterId, NoClusterError, overTcp, RequestError } from './transport/index.js';
+export type {
+  AskOptions,
+  PeerAddress,
+  PeerTls,
+  RequestOutcome,
+  TcpOptions,
+  TransportLimits,
+} from './transport/index.js';

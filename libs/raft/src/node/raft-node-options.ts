@@ -1,5 +1,6 @@
 import type { Rng, Timer } from '@pawl/kernel';
-import type { Configuration, ConfigurationChange, ProposeRefusal, Role } from '../core/index.js';
+import type { Configuration, ProposeRefusal, Role } from '../core/index.js';
+import type { StartTransport } from './log-transport.port.js';
 import type { RaftSettings } from './raft-settings.js';
 import type { StorageFolder } from './storage-folder.port.js';
 
@@ -68,10 +69,10 @@ export interface RaftNodeOptions {
   readonly newId: () => string;
   readonly machine: LogMachine;
   readonly events: LogEvents;
+  /** Left out: a node that votes alone. */
+  readonly transport?: StartTransport;
   readonly timer: Timer;
   /** Spreads elections and attempts to connect; seeded anew at each start. */
   readonly rng: Rng;
   readonly settings?: Partial<RaftSettings>;
 }
-
-export type { Configuration, ConfigurationChange };

@@ -1,23 +1,21 @@
 import { assert } from '@pawl/kernel';
 import type { TimerHandle } from '@pawl/kernel';
-import { isOnlyVoter, RaftCore } from '../core/index.js';
-import type { ConfigurationChange, Entry, HardState, Ready, SnapshotMark } from '../core/index.js';
-import { Barriers } from './barriers.js';
-import { NodeFailedError, NodeStoppedError } from './node-errors.js';
+import { isOnlyVoter } from '../core/index.js';
+import type { ConfigurationChange, Message } from '../core/index.js';
+import type { LogTransport } from './log-transport.port.js';
+import { NodeStoppedError } from './node-errors.js';
+import { RaftLoop } from './raft-loop.js';
 import type { LogOutcome, LogRefusal, LogStatus, RaftNodeOptions } from './raft-node-options.js';
-import { coreConfig, DEFAULT_RAFT_SETTINGS, ticksOf } from './raft-settings.js';
+import { DEFAULT_RAFT_SETTINGS, ticksOf } from './raft-settings.js';
 import type { RaftSettings } from './raft-settings.js';
 import { openStorage } from './raft-storage.js';
 import type { OpenStorage } from './raft-storage.js';
+import { RequestError } from './transport/index.js';
+import type { PeerAddress, TransportEvents } from './transport/index.js';
 import type { Identity } from './wal-record.js';
 
-/** Commands are applied for so long at most before the event loop gets its turn. */
-const APPLY_MS = 5;
-
 /**
- * Drives a {@link RaftCore} over a folder: writes what it hands out, one write and one sync for all
- * that came in meanwhile, and applies what is committed. Any failure of the storage or of the state
- * machine stops the node for good; it is never retried.
+ * One node of a replicated log: a {@link RaftLoop} over a folder, in time, connected with the others.
  */
 export class RaftNode {
   readonly identity: Identity;
@@ -25,83 +23,68 @@ export class RaftNode {
   readonly notes: readonly string[];
   readonly #options: RaftNodeOptions;
   readonly #settings: RaftSettings;
-  readonly #storage: OpenStorage;
-  readonly #core: RaftCore;
-  readonly #barriers: Barriers;
+  readonly #loop: RaftLoop;
+  #transport: LogTransport | null = null;
   #tick: TimerHandle | null = null;
-  #turnIsComing = false;
-  #running: Promise<void> | null = null;
-  #state: 'opening' | 'open' | 'stopping' | 'stopped' | 'failed' = 'opening';
-  #failure: Error | null = null;
+  #state: 'opening' | 'open' | 'stopping' = 'opening';
+  #stopped: Promise<void> | null = null;
+  /** Called when this node does not lead. */
+  #handedOver: () => void = () => undefined;
   #told: LogStatus;
-  /** A commit index that was not worth a write of its own. */
-  #unwritten: HardState | null = null;
-  /** Given to the state machine. */
-  #applied: number;
-  #appliedBytes = 0;
-  #snapshotIndex: number;
-  #snapshotUnderWay: Promise<void> | null = null;
-  #snapshotDone: SnapshotMark | null = null;
+  /** The caller of `open` has the node. */
+  #mayTell = false;
 
   private constructor(options: RaftNodeOptions, settings: RaftSettings, storage: OpenStorage) {
     this.#options = options;
     this.#settings = settings;
-    this.#storage = storage;
     this.identity = storage.identity;
     this.notes = storage.notes;
-    this.#snapshotIndex = storage.state.snapshot.index;
-    this.#applied = storage.state.snapshot.index;
-    const { nodeId: id, rng, timer } = options;
-    this.#core = new RaftCore({ ...coreConfig(settings), id, rng }, storage.state);
-    this.#barriers = new Barriers({
-      timer,
-      rng,
-      read: (read) => this.#core.read(read),
-      lostAfterTicks: ticksOf(settings).electionTicks,
-      limit: settings.maxWaiting,
+    this.#loop = new RaftLoop(options, settings, storage, {
+      send: (message) => this.#send(message),
+      changed: () => this.#observe(),
+      failed: (error) => this.#failed(error),
     });
     this.#told = this.status();
   }
 
   /**
-   * Opens the folder and replays the log. A node that votes alone elects itself at once; then all
-   * that was ever acknowledged is applied when this resolves. Throws what {@link openStorage} throws.
+   * Opens the folder, replays the log and joins the others. A node that votes alone elects itself at
+   * once; then all that was ever acknowledged is applied when this resolves. Throws what
+   * {@link openStorage} throws, and when the transport cannot start.
    */
   static async open(options: RaftNodeOptions): Promise<RaftNode> {
     const settings = { ...DEFAULT_RAFT_SETTINGS, ...options.settings };
-    const { folder, nodeId, clusterId, founders, newId } = options;
+    const { folder, nodeId, clusterId, founders, newId, machine } = options;
     const { segmentBytes } = settings;
-    const storage = await openStorage({
-      folder,
-      nodeId,
-      clusterId,
-      founders,
-      newId,
-      segmentBytes,
-    });
-    let node: RaftNode;
+    const identity = { nodeId, clusterId, founders, newId };
+    const storage = await openStorage({ folder, segmentBytes, ...identity });
     try {
-      if (storage.snapshotState !== null) options.machine.restore(storage.snapshotState);
-      node = new RaftNode(options, settings, storage);
+      if (storage.snapshotState !== null) machine.restore(storage.snapshotState);
+      const node = new RaftNode(options, settings, storage);
+      await node.#begin();
+      return node;
     } catch (error) {
-      await storage.log.close();
+      await storage.log.close().catch(() => undefined);
       throw error;
     }
-    await node.#begin();
-    return node;
+  }
+
+  /** Where the others connect; null when nothing listens. */
+  get peerAddress(): { readonly host: string; readonly port: number } | null {
+    return this.#transport?.address ?? null;
   }
 
   status(): LogStatus {
-    const { role, leader, term, commit, last, configuration } = this.#core.status;
+    const { role, leader, term, commit, last, configuration } = this.#loop.core.status;
     return {
       nodeId: this.#options.nodeId,
       role,
-      leader: this.#takesProposals ? leader : null,
+      leader: this.#isOpen ? leader : null,
       term,
       commitIndex: commit,
-      appliedIndex: this.#applied,
+      appliedIndex: this.#loop.applied,
       lastIndex: last,
-      snapshotIndex: this.#snapshotIndex,
+      snapshotIndex: this.#loop.snapshots.index,
       configuration,
     };
   }
@@ -114,19 +97,19 @@ export class RaftNode {
   propose(command: Uint8Array): LogOutcome {
     const refusal = this.#refusal(command);
     if (refusal !== null) return { ok: false, reason: refusal };
-    return this.#taken(this.#core.propose(command));
+    return this.#taken(this.#loop.core.propose(command));
   }
 
   /** Begins a change of the membership; it ends by itself. */
   change(change: ConfigurationChange): LogOutcome {
-    if (!this.#takesProposals) return { ok: false, reason: 'stopped' };
-    return this.#taken(this.#core.change(change));
+    if (!this.#isOpen) return { ok: false, reason: 'stopped' };
+    return this.#taken(this.#loop.core.change(change));
   }
 
   /** Begins to hand leadership over; false when this node does not lead or the other cannot. */
   transfer(to: string): boolean {
-    if (!this.#takesProposals || !this.#core.transfer(to)) return false;
-    this.#wake();
+    if (!this.#isOpen || !this.#loop.core.transfer(to)) return false;
+    this.#loop.wake();
     return true;
   }
 
@@ -136,191 +119,139 @@ export class RaftNode {
    * stops.
    */
   barrier(deadlineMs: number): Promise<void> {
-    if (!this.#takesProposals) return Promise.reject(this.#whyStopped());
-    const reached = this.#barriers.wait(deadlineMs);
-    this.#wake();
+    if (!this.#isOpen) return Promise.reject(this.#whyStopped());
+    const reached = this.#loop.barriers.wait(deadlineMs);
+    this.#loop.wake();
     return reached;
+  }
+
+  /** Where the others are; members that are not named cannot be reached. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    if (!this.#isOpen) return;
+    this.#transport?.setPeers(peers.filter(({ id }) => id !== this.#options.nodeId));
+  }
+
+  /** Asks another member; rejects with a {@link RequestError}, `deadlineMs` from now at the latest. */
+  request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    if (!this.#isOpen) {
+      return Promise.reject(new RequestError('unsent', this.#whyStopped().message));
+    }
+    if (this.#transport !== null) return this.#transport.request(to, body, deadlineMs);
+    return Promise.reject(new RequestError('unsent', 'this node is alone'));
   }
 
   /** Leader only: how far each other member holds the log, and whether it was heard of lately. */
   progress(): ReadonlyMap<string, { readonly match: number; readonly active: boolean }> {
-    return this.#core.leading?.progress ?? new Map();
+    return this.#loop.core.leading?.progress ?? new Map();
   }
 
-  /** Takes nothing more, finishes what is under way and closes the files. */
-  async stop(): Promise<void> {
-    if (this.#takesProposals) {
-      this.#state = 'stopping';
-      this.#tick?.cancel();
-      this.#barriers.rejectAll(this.#whyStopped());
-    }
-    while (this.#running !== null || this.#snapshotUnderWay !== null) {
-      await (this.#running ?? this.#snapshotUnderWay);
-    }
-    if (this.#state !== 'stopping') return;
-    this.#state = 'stopped';
-    try {
-      await this.#writeRest();
-    } finally {
-      await this.#storage.log.close();
-    }
+  /**
+   * Hands leadership over if it can, finishes what is under way, closes files and sockets. Rejects
+   * when the disk hangs: then the folder must not be used before this process has ended.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
 
   async #begin(): Promise<void> {
-    const { configuration, last } = this.#core.status;
-    if (isOnlyVoter(configuration, this.#options.nodeId)) {
-      this.#core.campaign();
-      this.#turn();
-      await this.#running;
-      if (this.#failure !== null) throw this.#failure;
-      assert(this.#applied > last, 'a node that votes alone leads and has applied its log');
+    const { nodeId, transport } = this.#options;
+    const { configuration, last } = this.#loop.core.status;
+    if (configuration.voters.includes(nodeId) && isOnlyVoter(configuration, nodeId)) {
+      this.#loop.core.campaign();
+      this.#loop.turn();
+      await this.#loop.idle();
+      if (this.#loop.failure !== null) throw this.#loop.failure;
+      assert(this.#loop.applied > last, 'a node that votes alone leads and has applied its log');
     }
-    this.#told = this.status();
+    if (transport !== undefined) {
+      const { clusterId, folderId } = this.identity;
+      this.#transport = await transport({ id: nodeId, clusterId, folderId }, this.#hearing());
+    }
+    if (this.#loop.failure !== null) {
+      await this.#transport?.close();
+      throw this.#loop.failure;
+    }
     this.#state = 'open';
+    this.#told = this.status();
     this.#scheduleTick();
+    setImmediate(() => {
+      this.#mayTell = true;
+      this.#loop.turn();
+    });
   }
 
-  get #takesProposals(): boolean {
-    return this.#state === 'open';
+  get #isOpen(): boolean {
+    return this.#state === 'open' && this.#loop.failure === null;
+  }
+
+  /** Whether whoever hosts this node hears of it. */
+  get #tells(): boolean {
+    return this.#mayTell && this.#isOpen;
   }
 
   #refusal(command: Uint8Array): LogRefusal | null {
-    if (!this.#takesProposals) return 'stopped';
+    if (!this.#isOpen) return 'stopped';
     if (command.length > this.#settings.maxProposalBytes) return 'too-large';
-    const waiting = this.#core.status.last - this.#applied;
+    const waiting = this.#loop.core.status.last - this.#loop.applied;
     return waiting >= this.#settings.maxWaiting ? 'overloaded' : null;
   }
 
   #taken(outcome: LogOutcome): LogOutcome {
-    if (outcome.ok) this.#wake();
+    if (outcome.ok) this.#loop.wake();
     return outcome;
+  }
+
+  #hearing(): TransportEvents {
+    const { events } = this.#options;
+    const onProblem = (text: string): void => {
+      if (this.#tells) events.onProblem(text);
+    };
+    const judge = ({ from, type }: Message, isSound: boolean): void => {
+      if (!isSound) onProblem(`${from} sent a message of type ${type} that makes no sense`);
+    };
+    return {
+      onMessage: (message) => judge(message, this.#loop.step(message)),
+      onSnapshot: (message, state) => judge(message, this.#loop.receive(message, state)),
+      onUnreachable: (id) => {
+        this.#loop.core.unreachable(id);
+        this.#loop.wake();
+      },
+      onSnapshotEnded: (id, delivered) => {
+        this.#loop.core.snapshotEnded(id, delivered);
+        this.#loop.wake();
+      },
+      onRequest: (from, body) => {
+        if (this.#tells) return events.onRequest(from, body);
+        return Promise.reject(new Error('this node is starting or stopping'));
+      },
+      onProblem,
+    };
   }
 
   #scheduleTick(): void {
     this.#tick = this.#options.timer.after(ticksOf(this.#settings).tickMs, () => {
-      if (this.#state !== 'open') return;
-      this.#core.tick();
-      this.#barriers.tick();
-      this.#wake();
+      this.#loop.tick();
       this.#scheduleTick();
     });
   }
 
-  /** Sees that there is a turn soon; all that comes in before it shares messages and a write. */
-  #wake(): void {
-    if (this.#turnIsComing) return;
-    this.#turnIsComing = true;
-    setImmediate(() => {
-      this.#turnIsComing = false;
-      this.#turn();
-    });
-  }
-
-  #turn(): void {
-    if (this.#state === 'failed' || this.#state === 'stopped') return;
-    this.#barriers.ask();
-    this.#tell();
-    if (this.#running !== null || !this.#hasWork) return;
-    this.#running = this.#run()
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#running = null;
-        if (this.#hasWork) this.#wake();
-      });
-  }
-
-  get #hasWork(): boolean {
-    return this.#core.hasReady || this.#snapshotDone !== null;
-  }
-
-  async #run(): Promise<void> {
-    while (this.#hasWork) {
-      if (this.#core.hasReady) await this.#work(this.#core.ready());
-      if (this.#snapshotDone !== null) await this.#finishSnapshot(this.#snapshotDone);
-      this.#considerSnapshot();
-      this.#barriers.ask();
-      this.#tell();
+  #send(message: Message): void {
+    if (message.type !== 'snapshot') {
+      this.#transport?.send(message);
+      return;
     }
+    const openState = this.#loop.snapshots.opener(message.snapshot.index);
+    this.#transport?.sendSnapshot(message, openState);
   }
 
-  async #work(ready: Ready): Promise<void> {
-    this.#unwritten = ready.hardState ?? this.#unwritten;
-    let writing: Promise<void> | null = null;
-    if (ready.mustSync) {
-      const hardState = this.#unwritten;
-      this.#unwritten = null;
-      writing = this.#storage.log.append({ hardState, entries: ready.entries, snapshotMark: null });
-      /* Its failure is seen below, or else after a failure of the state machine. */
-      writing.catch(() => undefined);
-    }
-    await this.#applyAll(ready.committedEntries);
-    for (const { id, index } of ready.reads) this.#barriers.confirmed(id, index);
-    this.#barriers.applied(this.#applied);
-    if (writing !== null) await writing;
-    this.#core.advance();
-  }
-
-  async #applyAll(entries: readonly Entry[]): Promise<void> {
-    let since = performance.now();
-    for (const entry of entries) {
-      this.#apply(entry);
-      if (performance.now() - since < APPLY_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      since = performance.now();
-    }
-  }
-
-  #apply({ kind, index, term, data }: Entry): void {
-    if (kind === 'command') this.#options.machine.apply(data, { index, term });
-    this.#applied = index;
-    this.#appliedBytes += data.length;
-  }
-
-  #considerSnapshot(): void {
-    const { snapshotEntries, snapshotBytes } = this.#settings;
-    if (this.#snapshotUnderWay !== null || this.#state !== 'open') return;
-    const entries = this.#applied - this.#snapshotIndex;
-    if (entries < snapshotEntries && this.#appliedBytes < snapshotBytes) return;
-    const mark = this.#core.markAt(this.#applied);
-    const state = this.#options.machine.snapshot();
-    const { identity } = this;
-    this.#appliedBytes = 0;
-    this.#snapshotUnderWay = this.#storage.snapshots
-      .write({ mark, identity, state, abandoned: () => this.#state === 'failed' })
-      .then((whole) => {
-        if (whole) this.#snapshotDone = mark;
-      })
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#snapshotUnderWay = null;
-        state.return?.();
-        this.#wake();
-      });
-  }
-
-  /** Notes a durable snapshot in the log and lets go of what it makes superfluous. */
-  async #finishSnapshot(mark: SnapshotMark): Promise<void> {
-    const { log, snapshots } = this.#storage;
-    this.#snapshotDone = null;
-    await log.append({ hardState: this.#unwritten, entries: [], snapshotMark: mark });
-    this.#unwritten = null;
-    this.#snapshotIndex = mark.index;
-    this.#core.compact(mark.index);
-    await log.release(await snapshots.prune());
-  }
-
-  async #writeRest(): Promise<void> {
-    if (this.#unwritten === null) return;
-    const hardState = this.#unwritten;
-    await this.#storage.log.append({ hardState, entries: [], snapshotMark: null });
-  }
-
-  /** Says what changed, once the node is open and until it stops. */
-  #tell(): void {
-    if (this.#state !== 'open') return;
+  /** Sees what changed; says so once the node is open and until it stops. */
+  #observe(): void {
     const [before, now] = [this.#told, this.status()];
+    if (now.role !== 'leader') this.#handedOver();
+    if (!this.#tells) return;
     const led = before.leader === now.leader && before.term === now.term;
-    if (!led) this.#barriers.leaderChanged();
+    if (!led) this.#loop.barriers.leaderChanged();
     const same =
       led &&
       before.role === now.role &&
@@ -331,21 +262,48 @@ export class RaftNode {
     this.#options.events.onStatus(now);
   }
 
-  #whyStopped(): Error {
-    if (this.#failure !== null) return this.#failure;
-    return new NodeStoppedError(`node ${this.#options.nodeId} is stopped`);
+  async #stop(): Promise<void> {
+    if (this.#loop.failure === null) {
+      this.#state = 'stopping';
+      this.#loop.barriers.rejectAll(this.#whyStopped());
+      await this.#handOver();
+    }
+    this.#tick?.cancel();
+    await this.#transport?.close();
+    let expire = (): void => undefined;
+    const expired = new Promise<'expired'>((resolve) => (expire = () => resolve('expired')));
+    const deadline = this.#options.timer.after(this.#settings.stopMs, expire);
+    const outcome = await Promise.race([expired, this.#loop.close()]);
+    deadline.cancel();
+    if (outcome === 'expired') {
+      throw new NodeStoppedError(`the disk of node ${this.#options.nodeId} does not answer`);
+    }
   }
 
-  #fail(cause: unknown): void {
-    if (this.#state === 'failed') return;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = `node ${this.#options.nodeId} stopped for good: ${reason}`;
-    this.#failure = new NodeFailedError(what, { cause });
-    const wasOpen = this.#state !== 'opening';
-    this.#state = 'failed';
+  /** Waits for another leader for an election time, if this node leads and somebody could follow. */
+  async #handOver(): Promise<void> {
+    const { core } = this.#loop;
+    if (core.status.role !== 'leader') return;
+    const heirs = [...this.progress()].sort(([, a], [, b]) => b.match - a.match);
+    if (!heirs.some(([id]) => core.transfer(id))) return;
+    this.#loop.wake();
+    await new Promise<void>((resolve) => {
+      const deadline = this.#options.timer.after(this.#settings.electionMs, resolve);
+      this.#handedOver = () => {
+        deadline.cancel();
+        resolve();
+      };
+    });
+  }
+
+  #whyStopped(): Error {
+    return this.#loop.failure ?? new NodeStoppedError(`node ${this.#options.nodeId} is stopped`);
+  }
+
+  #failed(error: Error): void {
     this.#tick?.cancel();
-    this.#barriers.rejectAll(this.#failure);
-    void this.#storage.log.close().catch(() => undefined);
-    if (wasOpen) this.#options.events.onFailure(this.#failure);
+    this.#handedOver();
+    void this.#transport?.close();
+    if (this.#state === 'open') this.#options.events.onFailure(error);
   }
 }

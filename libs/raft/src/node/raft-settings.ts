@@ -10,8 +10,7 @@ export interface RaftSettings {
   /** Applied entries, or bytes of them, after which a snapshot is taken. */
   readonly snapshotEntries: number;
   readonly snapshotBytes: number;
-  /** Entries, or bytes of them, kept in memory behind a snapshot, for members that lag a little. */
-  readonly trailingEntries: number;
+  /** Of entries kept in memory behind a snapshot, for members that lag a little. */
   readonly trailingBytes: number;
   /** Proposals that are not applied yet, and barriers that wait; more are refused. */
   readonly maxWaiting: number;
@@ -25,6 +24,8 @@ export interface RaftSettings {
   readonly maxInflightBytes: number;
   /** Entries by which a learner may lag that becomes a voter. */
   readonly catchUpEntries: number;
+  /** Longest time that stopping waits for the disk. */
+  readonly stopMs: number;
 }
 
 /**
@@ -39,7 +40,6 @@ export const DEFAULT_RAFT_SETTINGS: RaftSettings = {
   segmentBytes: 8 * 1024 * 1024,
   snapshotEntries: 10_000,
   snapshotBytes: 64 * 1024 * 1024,
-  trailingEntries: 5000,
   trailingBytes: 32 * 1024 * 1024,
   maxWaiting: 16_384,
   maxProposalBytes: 4 * 1024 * 1024,
@@ -48,12 +48,13 @@ export const DEFAULT_RAFT_SETTINGS: RaftSettings = {
   maxInflightMessages: 256,
   maxInflightBytes: 32 * 1024 * 1024,
   catchUpEntries: 1000,
+  stopMs: 5000,
 };
 
 /** Ticks in a heartbeat: two suffice to spread elections by steps that a vote fits into. */
 const HEARTBEAT_TICKS = 2;
-/** Bytes of committed entries that are worked on at once. */
-const APPLY_BYTES = 1024 * 1024;
+/** Bytes of committed entries that are worked on at once: well below an election time's worth. */
+const APPLY_BYTES = 256 * 1024;
 
 export interface Ticks {
   readonly tickMs: number;
@@ -82,5 +83,6 @@ export function coreConfig(settings: RaftSettings): Omit<RaftConfig, 'id' | 'rng
     maxInflightBytes: settings.maxInflightBytes,
     maxReads: settings.maxWaiting,
     catchUpEntries: settings.catchUpEntries,
+    trailingBytes: settings.trailingBytes,
   };
 }

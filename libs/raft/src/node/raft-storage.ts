@@ -44,15 +44,18 @@ export async function openStorage(options: StorageOptions): Promise<OpenStorage>
   const { folder, segmentBytes } = options;
   await removeLeftOvers(folder);
   const snapshots = new SnapshotFiles(folder);
-  const indexes = await snapshots.indexes();
   const recovered = await recoverLog(folder);
   if (recovered === null) {
-    if (indexes.length > 0) throw logIsGone(folder);
+    await checkNoSnapshots(snapshots);
     return beginStorage(options, snapshots);
   }
   checkIdentity(options, recovered.identity);
-  const { damaged, ...found } = await assemble(snapshots, indexes, recovered);
+  const { damaged, ...found } = await assemble(snapshots, recovered);
   for (const index of damaged) await snapshots.setAside(index);
+  for (const index of await snapshots.received()) {
+    if (index === recovered.installed?.index) await snapshots.adopt(index);
+    else await snapshots.discardReceived(index);
+  }
   const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
   return { ...found, log, snapshots };
 }
@@ -65,16 +68,14 @@ export async function readStorage(
   folder: StorageFolder,
 ): Promise<Pick<OpenStorage, 'identity' | 'state' | 'notes'> | null> {
   const snapshots = new SnapshotFiles(folder);
-  const indexes = await snapshots.indexes();
   const recovered = await readLog(folder);
-  if (recovered !== null) return assemble(snapshots, indexes, recovered);
-  if (indexes.length > 0) throw logIsGone(folder);
+  if (recovered !== null) return assemble(snapshots, recovered);
+  await checkNoSnapshots(snapshots);
   return null;
 }
 
 async function assemble(
   snapshots: SnapshotFiles,
-  indexes: readonly number[],
   recovered: RecoveredLog,
 ): Promise<Omit<OpenStorage, 'log' | 'snapshots'> & { damaged: readonly number[] }> {
   const notes: string[] = [];
@@ -82,7 +83,7 @@ async function assemble(
     const { file, offset, bytes } = recovered.cut;
     notes.push(`cut ${bytes} bytes of an unfinished write off ${file} at byte ${offset}`);
   }
-  const { snapshot, damaged } = await newestSnapshot(snapshots, indexes);
+  const { snapshot, damaged } = await newestSnapshot(snapshots, recovered);
   const state = combine(snapshots.folder.path, recovered, snapshot);
   for (const { file } of damaged) {
     notes.push(`${file} is damaged; the snapshot before it and the log serve instead`);
@@ -94,6 +95,11 @@ async function assemble(
     notes,
     damaged: damaged.map(({ index }) => index),
   };
+}
+
+async function checkNoSnapshots(snapshots: SnapshotFiles): Promise<void> {
+  const found = [...(await snapshots.indexes()), ...(await snapshots.received())];
+  if (found.length > 0) throw logIsGone(snapshots.folder);
 }
 
 function logIsGone(folder: StorageFolder): CorruptionError {
@@ -133,18 +139,24 @@ function checkIdentity(options: StorageOptions, found: Identity): void {
   }
 }
 
-/** The newest snapshot that is whole, and the damaged ones that it was taken instead of. */
+/**
+ * The newest snapshot that is whole, and the damaged ones that it was taken instead of. What a leader
+ * sent counts if the log says that it took its place.
+ */
 async function newestSnapshot(
   snapshots: SnapshotFiles,
-  indexes: readonly number[],
+  { installed }: RecoveredLog,
 ): Promise<{
   snapshot: StoredSnapshot | null;
   damaged: { index: number; file: string }[];
 }> {
+  const named = await snapshots.indexes();
+  const received = (await snapshots.received()).filter((index) => index === installed?.index);
+  const indexes = [...new Set([...named, ...received])].sort((a, b) => b - a);
   const damaged: { index: number; file: string }[] = [];
   for (const [at, index] of indexes.entries()) {
     try {
-      return { snapshot: await snapshots.read(index), damaged };
+      return { snapshot: await snapshots.read(index, received.includes(index)), damaged };
     } catch (error) {
       if (!(error instanceof CorruptionError) || at === indexes.length - 1) throw error;
       damaged.push({ index, file: error.file });
@@ -159,18 +171,20 @@ function combine(
   snapshot: StoredSnapshot | null,
 ): DurableState {
   const mark = snapshot?.mark ?? foundingMark(recovered);
-  const firstIndex = recovered.segments[0]?.firstIndex ?? 1;
+  const { hardState, firstIndex, lastIndex, installed } = recovered;
   if (firstIndex > mark.index + 1) {
     const gap = `the log begins with entry ${firstIndex}, the newest whole snapshot ends at ${mark.index}`;
     throw new CorruptionError(path, 0, gap);
   }
-  const { hardState, lastIndex } = recovered;
   const promised = Math.max(mark.index, hardState.commit);
   if (lastIndex < promised) {
     const lost = `the log ends at entry ${lastIndex}, though ${promised} were committed`;
     throw new CorruptionError(path, 0, lost);
   }
-  const covered = recovered.entries.find((entry) => entry.index === mark.index);
+  const covered =
+    installed?.index === mark.index
+      ? installed
+      : recovered.entries.find((entry) => entry.index === mark.index);
   const belongs = snapshot === null || sameCluster(snapshot.identity, recovered.identity);
   if (!belongs || (covered !== undefined && covered.term !== mark.term)) {
     throw new CorruptionError(path, 0, `snapshot ${mark.index} is not of this log`);

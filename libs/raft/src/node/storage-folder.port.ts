@@ -19,6 +19,8 @@ export interface StorageFolder {
 }
 
 export interface StorageFile {
+  /** Fills `into` with what lies at `offset`; answers how many bytes, 0 at the end of the file. */
+  read(into: Uint8Array, offset: number): Promise<number>;
   /** Writes at `offset`; answers how many bytes were taken, at least one. */
   write(bytes: Uint8Array, offset: number): Promise<number>;
   truncate(length: number): Promise<void>;

@@ -20,9 +20,12 @@ export type WalRecord =
   /** In the very first segment: who voted before the first entry; nobody where this node joined. */
   | { readonly kind: 'founding'; readonly configuration: Configuration }
   | { readonly kind: 'hard-state'; readonly hardState: HardState }
+  /** Takes the place of what an earlier record says of this index and those above. */
   | { readonly kind: 'entry'; readonly entry: Entry }
   /** A snapshot of this mark became durable. */
-  | { readonly kind: 'snapshot'; readonly mark: LogMark };
+  | { readonly kind: 'snapshot'; readonly mark: LogMark }
+  /** A leader's snapshot took the place of the whole log, which goes on behind it. */
+  | { readonly kind: 'installed'; readonly mark: LogMark };
 
 const KIND = {
   segment: 1,
@@ -33,6 +36,7 @@ const KIND = {
   snapshot: 6,
   configuration: 7,
   founding: 8,
+  installed: 9,
 } as const;
 
 const ENTRY_KINDS: Readonly<Record<4 | 5 | 7, EntryKind>> = {
@@ -76,7 +80,8 @@ function encodeRecord(writer: ByteWriter, record: WalRecord): void {
       return;
     }
     case 'snapshot':
-      writer.u8(KIND.snapshot).u64(record.mark.index).u64(record.mark.term);
+    case 'installed':
+      writer.u8(KIND[record.kind]).u64(record.mark.index).u64(record.mark.term);
   }
 }
 
@@ -111,6 +116,8 @@ function decodeRecord(reader: ByteReader): WalRecord {
     }
     case KIND.snapshot:
       return { kind: 'snapshot', mark: { index: reader.u64(), term: reader.u64() } };
+    case KIND.installed:
+      return { kind: 'installed', mark: { index: reader.u64(), term: reader.u64() } };
     default:
       throw new RangeError(`a record of unknown kind ${kind}`);
   }

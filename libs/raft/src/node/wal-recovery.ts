@@ -1,30 +1,14 @@
-import type { Configuration, Entry, HardState } from '../core/index.js';
 import { readNewestSegment } from './newest-segment.js';
 import { CorruptionError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 import type { SegmentContent } from './wal-segment.js';
-import type { Identity, WalRecord, LogMark } from './wal-record.js';
-
-/** A segment that is there, as the log keeps account of it. */
-export interface SegmentInfo {
-  readonly sequence: number;
-  readonly firstIndex: number;
-}
+import { WalReplay } from './wal-replay.js';
+import type { ReplayedLog } from './wal-replay.js';
 
 /** What the log held, up to the last finished write. */
-export interface RecoveredLog {
-  readonly identity: Identity;
-  /** Who voted before the first entry; null: the segment that says so is not kept any more. */
-  readonly founding: Configuration | null;
-  readonly hardState: HardState;
-  /** Without a gap; the first is the oldest that was kept. */
-  readonly entries: readonly Entry[];
-  /** Index of the last entry that was ever written. */
-  readonly lastIndex: number;
-  readonly snapshotMarks: readonly LogMark[];
-  readonly segments: readonly SegmentInfo[];
+export interface RecoveredLog extends ReplayedLog {
   /** Length of the last segment. */
   readonly end: number;
   /** Number of the newest segment that was written down; null in a log that never was used. */
@@ -67,7 +51,7 @@ async function readSegments(
     const file = `${folder.path}/${segmentName(newestKnown)}`;
     throw new CorruptionError(file, 0, 'the newest segment of the log is missing');
   }
-  const replay = new Replay();
+  const replay = new WalReplay();
   let previous: { sequence: number; end: number } | null = null;
   let last: LastSegment | null = null;
   for (const [at, sequence] of sequences.entries()) {
@@ -131,89 +115,6 @@ async function settleTail(
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** Puts the records of all segments together, refusing what cannot follow. */
-class Replay {
-  #identity: Identity | null = null;
-  #founding: Configuration | null = null;
-  #hardState: HardState = { term: 0, vote: null, commit: 0 };
-  readonly #entries: Entry[] = [];
-  #nextIndex = 0;
-  readonly #marks: LogMark[] = [];
-  readonly #segments: SegmentInfo[] = [];
-
-  segment(file: string, sequence: number, content: SegmentContent): void {
-    const { firstIndex } = content;
-    if (this.#segments.length === 0) this.#nextIndex = firstIndex;
-    if (firstIndex !== this.#nextIndex) {
-      throw new CorruptionError(
-        file,
-        0,
-        `it begins with entry ${firstIndex} instead of ${this.#nextIndex}`,
-      );
-    }
-    this.#segments.push({ sequence, firstIndex });
-    for (const record of content.records) {
-      const problem = this.#take(record);
-      if (problem !== null) throw new CorruptionError(file, 0, problem);
-    }
-  }
-
-  result(path: string): Omit<RecoveredLog, 'end' | 'newestKnown' | 'cut'> {
-    if (this.#identity === null) throw new CorruptionError(path, 0, 'the log does not say whose');
-    return {
-      identity: this.#identity,
-      founding: this.#founding,
-      hardState: this.#hardState,
-      entries: this.#entries,
-      lastIndex: this.#nextIndex - 1,
-      snapshotMarks: this.#marks,
-      segments: this.#segments,
-    };
-  }
-
-  #take(record: WalRecord): string | null {
-    switch (record.kind) {
-      case 'segment':
-        return 'a second beginning inside a segment';
-      case 'identity': {
-        const known = this.#identity ?? record.identity;
-        const same =
-          known.clusterId === record.identity.clusterId &&
-          known.nodeId === record.identity.nodeId &&
-          known.folderId === record.identity.folderId;
-        this.#identity = known;
-        return same ? null : 'the segments belong to different nodes';
-      }
-      case 'founding':
-        this.#founding = record.configuration;
-        return null;
-      case 'hard-state': {
-        const { term, commit } = record.hardState;
-        if (term < this.#hardState.term) return 'the term falls';
-        if (commit < this.#hardState.commit) return 'the commit index falls';
-        this.#hardState = record.hardState;
-        return null;
-      }
-      case 'entry':
-        return this.#takeEntry(record.entry);
-      case 'snapshot':
-        this.#marks.push(record.mark);
-        return null;
-    }
-  }
-
-  #takeEntry(entry: Entry): string | null {
-    if (entry.index !== this.#nextIndex) {
-      return `entry ${entry.index} stands where ${this.#nextIndex} belongs`;
-    }
-    if (entry.term < (this.#entries.at(-1)?.term ?? 0)) return 'the term falls along the log';
-    if (entry.term > this.#hardState.term) return 'an entry is of a term that never began';
-    this.#entries.push(entry);
-    this.#nextIndex += 1;
-    return null;
   }
 }
 

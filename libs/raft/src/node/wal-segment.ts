@@ -38,27 +38,27 @@ export interface SegmentContent {
   readonly firstIndex: number;
   /** Length of the segment before, 0 for the very first. */
   readonly previousEnd: number;
-  /** All records but the first, in order. */
-  readonly records: readonly WalRecord[];
+  /** The records of each frame, in order, without the very first. */
+  readonly batches: readonly (readonly WalRecord[])[];
 }
 
 /** Reads a segment as far as it is good. The file is named in errors. */
 export function readSegment(file: string, sequence: number, bytes: Buffer): SegmentContent {
   checkPreamble(file, sequence, bytes);
   const scan = scanFrames(bytes, sequence, PREAMBLE_BYTES);
-  const records: WalRecord[] = [];
+  const batches: WalRecord[][] = [];
   for (const frame of scan.frames) {
     try {
-      records.push(...decodeRecords(frame.payload));
+      batches.push(decodeRecords(frame.payload));
     } catch (error) {
       throw new CorruptionError(file, frame.offset, `${(error as Error).message} in a record`);
     }
   }
-  const first = records.shift();
+  const first = batches[0]?.shift();
   if (first?.kind !== 'segment') {
     throw new CorruptionError(file, PREAMBLE_BYTES, 'the segment does not begin as it was written');
   }
-  return { scan, firstIndex: first.firstIndex, previousEnd: first.previousEnd, records };
+  return { scan, firstIndex: first.firstIndex, previousEnd: first.previousEnd, batches };
 }
 
 function checkPreamble(file: string, sequence: number, bytes: Buffer): void {

@@ -6,25 +6,38 @@ import { writeFully } from './storage-folder.port.js';
 import { encodeFrame } from './wal-frame.js';
 import { encodeRecords } from './wal-record.js';
 import type { Identity, WalRecord, LogMark } from './wal-record.js';
-import type { RecoveredLog, SegmentInfo } from './wal-recovery.js';
+import type { RecoveredLog } from './wal-recovery.js';
+import { withEntriesFrom, withNothingBefore } from './wal-replay.js';
+import type { SegmentInfo } from './wal-replay.js';
 import { encodeSegment, segmentName } from './wal-segment.js';
 
 /** What one write adds; all of it becomes durable together. */
 export interface LogBatch {
   readonly hardState: HardState | null;
+  /** The first may lie at or below the last of the log: from there on all is replaced. */
   readonly entries: readonly Entry[];
-  readonly snapshotMark: LogMark | null;
+  /** A snapshot of this node that became durable. */
+  readonly noted: LogMark | null;
+  /** A leader's snapshot that takes the place of the whole log. */
+  readonly installed: LogMark | null;
 }
 
+export const EMPTY_BATCH: LogBatch = {
+  hardState: null,
+  entries: [],
+  noted: null,
+  installed: null,
+};
+
 /**
- * The write-ahead log, open for appending. Calls of `append` and `release` follow each other; after
- * one has failed the log must not be used any more.
+ * The write-ahead log, open for appending. Calls of `append` follow each other, those of `release` do
+ * too; after one has failed the log must not be used any more.
  */
 export class WriteAheadLog {
   readonly #folder: StorageFolder;
   readonly #identity: Identity;
   readonly #segmentBytes: number;
-  readonly #segments: SegmentInfo[];
+  #segments: SegmentInfo[];
   #file: StorageFile;
   /** Behind the last frame, all of which is durable. */
   #end: number;
@@ -86,20 +99,40 @@ export class WriteAheadLog {
   /** Resolves once the batch is durable: one write, one sync. */
   async append(batch: LogBatch): Promise<void> {
     if (this.#end >= this.#segmentBytes) await this.#roll();
-    const records: WalRecord[] = [];
-    const { hardState, entries, snapshotMark } = batch;
-    if (hardState !== null) records.push({ kind: 'hard-state', hardState });
-    for (const entry of entries) records.push({ kind: 'entry', entry });
-    if (snapshotMark !== null) records.push({ kind: 'snapshot', mark: snapshotMark });
+    this.#check(batch);
+    const records = recordsOf(batch);
     assert(records.length > 0, 'an empty batch is not written');
-    assert((entries[0]?.index ?? this.#nextIndex) === this.#nextIndex, 'entries follow the log');
     const place = { segment: this.#last.sequence, offset: this.#end };
     const frame = encodeFrame(encodeRecords(records), place, this.#end);
     await writeFully(this.#file, frame, this.#end);
     await this.#file.sync();
     this.#end += frame.length;
-    this.#nextIndex += entries.length;
-    this.#hardState = hardState ?? this.#hardState;
+    this.#hardState = batch.hardState ?? this.#hardState;
+    this.#follow(batch);
+  }
+
+  /** What is known as committed is never replaced, and no gap is left. */
+  #check({ entries, installed }: LogBatch): void {
+    const { commit } = this.#hardState;
+    assert(
+      installed === null || installed.index > commit,
+      'a snapshot lies above what is committed',
+    );
+    const next = installed === null ? this.#nextIndex : installed.index + 1;
+    const first = entries[0]?.index ?? next;
+    assert(first <= next && (first === next || first > commit), 'entries follow the log');
+  }
+
+  /** Keeps account of what was written. */
+  #follow({ entries, installed }: LogBatch): void {
+    if (installed !== null) {
+      this.#segments = withNothingBefore(this.#segments);
+      this.#nextIndex = installed.index + 1;
+    }
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (first === undefined || last === undefined) return;
+    this.#segments = withEntriesFrom(this.#segments, first.index);
+    this.#nextIndex = last.index + 1;
   }
 
   /** Removes the segments that hold nothing above `index`, each durably before the next. */
@@ -110,7 +143,7 @@ export class WriteAheadLog {
       assert(oldest !== undefined, 'there is an older segment');
       await this.#folder.remove(segmentName(oldest.sequence));
       await this.#folder.sync();
-      this.#segments.shift();
+      this.#segments = this.#segments.slice(1);
     }
   }
 
@@ -138,6 +171,16 @@ export class WriteAheadLog {
     await full.close();
     await writeNewestSegment(this.#folder, segment.sequence);
   }
+}
+
+/** In the order in which recovery takes them. */
+function recordsOf({ hardState, entries, noted, installed }: LogBatch): WalRecord[] {
+  const records: WalRecord[] = [];
+  if (hardState !== null) records.push({ kind: 'hard-state', hardState });
+  if (installed !== null) records.push({ kind: 'installed', mark: installed });
+  for (const entry of entries) records.push({ kind: 'entry', entry });
+  if (noted !== null) records.push({ kind: 'snapshot', mark: noted });
+  return records;
 }
 
 /** A segment gets its name only once it is whole and durable. */

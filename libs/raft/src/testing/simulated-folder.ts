@@ -179,6 +179,11 @@ export class SimulatedFolder implements StorageFolder {
 
   #file(inode: number): StorageFile {
     return {
+      read: async (into, offset) => {
+        const rest = this.#content(inode).subarray(offset, offset + into.length);
+        into.set(rest);
+        return rest.length;
+      },
       write: async (bytes, offset) => {
         const taken = Math.min(bytes.length, this.maxWriteBytes);
         this.#do({ op: 'write', inode, offset, bytes: Buffer.from(bytes.subarray(0, taken)) });

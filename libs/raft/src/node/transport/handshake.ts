@@ -20,8 +20,9 @@ export interface NodeIdentity {
   readonly folderId: string;
 }
 
-export type Purpose = 'messages' | 'snapshot';
-const PURPOSES: readonly Purpose[] = ['messages', 'snapshot'];
+/** `identity`: only to learn who answers; from anybody, also of no cluster. */
+export type Purpose = 'messages' | 'snapshot' | 'identity';
+const PURPOSES: readonly Purpose[] = ['messages', 'snapshot', 'identity'];
 
 export interface Hello {
   readonly oldest: number;

@@ -6,6 +6,7 @@ import { commonVersion, decodeHello, encodeWelcome } from './handshake.js';
 import { HANDSHAKE_FRAME_BYTES, PROTOCOL } from './handshake.js';
 import type { Hello, Purpose } from './handshake.js';
 import { readMessage } from './message-codec.js';
+import { IncomingRequests } from './incoming-requests.js';
 import { FRAME, FrameReader, oneFrame } from './peer-frame.js';
 import type { ReceivedFrame } from './peer-frame.js';
 import { describe, printable, ProtocolError } from './protocol-error.js';
@@ -31,6 +32,7 @@ export class IncomingConnection {
   readonly #at: string;
   #peer: { readonly id: NodeId; readonly purpose: Purpose } | null = null;
   #snapshot: SnapshotReceiver | null = null;
+  #requests: IncomingRequests | null = null;
   /** Whether life was confirmed in this interval, and whether there was more since. */
   #confirmed = false;
   #unconfirmed = false;
@@ -66,24 +68,29 @@ export class IncomingConnection {
     this.#end(null);
   }
 
-  /** `problem` is reported unless `null`; `answer` is for the other side, which gets time to read it. */
-  #end(problem: string | null, answer?: string): void {
+  #refuse(problem: string, answer: string): void {
+    const refusal = oneFrame(FRAME.refusal, new ByteWriter().text(answer).done());
+    this.#end(`is refused: ${problem}`, refusal);
+  }
+
+  /** `problem` is reported unless `null`; `last` is for the other side, which gets time to read it. */
+  #end(problem: string | null, last?: Buffer): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#deadline.cancel();
     this.#life.stop();
     this.#snapshot?.close();
-    if (answer === undefined) this.socket.destroy();
-    else this.#sayGoodbye(answer);
+    if (last === undefined) this.socket.destroy();
+    else this.#sayGoodbye(last);
     if (problem !== null) this.context.options.onProblem(`${this.#name()} ${problem}`);
     this.events.onEnded(this);
   }
 
-  #sayGoodbye(answer: string): void {
+  #sayGoodbye(last: Buffer): void {
     const { options, limits } = this.context;
     const deadline = options.timer.after(limits.handshakeMs, () => this.socket.destroy());
     this.socket.once('close', () => deadline.cancel());
-    this.socket.end(oneFrame(FRAME.refusal, new ByteWriter().text(answer).done()));
+    this.socket.end(last);
   }
 
   #name(): string {
@@ -101,7 +108,8 @@ export class IncomingConnection {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#end(`sent ${error.message}`, `it got ${error.message}`);
+      const answer = new ByteWriter().text(`it got ${error.message}`).done();
+      this.#end(`sent ${error.message}`, oneFrame(FRAME.refusal, answer));
       return;
     }
     this.#life.heard();
@@ -113,6 +121,7 @@ export class IncomingConnection {
     else if (frame.kind === FRAME.ping) return;
     else if (this.#snapshot !== null) this.#snapshot.take(frame);
     else if (frame.kind === FRAME.message) this.#takeMessage(frame.body, this.#peer.id);
+    else if (frame.kind === FRAME.request) this.#requests?.take(frame.body);
     else throw new ProtocolError('a frame of unknown kind');
   }
 
@@ -121,18 +130,26 @@ export class IncomingConnection {
     const hello = decodeHello(body);
     const refusal = this.#judge(hello);
     if (refusal !== null) {
-      this.#end(`is refused: ${refusal.problem}`, refusal.answer ?? refusal.problem);
+      this.#refuse(refusal.problem, refusal.answer ?? refusal.problem);
+      return;
+    }
+    if (hello.purpose === 'identity') {
+      this.#end(null, oneFrame(FRAME.welcome, this.#welcome(hello)));
       return;
     }
     this.#deadline.cancel();
     this.#frames.maxBytes = this.context.limits.frameBytes;
     this.#peer = { id: hello.self.id, purpose: hello.purpose };
-    const version = commonVersion(hello) ?? PROTOCOL.newest;
-    const welcome = encodeWelcome({ version, self: this.context.options.self });
-    this.socket.write(oneFrame(FRAME.welcome, welcome));
+    this.socket.write(oneFrame(FRAME.welcome, this.#welcome(hello)));
+    this.#requests = new IncomingRequests(this.context, this.socket, hello.self.id);
     if (hello.purpose === 'snapshot') this.#snapshot = this.#receiver(hello.self.id);
     this.#life.start();
     this.events.onOpen(this);
+  }
+
+  #welcome(hello: Hello): Buffer {
+    const version = commonVersion(hello) ?? PROTOCOL.newest;
+    return encodeWelcome({ version, self: this.context.options.self });
   }
 
   #judge(hello: Hello): { readonly problem: string; readonly answer?: string } | null {
@@ -143,6 +160,7 @@ export class IncomingConnection {
       const spoken = `${hello.oldest} to ${hello.newest}`;
       return { problem: `${name} speaks versions ${spoken} of the protocol, this node others` };
     }
+    if (hello.purpose === 'identity') return null;
     if (clusterId !== self.clusterId) {
       const problem = `${name} belongs to another cluster (${printable(clusterId)})`;
       return { problem, answer: 'this node belongs to another cluster' };
@@ -180,7 +198,7 @@ export class IncomingConnection {
         this.context.options.onSnapshot(message, state);
         if (!this.#ended) this.socket.write(oneFrame(FRAME.snapshotReceived));
       },
-      onRefused: (reason) => this.#end(`is refused: ${reason}`, reason),
+      onRefused: (reason) => this.#refuse(reason, reason),
     });
   }
 

@@ -31,6 +31,10 @@ export const FRAME = {
   snapshotEnd: 9,
   /** The whole state arrived and was what had been sent. */
   snapshotReceived: 10,
+  /** From the side that connected: a number (64 bits) and what its host asks. */
+  request: 11,
+  /** The answer: that number, 1 for an answer or 0 for a failure, and what the host says, or why. */
+  response: 12,
 } as const;
 
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];

@@ -3,21 +3,26 @@ import { ByteWriter } from '../bytes.js';
 import { messageBytes, writeMessage } from './message-codec.js';
 import type { PlainMessage } from './message-codec.js';
 import { OutgoingConnection } from './outgoing-connection.js';
+import { OutgoingRequests } from './outgoing-requests.js';
 import { FRAME, FRAME_OVERHEAD, writeFrame } from './peer-frame.js';
 import { printable, ProtocolError } from './protocol-error.js';
+import { REQUEST_OVERHEAD, writeRequest } from './request-codec.js';
 import { SendQueue } from './send-queue.js';
+import type { Outgoing } from './send-queue.js';
 import type { TransportContext } from './transport-context.js';
 import type { PeerAddress } from './transport-options.js';
 
 /**
- * Carries this node's messages to one peer: connects, again and again, and writes what waits, one
- * write at a time and at most one per turn of the event loop.
+ * Carries this node's messages and requests to one peer: connects, again and again, and writes what
+ * waits, one write at a time.
  */
 export class PeerLink {
   readonly #queue: SendQueue;
+  readonly #requests: OutgoingRequests;
   #connection: OutgoingConnection | null = null;
   #retry: TimerHandle | null = null;
-  #flush: NodeJS.Immediate | null = null;
+  /** What is sent before the current work is done leaves in one write. */
+  #flushing = false;
   #writing = false;
   /** Attempts without a connection that lasted. */
   #failures = 0;
@@ -31,6 +36,8 @@ export class PeerLink {
     readonly peer: PeerAddress,
   ) {
     this.#queue = new SendQueue(context.limits);
+    const { options, limits } = context;
+    this.#requests = new OutgoingRequests(peer.id, options.timer, limits.requests);
     this.#connect();
   }
 
@@ -44,11 +51,19 @@ export class PeerLink {
       this.#lose();
       return;
     }
-    if (this.#connection?.open !== true || !this.#queue.offer(message, bytes)) {
-      this.#lose();
-      return;
-    }
-    this.#schedule();
+    if (!this.#offer({ kind: 'message', message }, bytes)) this.#lose();
+  }
+
+  /** Rejects with a `RequestError`. */
+  request(content: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    const to = printable(this.peer.id);
+    const bytes = FRAME_OVERHEAD + REQUEST_OVERHEAD + content.length;
+    const { frameBytes } = this.context.limits;
+    return this.#requests.begin(deadlineMs, (id) => {
+      if (bytes > frameBytes) return `a request of ${bytes} bytes exceeds ${frameBytes}`;
+      const taken = this.#offer({ kind: 'request', request: { id, content } }, bytes);
+      return taken ? null : `${to} cannot be reached`;
+    });
   }
 
   /** The peer is known to be up: no need to wait with the next attempt. */
@@ -62,11 +77,17 @@ export class PeerLink {
     this.#closed = true;
     this.#retry?.cancel();
     this.#retry = null;
-    if (this.#flush !== null) clearImmediate(this.#flush);
-    this.#flush = null;
     this.#connection?.close();
     this.#connection = null;
     this.#queue.clear();
+    this.#requests.lost();
+  }
+
+  /** Takes what is to be sent, unless there is no connection or no room. */
+  #offer(frame: Outgoing, bytes: number): boolean {
+    if (this.#connection?.open !== true || !this.#queue.offer(frame, bytes)) return false;
+    this.#schedule();
+    return true;
   }
 
   #connect(): void {
@@ -77,8 +98,9 @@ export class PeerLink {
         this.#losing = false;
         this.#lastProblem = '';
       },
-      onFrame: () => {
-        throw new ProtocolError('a frame that only this side may send');
+      onFrame: ({ kind, body }) => {
+        if (kind !== FRAME.response) throw new ProtocolError('a frame that answers nothing');
+        this.#requests.answered(body);
       },
       onFailed: (text, refused) => this.#failed(text, refused),
     });
@@ -90,6 +112,7 @@ export class PeerLink {
     const lasted = this.#connection?.lasted === true;
     this.#connection = null;
     this.#queue.clear();
+    this.#requests.lost();
     this.#failures = lasted ? 0 : this.#failures + 1;
     const doubled = limits.retryMinMs * 2 ** Math.min(this.#failures, 30);
     const delayMs = refused ? limits.retryMaxMs : Math.min(doubled, limits.retryMaxMs);
@@ -100,9 +123,10 @@ export class PeerLink {
   }
 
   #schedule(): void {
-    if (this.#writing || this.#flush !== null) return;
-    this.#flush = setImmediate(() => {
-      this.#flush = null;
+    if (this.#writing || this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
       this.#write();
     });
   }
@@ -111,10 +135,14 @@ export class PeerLink {
     const connection = this.#connection;
     if (connection?.open !== true || this.#writing) return;
     if (this.#queue.empty) return;
-    const { messages, bytes } = this.#queue.take(this.context.limits.writeBytes);
+    const { frames, bytes } = this.#queue.take(this.context.limits.writeBytes);
     const writer = new ByteWriter(bytes);
-    for (const message of messages) {
-      writeFrame(writer, FRAME.message, (to) => writeMessage(to, message));
+    for (const frame of frames) {
+      if (frame.kind === 'message') {
+        writeFrame(writer, FRAME.message, (to) => writeMessage(to, frame.message));
+      } else {
+        writeFrame(writer, FRAME.request, (to) => writeRequest(to, frame.request));
+      }
     }
     this.#writing = true;
     connection.write(writer.done(), () => {

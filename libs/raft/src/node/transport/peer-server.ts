@@ -69,6 +69,13 @@ export class PeerServer {
     return server;
   }
 
+  /** Ends all connections of a peer. */
+  drop(id: NodeId): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.peer?.id === id) connection.close();
+    }
+  }
+
   /** Ends all connections of what is no peer any more. */
   dropOthers(): void {
     for (const connection of [...this.#connections]) {

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { NodeId, SnapshotMessage } from '../../core/index.js';
+import type { NodeIdentity } from './handshake.js';
 import { KnownFolders } from './known-folders.js';
 import type { PlainMessage } from './message-codec.js';
+import { RequestError } from './outgoing-requests.js';
 import { PeerLink } from './peer-link.js';
 import { PeerServer } from './peer-server.js';
 import { printable } from './protocol-error.js';
@@ -15,6 +17,16 @@ import type {
   TransportEvents,
   TransportOptions,
 } from './transport-options.js';
+
+/** How nodes reach each other over TCP. */
+export type TcpOptions = Omit<TransportOptions, 'self' | keyof TransportEvents>;
+
+/** Connects a node with others over TCP, once it knows who it is. */
+export function overTcp(
+  options: TcpOptions,
+): (self: NodeIdentity, events: TransportEvents) => Promise<PeerTransport> {
+  return (self, events) => PeerTransport.start({ ...options, self, ...events });
+}
 
 /**
  * Carries messages and snapshots between the nodes of a quorum, over one connection per peer and
@@ -67,6 +79,14 @@ export class PeerTransport {
     else link.send(message);
   }
 
+  /** Asks a peer's host; rejects with a {@link RequestError}, `deadlineMs` from now at the latest. */
+  request(to: NodeId, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    const link = this.#links.get(to);
+    if (link !== undefined) return link.request(body, deadlineMs);
+    const name = printable(to);
+    return Promise.reject(new RequestError('unsent', `no address is known for ${name}`));
+  }
+
   /**
    * Sends a snapshot beside the messages; `onSnapshotEnded` tells how it went. One that is under way
    * to the same node is given up for it, without a report of its own.
@@ -103,6 +123,11 @@ export class PeerTransport {
       if (now === undefined) this.context.folders.forget(id);
     }
     for (const [id, peer] of wanted) {
+      const { folderId } = peer;
+      if (folderId !== undefined && this.context.folders.expect(id, folderId)) {
+        this.#drop(id);
+        this.#server?.drop(id);
+      }
       if (!this.#links.has(id)) this.#links.set(id, new PeerLink(this.context, peer));
     }
     this.#unknown.clear();
@@ -154,6 +179,10 @@ function whileOpen(events: TransportEvents, open: () => boolean): TransportEvent
     onMessage: (message) => void (open() && events.onMessage(message)),
     onSnapshot: (message, state) => void (open() && events.onSnapshot(message, state)),
     onUnreachable: (id) => void (open() && events.onUnreachable(id)),
+    onRequest: async (from, body) => {
+      if (!open()) throw new Error('this node is stopped');
+      return events.onRequest(from, body);
+    },
     onSnapshotEnded: (id, delivered) => void (open() && events.onSnapshotEnded(id, delivered)),
     onProblem: (text) => void (open() && events.onProblem(text)),
   };

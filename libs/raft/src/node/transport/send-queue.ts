@@ -1,4 +1,5 @@
 import type { PlainMessage } from './message-codec.js';
+import type { Request } from './request-codec.js';
 
 /** Bounds of a {@link SendQueue}. */
 export interface QueueLimits {
@@ -8,58 +9,62 @@ export interface QueueLimits {
   readonly queueBytes: number;
 }
 
+export type Outgoing =
+  | { readonly kind: 'message'; readonly message: PlainMessage }
+  | { readonly kind: 'request'; readonly request: Request };
+
 interface Waiting {
-  readonly message: PlainMessage;
+  readonly frame: Outgoing;
   readonly bytes: number;
 }
 
 /**
- * What waits for one peer. Appends, the only messages that can be large, wait behind everything
+ * What waits for one peer. Appends and requests, which alone can be large, wait behind everything
  * else; otherwise the order of sending is kept.
  */
 export class SendQueue {
   readonly #urgent = new Fifo();
-  readonly #appends = new Fifo();
+  readonly #bulk = new Fifo();
   #bytes = 0;
 
   constructor(private readonly limits: QueueLimits) {}
 
   get empty(): boolean {
-    return this.#urgent.size === 0 && this.#appends.size === 0;
+    return this.#urgent.size === 0 && this.#bulk.size === 0;
   }
 
-  /** False when there is no room. Appends that fill the queue take no room from other messages. */
-  offer(message: PlainMessage, bytes: number): boolean {
-    const append = message.type === 'append';
-    const fifo = append ? this.#appends : this.#urgent;
+  /** False when there is no room. What is large takes no room from other messages. */
+  offer(frame: Outgoing, bytes: number): boolean {
+    const bulk = frame.kind === 'request' || frame.message.type === 'append';
+    const fifo = bulk ? this.#bulk : this.#urgent;
     if (fifo.size >= this.limits.queueMessages) return false;
-    if (append && this.#bytes + bytes > this.limits.queueBytes) return false;
-    fifo.push({ message, bytes });
+    if (bulk && this.#bytes + bytes > this.limits.queueBytes) return false;
+    fifo.push({ frame, bytes });
     this.#bytes += bytes;
     return true;
   }
 
   /** Takes what comes next, up to `maxBytes` of it, but always one message if there is one. */
-  take(maxBytes: number): { readonly messages: readonly PlainMessage[]; readonly bytes: number } {
-    const taken: PlainMessage[] = [];
+  take(maxBytes: number): { readonly frames: readonly Outgoing[]; readonly bytes: number } {
+    const taken: Outgoing[] = [];
     let bytes = 0;
-    for (const fifo of [this.#urgent, this.#appends]) {
+    for (const fifo of [this.#urgent, this.#bulk]) {
       let next = fifo.peek();
       while (next !== undefined && (taken.length === 0 || bytes + next.bytes <= maxBytes)) {
         fifo.shift();
-        taken.push(next.message);
+        taken.push(next.frame);
         bytes += next.bytes;
         next = fifo.peek();
       }
       if (next !== undefined) break;
     }
     this.#bytes -= bytes;
-    return { messages: taken, bytes };
+    return { frames: taken, bytes };
   }
 
   clear(): void {
     this.#urgent.clear();
-    this.#appends.clear();
+    this.#bulk.clear();
     this.#bytes = 0;
   }
 }

@@ -5,19 +5,23 @@ import type { SecureContext } from 'node:tls';
 import type { KnownFolders } from './known-folders.js';
 import type { PeerAddress, TransportLimits, TransportOptions } from './transport-options.js';
 
-/** What all connections of one transport share. */
-export interface TransportContext {
-  readonly options: TransportOptions;
-  readonly limits: TransportLimits;
-  readonly folders: KnownFolders;
+/** What it takes to connect. */
+export interface Dialling {
   readonly secure: SecureContext | null;
   /** Outgoing sockets that are not closed. */
   readonly dialled: Set<Socket>;
 }
 
+/** What all connections of one transport share. */
+export interface TransportContext extends Dialling {
+  readonly options: TransportOptions;
+  readonly limits: TransportLimits;
+  readonly folders: KnownFolders;
+}
+
 /** Starts to connect; the socket says `ready` when its first bytes can be sent. */
 export function dial(
-  { secure, dialled }: TransportContext,
+  { secure, dialled }: Dialling,
   { host, port }: PeerAddress,
 ): { readonly socket: Socket; readonly ready: 'connect' | 'secureConnect' } {
   const socket =

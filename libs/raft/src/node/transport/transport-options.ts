@@ -12,6 +12,8 @@ export interface PeerAddress {
   readonly id: NodeId;
   readonly host: string;
   readonly port: number;
+  /** Its data folder, if that is known: one with another is refused. */
+  readonly folderId?: string;
 }
 
 /**
@@ -32,6 +34,8 @@ export interface TransportLimits extends QueueLimits {
   readonly snapshotChunkBytes: number;
   /** State of one snapshot, sent or received. */
   readonly snapshotBytes: number;
+  /** To one peer, without an answer; of one peer, not answered yet. */
+  readonly requests: number;
   /** Incoming connections that have not said who they are; the oldest gives way. */
   readonly pendingHandshakes: number;
   /** From the start of a connection until both sides know each other. */
@@ -54,6 +58,7 @@ export const DEFAULT_TRANSPORT_LIMITS: TransportLimits = {
   writeBytes: 256 * 1024,
   snapshotChunkBytes: 256 * 1024,
   snapshotBytes: 2 * 1024 * 1024 * 1024,
+  requests: 4096,
   pendingHandshakes: 64,
   handshakeMs: 3000,
   pingMs: 500,
@@ -76,6 +81,8 @@ export interface TransportEvents {
   onUnreachable(id: NodeId): void;
   /** The last snapshot asked for `id` is there, whole and verified; or it is not and will not come. */
   onSnapshotEnded(id: NodeId, delivered: boolean): void;
+  /** The peer asks; what this resolves with, or why it rejects, goes back to it. */
+  onRequest(from: NodeId, body: Uint8Array): Promise<Uint8Array>;
   /** One line for people; holds nothing that was sent but ids. May come often. */
   onProblem(text: string): void;
 }
@@ -121,5 +128,6 @@ export function checkPeers(self: NodeId, peers: readonly PeerAddress[]): void {
     new Set([self, ...ids]).size === ids.length + 1,
     'peers differ from each other and from us',
   );
-  assert(ids.every(isId), 'ids can travel');
+  const folders = peers.flatMap(({ folderId }) => folderId ?? []);
+  assert([...ids, ...folders].every(isId), 'ids can travel');
 }

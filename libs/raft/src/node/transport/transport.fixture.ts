@@ -69,6 +69,9 @@ export class Member extends Watched {
   readonly unreachable: NodeId[] = [];
   readonly ended: { readonly id: NodeId; readonly delivered: boolean }[] = [];
   readonly problems: string[] = [];
+  readonly asked: { readonly from: NodeId; readonly body: Uint8Array }[] = [];
+  /** What it answers when it is asked. */
+  answer: (body: Uint8Array, from: NodeId) => Promise<Uint8Array> = (body) => Promise.resolve(body);
   transport!: PeerTransport;
 
   static async start(
@@ -91,6 +94,10 @@ export class Member extends Watched {
       onSnapshot: (message, state) => note(() => member.snapshots.push({ message, state })),
       onUnreachable: (peer) => note(() => member.unreachable.push(peer)),
       onSnapshotEnded: (peer, delivered) => note(() => member.ended.push({ id: peer, delivered })),
+      onRequest: (from, body) => {
+        note(() => member.asked.push({ from, body }));
+        return member.answer(body, from);
+      },
       onProblem: (text) => note(() => member.problems.push(text)),
       ...others,
     });

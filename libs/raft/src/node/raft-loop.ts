@@ -1,0 +1,263 @@
+import { RaftCore } from '../core/index.js';
+import type {
+  Entry,
+  HardState,
+  Message,
+  Ready,
+  SnapshotMark,
+  SnapshotMessage,
+} from '../core/index.js';
+import { Barriers } from './barriers.js';
+import { NodeFailedError } from './node-errors.js';
+import type { RaftNodeOptions } from './raft-node-options.js';
+import { coreConfig, ticksOf } from './raft-settings.js';
+import type { RaftSettings } from './raft-settings.js';
+import type { OpenStorage } from './raft-storage.js';
+import { SnapshotKeeper } from './snapshot-keeper.js';
+import { EMPTY_BATCH } from './write-ahead-log.js';
+
+/** Commands are applied for so long at most before the event loop gets its turn. */
+const APPLY_MS = 5;
+
+export interface RaftLoopEvents {
+  /** A message that may be sent now. */
+  send(message: Message): void;
+  /** Something may have changed. */
+  changed(): void;
+  /** Once: nothing is written, applied or sent any more. */
+  failed(error: NodeFailedError): void;
+}
+
+/**
+ * Does what a {@link RaftCore} wants done: one write and one sync for all that came in meanwhile, and
+ * while that is under way it sends what may be sent at once and applies what is committed. Ticks and
+ * messages are taken at any time. A failure of the storage or of the state machine ends it for good;
+ * nothing is retried.
+ */
+export class RaftLoop {
+  readonly core: RaftCore;
+  readonly barriers: Barriers;
+  readonly snapshots: SnapshotKeeper;
+  readonly #options: RaftNodeOptions;
+  readonly #storage: OpenStorage;
+  readonly #events: RaftLoopEvents;
+  #turnIsComing = false;
+  #running: Promise<void> | null = null;
+  #failure: NodeFailedError | null = null;
+  #closed = false;
+  /** A commit index, and a snapshot, that were not worth a write of their own. */
+  #unwritten: HardState | null = null;
+  #unnoted: SnapshotMark | null = null;
+  /** Given to the state machine. */
+  #applied: number;
+  #appliedBytes = 0;
+
+  constructor(
+    options: RaftNodeOptions,
+    settings: RaftSettings,
+    storage: OpenStorage,
+    events: RaftLoopEvents,
+  ) {
+    this.#options = options;
+    this.#storage = storage;
+    this.#events = events;
+    this.#applied = storage.state.snapshot.index;
+    const { nodeId: id, rng, timer, machine } = options;
+    this.core = new RaftCore({ ...coreConfig(settings), id, rng }, storage.state);
+    this.barriers = new Barriers({
+      timer,
+      rng,
+      read: (read) => this.core.read(read),
+      lostAfterTicks: ticksOf(settings).electionTicks,
+      limit: settings.maxWaiting,
+    });
+    this.snapshots = new SnapshotKeeper({
+      storage,
+      machine,
+      settings,
+      onTaken: () => this.wake(),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  /** The last entry that the state machine was given. */
+  get applied(): number {
+    return this.#applied;
+  }
+
+  get failure(): NodeFailedError | null {
+    return this.#failure;
+  }
+
+  /** Sees that there is a turn soon; all that comes in before it shares messages and a write. */
+  wake(): void {
+    if (this.#turnIsComing || this.#over) return;
+    this.#turnIsComing = true;
+    setImmediate(() => {
+      this.#turnIsComing = false;
+      this.turn();
+    });
+  }
+
+  /** Sends what there is to say, and begins to work unless that is going on. */
+  turn(): void {
+    if (this.#over) return;
+    this.barriers.ask();
+    this.#send(this.core.messages());
+    this.#events.changed();
+    if (this.#running !== null || !this.#hasWork) return;
+    this.#running = this.#run()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#running = null;
+        if (this.#hasWork) this.wake();
+      });
+  }
+
+  tick(): void {
+    if (this.#over) return;
+    this.core.tick();
+    this.barriers.tick();
+    this.wake();
+  }
+
+  /** Takes a message; false when nobody in his right mind would send it. */
+  step(message: Message): boolean {
+    if (this.#over) return true;
+    const isSound = this.core.step(message);
+    this.wake();
+    return isSound;
+  }
+
+  /** Takes a snapshot message with its state. */
+  receive(message: SnapshotMessage, state: Uint8Array): boolean {
+    const { snapshot: mark } = message;
+    const { commit } = this.core.status;
+    const isNews = mark.index > commit && !this.core.holds(mark.index, mark.term);
+    const isSound = this.step(message);
+    const isTaken = isNews && this.core.status.commit === mark.index;
+    if (isTaken) this.snapshots.arrived(mark, state);
+    return isSound;
+  }
+
+  /** Resolves once no work is under way. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Finishes what is under way and closes the files. */
+  async close(): Promise<void> {
+    this.snapshots.stop();
+    await this.idle();
+    this.#closed = true;
+    await this.snapshots.idle();
+    if (this.#failure !== null) return;
+    try {
+      if (this.#unwritten !== null) await this.#write(EMPTY_BATCH, null);
+    } finally {
+      await this.#storage.log.close();
+    }
+  }
+
+  get #over(): boolean {
+    return this.#closed || this.#failure !== null;
+  }
+
+  get #hasWork(): boolean {
+    return !this.#over && (this.core.hasReady || this.snapshots.hasNew);
+  }
+
+  async #run(): Promise<void> {
+    while (this.#hasWork) {
+      this.#send(this.core.messages());
+      if (this.core.hasReady) await this.#work(this.core.ready());
+      if (this.#over) return;
+      this.#compact();
+      this.barriers.ask();
+      this.#send(this.core.messages());
+      this.#events.changed();
+    }
+  }
+
+  async #work(ready: Ready): Promise<void> {
+    this.#unwritten = ready.hardState ?? this.#unwritten;
+    if (ready.snapshot === null) await this.#writeAndApply(ready);
+    else await this.#install(ready, ready.snapshot);
+    if (this.#over) return;
+    this.#send(ready.messages);
+    this.core.advance();
+  }
+
+  async #writeAndApply(ready: Ready): Promise<void> {
+    const writing = ready.mustSync ? this.#write(ready, null) : null;
+    /* Its failure is seen below, or else comes after one of the state machine. */
+    writing?.catch(() => undefined);
+    if (ready.committedEntries.length > 0) await this.#applyAll(ready.committedEntries);
+    this.#answer(ready);
+    if (writing !== null) await writing;
+  }
+
+  async #install(ready: Ready, mark: SnapshotMark): Promise<void> {
+    await this.snapshots.install(mark, () => this.#write(ready, mark));
+    this.#applied = mark.index;
+    this.#appliedBytes = 0;
+    this.#answer(ready);
+  }
+
+  #answer({ reads }: Ready): void {
+    for (const { id, index } of reads) this.barriers.confirmed(id, index);
+    this.barriers.applied(this.#applied);
+  }
+
+  #write({ entries }: Pick<Ready, 'entries'>, installed: SnapshotMark | null): Promise<void> {
+    const hardState = this.#unwritten;
+    const noted = installed === null ? this.#unnoted : null;
+    this.#unwritten = null;
+    this.#unnoted = null;
+    return this.#storage.log.append({ hardState, entries, noted, installed });
+  }
+
+  async #applyAll(entries: readonly Entry[]): Promise<void> {
+    let since = performance.now();
+    for (const entry of entries) {
+      this.#apply(entry);
+      if (performance.now() - since < APPLY_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      since = performance.now();
+    }
+  }
+
+  #apply({ kind, index, term, data }: Entry): void {
+    if (kind === 'command') this.#options.machine.apply(data, { index, term });
+    this.#applied = index;
+    this.#appliedBytes += data.length;
+  }
+
+  /** Forgets the log behind a snapshot that was taken, and takes the next when it is due. */
+  #compact(): void {
+    const mark = this.snapshots.takeNew();
+    if (mark !== null) {
+      this.core.compact(mark.index);
+      this.#unnoted = mark;
+    }
+    const now = (): SnapshotMark => this.core.markAt(this.#applied);
+    if (this.snapshots.isDue(this.#applied, this.#appliedBytes) && this.snapshots.take(now())) {
+      this.#appliedBytes = 0;
+    }
+  }
+
+  #send(messages: readonly Message[]): void {
+    for (const message of messages) this.#events.send(message);
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#over) return;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = `node ${this.#options.nodeId} stopped for good: ${reason}`;
+    this.#failure = new NodeFailedError(what, { cause });
+    this.snapshots.stop();
+    this.barriers.rejectAll(this.#failure);
+    void this.#storage.log.close().catch(() => undefined);
+    this.#events.failed(this.#failure);
+  }
+}
