@@ -220,7 +220,10 @@ describe('watches', () => {
       for await (const { revision } of busy) if (seen.push(revision) === 60) return;
     })();
     const first = quiet[Symbol.asyncIterator]().next();
-    for (let at = 0; at < 60; at += 1) await write(store, put('k', `${at}`));
+    for (let at = 0; at < 60; at += 1) {
+      await write(store, put('k', `${at}`));
+      await settle();
+    }
     await reading;
     expect(seen).toEqual(Array.from({ length: 60 }, (_, at) => at + 2));
     await write(store, put('quiet'));
