@@ -1,9 +1,5 @@
 export { MetadataUnavailableError, WatchCompactedError } from './metadata-store.port.js';
-export type {
-  CoordinationNode,
-  NodeStatus,
-  QuorumMember,
-} from './coordination.port.js';
+export type { CoordinationNode, NodeStatus, QuorumMember } from './coordination.port.js';
 export type {
   LeaseResult,
   MetadataStore,
