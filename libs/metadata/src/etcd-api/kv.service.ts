@@ -88,7 +88,7 @@ class KvService {
   }
 
   async #perform(txn: Txn, options: ReadOptions = {}) {
-    const result = await this.context.node.txn(txn, { ...options, origin: 'user' });
+    const result = await this.context.node.txn(txn, { origin: 'user', ...options });
     if (!result.ok) throw refused(result.refusal);
     return result;
   }

@@ -128,7 +128,6 @@ export function toDelete(request: DeleteRangeRequestMessage): DeleteOperation {
 export function toRange(request: RangeRequestMessage, where: 'alone' | 'txn'): RangeRequest {
   const revision = toNumber(request.revision);
   return {
-    ...toStoredRange(request),
     revision: where === 'alone' ? Math.max(0, revision) : revision,
     limit: Math.max(0, toNumber(request.limit)),
     sortOrder: SORT_ORDERS[request.sort_order] ?? 'none',
@@ -139,6 +138,8 @@ export function toRange(request: RangeRequestMessage, where: 'alone' | 'txn'): R
     maxModRevision: toNumber(request.max_mod_revision),
     minCreateRevision: toNumber(request.min_create_revision),
     maxCreateRevision: toNumber(request.max_create_revision),
+    /* Last: Node 20 defines what stands behind a spread one by one, in microseconds each. */
+    ...toStoredRange(request),
   };
 }
 
@@ -146,18 +147,18 @@ export function toRange(request: RangeRequestMessage, where: 'alone' | 'txn'): R
 function toCompare(compare: CompareMessage): Compare {
   const operator = OPERATORS[compare.result];
   if (operator === undefined) throw refused('bad-compare');
-  const keys = { ...toStoredRange(compare), operator };
+  const keys = { operator, ...toStoredRange(compare) };
   switch (compare.target) {
     case 0:
-      return { ...keys, target: 'version', value: toNumber(compare.version ?? '0') };
+      return { target: 'version', value: toNumber(compare.version ?? '0'), ...keys };
     case 1:
-      return { ...keys, target: 'create', value: toNumber(compare.create_revision ?? '0') };
+      return { target: 'create', value: toNumber(compare.create_revision ?? '0'), ...keys };
     case 2:
-      return { ...keys, target: 'mod', value: toNumber(compare.mod_revision ?? '0') };
+      return { target: 'mod', value: toNumber(compare.mod_revision ?? '0'), ...keys };
     case 3:
-      return { ...keys, target: 'value', value: compare.value ?? new Uint8Array(0) };
+      return { target: 'value', value: compare.value ?? new Uint8Array(0), ...keys };
     case 4:
-      return { ...keys, target: 'lease', value: BigInt(compare.lease ?? '0') };
+      return { target: 'lease', value: BigInt(compare.lease ?? '0'), ...keys };
     default:
       throw refused('bad-compare');
   }

@@ -52,10 +52,14 @@ type Done = { readonly ok: true; readonly revision: Revision };
 export class QuorumNode implements CoordinationNode {
   readonly #host: QuorumHost;
   readonly #options: QuorumNodeOptions;
+  /** What etcd's clients call the cluster and this node. */
+  readonly #numbers: Pick<NodeHead, 'cluster' | 'member'>;
 
   constructor(host: QuorumHost, options: QuorumNodeOptions) {
     this.#host = host;
     this.#options = options;
+    const { clusterId, nodeId } = host.log.identity;
+    this.#numbers = { cluster: numberOf(clusterId), member: numberOf(clusterId, nodeId) };
   }
 
   get nodeId(): string {
@@ -82,20 +86,14 @@ export class QuorumNode implements CoordinationNode {
   }
 
   head(): NodeHead {
-    const { clusterId, nodeId } = this;
-    return {
-      cluster: numberOf(clusterId),
-      member: numberOf(clusterId, nodeId),
-      revision: this.#host.state.revision,
-      term: this.#host.board.status.term,
-    };
+    const { state, board } = this.#host;
+    return { revision: state.revision, term: board.status.term, ...this.#numbers };
   }
 
   nodeStatus(): NodeStatus {
     const { state, log } = this.#host;
     const { leader, configuration, lastIndex, appliedIndex } = log.status();
     return {
-      ...this.head(),
       leader: leader === null ? null : numberOf(this.clusterId, leader),
       learner: !isVoter(configuration, this.nodeId),
       raftIndex: lastIndex,
@@ -103,6 +101,7 @@ export class QuorumNode implements CoordinationNode {
       sizeBytes: state.keptBytes,
       sizeInUseBytes: state.sizeBytes,
       alarms: state.alarms,
+      ...this.head(),
     };
   }
 
@@ -130,7 +129,7 @@ export class QuorumNode implements CoordinationNode {
       await this.#readable(serializable);
       return asTxn(this.#host.state.readTxn(txn));
     }
-    return asTxn(await this.#do({ kind: 'txn', ...txn, origin }, origin));
+    return asTxn(await this.#do({ kind: 'txn', origin, ...txn }, origin));
   }
 
   async range(

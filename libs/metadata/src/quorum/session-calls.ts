@@ -144,7 +144,7 @@ export class SessionCalls {
       if (session.next - lowest >= this.#options.window) return;
       this.#queue.delete(call);
       const place = { id: session.id, sequence: session.next, answered: lowest };
-      call.bytes = encodeCommand({ ...call.body, session: place });
+      call.bytes = encodeCommand({ session: place, ...call.body });
       if (call.bytes.length > this.#options.maxBytes) {
         call.resolve(this.#options.tooLarge());
         continue;

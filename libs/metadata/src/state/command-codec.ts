@@ -55,10 +55,10 @@ export function decodeCommand(bytes: Uint8Array): Command {
   const mayBeOfUser = kind === 'txn' || kind === 'lease-grant';
   const flags = from.flags(IN_SESSION | (mayBeOfUser ? OF_USER : 0));
   const session = (flags & IN_SESSION) === 0 ? null : decodeSession(from);
-  const origin = (flags & OF_USER) === 0 ? {} : { origin: 'user' as const };
   const body = decodeBody(kind, from);
   from.end();
-  return { ...body, ...origin, ...(session === null ? {} : { session }) };
+  const origin = (flags & OF_USER) === 0 ? {} : { origin: 'user' as const };
+  return Object.assign(session === null ? {} : { session }, origin, body);
 }
 
 function decodeSession(from: Decoder): SessionCall {

@@ -51,9 +51,9 @@ function decodeCompare(from: Decoder): Compare {
   const range = decodeRange(from);
   const operator = pick(OPERATORS, from.u8());
   const target = pick(TARGETS, from.u8());
-  if (target === 'value') return { ...range, operator, target, value: from.bytes() };
-  if (target === 'lease') return { ...range, operator, target, value: from.i64() };
-  return { ...range, operator, target, value: decodeNumber(from) };
+  if (target === 'value') return { operator, target, value: from.bytes(), ...range };
+  if (target === 'lease') return { operator, target, value: from.i64(), ...range };
+  return { operator, target, value: decodeNumber(from), ...range };
 }
 
 /** No revision or version is beyond the safe integers: comparing with the nearest is the same. */
@@ -109,18 +109,18 @@ function encodeRangeOperation(out: Encoder, operation: RangeOperation): void {
 }
 
 function decodeRangeOperation(from: Decoder): Omit<RangeOperation, 'kind'> {
-  return {
-    ...decodeRange(from),
-    revision: from.u64(),
-    limit: from.u64(),
-    sortOrder: pick(SORT_ORDERS, from.u8()),
-    sortTarget: pick(SORT_TARGETS, from.u8()),
-    ...decodeFlags(from, RANGE_FLAGS),
+  const range = decodeRange(from);
+  const [revision, limit] = [from.u64(), from.u64()];
+  const sortOrder = pick(SORT_ORDERS, from.u8());
+  const sortTarget = pick(SORT_TARGETS, from.u8());
+  const flags = decodeFlags(from, RANGE_FLAGS);
+  const bounds = {
     minModRevision: from.u64(),
     maxModRevision: from.u64(),
     minCreateRevision: from.u64(),
     maxCreateRevision: from.u64(),
   };
+  return Object.assign(bounds, { revision, limit, sortOrder, sortTarget }, range, flags);
 }
 
 /** No range end travels as an empty one, which means the same. */

@@ -237,7 +237,7 @@ export class Leader {
     const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
     const previousTerm = log.termAt(previousIndex);
     const head = { type: 'append', from: config.id, to: node, term } as const;
-    this.#options.send({ ...head, previousIndex, previousTerm, entries, commit: log.committed });
+    this.#options.send({ previousIndex, previousTerm, entries, commit: log.committed, ...head });
     progress.sent(previousIndex + entries.length, bytes, log.committed);
   }
 
@@ -256,7 +256,7 @@ export class Leader {
     for (const [node, progress] of this.#progress) {
       const commit = Math.min(log.committed, progress.match);
       const head = { type: 'heartbeat', from: config.id, to: node, term } as const;
-      this.#options.send({ ...head, commit, round });
+      this.#options.send({ commit, round, ...head });
     }
   }
 

@@ -463,12 +463,12 @@ export class RaftCore {
 
   /** Says something that promises nothing beyond what is durable. */
   #send(message: NewMessage): void {
-    this.#outbox.push({ ...message, from: this.#config.id, term: this.#term });
+    this.#outbox.push({ from: this.#config.id, term: this.#term, ...message });
   }
 
   /** Says something once all that was decided before it is durable; a disk that hangs promises nothing. */
   #promise(message: NewMessage, term = this.#term): void {
-    if (!this.#hangs) this.#work.promise({ ...message, from: this.#config.id, term });
+    if (!this.#hangs) this.#work.promise({ from: this.#config.id, term, ...message });
   }
 
   #chooseTimeout(): number {

@@ -62,6 +62,6 @@ export class ReadRounds {
     const begun = this.#begun;
     if (begun === null || !confirmed(begun.round)) return [];
     this.#begun = null;
-    return begun.reads.map((read) => ({ ...read, index: begun.index }));
+    return begun.reads.map((read) => ({ index: begun.index, ...read }));
   }
 }

@@ -179,42 +179,42 @@ function readBody(reader: ByteReader, { type, ...envelope }: Head): Message {
     case 'pre-vote':
     case 'vote': {
       const [lastIndex, lastTerm, transfer] = [reader.u64(), reader.u64(), readFlag(reader)];
-      return { type, ...envelope, lastIndex, lastTerm, transfer };
+      return { type, lastIndex, lastTerm, transfer, ...envelope };
     }
     case 'pre-vote-response':
     case 'vote-response':
-      return { type, ...envelope, granted: readFlag(reader) };
+      return { type, granted: readFlag(reader), ...envelope };
     case 'append':
-      return { type, ...envelope, ...readAppend(reader) };
+      return { type, ...readAppend(reader, envelope) };
     case 'append-response': {
       const index = reader.u64();
-      if (!readFlag(reader)) return { type, ...envelope, index };
+      if (!readFlag(reader)) return { type, index, ...envelope };
       const refused = { index: reader.u64(), term: reader.u64() };
-      return { type, ...envelope, index, refused };
+      return { type, index, refused, ...envelope };
     }
     case 'heartbeat':
-      return { type, ...envelope, commit: reader.u64(), round: reader.u64() };
+      return { type, commit: reader.u64(), round: reader.u64(), ...envelope };
     case 'heartbeat-response':
-      return { type, ...envelope, round: reader.u64() };
+      return { type, round: reader.u64(), ...envelope };
     case 'read':
-      return { type, ...envelope, id: reader.u64() };
+      return { type, id: reader.u64(), ...envelope };
     case 'read-response':
-      return { type, ...envelope, id: reader.u64(), index: reader.u64() };
+      return { type, id: reader.u64(), index: reader.u64(), ...envelope };
     case 'timeout-now':
       return { type, ...envelope };
     case 'snapshot': {
       const [index, term] = [reader.u64(), reader.u64()];
       const configuration = readConfiguration(reader.sized());
-      return { type, ...envelope, snapshot: { index, term, configuration } };
+      return { type, snapshot: { index, term, configuration }, ...envelope };
     }
     default:
       return unreachable(type);
   }
 }
 
-type AppendBody = Pick<AppendRequest, 'previousIndex' | 'previousTerm' | 'commit' | 'entries'>;
+type Envelope = Omit<Head, 'type'>;
 
-function readAppend(reader: ByteReader): AppendBody {
+function readAppend(reader: ByteReader, envelope: Envelope): Omit<AppendRequest, 'type'> {
   const [previousIndex, previousTerm, commit] = [reader.u64(), reader.u64(), reader.u64()];
   const count = reader.u32();
   if (!Number.isSafeInteger(previousIndex + count)) {
@@ -227,7 +227,7 @@ function readAppend(reader: ByteReader): AppendBody {
     const [term, data] = [reader.u64(), reader.sized()];
     entries.push({ index: previousIndex + 1 + at, term, kind, data });
   }
-  return { previousIndex, previousTerm, commit, entries };
+  return { previousIndex, previousTerm, commit, entries, ...envelope };
 }
 
 function readConfiguration(bytes: Uint8Array): Configuration {
