@@ -261,7 +261,10 @@ export class KeyStore {
 
   #event({ record, kv }: Change, withPrevious: boolean): KeyEvent {
     const before = kv.modRevision - 1;
-    const previous = withPrevious && before >= this.#compactRevision ? record.at(before) : null;
+    /* Also when the same revision deleted it first: that is told, with what was there. */
+    const created = kv.createRevision === kv.modRevision;
+    const wanted = withPrevious && !created && before >= this.#compactRevision;
+    const previous = wanted ? record.at(before) : null;
     return { kind: isDeletion(kv) ? 'delete' : 'put', kv, previous };
   }
 

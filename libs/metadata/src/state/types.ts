@@ -264,7 +264,10 @@ export type CommandResult =
 export interface KeyEvent {
   readonly kind: 'put' | 'delete';
   readonly kv: KeyValue;
-  /** The key before this revision; null when it was not there, or before the compaction revision. */
+  /**
+   * The key before this revision; null when it was not there, when this revision created it (again),
+   * and when that was before the compaction revision.
+   */
   readonly previous: KeyValue | null;
 }
 
