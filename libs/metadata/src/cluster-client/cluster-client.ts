@@ -1,6 +1,6 @@
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
-import { etcdMethod } from '../etcd/services.js';
+import { etcdMethod } from '../etcd/etcd-method.js';
 import { addressOf, peerUrl } from './address-url.js';
 
 /** A member as the Cluster service tells of it. */

@@ -4,7 +4,7 @@ import type { Refusal } from '../state/index.js';
 import { EtcdEndpoint, channelCredentials } from './etcd-endpoint.js';
 import type { EtcdTls } from './etcd-endpoint.js';
 import { judgeFailure } from './judge-failure.js';
-import type { EtcdMethod } from './services.js';
+import type { EtcdMethod } from './etcd-method.js';
 
 export interface EtcdClientOptions {
   /** `host:port` of the cluster's members, all of them or some. */

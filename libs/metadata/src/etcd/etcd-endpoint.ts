@@ -1,7 +1,7 @@
 import { Client, Metadata, connectivityState, credentials } from '@grpc/grpc-js';
 import type { ChannelCredentials, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { Timer } from '@pawl/kernel';
-import type { EtcdMethod } from './services.js';
+import type { EtcdMethod } from './etcd-method.js';
 
 /** PEM each. Without `cert` and `key` the client is not known to the server. */
 export interface EtcdTls {

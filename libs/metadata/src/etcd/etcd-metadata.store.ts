@@ -19,7 +19,7 @@ import { EtcdWatches } from './etcd-watches.js';
 import { findCompactRevision } from './find-compact-revision.js';
 import { KeyPrefix } from './key-prefix.js';
 import type * as rpc from './messages.js';
-import { etcdMethod } from './services.js';
+import { etcdMethod } from './etcd-method.js';
 
 export interface EtcdMetadataOptions extends EtcdClientOptions {
   /** Keys are kept below it, in a cluster that others use, too; none by default. */

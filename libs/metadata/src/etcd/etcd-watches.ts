@@ -9,7 +9,7 @@ import { EtcdWatch } from './etcd-watch.js';
 import { isEmptyRange } from './key-prefix.js';
 import type { KeyPrefix } from './key-prefix.js';
 import type * as rpc from './messages.js';
-import { etcdMethod } from './services.js';
+import { etcdMethod } from './etcd-method.js';
 
 const MOST_WATCHES = 50_000;
 const FIRST_PAUSE_MS = 50;

@@ -30,7 +30,7 @@ export class KeyPrefix {
 
 /** Whether no key is in it. */
 export function isEmptyRange({ key, rangeEnd }: KeyRange): boolean {
-  if (rangeEnd === undefined || rangeEnd.length === 0) return false;
+  if (rangeEnd === undefined || rangeEnd.length === 0) return key.length === 0;
   const open = rangeEnd.length === 1 && rangeEnd[0] === 0;
   return !open && compareBytes(key, rangeEnd) >= 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Messages of etcd v3 (`etcdserverpb`, `mvccpb`) as {@link etcdServices} reads and writes them.
+ * Messages of etcd v3 (`etcdserverpb`, `mvccpb`) as `etcdServices` reads and writes them.
  * Where a request may leave a field out, its default is zero, empty or false.
  */
 

@@ -1,6 +1,6 @@
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
-import { etcdServices } from '../etcd/services.js';
+import { etcdServices } from '../etcd-api/protocol.js';
 
 /** A member in the words of etcd's Cluster service. */
 export interface FakeMember {
@@ -53,8 +53,8 @@ export class FakeCluster {
 
   async #serve(ID: string, name: string): Promise<void> {
     const server = new Server();
-    const { Cluster, Maintenance } = etcdServices();
-    server.addService(Cluster, {
+    const services = etcdServices();
+    server.addService(services['etcdserverpb.Cluster'], {
       MemberList: this.#answer('MemberList', () => this.#list()),
       MemberAdd: this.#answer('MemberAdd', (request) => {
         const { peerURLs, isLearner } = request as unknown as FakeMember;
@@ -66,7 +66,7 @@ export class FakeCluster {
         return this.#list();
       }),
     });
-    server.addService(Maintenance, {
+    server.addService(services['etcdserverpb.Maintenance'], {
       Status: this.#answer('Status', () => ({
         ...this.#list(ID),
         version: '3.4.0',
