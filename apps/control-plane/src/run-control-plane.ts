@@ -121,9 +121,6 @@ const FOR_OPERATORS = new Set([
   'FolderInUseError',
   'CorruptionError',
   'WrongFolderError',
-  'MemberStartError',
-  'NotAMemberError',
-  'NoClusterError',
 ]);
 
 function isForOperators(error: unknown): error is Error {

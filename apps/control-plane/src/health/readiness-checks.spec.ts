@@ -23,7 +23,7 @@ function natsCheck(): () => Promise<string | null> {
   const checks = readinessChecks({
     truth: { healthy: async () => true },
     distribution,
-    metadata: { problem: async () => null },
+    metadata: { healthy: async () => true },
     ownership: { nodeId: 'node-1', map: () => [] },
     engineStatus: () => ({
       ownedShards: 0,
