@@ -1,8 +1,12 @@
 import { seededRng } from '@pawl/kernel';
 import type { Timer } from '@pawl/kernel';
-import { ListMachine, SimulatedFolder } from '../testing/index.js';
+import { vi } from 'vitest';
+import { members } from '../core/index.js';
+import type { ConfigurationChange, Message } from '../core/index.js';
+import { ListMachine, SimulatedDiskError, SimulatedFolder } from '../testing/index.js';
 import { overTcp, RaftNode } from './index.js';
 import type {
+  LogTransport,
   LogStatus,
   PeerAddress,
   RaftSettings,
@@ -26,7 +30,39 @@ export interface MemberOptions {
   readonly clusterId: string;
   readonly seed: number;
   readonly settings: Partial<RaftSettings>;
-  readonly transport?: (start: StartTransport) => StartTransport;
+}
+
+/** The connection of a member with the others. */
+export class Link {
+  #inner: LogTransport | null = null;
+  /** Called for each message that is sent; false: it is lost. */
+  passes: (message: Message) => boolean = () => true;
+  snapshots = 0;
+
+  wrap(start: StartTransport): StartTransport {
+    return async (self, events) => {
+      const inner = await start(self, events);
+      this.#inner = inner;
+      return {
+        get address() {
+          return inner.address;
+        },
+        send: (message) => void (this.passes(message) && inner.send(message)),
+        sendSnapshot: (message, openState) => {
+          this.snapshots += 1;
+          inner.sendSnapshot(message, openState);
+        },
+        request: (to, body, deadlineMs) => inner.request(to, body, deadlineMs),
+        setPeers: (peers) => inner.setPeers(peers),
+        close: () => inner.close(),
+      };
+    };
+  }
+
+  /** Ends it for good. */
+  async cut(): Promise<void> {
+    await this.#inner?.close();
+  }
 }
 
 /** A node, its list of commands and all that it told. */
@@ -36,6 +72,7 @@ export class ClusterMember extends Watched {
   readonly statuses: LogStatus[] = [];
   readonly failures: Error[] = [];
   readonly problems: string[] = [];
+  readonly link = new Link();
   restored = 0;
   /** What it answers when it is asked. */
   answer: (body: Uint8Array, from: string) => Promise<Uint8Array> = (body) => Promise.resolve(body);
@@ -88,7 +125,7 @@ export class ClusterMember extends Watched {
       timer: realTimer,
       rng: seededRng(seed),
       settings,
-      transport: options.transport?.(tcp) ?? tcp,
+      transport: member.link.wrap(tcp),
     });
     return member;
   }
@@ -164,18 +201,22 @@ export class Cluster {
     return [...this.members.values()].filter(({ id }) => !ids.includes(id));
   }
 
-  /** Waits until one of those that run leads, and all of these know it. */
-  async leader(
-    among: readonly ClusterMember[] = [...this.members.values()],
-  ): Promise<ClusterMember> {
+  /** Waits until one of these leads, and all of its configuration that are among them know it. */
+  async leader(among?: readonly ClusterMember[]): Promise<ClusterMember> {
+    const asked = among ?? [...this.members.values()];
     const agreed = (): string | null => {
-      const statuses = among.map(({ node }) => node.status());
-      const term = Math.max(...statuses.map((status) => status.term));
-      const leads = statuses.find(({ role, term: own }) => role === 'leader' && own === term);
-      const all = leads !== undefined && statuses.every(({ leader }) => leader === leads.nodeId);
-      return all ? leads.nodeId : null;
+      const statuses = asked.map(({ node }) => node.status());
+      const leads = statuses
+        .filter(({ role }) => role === 'leader')
+        .sort((one, other) => other.term - one.term)[0];
+      if (leads === undefined) return null;
+      const inside = members(leads.configuration);
+      const known = statuses.every(({ nodeId, leader, term }) => {
+        return !inside.includes(nodeId) || (leader === leads.nodeId && term === leads.term);
+      });
+      return known ? leads.nodeId : null;
     };
-    await untilAny(among, () => agreed() !== null);
+    await untilAny(asked, () => agreed() !== null);
     return this.member(agreed()!);
   }
 
@@ -193,11 +234,43 @@ export class Cluster {
     }
   }
 
-  /** Ends a node as a crash does: what it has not synced may be lost. */
+  /** Changes the membership, once that is possible, and waits until the change is over. */
+  async change(change: ConfigurationChange): Promise<void> {
+    const leader = await this.leader();
+    const before = leader.node.status().configuration;
+    const index = await vi.waitFor(
+      () => {
+        const outcome = leader.node.change(change);
+        if (!outcome.ok) throw new Error(outcome.reason);
+        return outcome.index;
+      },
+      { interval: 5, timeout: 20_000 },
+    );
+    await leader.until(() => {
+      const { commitIndex, configuration } = leader.node.status();
+      const changed = configuration !== before && configuration.outgoing.length === 0;
+      return changed && commitIndex >= index;
+    });
+  }
+
+  /** Ends a node in good order. */
   async stop(id: string): Promise<void> {
     const member = this.member(id);
     this.members.delete(id);
     await member.node.stop();
+  }
+
+  /** Ends a node as a power loss does: what it has not synced is gone. */
+  async crash(id: string): Promise<void> {
+    const [member, folder] = [this.member(id), this.folders.get(id)];
+    if (!(folder instanceof SimulatedFolder)) throw new Error('only memory loses power');
+    this.members.delete(id);
+    await member.link.cut();
+    this.folders.set(id, folder.crashed(folder.journal.length, { kind: 'lost' }));
+    folder.before = () => {
+      throw new SimulatedDiskError('the power is off');
+    };
+    await member.node.stop().catch(() => undefined);
   }
 
   async stopAll(): Promise<void> {

@@ -24,14 +24,12 @@ export class SimulatedDiskError extends Error {
 /**
  * How a machine stops. `kept`: the process dies, all that it wrote is there (`cutTo`: of the last
  * write only so many bytes). `lost`: what was not synced is gone. `torn`: of what was not synced any
- * sectors are there, and of the names the first few.
+ * sectors (of 512 bytes, unless told otherwise) are there, and of the names the first few.
  */
 export type Crash =
   | { readonly kind: 'kept'; readonly cutTo?: number }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'torn'; readonly rng: Rng };
-
-const SECTOR_BYTES = 512;
+  | { readonly kind: 'torn'; readonly rng: Rng; readonly sectorBytes?: 512 | 4096 };
 
 /** Content of files by number, and their names. */
 class Disk {
@@ -88,8 +86,8 @@ export class SimulatedFolder implements StorageFolder {
   readonly path: string;
   /** All operations since the folder was made; grows. */
   readonly journal: StorageOperation[] = [];
-  /** Called before each operation; what it throws is the operation's failure. */
-  before: (operation: StorageOperation) => void = () => undefined;
+  /** Called before each operation: waited for, and what it throws is the operation's failure. */
+  before: (operation: StorageOperation) => void | Promise<void> = () => undefined;
   /** Bytes that one write takes at most. */
   maxWriteBytes = Infinity;
   readonly #initial: Disk;
@@ -155,7 +153,7 @@ export class SimulatedFolder implements StorageFolder {
     if (this.#disk.names.has(name)) throw new SimulatedDiskError(`EEXIST: ${name}`);
     const inode = this.#nextInode;
     this.#nextInode += 1;
-    this.#do({ op: 'create', name, inode });
+    await this.#do({ op: 'create', name, inode });
     return this.#file(inode);
   }
 
@@ -165,16 +163,16 @@ export class SimulatedFolder implements StorageFolder {
 
   async rename(from: string, to: string): Promise<void> {
     this.#inode(from);
-    this.#do({ op: 'rename', from, to });
+    await this.#do({ op: 'rename', from, to });
   }
 
   async remove(name: string): Promise<void> {
     this.#inode(name);
-    this.#do({ op: 'remove', name });
+    await this.#do({ op: 'remove', name });
   }
 
   async sync(): Promise<void> {
-    this.#do({ op: 'sync-folder' });
+    await this.#do({ op: 'sync-folder' });
   }
 
   #file(inode: number): StorageFile {
@@ -186,17 +184,23 @@ export class SimulatedFolder implements StorageFolder {
       },
       write: async (bytes, offset) => {
         const taken = Math.min(bytes.length, this.maxWriteBytes);
-        this.#do({ op: 'write', inode, offset, bytes: Buffer.from(bytes.subarray(0, taken)) });
+        await this.#do({
+          op: 'write',
+          inode,
+          offset,
+          bytes: Buffer.from(bytes.subarray(0, taken)),
+        });
         return taken;
       },
-      truncate: async (length) => this.#do({ op: 'truncate', inode, length }),
-      sync: async () => this.#do({ op: 'sync', inode }),
+      truncate: (length) => this.#do({ op: 'truncate', inode, length }),
+      sync: () => this.#do({ op: 'sync', inode }),
       close: () => Promise.resolve(),
     };
   }
 
-  #do(operation: StorageOperation): void {
-    this.before(operation);
+  async #do(operation: StorageOperation): Promise<void> {
+    const wait = this.before(operation);
+    if (wait !== undefined) await wait;
     this.journal.push(operation);
     this.#disk.apply(operation);
   }
@@ -228,15 +232,18 @@ function survivors(data: readonly StorageOperation[], crash: Crash): StorageOper
   if (crash.kind === 'kept') return [...data];
   return data.flatMap((operation) => {
     if (operation.op !== 'write') return crash.rng.below(2) === 0 ? [operation] : [];
-    return sectorsOf(operation).filter(() => crash.rng.below(2) === 0);
+    return sectorsOf(operation, crash.sectorBytes ?? 512).filter(() => crash.rng.below(2) === 0);
   });
 }
 
-function sectorsOf(operation: Extract<StorageOperation, { op: 'write' }>): StorageOperation[] {
+function sectorsOf(
+  operation: Extract<StorageOperation, { op: 'write' }>,
+  sectorBytes: number,
+): StorageOperation[] {
   const pieces: StorageOperation[] = [];
   const { inode, offset, bytes } = operation;
   for (let from = 0; from < bytes.length;) {
-    const until = Math.min(bytes.length, from + SECTOR_BYTES - ((offset + from) % SECTOR_BYTES));
+    const until = Math.min(bytes.length, from + sectorBytes - ((offset + from) % sectorBytes));
     const piece = bytes.subarray(from, until);
     pieces.push({ op: 'write', inode, offset: offset + from, bytes: piece });
     from = until;
