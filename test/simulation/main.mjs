@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // `npm run sim -- --seed N | --minutes M`: replays one seed, or runs fresh seeds for so long. Needs
-// a build. Prints the states that were reached; ends with 1 at the first broken invariant.
+// a build. `--of log` runs the consensus core alone, `--of quorum` whole nodes with clients, watches
+// and leases. Prints the states that were reached; ends with 1 at the first broken invariant.
 import { parseArgs } from 'node:util';
+import { runWorlds } from '@pawl/metadata/simulation';
 import { runSeeds } from '@pawl/raft/testing';
 
 const EVENTS = 20_000;
@@ -11,42 +13,55 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string', default: '1' },
     events: { type: 'string', default: String(EVENTS) },
+    of: { type: 'string', default: 'both' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
-if (values.help) {
-  console.log('Usage: npm run sim [-- --seed N | --minutes M] [--events 20000]');
-} else if (values.seed === undefined) {
-  runFor(Number(values.minutes) * 60_000);
-} else {
-  const { reached, committed, traces } = run(Number(values.seed));
-  console.table(reached);
+const WORLDS = { log: ['log'], quorum: ['quorum'], both: ['log', 'quorum'] };
+const worlds = WORLDS[values.of];
+
+if (values.help || worlds === undefined) {
   console.log(
-    `seed ${values.seed}: ${committed} entries committed, trace ${traces[0].toString(16)}`,
+    'Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|both] [--events 20000]',
   );
-}
-
-function runFor(milliseconds) {
-  const first = Math.floor(Math.random() * 2 ** 31);
-  const end = performance.now() + milliseconds;
-  const total = {};
-  let seed = first;
-  for (; performance.now() < end; seed += 1) {
-    for (const [what, often] of Object.entries(run(seed).reached)) {
-      total[what] = (total[what] ?? 0) + often;
-    }
+  if (!values.help) process.exitCode = 2;
+} else if (values.seed === undefined) {
+  await runFor(Number(values.minutes) * 60_000);
+} else {
+  for (const world of worlds) {
+    const { reached, traces } = await run(world, Number(values.seed));
+    console.table(reached);
+    console.log(`${world}, seed ${values.seed}: trace ${traces[0].toString(16)}`);
   }
-  console.table(total);
-  console.log(`${seed - first} seeds from ${first}, ${values.events} events each: no violation`);
 }
 
-function run(seed) {
+/** The simulated worlds share the time. */
+async function runFor(milliseconds) {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  for (const world of worlds) {
+    const end = performance.now() + milliseconds / worlds.length;
+    const total = {};
+    let seed = first;
+    for (; performance.now() < end; seed += 1) {
+      for (const [what, often] of Object.entries((await run(world, seed)).reached)) {
+        total[what] = (total[what] ?? 0) + often;
+      }
+    }
+    console.table(total);
+    console.log(
+      `${world}: ${seed - first} seeds from ${first}, ${values.events} events each: no violation`,
+    );
+  }
+}
+
+async function run(world, seed) {
+  const options = { from: seed, count: 1, events: Number(values.events) };
   try {
-    return runSeeds({ from: seed, count: 1, events: Number(values.events) });
+    return world === 'log' ? runSeeds(options) : await runWorlds(options);
   } catch (error) {
     console.error(
-      `${error.stack}\nreplay: npm run sim -- --seed ${seed} --events ${values.events}`,
+      `${error.stack}\nreplay: npm run sim -- --of ${world} --seed ${seed} --events ${values.events}`,
     );
     process.exit(1);
   }

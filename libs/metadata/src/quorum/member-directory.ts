@@ -165,7 +165,10 @@ export class MemberDirectory {
     const unwanted = record === null || record.wanted === 'removed';
     if (inside) this.#wasMember = true;
     const gone = this.#wasMember && unwanted && !inside;
-    const forgotten = record?.wanted === 'removed' && this.#withoutLeaderMs >= REMOVED_AFTER_MS;
+    /* While the others may need its vote to finish its removal it stays. */
+    const needed = configuration.voters.includes(nodeId);
+    const forgotten =
+      !needed && record?.wanted === 'removed' && this.#withoutLeaderMs >= REMOVED_AFTER_MS;
     if (gone || forgotten) this.#leave(`node ${nodeId} was removed from the quorum`);
   }
 

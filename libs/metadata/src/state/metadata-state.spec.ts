@@ -203,6 +203,23 @@ describe('leases', () => {
     });
   });
 
+  it('that end together take one revision each, with all of their keys', () => {
+    const subject = new Subject();
+    for (const id of [7n, 8n]) subject.run({ kind: 'lease-grant', id, ttlMs: 1000 });
+    subject.run(txn(put('a', '', 7n), put('b', '', 8n), put('c', '', 7n)));
+    subject.run({ kind: 'lease-expire', ids: [7n, 8n], term: 1 });
+    const changed = subject.state
+      .events(3, 10)
+      .map(({ revision, events }) => [
+        revision,
+        events.map(({ kv }) => Buffer.from(kv.key).toString()),
+      ]);
+    expect(changed).toEqual([
+      [3, ['a', 'c']],
+      [4, ['b']],
+    ]);
+  });
+
   it('get ids of their own, and a TTL within bounds', () => {
     const subject = new Subject();
     subject.run({ kind: 'lease-grant', id: 2n, ttlMs: 1 });

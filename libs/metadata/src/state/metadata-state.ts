@@ -432,13 +432,13 @@ export class MetadataState {
     return { kind: 'lease', revision: this.revision, id };
   }
 
-  /** Ends leases; their keys go in one revision. */
+  /** Ends leases; the keys of each go in one revision of their own, as in etcd. */
   #end(ids: readonly LeaseId[]): CommandResult {
     for (const id of ids) {
       for (const key of this.#leases.keys(id)) this.#keys.delete(key);
       this.#leases.remove(id);
+      this.#keys.commit();
     }
-    this.#keys.commit();
     return this.#done(ids);
   }
 

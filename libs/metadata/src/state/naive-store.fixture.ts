@@ -287,16 +287,16 @@ export class NaiveStore {
   }
 
   end(ids: number[]): unknown {
-    const keys = { ...this.now };
-    const events: Event[] = [];
     for (const id of ids) {
       this.leases.delete(id);
+      const keys = { ...this.now };
+      const events: Event[] = [];
       for (const { key } of inOrder(keys).filter(({ lease }) => lease === id)) {
         delete keys[key];
         events.push({ kind: 'delete', key, value: '', version: 0 });
       }
+      this.commit(keys, events);
     }
-    this.commit(keys, events);
     return this.done(ids);
   }
 

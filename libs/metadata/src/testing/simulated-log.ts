@@ -330,7 +330,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
       const state = this.#arriving.get(keyOf(ready.snapshot));
       assert(state !== undefined, 'the state arrived before the message');
       disk.state = state;
-      this.#arriving.clear();
+      this.#arriving.delete(keyOf(ready.snapshot));
     }
     const hardState = ready.hardState ?? durable.hardState;
     disk.durable = { hardState, snapshot, entries: [...kept, ...ready.entries] };

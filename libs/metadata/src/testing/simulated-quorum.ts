@@ -2,7 +2,8 @@ import type { OwnDetails } from '../quorum/member-directory.js';
 import { QuorumHost } from '../quorum/quorum-host.js';
 import { QuorumNode } from '../quorum/quorum-node.js';
 import type { QuorumSettings } from '../quorum/quorum-settings.js';
-import type { StateLimits } from '../state/index.js';
+import type { LogMachine } from '../quorum/replicated-log.port.js';
+import type { MetadataState, StateLimits } from '../state/index.js';
 import type { SimulatedLogSettings } from './simulated-log.js';
 import { SimulatedLogs } from './simulated-logs.js';
 import type { ProcessTime } from './simulated-time.js';
@@ -11,9 +12,17 @@ export interface SimulatedQuorumOptions {
   readonly seed: number;
   /** Ids of the founders. */
   readonly founders: readonly string[];
+  /** Ids of the nodes that each knows how to reach from its start; left out: the founders. */
+  readonly startList?: readonly string[];
   readonly log?: Partial<SimulatedLogSettings>;
   readonly limits?: Partial<StateLimits>;
   readonly settings?: Partial<QuorumSettings>;
+  /** Looks over a node's machine; `stateOf`: null while its host opens. */
+  readonly wrap?: (
+    id: string,
+    machine: LogMachine,
+    stateOf: () => MetadataState | null,
+  ) => LogMachine;
 }
 
 export interface StartOptions {
@@ -45,8 +54,9 @@ export class SimulatedQuorum {
   constructor(options: SimulatedQuorumOptions) {
     this.#options = options;
     this.logs = new SimulatedLogs(options.seed, options.log);
-    this.#startList = new Map(options.founders.map((id) => [id, addressOf(id)]));
-    for (const id of options.founders) this.logs.disk(id, options.founders);
+    const { founders, startList = founders } = options;
+    this.#startList = new Map(startList.map((id) => [id, addressOf(id)]));
+    for (const id of founders) this.logs.disk(id, founders);
   }
 
   get time(): SimulatedLogs['time'] {
@@ -93,11 +103,14 @@ export class SimulatedQuorum {
   }
 
   async #start(id: string, { details = {}, rate = 1 }: StartOptions): Promise<void> {
-    const { limits, settings } = this.#options;
+    const { limits, settings, wrap } = this.#options;
     const time = this.logs.newTime(rate);
     const failures: Error[] = [];
+    let opened: QuorumHost | null = null;
+    const wrapped = (machine: LogMachine): LogMachine =>
+      wrap === undefined ? machine : wrap(id, machine, () => opened?.state ?? null);
     const host = await QuorumHost.open(
-      async (machine, events) => this.logs.open(id, { machine, events, time }),
+      async (machine, events) => this.logs.open(id, { machine: wrapped(machine), events, time }),
       {
         clock: time,
         timer: time,
@@ -110,6 +123,7 @@ export class SimulatedQuorum {
         ...(settings === undefined ? {} : { settings }),
       },
     );
+    opened = host;
     const node = new QuorumNode(host, { timer: time });
     this.processes.set(id, { id, node, host, time, failures });
   }
