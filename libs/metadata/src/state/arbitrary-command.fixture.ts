@@ -150,6 +150,7 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
   },
   { weight: 10, arbitrary: memberPut },
   fc.record({ kind: fc.constant('member-remove' as const), id: memberId }),
+  fc.constant({ kind: 'member-reset' as const }),
   fc.record({
     kind: fc.constant('session-close' as const),
     id: fc.constantFrom(1n, 2n, 3n),

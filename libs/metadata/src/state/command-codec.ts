@@ -24,6 +24,7 @@ const KINDS = [
   'upgrade',
   'member-put',
   'member-remove',
+  'member-reset',
 ] as const satisfies readonly Command['kind'][];
 const IN_SESSION = 1;
 const OF_USER = 2;
@@ -96,6 +97,8 @@ function encodeBody(out: Encoder, command: CommandBody): void {
     case 'member-remove':
       out.text(command.id);
       return;
+    case 'member-reset':
+      return;
     case 'alarm':
       out.u8(ACTIONS.indexOf(command.action)).i64(command.member);
       out.u8(ALARM_KINDS.indexOf(command.alarm));
@@ -128,6 +131,8 @@ function decodeBody(kind: Command['kind'], from: Decoder): CommandBody {
       return decodeMemberPut(from);
     case 'member-remove':
       return { kind, id: from.text() };
+    case 'member-reset':
+      return { kind };
     case 'alarm': {
       const action = pick(ACTIONS, from.u8());
       return { kind, action, member: from.i64(), alarm: pick(ALARM_KINDS, from.u8()) };

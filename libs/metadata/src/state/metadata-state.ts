@@ -368,6 +368,9 @@ export class MetadataState {
         if (this.#members.find(command.id) === null) return this.#refused('member-not-found');
         this.#members.remove(command.id);
         return this.#done();
+      case 'member-reset':
+        this.#members = new MemberTable();
+        return this.#done();
       case 'upgrade':
         checkFormat(command.format);
         this.#commandFormat = Math.max(this.#commandFormat, command.format);
@@ -391,6 +394,7 @@ export class MetadataState {
       'session-close',
       'member-put',
       'member-remove',
+      'member-reset',
     ].includes(kind);
     return stops && this.#alarms.has('corrupt') ? 'corrupt' : null;
   }

@@ -217,6 +217,7 @@ const REACHED = [
   'member-not-found',
   'member-put',
   'member-remove',
+  'member-reset',
   'nested txn',
   'no-space',
   'other-folder',

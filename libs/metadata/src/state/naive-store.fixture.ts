@@ -124,6 +124,9 @@ export class NaiveStore {
       case 'member-remove':
         if (!this.members.delete(command.id)) return this.refused('member-not-found');
         return this.done();
+      case 'member-reset':
+        this.members.clear();
+        return this.done();
       case 'upgrade':
         return this.done();
     }

@@ -204,6 +204,8 @@ export type CommandBody =
   | MemberPut
   /** Forgets a member, once it takes no part any more. */
   | { readonly kind: 'member-remove'; readonly id: string }
+  /** Forgets all members: one that was made the only one records itself anew. */
+  | { readonly kind: 'member-reset' }
   /** Allows commands of a newer format; proposed when every member understands it. */
   | { readonly kind: 'upgrade'; readonly format: number };
 

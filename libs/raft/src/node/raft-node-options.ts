@@ -65,8 +65,16 @@ export interface RaftNodeOptions {
    * null: this node joins a cluster that exists and waits until its leader adds it.
    */
   readonly founders: readonly string[] | null;
+  /** Of an empty folder, where `clusterId` is null: which cluster it becomes part of; left out: a new one. */
+  readonly newClusterId?: () => Promise<string>;
   /** A random identifier. */
   readonly newId: () => string;
+  /**
+   * Of a folder that was used: makes this node the only member, whoever else there was, and has the
+   * command applied with that. For a cluster whose majority is lost for good: the others must never
+   * come back. Nothing that this node holds is given up.
+   */
+  readonly forceAlone?: Uint8Array;
   readonly machine: LogMachine;
   readonly events: LogEvents;
   /** Left out: a node that votes alone. */

@@ -54,10 +54,9 @@ export class RaftNode {
    */
   static async open(options: RaftNodeOptions): Promise<RaftNode> {
     const settings = { ...DEFAULT_RAFT_SETTINGS, ...options.settings };
-    const { folder, nodeId, clusterId, founders, newId, machine } = options;
+    const { machine } = options;
     const { segmentBytes } = settings;
-    const identity = { nodeId, clusterId, founders, newId };
-    const storage = await openStorage({ folder, segmentBytes, ...identity });
+    const storage = await openStorage({ ...options, segmentBytes });
     try {
       if (storage.snapshotState !== null) machine.restore(storage.snapshotState);
       const node = new RaftNode(options, settings, storage);

@@ -2,6 +2,7 @@ import { foundingState } from '../core/index.js';
 import type { DurableState, Entry, SnapshotMark } from '../core/index.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import type { StoredSnapshot } from './snapshot-files.js';
+import { makeAlone } from './make-alone.js';
 import { CorruptionError, WrongFolderError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { readLog, recoverLog } from './wal-recovery.js';
@@ -16,8 +17,12 @@ export interface StorageOptions {
   readonly clusterId: string | null;
   /** Who votes first, if the folder is empty; null: this node joins others. */
   readonly founders: readonly string[] | null;
+  /** Which cluster an empty folder becomes part of; left out: a new one. */
+  readonly newClusterId?: () => Promise<string>;
   /** A random identifier, for what is made anew. */
   readonly newId: () => string;
+  /** Makes this node the only member, and what is applied with that. */
+  readonly forceAlone?: Uint8Array;
   /** A segment beyond this length is followed by a new one. */
   readonly segmentBytes: number;
 }
@@ -57,7 +62,10 @@ export async function openStorage(options: StorageOptions): Promise<OpenStorage>
     else await snapshots.discardReceived(index);
   }
   const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
-  return { ...found, log, snapshots };
+  const { nodeId, forceAlone } = options;
+  if (forceAlone === undefined) return { ...found, log, snapshots };
+  const state = await makeAlone(log, found.state, { nodeId, command: forceAlone });
+  return { ...found, state, log, snapshots };
 }
 
 /**
@@ -111,7 +119,7 @@ async function beginStorage(
   snapshots: SnapshotFiles,
 ): Promise<OpenStorage> {
   const { folder, nodeId, founders, newId, segmentBytes } = options;
-  const clusterId = options.clusterId ?? newId();
+  const clusterId = options.clusterId ?? (await options.newClusterId?.()) ?? newId();
   const identity: Identity = { clusterId, nodeId, folderId: newId() };
   const state = foundingState(founders ?? []);
   const { configuration } = state.snapshot;
