@@ -94,21 +94,19 @@ export class MemberDirectory {
     const { log, state, board, startList } = this.#options;
     const { nodeId, configuration } = board.status;
     const inside = membersOf(configuration);
-    const addresses = new Map<string, string>();
+    const peers = new Map<string, Peer>();
     for (const [id, address] of startList) {
-      if (inside.length === 0 || inside.includes(id)) addresses.set(id, address);
+      if (inside.length === 0 || inside.includes(id)) peers.set(id, peerAt(id, address));
     }
-    for (const { id, peerAddress } of [...this.#heard, ...state.members]) {
-      if (peerAddress !== '') addresses.set(id, peerAddress);
+    for (const { id, peerAddress, folderId } of [...this.#heard, ...state.members]) {
+      if (peerAddress !== '') peers.set(id, peerAt(id, peerAddress, folderId));
     }
-    addresses.delete(nodeId);
-    const peers = [...addresses]
-      .map(([id, address]) => ({ id, ...parseAddress(address) }))
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
-    const text = JSON.stringify(peers);
+    peers.delete(nodeId);
+    const list = [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const text = JSON.stringify(list);
     if (text === this.#peers) return;
     this.#peers = text;
-    log.setPeers(peers);
+    log.setPeers(list);
   }
 
   #publish(): void {
@@ -177,6 +175,12 @@ export class MemberDirectory {
     this.stop();
     this.#options.onRemoved(new NotAMemberError(why));
   }
+}
+
+type Peer = Parameters<ReplicatedLog['setPeers']>[0][number];
+
+function peerAt(id: string, address: string, folderId = ''): Peer {
+  return { id, ...parseAddress(address), ...(folderId === '' ? {} : { folderId }) };
 }
 
 function says(record: MemberRecord, own: OwnDetails & { readonly folderId: string }): boolean {

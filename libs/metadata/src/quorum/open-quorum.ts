@@ -1,14 +1,31 @@
-import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { seededRng } from '@pawl/kernel';
-import type { Clock, Timer } from '@pawl/kernel';
-import { RaftNode, lockFolder, openFsFolder } from '@pawl/raft/node';
-import type { RaftSettings, StorageFolder } from '@pawl/raft/node';
+import type { Clock, Rng, Timer } from '@pawl/kernel';
+import { RaftNode, askClusterId, lockFolder, openFsFolder, overTcp } from '@pawl/raft/node';
+import type { PeerAddress, PeerTls, RaftSettings, StorageFolder } from '@pawl/raft/node';
+import { encodeCommand } from '../state/index.js';
 import type { StateLimits } from '../state/index.js';
+import { addressText, parseAddress } from './peer-address.js';
 import { QuorumHost } from './quorum-host.js';
 import type { OpenLog } from './quorum-host.js';
 import { QuorumNode } from './quorum-node.js';
 import type { QuorumSettings } from './quorum-settings.js';
-import type { ReplicatedLog } from './replicated-log.port.js';
+
+/** How this node and the others find each other. */
+export interface ClusterOptions {
+  /** Where this node listens for the others; port 0: any that is free. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** `host:port` where the others reach it; left out: where it listens. */
+  readonly advertise?: string;
+  readonly tls?: PeerTls;
+  /**
+   * The others: with this node the founders of a new cluster, for which all must give the same list;
+   * or members that run, of the cluster that this node joins. Where the folder was used already, only
+   * those count of which nothing is recorded.
+   */
+  readonly peers: readonly PeerAddress[];
+  readonly join?: boolean;
+}
 
 export interface QuorumOptions {
   /** The folder that this process takes for itself; made if it is missing. */
@@ -16,9 +33,16 @@ export interface QuorumOptions {
   readonly nodeId: string;
   /** What people call the node; left out: its id. */
   readonly name?: string;
-  /** `host:port` each, where clients reach this node. */
+  /** `host:port` each, where clients reach this node; see also {@link QuorumNode.announce}. */
   readonly clientAddresses?: readonly string[];
-  /** Left out: the cluster that the folder belongs to, a new one if it is empty. */
+  /** Left out: this node is alone, and cannot be otherwise. */
+  readonly cluster?: ClusterOptions;
+  /**
+   * Makes this node the only member of its cluster, with all that it holds: for when the majority is
+   * lost for good. The other members must never come back with what they held.
+   */
+  readonly forceNewCluster?: boolean;
+  /** Left out: the cluster that the folder belongs to; if it is empty, the founders', or a new one. */
   readonly clusterId?: string;
   readonly clock: Clock;
   readonly timer: Timer;
@@ -31,9 +55,14 @@ export interface QuorumOptions {
   readonly onProblem?: (text: string) => void;
 }
 
+/** A node that joins asks so long which cluster it is to join. */
+const JOIN_MS = 30_000;
+
 /**
- * Opens a node of the quorum: takes the folder's lock, recovers the log and takes part. Rejects, with
- * a sentence for people, when the folder is in use, damaged, or not this node's.
+ * Opens a node of the quorum: takes the folder's lock, recovers the log and takes part. Resolves
+ * before anybody leads, but for a node that votes alone: that leads by then. Rejects, with a sentence
+ * for people, when the folder is in use, damaged, or not this node's, when it cannot listen, and when
+ * it is to join and no member says which cluster that is.
  */
 export async function openQuorum(options: QuorumOptions): Promise<QuorumNode> {
   const folder = await openFsFolder(options.dataDir);
@@ -52,44 +81,74 @@ export async function openQuorumOn(
   options: Omit<QuorumOptions, 'dataDir'>,
   closed?: () => Promise<void>,
 ): Promise<QuorumNode> {
-  const { clock, timer, nodeId, name = nodeId, clientAddresses = [] } = options;
+  const { clock, timer, nodeId, name = nodeId, clientAddresses = [], cluster } = options;
   const { limits, settings, onFailure, onProblem } = options;
   let notes: readonly string[] = [];
-  const openLog: OpenLog = async (machine, events): Promise<ReplicatedLog> => {
-    const node = await RaftNode.open({
-      folder,
-      nodeId,
-      clusterId: options.clusterId ?? null,
-      founders: [nodeId],
-      newId: randomUUID,
-      timer,
-      rng: seededRng(randomInt(2 ** 32)),
-      ...(options.raft === undefined ? {} : { settings: options.raft }),
-      machine,
-      events,
-    });
+  let listening: string | null = null;
+  const openLog: OpenLog = async (machine, events) => {
+    const node = await RaftNode.open({ ...logOptions(options), folder, machine, events });
     notes = node.notes;
-    return alone(node);
+    listening = node.peerAddress === null ? null : addressText(node.peerAddress);
+    return node;
+  };
+  const details = () => {
+    const peerAddress = cluster?.advertise ?? listening;
+    return { name, clientAddresses, ...(peerAddress === null ? {} : { peerAddress }) };
   };
   const host = await QuorumHost.open(openLog, {
     clock,
     timer,
     newId: () => randomBytes(8).readBigInt64BE(),
-    details: { name, clientAddresses },
-    startList: new Map(),
+    details,
+    startList: new Map(cluster?.peers.map((peer) => [peer.id, addressText(peer)])),
     ...(limits === undefined ? {} : { limits }),
     ...(settings === undefined ? {} : { settings }),
     ...(onFailure === undefined ? {} : { onFailure }),
     ...(onProblem === undefined ? {} : { onProblem }),
   });
   await host.ready();
-  return new QuorumNode(host, { timer, notes, ...(closed === undefined ? {} : { closed }) });
+  const peerAddress: string | null = listening;
+  return new QuorumNode(host, { timer, notes, peerAddress, ...(closed ? { closed } : {}) });
 }
 
-/** A log that has nobody to speak to. */
-function alone(node: RaftNode): ReplicatedLog {
-  return Object.assign(node, {
-    setPeers: () => undefined,
-    request: () => Promise.reject(new Error('this node is alone')),
-  });
+function logOptions(options: Omit<QuorumOptions, 'dataDir'>) {
+  const { nodeId, timer, cluster, clusterId = null, raft, forceNewCluster = false } = options;
+  const rng = seededRng(randomInt(2 ** 32));
+  const command = encodeCommand({ kind: 'member-reset' });
+  return {
+    nodeId,
+    clusterId,
+    founders: cluster?.join === true ? null : foundersOf(options).map(({ id }) => id),
+    newClusterId: () => newClusterId(options),
+    newId: randomUUID,
+    timer,
+    rng,
+    ...(raft === undefined ? {} : { settings: raft }),
+    ...(cluster === undefined ? {} : { transport: transportOf(cluster, timer, rng) }),
+    ...(forceNewCluster ? { forceAlone: command } : {}),
+  };
+}
+
+function transportOf({ listen, tls }: ClusterOptions, timer: Timer, rng: Rng) {
+  return overTcp({ listen, peers: [], timer, rng, ...(tls === undefined ? {} : { tls }) });
+}
+
+/** This node and its peers, by id. */
+function foundersOf({ nodeId, cluster }: Omit<QuorumOptions, 'dataDir'>): PeerAddress[] {
+  if (cluster === undefined) return [{ id: nodeId, host: '', port: 0 }];
+  const own = cluster.advertise === undefined ? cluster.listen : parseAddress(cluster.advertise);
+  return [{ id: nodeId, ...own }, ...cluster.peers].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Founders that were given the same list agree on the id without having to speak to each other. */
+async function newClusterId(options: Omit<QuorumOptions, 'dataDir'>): Promise<string> {
+  const { nodeId, timer, cluster } = options;
+  if (cluster === undefined || cluster.peers.length === 0) return randomUUID();
+  if (cluster.join === true) {
+    const { peers, tls } = cluster;
+    const secure = tls === undefined ? {} : { tls };
+    return askClusterId({ nodeId, peers, timer, deadlineMs: JOIN_MS, ...secure });
+  }
+  const list = foundersOf(options).map((peer) => `${peer.id}=${addressText(peer)}`);
+  return createHash('sha256').update(list.join(',')).digest('hex').slice(0, 32);
 }

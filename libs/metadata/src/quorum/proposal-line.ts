@@ -23,6 +23,12 @@ const BATCH_COMMANDS = 512;
 const BATCH_BYTES = 512 * 1024;
 const NOT_LEADER: LogOutcome = { ok: false, reason: 'not-leader' };
 
+/** Whether a request surely did nothing. */
+function isUndone(error: unknown): boolean {
+  const outcome = (error as { readonly outcome?: unknown } | null)?.outcome;
+  return outcome === 'unsent' || outcome === 'refused';
+}
+
 /** Brings commands to the leader: at once where that is this node, else many with one request. */
 export class ProposalLine {
   readonly #log: Pick<ReplicatedLog, 'propose'>;
@@ -68,7 +74,7 @@ export class ProposalLine {
       const commands = batch.map(({ bytes }) => bytes);
       this.#ask(leader, commands).then(
         (outcomes) => this.#answer(batch, outcomes),
-        () => this.#answer(batch, []),
+        (error: unknown) => this.#answer(batch, isUndone(error) ? batch.map(() => NOT_LEADER) : []),
       );
     }
   }

@@ -45,7 +45,8 @@ export interface QuorumHostOptions {
   readonly newId: () => bigint;
   readonly limits?: Partial<StateLimits>;
   readonly settings?: Partial<QuorumSettings>;
-  readonly details: OwnDetails;
+  /** What this node says of itself, once its log is open. */
+  readonly details: () => OwnDetails;
   /** Where members are found that have no record yet: `host:port` by id. */
   readonly startList: ReadonlyMap<string, string>;
   /** Called once if the node stops by itself, for good. */
@@ -95,7 +96,8 @@ export class QuorumHost {
     this.settings = { ...DEFAULT_QUORUM_SETTINGS, ...options.settings };
     const { settings } = this;
     const { callTimeoutMs: timeoutMs, membershipMs: everyMs } = settings;
-    const { timer, clock, details, startList, defer } = options;
+    const { timer, clock, startList, defer } = options;
+    const details = options.details();
     const board = (this.board = new StatusBoard(log.status(), timer));
     this.barrier = new SharedBarrier(log, timeoutMs);
     this.#proposals = new ProposalLine({

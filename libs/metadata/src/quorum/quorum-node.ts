@@ -42,6 +42,8 @@ export interface QuorumNodeOptions {
   readonly timer: { after(delayMs: number, callback: () => void): unknown };
   /** What recovery found and set right, one sentence each. */
   readonly notes?: readonly string[];
+  /** Where the other members connect; left out: nowhere. */
+  readonly peerAddress?: string | null;
   /** Called when the node is closed, after all else. */
   readonly closed?: () => Promise<void>;
 }
@@ -73,6 +75,11 @@ export class QuorumNode implements CoordinationNode {
 
   get clusterId(): string {
     return this.#host.log.identity.clusterId;
+  }
+
+  /** `host:port` where this node listens for the other members; null: nowhere. */
+  get peerAddress(): string | null {
+    return this.#options.peerAddress ?? null;
   }
 
   /** What recovery found and set right, one sentence each. */

@@ -115,7 +115,7 @@ export class SimulatedQuorum {
         clock: time,
         timer: time,
         newId: () => BigInt(this.logs.rng.below(2 ** 32)) * 2n ** 30n + 1n,
-        details: { name: id, clientAddresses: [], ...details },
+        details: () => ({ name: id, clientAddresses: [], ...details }),
         startList: this.#startList,
         onFailure: (error) => failures.push(error),
         defer: (task) => time.after(0, task),
