@@ -180,9 +180,6 @@ export class QuorumHost {
 
   /** A snapshot took the place of the state. */
   restored(): void {
-    const { appliedIndex } = this.state;
-    this.ownCalls.restored(appliedIndex);
-    this.userCalls.restored(appliedIndex);
     this.directory.update();
   }
 
@@ -217,7 +214,9 @@ export class QuorumHost {
       return { kind: 'refused', refusal: 'too-large', revision: this.state.revision };
     };
     const bounds = { timeoutMs, maxCalls, maxBytes, tooLarge, window };
-    return new SessionCalls({ clock, timer, newId, line: this.#proposals, ...bounds });
+    const appliedIndex = (): number => this.state.appliedIndex;
+    const line = this.#proposals;
+    return new SessionCalls({ clock, timer, newId, line, appliedIndex, ...bounds });
   }
 
   #followStatus(status: LogStatus): void {

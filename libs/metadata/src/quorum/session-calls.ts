@@ -17,6 +17,8 @@ export interface SessionCallsOptions {
   readonly timeoutMs: number;
   /** Calls that wait for their answer, or for their turn; more are refused. */
   readonly maxCalls: number;
+  /** Of the last command that was applied on this node. */
+  readonly appliedIndex: () => number;
   /** Of one command; a larger one gets the answer that `tooLarge` makes. */
   readonly maxBytes: number;
   readonly tooLarge: () => CommandResult;
@@ -112,11 +114,6 @@ export class SessionCalls {
     if (leader !== null) this.#offerAgain(({ term: taken }) => taken === null || taken < term);
   }
 
-  /** To be told when a snapshot took the place of the state: answers may have been passed over. */
-  restored(appliedIndex: number): void {
-    this.#offerAgain(({ term, index }) => term === null || index <= appliedIndex);
-  }
-
   /** Ends all calls. */
   stop(why: string): void {
     this.#stopped = why;
@@ -188,8 +185,8 @@ export class SessionCalls {
       case 'session-not-found':
         if (this.#current === session) this.#current = null;
         if (call.attempts > 1) return this.#giveUp(call, 'its session has ended');
-        call.attempts = 0;
-        this.#queue.add(call);
+        /* What is still said of the first attempt does not concern the next. */
+        this.#queue.add(new Call(call.body, call.deadlineMs, call.resolve, call.reject));
         return;
       case 'session-full':
         call.attempts -= 1;
@@ -256,7 +253,9 @@ export class SessionCalls {
     this.#sweep ??= this.#options.timer.after(SWEEP_MS, () => {
       this.#sweep = null;
       this.#expire();
-      this.#offerAgain(({ term }) => term === null);
+      const appliedIndex = this.#options.appliedIndex();
+      /* Where it was taken something else was applied, or a snapshot passed over it. */
+      this.#offerAgain(({ term, index }) => term === null || index <= appliedIndex);
       if (this.#queue.size + this.#underWay > 0) this.#sweepLater();
     });
   }
