@@ -53,6 +53,8 @@ async function startSecond(env: Readonly<Record<string, string>> = {}): Promise<
     data,
     env: {
       PAWL_HTTP_PORT: '0',
+      PAWL_PEER_PORT: '0',
+      PAWL_ETCD_PORT: '0',
       PAWL_LOG_LEVEL: 'warn',
       PAWL_POSTGRES_URL: database.url,
       PAWL_NATS_URL: stack.nats.url,

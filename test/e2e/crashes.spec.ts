@@ -279,6 +279,8 @@ describe('a second control plane', () => {
           env: {
             ...process.env,
             PAWL_HTTP_PORT: '0',
+            PAWL_PEER_PORT: '0',
+            PAWL_ETCD_PORT: '0',
             PAWL_POSTGRES_URL: postgres.url,
             PAWL_NATS_URL: stack.nats.url,
             PAWL_DATA_DIR: stack.controlPlane.dataFolder,

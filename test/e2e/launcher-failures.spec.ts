@@ -66,6 +66,8 @@ async function listen(): Promise<{ readonly server: Server; readonly port: strin
 describe('a start that cannot succeed says why in one sentence', () => {
   for (const [setting, what] of [
     ['PAWL_HTTP_PORT', 'REST'],
+    ['PAWL_PEER_PORT', 'quorum members'],
+    ['PAWL_ETCD_PORT', 'coordination API'],
     ['PAWL_POSTGRES_PORT', 'PostgreSQL'],
     ['PAWL_NATS_PORT', 'NATS'],
   ] as const) {

@@ -41,6 +41,8 @@ export async function spawnControlPlane(options: ControlPlaneOptions): Promise<T
       data,
       env: {
         PAWL_HTTP_PORT: '0',
+        PAWL_PEER_PORT: '0',
+        PAWL_ETCD_PORT: '0',
         PAWL_LOG_LEVEL: 'warn',
         PAWL_POSTGRES_URL: options.postgresUrl,
         PAWL_NATS_URL: options.natsUrl,

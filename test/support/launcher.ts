@@ -72,6 +72,8 @@ function environment({ dataFolder, env }: LauncherOptions): NodeJS.ProcessEnv {
     PATH: `${process.env['PATH'] ?? ''}${delimiter}${dirname(inject('natsServer'))}`,
     PAWL_DATA_DIR: dataFolder,
     PAWL_HTTP_PORT: '0',
+    PAWL_PEER_PORT: '0',
+    PAWL_ETCD_PORT: '0',
     PAWL_POSTGRES_PORT: '0',
     PAWL_NATS_PORT: '0',
     ...env,

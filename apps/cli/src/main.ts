@@ -15,3 +15,7 @@ process.exitCode = await runCli({
   terminal: processTerminal(),
   signal: interrupted.signal,
 });
+
+/** What is still open by then, such as files of a quorum member that could not stop, ends with us. */
+const LINGER_MS = 3_000;
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -12,6 +12,7 @@ import type { ExitCode } from './exit-codes.js';
 import { addCluster } from './local/cluster/cluster.command.js';
 import { addDebug } from './local/debug.command.js';
 import { addMetadata } from './local/metadata.command.js';
+import { addQuorum } from './local/quorum/quorum.command.js';
 import { addSettings } from './local/settings.command.js';
 import { isServerGuessed, serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
@@ -129,6 +130,7 @@ function buildProgram(options: CliOptions): Command {
   addMetadata(program, context);
   addDebug(program, context);
   addCluster(program, context);
+  addQuorum(program, context);
   return program;
 }
 

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
 import type { ConfigEngine, EngineStatus, FleetStatus } from '@pawl/engine';
 import { Metrics, Readiness, type ReadinessCheck } from '@pawl/platform';
-import { ClusterController } from './cluster/cluster.controller.js';
+import { ClusterController, type QuorumMembers } from './cluster/cluster.controller.js';
 import { ConfigController } from './config/config.controller.js';
 import { ConsumersController } from './consumers/consumers.controller.js';
 import { EffectiveController } from './effective/effective.controller.js';
@@ -16,12 +16,13 @@ import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutStreams } from './rollout/rollout-streams.js';
 import { SchemaController } from './schema/schema.controller.js';
 import { ScopesController } from './scopes/scopes.controller.js';
-import { CONFIG_ENGINE } from './tokens.js';
+import { CONFIG_ENGINE, QUORUM_MEMBERS } from './tokens.js';
 
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
   readonly engineStatus: () => EngineStatus;
   readonly fleetStatus: () => FleetStatus;
+  readonly quorumMembers: QuorumMembers;
   readonly readiness: readonly ReadinessCheck[];
   readonly metrics: ControlPlaneMetrics;
   readonly registry: Metrics;
@@ -57,6 +58,7 @@ export class AppModule {
       ],
       providers: [
         { provide: CONFIG_ENGINE, useValue: options.engine },
+        { provide: QUORUM_MEMBERS, useValue: options.quorumMembers },
         { provide: Metrics, useValue: options.registry },
         { provide: Readiness, useValue: new Readiness(options.readiness) },
         RolloutStreams,

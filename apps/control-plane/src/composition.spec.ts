@@ -30,6 +30,8 @@ function settings(env: Record<string, string> = {}): Settings {
   const loaded = loadSettings({
     PAWL_DATA_DIR: dataDir,
     PAWL_HTTP_PORT: '0',
+    PAWL_PEER_PORT: '0',
+    PAWL_ETCD_PORT: '0',
     PAWL_POSTGRES_URL: 'postgres://pawl:hunter2@127.0.0.1:1/pawl',
     PAWL_NATS_URL: NO_NATS,
     ...env,
@@ -66,12 +68,22 @@ describe('a control plane', () => {
     expect(metrics).toContain('process_resident_memory_bytes');
   });
 
+  it('is not ready, and says why, while the quorum does not answer', async () => {
+    const { url } = await start();
+    rooms.metadataProblem = 'nobody leads the quorum';
+    const answer = await fetch(`${url}/readyz`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ checks: { metadata: 'nobody leads the quorum' } });
+  });
+
   it('says where it is, without passwords, for as long as it runs', async () => {
     const controlPlane = await start();
     expect(await readEndpoints(dataDir)).toEqual({
       http: controlPlane.url,
       postgres: 'postgres://127.0.0.1:1/pawl',
       nats: NO_NATS,
+      peer: '127.0.0.1:7480',
+      etcd: 'http://127.0.0.1:7479',
       processes: { controlPlane: process.pid },
     });
     await controlPlane.stop();
@@ -196,9 +208,7 @@ describe('a control plane that cannot start', () => {
   it.each([
     [{ PAWL_POSTGRES_URL: '' }, /^PAWL_POSTGRES_URL is not set: `npm start`/],
     [{ PAWL_NATS_URL: '' }, /^PAWL_NATS_URL is not set: `npm start`/],
-    [{ PAWL_PEERS: 'b=localhost:7481' }, /^PAWL_PEERS is set, but this version/],
     [{ PAWL_REDIS_URL: 'redis://localhost' }, /^PAWL_REDIS_URL is set, but/],
-    [{ PAWL_METADATA: 'etcd://localhost:2379' }, /^PAWL_METADATA names an etcd cluster/],
   ])('refuses %j before it opens anything', async (env, says) => {
     await expect(start(env as Record<string, string>)).rejects.toThrow(says);
     expect(rooms.log).toEqual([]);

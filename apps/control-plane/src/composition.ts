@@ -23,12 +23,14 @@ import {
   redactUrl,
   removeEndpoints,
   writeEndpoints,
+  type Endpoints,
   type Logger,
   type Settings,
 } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
+import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { readinessChecks } from './health/readiness-checks.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
@@ -38,21 +40,25 @@ import { machineClock, machineScheduler, machineTimer } from './runtime/machine.
 import {
   explainFolder,
   explainListen,
-  refuseUnsupported,
+  refuseIncomplete,
   StartError,
 } from './runtime/start-error.js';
 import { keepSweeping } from './sweeping/keep-sweeping.js';
 import { ownerCommands } from './sweeping/owner-commands.js';
 import { sweepAllShards } from './sweeping/sweep-all-shards.js';
 
-/** The metadata quorum as this node sees it. */
+/** Where the metadata lives: a member of the quorum in this process, or a real etcd cluster. */
 export interface OpenedMetadata {
+  /** Where this node's member and its coordination API are; empty for an etcd cluster. */
+  readonly endpoints: Pick<Endpoints, 'peer' | 'etcd'>;
   /**
    * Claims shards of the installation once it is started. Throws `ForeignInstallationError` when the
    * quorum is another installation's.
    */
   ownership(installation: Installation): Promise<ShardOwnership>;
-  healthy(): Promise<boolean>;
+  /** Null: fine; else what keeps it from answering. */
+  problem(): Promise<string | null>;
+  readonly members: QuorumMembers;
   close(): Promise<void>;
 }
 
@@ -90,7 +96,7 @@ export async function compose(
   rooms: Rooms,
   logger: Logger,
 ): Promise<ControlPlane> {
-  refuseUnsupported(settings);
+  refuseIncomplete(settings);
   assertQueueAvailable(settings.redisUrl);
   const stack = new CloseStack(logger, CLOSE_DEADLINE_MS);
   try {
@@ -138,7 +144,7 @@ class Composition {
     // Closed in the reverse order: jobs, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop());
     this.#stack.push('engine', () => engine.stop());
-    const url = await this.#listen(app);
+    const url = await this.#listen(app, metadata);
     await ownership.start(engine.host);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close());
@@ -259,6 +265,7 @@ class Composition {
         engine: engine.use,
         engineStatus,
         fleetStatus: () => engine.fleet(),
+        quorumMembers: parts.metadata.members,
         readiness: readinessChecks({
           truth: parts.opened.truth,
           distribution,
@@ -315,7 +322,7 @@ class Composition {
     });
   }
 
-  async #listen(app: NestFastifyApplication): Promise<string> {
+  async #listen(app: NestFastifyApplication, metadata: OpenedMetadata): Promise<string> {
     const { http, dataDir } = this.settings;
     this.#stack.push('http', () => closeApp(app));
     await app.startAllMicroservices();
@@ -330,6 +337,7 @@ class Composition {
       http: url,
       postgres: redactUrl(this.#urls.postgres),
       nats: redactUrl(this.#urls.nats),
+      ...metadata.endpoints,
       processes: { controlPlane: process.pid },
     });
     this.#stack.push('endpoints', () => removeEndpoints(dataDir, process.pid));

@@ -28,6 +28,8 @@ async function run(rooms: FakeRooms): Promise<{ code: number | undefined; said: 
       env: {
         PAWL_DATA_DIR: dataDir,
         PAWL_HTTP_PORT: '0',
+        PAWL_PEER_PORT: '0',
+        PAWL_ETCD_PORT: '0',
         PAWL_POSTGRES_URL: 'postgres://127.0.0.1:1/pawl',
         PAWL_NATS_URL: 'nats://127.0.0.1:1',
         PAWL_LOG_LEVEL: 'silent',

@@ -43,6 +43,8 @@ function host(env: Record<string, string> = {}): FakeProcess {
   return new FakeProcess({
     PAWL_DATA_DIR: dataDir,
     PAWL_HTTP_PORT: '0',
+    PAWL_PEER_PORT: '0',
+    PAWL_ETCD_PORT: '0',
     PAWL_LOG_LEVEL: 'silent',
     PAWL_POSTGRES_URL: 'postgres://127.0.0.1:1/pawl',
     PAWL_NATS_URL: 'nats://127.0.0.1:1',

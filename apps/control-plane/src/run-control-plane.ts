@@ -121,6 +121,9 @@ const FOR_OPERATORS = new Set([
   'FolderInUseError',
   'CorruptionError',
   'WrongFolderError',
+  'MemberStartError',
+  'NotAMemberError',
+  'NoClusterError',
 ]);
 
 function isForOperators(error: unknown): error is Error {

@@ -158,9 +158,10 @@ class Launcher {
   }
 
   async #checkPorts() {
-    const { postgres, nats, http } = this.settings;
+    const { postgres, nats, http, quorum } = this.settings;
     const http_ = { port: http.port, setting: 'PAWL_HTTP_PORT', what: 'REST', host: http.host };
     await assertFree(http_);
+    for (const wanted of quorum) await assertFree(wanted);
     if (postgres.url === undefined) {
       await assertFree({ port: postgres.port, setting: 'PAWL_POSTGRES_PORT', what: 'PostgreSQL' });
     } else {

@@ -9,6 +9,8 @@ import { Failure } from './failure.mjs';
  * @property {{ url: string | undefined, port: number }} postgres
  * @property {{ url: string | undefined, port: number }} nats
  * @property {{ host: string, port: number }} http
+ * @property {readonly { host: string, port: number, setting: string, what: string }[]} quorum where
+ *   the control plane's member of the quorum listens
  * @property {string} installation
  */
 
@@ -26,6 +28,8 @@ Settings are environment variables; the README lists them all. Those of the laun
   PAWL_HTTP_PORT       7400, REST (0 takes a free port, here and below)
   PAWL_POSTGRES_PORT   7432, or PAWL_POSTGRES_URL: a PostgreSQL of your own
   PAWL_NATS_PORT       7422, or PAWL_NATS_URL: a NATS server with JetStream of your own
+  PAWL_PEER_PORT       7480, where members of the quorum talk
+  PAWL_ETCD_PORT       7479, the coordination API
 
 Ctrl-C stops everything; what was written is there at the next start.
 `;
@@ -56,6 +60,7 @@ export function readSettings(args, env) {
       host: given(env, 'PAWL_HTTP_HOST') ?? '127.0.0.1',
       port: readPort(env, 'PAWL_HTTP_PORT', 7400),
     },
+    quorum: readQuorum(env),
     installation: given(env, 'PAWL_INSTALLATION') ?? 'main',
   };
 }
@@ -75,6 +80,22 @@ function refuseFarPeers(env) {
   throw new Failure(
     `PAWL_PEERS names other hosts, which an embedded PostgreSQL or NATS does not serve: set ${missing}.`,
   );
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function readQuorum(env) {
+  if (given(env, 'PAWL_METADATA')?.startsWith('etcd:')) return [];
+  return [
+    listener(env, { name: 'PAWL_PEER', preset: 7480, what: 'quorum members' }),
+    listener(env, { name: 'PAWL_ETCD', preset: 7479, what: 'coordination API' }),
+  ];
+}
+
+/** @param {NodeJS.ProcessEnv} env @param {{ name: string, preset: number, what: string }} of */
+function listener(env, { name, preset, what }) {
+  const setting = `${name}_PORT`;
+  const host = given(env, `${name}_HOST`) ?? '127.0.0.1';
+  return { host, port: readPort(env, setting, preset), setting, what };
 }
 
 /** @param {readonly string[]} args */

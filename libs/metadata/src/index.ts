@@ -1,4 +1,5 @@
 export { MetadataUnavailableError, WatchCompactedError } from './metadata-store.port.js';
+export type { CoordinationNode, NodeStatus, QuorumMember } from './coordination.port.js';
 export type {
   LeaseResult,
   MetadataStore,
@@ -25,3 +26,9 @@ export type { ShardOwnershipOptions } from './ownership/shard-ownership.js';
 export { EtcdMetadataStore, openEtcdMetadata } from './etcd/etcd-metadata.store.js';
 export type { EtcdMetadataOptions } from './etcd/etcd-metadata.store.js';
 export type { EtcdTls } from './etcd/etcd-endpoint.js';
+export { openMember } from './member/open-member.js';
+export type { Member, MemberOptions, MemberSettings } from './member/open-member.js';
+export { MemberStartError } from './member/member-start-error.js';
+export { quorumProblem } from './member/quorum-problem.js';
+export { takeFolder } from './member/take-folder.js';
+export type { OwnFolder } from './member/take-folder.js';

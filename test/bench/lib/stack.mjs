@@ -43,6 +43,8 @@ export async function startStack() {
         PAWL_POSTGRES_URL: postgres.url,
         PAWL_NATS_URL: nats.url,
         PAWL_HTTP_PORT: '0',
+        PAWL_PEER_PORT: '0',
+        PAWL_ETCD_PORT: '0',
         PAWL_LOG_LEVEL: 'warn',
       },
     });

@@ -26,14 +26,14 @@ it('lists the log by pages', async () => {
   };
   expect(next).toBeNull();
   expect(records[0]).toMatchObject({ index: 2, kind: 'command' });
-  expect(records[0]?.detail).toContain('put "pawl/epoch"');
+  expect(records.some(({ detail }) => detail.includes('put "pawl/epoch"'))).toBe(true);
 });
 
 it('shows what the node would start from', async () => {
   const { code, out } = await world.pawl('debug', 'raft', world.folder);
   expect(code).toBe(0);
   expect(out).toMatch(/^node +node-1$/m);
-  expect(out).toMatch(/^members +voters node-1 \(as of 0\)$/m);
+  expect(out).toMatch(/^members +voters node-1 \(as of \d+\)$/m);
   expect((await world.pawl('debug', 'snapshot', world.folder)).out).toBe(
     'no snapshot was taken yet\n',
   );

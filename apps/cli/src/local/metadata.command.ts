@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print } from '../output.js';
+import { machineClock, machineTimer } from './machine.js';
 import { dataFolder } from './server-url.js';
 
 /** `pawl metadata adopt`: works on the data folder of a node that is stopped. */
@@ -40,13 +41,8 @@ async function adopt(dataDir: string, nodeId: string): Promise<number> {
     const store = await openMetadata({
       dataDir,
       nodeId,
-      clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
-      timer: {
-        after: (delayMs, callback) => {
-          const timer = setTimeout(callback, delayMs);
-          return { cancel: () => clearTimeout(timer) };
-        },
-      },
+      clock: machineClock,
+      timer: machineTimer,
     });
     try {
       return await raiseEpoch(store);

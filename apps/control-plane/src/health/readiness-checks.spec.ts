@@ -23,7 +23,7 @@ function natsCheck(): () => Promise<string | null> {
   const checks = readinessChecks({
     truth: { healthy: async () => true },
     distribution,
-    metadata: { healthy: async () => true },
+    metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
     engineStatus: () => ({
       ownedShards: 0,

@@ -6,7 +6,7 @@ import type { ReadinessCheck } from '@pawl/platform';
 export function readinessChecks(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
   readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
-  readonly metadata: { healthy(): Promise<boolean> };
+  readonly metadata: { problem(): Promise<string | null> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
 }): readonly ReadinessCheck[] {
@@ -14,7 +14,7 @@ export function readinessChecks(parts: {
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
     { name: 'nats', check: natsCheck(parts.distribution) },
-    { name: 'metadata', check: async () => says(await parts.metadata.healthy()) },
+    { name: 'metadata', check: () => parts.metadata.problem() },
     { name: 'shards', check: async () => judgeShards(parts.ownership, parts.engineStatus()) },
   ];
 }

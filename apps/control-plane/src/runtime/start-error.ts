@@ -5,16 +5,8 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** Settings that are well formed and ask for what this version does not do, or not alone. */
-export function refuseUnsupported(settings: Settings): void {
-  if (settings.quorum.peers.length > 0) {
-    throw new StartError('PAWL_PEERS is set, but this version runs as a single node: unset it.');
-  }
-  if (settings.metadata.kind === 'etcd') {
-    throw new StartError(
-      'PAWL_METADATA names an etcd cluster, but this version keeps its metadata itself: unset it.',
-    );
-  }
+/** Settings that are well formed and name less than a control plane of its own needs. */
+export function refuseIncomplete(settings: Settings): void {
   if (settings.postgres.url === null || settings.nats.url === null) {
     const missing = settings.postgres.url === null ? 'PAWL_POSTGRES_URL' : 'PAWL_NATS_URL';
     throw new StartError(

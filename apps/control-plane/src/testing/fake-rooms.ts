@@ -56,6 +56,7 @@ export class FakeRooms implements Rooms {
   readonly truth = new FakeTruthStore(INSTALLATION);
   readonly publisher = new FakeSnapshotPublisher(machineClock);
   jobs: SweepJobsOptions | undefined;
+  metadataProblem: string | null = null;
   /** What the truth has to say when it is opened. */
   notes: readonly string[] = [];
   /** Thrown by the room of that name when it is opened. */
@@ -64,8 +65,10 @@ export class FakeRooms implements Rooms {
   async openMetadata(): Promise<OpenedMetadata> {
     this.#open('openMetadata', 'metadata opened');
     return {
+      endpoints: { peer: '127.0.0.1:7480', etcd: 'http://127.0.0.1:7479' },
       ownership: async () => new FakeOwnership(this.log),
-      healthy: async () => true,
+      problem: async () => this.metadataProblem,
+      members: async () => [],
       close: async () => void this.log.push('metadata closed'),
     };
   }

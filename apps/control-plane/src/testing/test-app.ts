@@ -1,4 +1,5 @@
 import { createLogger, Metrics, type ReadinessCheck } from '@pawl/platform';
+import type { QuorumMember } from '@pawl/metadata';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
@@ -18,6 +19,15 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
+const MEMBERS: readonly QuorumMember[] = ['node-1', 'node-2'].map((id, at) => ({
+  id,
+  number: BigInt(at + 1),
+  name: id,
+  peerAddress: `10.0.0.${at + 1}:7480`,
+  clientAddresses: [`10.0.0.${at + 1}:7479`],
+  learner: at > 0,
+}));
+
 /** The real application over a fake engine. */
 export async function startTestApp(
   readiness: readonly ReadinessCheck[] = [],
@@ -36,6 +46,7 @@ export async function startTestApp(
       engine,
       engineStatus: () => status,
       fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
+      quorumMembers: () => Promise.resolve(MEMBERS),
       readiness,
       metrics,
       registry,

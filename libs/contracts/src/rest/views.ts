@@ -306,6 +306,21 @@ export const clusterSchema = {
         leader: { type: ['string', 'null'] },
         term: part.counter,
         revision: part.counter,
+        /** Of `members`, those that receive the log and do not vote. */
+        learners: { type: 'array', items: { type: 'string' } },
+        /** Where members of an embedded quorum are: `host:port` each. */
+        addresses: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['id', 'peer', 'clients'],
+            properties: {
+              id: { type: 'string' },
+              peer: { type: 'string' },
+              clients: { type: 'array', items: { type: 'string' } },
+            },
+          },
+        },
       },
     },
     shards: {

@@ -43,11 +43,27 @@ function detailOf(command: Command): string {
       return `session ${command.id}`;
     case 'alarm':
       return `${command.action} ${command.alarm}`;
+    case 'member-put':
+      return memberText(command);
+    case 'member-remove':
+      return command.id;
     case 'upgrade':
       return `format ${command.format}`;
     default:
       return '';
   }
+}
+
+function memberText(put: Command & { readonly kind: 'member-put' }): string {
+  const { expect, id, name, peerAddress, clientAddresses, wanted } = put;
+  const given: readonly (readonly [string, string | undefined])[] = [
+    ['called', name],
+    ['at', peerAddress],
+    ['clients at', clientAddresses?.join(' ')],
+    ['as', wanted],
+  ];
+  const told = given.filter(([, value]) => value !== undefined && value !== '');
+  return [`${expect} ${id}`, ...told.map(([what, value]) => `${what} ${value}`)].join(', ');
 }
 
 function txnText({ compare, success, failure }: Txn): string {

@@ -36,12 +36,16 @@ const ECDSA_SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
 const COMMON_NAME = Buffer.from('0603550403', 'hex');
 const BASIC_CONSTRAINTS = Buffer.from('0603551d13', 'hex');
 const TRUE = Buffer.from('0101ff', 'hex');
+const ALTERNATIVE_NAME = Buffer.from('0603551d11', 'hex');
+/** Clients that look at names find this machine. */
+const THIS_MACHINE = [der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1]))];
 
 let serial = 0;
 
 function certificate({ issuer, subject, publicKey, privateKey }: Parts): string {
   const authority = der(SEQUENCE, issuer === subject ? TRUE : Buffer.alloc(0));
   const constraints = der(SEQUENCE, BASIC_CONSTRAINTS, TRUE, der(0x04, authority));
+  const names = der(SEQUENCE, ALTERNATIVE_NAME, der(0x04, der(SEQUENCE, ...THIS_MACHINE)));
   serial += 1;
   const body = der(
     SEQUENCE,
@@ -52,7 +56,7 @@ function certificate({ issuer, subject, publicKey, privateKey }: Parts): string 
     der(SEQUENCE, time(2000), time(2049)),
     name(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, der(SEQUENCE, constraints)),
+    der(0xa3, der(SEQUENCE, constraints, names)),
   );
   const signature = sign('sha256', body, privateKey);
   const whole = der(

@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import { openMember, quorumProblem } from '@pawl/metadata';
+import type { Member } from '@pawl/metadata';
+import { Readiness, removeEndpoints, writeEndpoints } from '@pawl/platform';
+import type { Settings } from '@pawl/platform';
+import { CliError } from '../../exit-codes.js';
+import { machineClock, machineTimer } from '../machine.js';
+import { followMember } from './follow-member.js';
+import { serveMemberHttp } from './member-http.js';
+import type { MemberLog } from './member-log.js';
+import { quorumMetrics } from './quorum-metrics.js';
+
+/** How long a linearizable read may take before the member calls itself unhealthy. */
+const HEALTH_DEADLINE_MS = 2_000;
+/** An orderly stop hands leadership over; one that takes longer is given up. */
+const STOP_DEADLINE_MS = 15_000;
+
+export interface QuorumRun {
+  readonly settings: Settings;
+  readonly log: MemberLog;
+  /** Ends it in order. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a quorum member until `signal`. Rejects with a {@link CliError} when it cannot start, when it
+ * fails by itself, or when it cannot stop in time.
+ */
+export async function runQuorum({ settings, log, signal }: QuorumRun): Promise<void> {
+  const ending = new Ending(log);
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject));
+  failed.catch(() => undefined);
+  let running = false;
+  try {
+    const opening = openMember({
+      folder: join(settings.dataDir, 'metadata'),
+      nodeId: settings.nodeId,
+      settings: settings.quorum,
+      clock: machineClock,
+      timer: machineTimer,
+      onProblem: (text) => log.warn(text),
+      onFailure: (error) => fail(error),
+    });
+    const member = await Promise.race([opening, untilAborted(signal)]);
+    if (member === undefined) {
+      opening.catch(() => undefined);
+      log.info('stopped before it had started');
+      return;
+    }
+    ending.push('the member', () => member.close());
+    for (const note of member.node.notes) log.warn(note);
+    await introduce(member, settings, { log, ending });
+    ending.push('following', followMember(member.node, log));
+    running = true;
+    await Promise.race([untilAborted(signal), failed]);
+    log.info('stopping');
+  } catch (error) {
+    if (running) log.error(messageOf(error));
+    await ending.run(STOP_DEADLINE_MS);
+    throw new CliError(messageOf(error));
+  }
+  if (!(await ending.run(STOP_DEADLINE_MS))) throw new CliError('an orderly stop took too long');
+  log.info('stopped');
+}
+
+/** Serves health and metrics, and tells where everything is: in the log and in endpoints.json. */
+async function introduce(
+  member: Member,
+  { nodeId, dataDir, http }: Settings,
+  { log, ending }: { readonly log: MemberLog; readonly ending: Ending },
+): Promise<void> {
+  const readiness = new Readiness(
+    [{ name: 'quorum', check: () => quorumProblem(member.node) }],
+    HEALTH_DEADLINE_MS,
+  );
+  const health = async (): Promise<string | null> => {
+    const { ready, checks } = await readiness.report();
+    return ready ? null : (checks['quorum'] ?? 'not known');
+  };
+  const server = await serveMemberHttp({
+    listen: http,
+    health,
+    metrics: quorumMetrics(member.node),
+  });
+  ending.push('health and metrics', () => server.close());
+  await writeEndpoints(dataDir, {
+    peer: member.peerAddress,
+    etcd: member.etcdUrl,
+    health: server.url,
+    processes: { quorum: process.pid },
+  });
+  ending.push('endpoints.json', () => removeEndpoints(dataDir, process.pid));
+  log.info(`member ${nodeId} of cluster ${member.node.clusterId}, data in ${dataDir}`);
+  log.info(`the other members find it at ${member.peerAddress}`);
+  log.info(`coordination API (etcd v3) at ${member.etcdUrl}`);
+  log.info(`health at ${server.url}/health, metrics at ${server.url}/metrics`);
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** What was opened, closed in the reverse order. */
+class Ending {
+  readonly #steps: { readonly name: string; readonly end: () => Promise<void> | void }[] = [];
+
+  constructor(private readonly log: MemberLog) {}
+
+  push(name: string, end: () => Promise<void> | void): void {
+    this.#steps.push({ name, end });
+  }
+
+  /** Answers false when it was not done after `deadlineMs`. */
+  async run(deadlineMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), deadlineMs);
+    });
+    const done = await Promise.race([this.#all(), late]);
+    clearTimeout(timer);
+    return done;
+  }
+
+  async #all(): Promise<boolean> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step.end();
+      } catch (error) {
+        this.log.warn(`${step.name} did not end in order: ${messageOf(error)}`);
+      }
+    }
+    return true;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
