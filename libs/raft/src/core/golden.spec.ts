@@ -9,12 +9,16 @@ import { Script } from '../testing/interaction/index.js';
 const TESTDATA = new URL('../../testdata/', import.meta.url);
 const REWRITE = process.env.PAWL_REWRITE === '1';
 
+function commandsOf(head: string): readonly string[] {
+  return head.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+}
+
 function replay(source: string): string {
   const script = new Script();
   const blocks = source.trim().split(/\n\n+/);
   const output = blocks.map((block) => {
     const [head = ''] = block.split('\n----');
-    const commands = head.split('\n').filter((line) => !line.startsWith('#'));
+    const commands = commandsOf(head);
     if (commands.length === 0) return head;
     return `${head}\n----\n${commands.map((line) => script.run(line)).join('\n')}`;
   });
@@ -33,7 +37,12 @@ describe('golden scripts of the consensus core', () => {
     expect(trace, 'a command that cannot be carried out').not.toMatch(/^error:/m);
   });
 
-  it('has scripts to run', () => {
-    expect(names.length).toBeGreaterThanOrEqual(30);
+  it('has enough of them', () => {
+    const commands = names.flatMap((name) => {
+      const blocks = readFileSync(new URL(name, TESTDATA), 'utf8').split(/\n\n+/);
+      return blocks.flatMap((block) => commandsOf(block.split('\n----')[0] ?? ''));
+    });
+    expect(names.length).toBeGreaterThanOrEqual(60);
+    expect(commands.length).toBeGreaterThanOrEqual(600);
   });
 });

@@ -254,7 +254,7 @@ export class Leader {
     const { log, term, config } = this.#options;
     const { round } = this.#reads;
     for (const [node, progress] of this.#progress) {
-      const commit = Math.min(log.committed, progress.match);
+      const commit = Math.min(log.committed, progress.counted);
       const head = { type: 'heartbeat', from: config.id, to: node, term } as const;
       this.#options.send({ commit, round, ...head });
     }

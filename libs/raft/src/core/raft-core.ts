@@ -2,6 +2,7 @@ import { assert } from '@pawl/kernel';
 import { isOnlyVoter, isVoter, voteResult } from './configuration.js';
 import type { Configuration, ConfigurationChange } from './configuration.js';
 import type { DurableState } from './durable-state.js';
+import { takeAppend, takeSnapshot } from './follow.js';
 import { MAX_TERM } from './ids.js';
 import { isSound } from './is-sound.js';
 import { Leader } from './leader.js';
@@ -9,7 +10,6 @@ import { checkConfig } from './raft-config.js';
 import type { RaftConfig } from './raft-config.js';
 import { RaftLog } from './raft-log.js';
 import type {
-  AppendRequest,
   Entry,
   HardState,
   LogIndex,
@@ -20,7 +20,6 @@ import type {
   Ready,
   Role,
   SnapshotMark,
-  SnapshotMessage,
   Term,
   VoteRequest,
   VoteResponse,
@@ -183,6 +182,7 @@ export class RaftCore {
    */
   step(message: Message): boolean {
     if (!this.#isSound(message)) return false;
+    if (this.#isBlank && (message.type === 'pre-vote' || message.type === 'vote')) return true;
     if (message.term > this.#term && !this.#meetHigherTerm(message)) return true;
     if (message.term < this.#term) this.#meetLowerTerm(message);
     else this.#take(message);
@@ -310,7 +310,7 @@ export class RaftCore {
       this.#vote === from ||
       (this.#vote === null && this.#leader === null) ||
       (isPre && message.term > this.#term);
-    const granted = free && !this.#isBlank && this.#log.isUpToDate(lastIndex, lastTerm);
+    const granted = free && this.#log.isUpToDate(lastIndex, lastTerm);
     if (isPre) {
       const term = granted ? message.term : this.#term;
       return this.#promise({ type: 'pre-vote-response', to: from, granted }, term);
@@ -403,47 +403,21 @@ export class RaftCore {
   }
 
   #onLeaderMessage(message: Extract<Message, { type: 'append' | 'heartbeat' | 'snapshot' }>): void {
-    if (message.type !== 'heartbeat') {
-      // What a hanging disk does not take would pile up in memory.
-      if (this.#hangs) return;
-      return message.type === 'append' ? this.#onAppend(message) : this.#onSnapshot(message);
-    }
-    this.#log.commitTo(Math.min(message.commit, this.#log.lastIndex));
-    const response = {
-      type: 'heartbeat-response',
-      to: message.from,
-      round: message.round,
-    } as const;
-    if (this.#work.durableTerm === this.#term) this.#send(response);
-    else this.#promise(response);
-  }
-
-  #onAppend(message: AppendRequest): void {
-    const { from: to, previousIndex, previousTerm, entries, commit } = message;
     const log = this.#log;
-    if (previousIndex < log.committed) {
-      return this.#promise({ type: 'append-response', to, index: log.committed });
+    const { type, from: to } = message;
+    if (type === 'heartbeat') {
+      log.commitTo(Math.min(message.commit, log.lastIndex));
+      const response = { type: 'heartbeat-response', to, round: message.round } as const;
+      if (this.#work.durableTerm === this.#term) this.#send(response);
+      else this.#promise(response);
+      return;
     }
-    if (!log.has(previousIndex, previousTerm)) {
-      const index = log.lastAtOrBelow(previousIndex, previousTerm);
-      const refused = { index, term: log.termAt(index) };
-      return this.#promise({ type: 'append-response', to, index: previousIndex, refused });
+    // What a hanging disk does not take would pile up in memory.
+    if (this.#hangs) return;
+    if (type === 'append') {
+      return this.#promise({ type: 'append-response', to, ...takeAppend(log, message) });
     }
-    log.merge(entries);
-    const index = previousIndex + entries.length;
-    log.commitTo(Math.min(commit, index));
-    this.#promise({ type: 'append-response', to, index });
-  }
-
-  #onSnapshot({ from: to, snapshot }: SnapshotMessage): void {
-    const log = this.#log;
-    if (snapshot.index > log.committed) {
-      if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);
-      else {
-        log.restore(snapshot);
-        this.#work.install(snapshot);
-      }
-    }
+    if (takeSnapshot(log, message.snapshot)) this.#work.install(message.snapshot);
     this.#promise({ type: 'append-response', to, index: log.committed });
   }
 

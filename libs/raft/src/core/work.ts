@@ -33,7 +33,10 @@ export class Work {
     return this.#waitedTicks;
   }
 
+  /** Of acknowledgements that follow each other the last says it all. */
   promise(message: Message): void {
+    const last = this.#promises.at(-1);
+    if (last !== undefined && acknowledges(message, last)) this.#promises.pop();
     this.#promises.push(message);
   }
 
@@ -106,6 +109,13 @@ export class Work {
     if (ready.hardState !== null) this.#durableTerm = ready.hardState.term;
     return ready;
   }
+}
+
+/** Whether `message` acknowledges to the same leader at least what the message `before` did. */
+function acknowledges(message: Message, before: Message): boolean {
+  if (message.type !== 'append-response' || before.type !== 'append-response') return false;
+  if (message.refused !== undefined || before.refused !== undefined) return false;
+  return message.to === before.to && message.term === before.term && message.index >= before.index;
 }
 
 function sameHardState(a: HardState, b: HardState): boolean {

@@ -19,6 +19,10 @@ function inCore(text: string, replacement: string): Edit {
   return { file: 'raft-core.ts', text, replacement };
 }
 
+function inFollow(text: string, replacement: string): Edit {
+  return { file: 'follow.ts', text, replacement };
+}
+
 function inLeader(text: string, replacement: string): Edit {
   return { file: 'leader.ts', text, replacement };
 }
@@ -36,6 +40,7 @@ function inConfiguration(text: string, replacement: string): Edit {
 }
 
 const ELECTIONS: readonly PlantedBug[] = [
+  bug('pre-vote raises the term', inCore("if (message.type === 'pre-vote') return true;", '')),
   bug(
     'vote answered before it is durable',
     inCore(
@@ -100,6 +105,20 @@ const ELECTIONS: readonly PlantedBug[] = [
 
 const REPLICATION: readonly PlantedBug[] = [
   bug(
+    'everything in the log taken for committed at the start',
+    inCore(
+      'state.entries, state.hardState.commit)',
+      'state.entries, state.entries.at(-1)?.index ?? state.hardState.commit)',
+    ),
+  ),
+  bug(
+    'what is not known to be committed forgotten by a restart',
+    inLog(
+      'for (const entry of entries) this.append(entry);',
+      'for (const entry of entries) if (entry.index <= commit) this.append(entry);',
+    ),
+  ),
+  bug(
     'entry of an earlier term committed by counting',
     inLeader(
       'if (index <= log.committed || log.termAt(index) !== term) return;',
@@ -127,8 +146,8 @@ const REPLICATION: readonly PlantedBug[] = [
   bug(
     'append acknowledged before it is written',
     inCore(
-      "this.#promise({ type: 'append-response', to, index });\n  }\n\n  #onSnapshot",
-      "this.#send({ type: 'append-response', to, index });\n  }\n\n  #onSnapshot",
+      "return this.#promise({ type: 'append-response', to, ...takeAppend(log, message) });",
+      "return this.#send({ type: 'append-response', to, ...takeAppend(log, message) });",
     ),
   ),
   bug(
@@ -140,7 +159,7 @@ const REPLICATION: readonly PlantedBug[] = [
   ),
   bug(
     'heartbeat commits beyond what matched',
-    inLeader('Math.min(log.committed, progress.match)', 'log.committed'),
+    inLeader('Math.min(log.committed, progress.counted)', 'log.committed'),
   ),
   bug(
     'heartbeat answered before its term is durable',
@@ -163,7 +182,7 @@ const REPLICATION: readonly PlantedBug[] = [
       'entries.length > 0 ? 0 : -1;',
     ),
     inLog("assert(index > this.#committed, 'what is committed is never replaced');", ''),
-    inCore('if (previousIndex < log.committed) {', 'if (previousIndex < log.compacted.index) {'),
+    inFollow('if (previousIndex < log.committed)', 'if (previousIndex < log.compacted.index)'),
   ),
   bug(
     'what replaced written entries is never written',
@@ -205,6 +224,17 @@ const READS: readonly PlantedBug[] = [
 
 const MEMBERSHIP: readonly PlantedBug[] = [
   bug(
+    'progress of a removed node kept',
+    inLeader('if (!wanted.includes(node)) this.#progress.delete(node);', ''),
+  ),
+  bug(
+    'second change begun while one is under way',
+    inLeader(
+      'const settling = isJoint(log.configuration) || log.configurationIndex > log.committed;',
+      'const settling = isJoint(log.configuration);',
+    ),
+  ),
+  bug(
     'learner counted',
     inLeader(
       'const index = quorumIndex(log.configuration, held);',
@@ -242,12 +272,23 @@ const MEMBERSHIP: readonly PlantedBug[] = [
 
 const SNAPSHOTS: readonly PlantedBug[] = [
   bug(
-    'snapshot takes back what is committed',
-    inCore('if (snapshot.index > log.committed) {', 'if (snapshot.index > log.compacted.index) {'),
-    inCore(
-      'if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);\n      else {',
-      '{',
+    'snapshot taken for applied before it is installed',
+    inLog(
+      'this.#uncommittedBytes = 0;\n    this.#committed = index;',
+      'this.#uncommittedBytes = 0;\n    this.#committed = index;\n    this.#applied = mark;',
     ),
+  ),
+  bug(
+    'configuration of a snapshot ignored',
+    inLog(
+      '[...committed, { index, configuration }]',
+      '[...committed, { index, configuration: this.configuration }]',
+    ),
+  ),
+  bug(
+    'snapshot takes back what is committed',
+    inFollow('if (snapshot.index <= log.committed)', 'if (snapshot.index <= log.compacted.index)'),
+    inFollow('if (log.has(snapshot.index, snapshot.term)) {', 'if (log.installing) {'),
     inLog(
       "assert(mark.index > this.#committed, 'a snapshot never takes back what is committed');",
       '',
@@ -255,10 +296,7 @@ const SNAPSHOTS: readonly PlantedBug[] = [
   ),
   bug(
     'snapshot deletes newer entries that match',
-    inCore(
-      'if (log.has(snapshot.index, snapshot.term)) log.commitTo(snapshot.index);\n      else {',
-      '{',
-    ),
+    inFollow('if (log.has(snapshot.index, snapshot.term)) {', 'if (log.installing) {'),
   ),
   bug(
     'snapshot keeps a suffix that conflicts',
@@ -271,8 +309,8 @@ const SNAPSHOTS: readonly PlantedBug[] = [
   bug(
     'snapshot acknowledged before it is durable',
     inCore(
-      "this.#promise({ type: 'append-response', to, index: log.committed });\n  }\n\n  #retire",
-      "this.#send({ type: 'append-response', to, index: log.committed });\n  }\n\n  #retire",
+      "this.#promise({ type: 'append-response', to, index: log.committed });",
+      "this.#send({ type: 'append-response', to, index: log.committed });",
     ),
   ),
 ];

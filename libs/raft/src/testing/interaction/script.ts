@@ -74,6 +74,12 @@ export class Script {
             this.#printOutcome(core.propose(new TextEncoder().encode(text)));
         }),
       ],
+      [
+        'propose-empty',
+        input(({ core }, [times]) =>
+          repeat(Number(times), () => this.#printOutcome(core.propose(new Uint8Array(0)))),
+        ),
+      ],
       ['change', input(({ core }, words) => this.#printOutcome(core.change(changeOf(words))))],
       [
         'transfer',
@@ -161,8 +167,10 @@ export class Script {
         'progress',
         ([id = '']) => {
           for (const [to, progress] of this.#node(id).core.leading?.progress ?? []) {
-            const { state, match, next, paused } = progress;
-            this.#print(`${to}: ${state} match ${match} next ${next}${paused ? ' paused' : ''}`);
+            const { state, match, counted, next, paused, active } = progress;
+            const flags = [paused && 'paused', counted < match && 'doubted', !active && 'silent'];
+            const marks = flags.filter((mark) => mark !== false).join(' ');
+            this.#print(`${to}: ${state} match ${match} next ${next} ${marks}`.trimEnd());
           }
         },
       ],
@@ -197,7 +205,11 @@ export class Script {
       trailingBytes: number('trailing', 0),
       rng: { next: () => 0, below: (bound) => wait % bound },
     };
-    const voters = options.get('voters')?.split(',') ?? ids;
+    const voters =
+      options
+        .get('voters')
+        ?.split(',')
+        .filter((id) => id !== '') ?? ids;
     const learners = options.get('learners')?.split(',') ?? [];
     const disk = diskOf({ ...foundedBy(voters), learners }, options);
     const node = new ScriptNode(config, disk, (line) => this.#print(line));
@@ -272,7 +284,7 @@ export class Script {
     this.#print(printMessage(message));
     const node = this.#node(message.to);
     if (!node.up) return this.#print(`${message.to} is down`);
-    node.core.step(message);
+    if (!node.core.step(message)) this.#print('not sound: dropped');
     this.#flush(node);
   }
 

@@ -2,13 +2,15 @@ import type { Rng } from '@pawl/kernel';
 
 /**
  * What is wrong with the simulated world just now: links that are cut one way or both, disks that
- * hang, processes that are paused, clocks that drift. Chosen anew by chance; the seed decides.
+ * hang or are slow, processes that are paused, clocks that drift or jump. Chosen anew by chance; the seed decides.
  */
 export class Faults {
   readonly #cut = new Set<string>();
   readonly #stalled = new Set<string>();
   readonly #paused = new Set<string>();
   readonly #slowClocks = new Set<string>();
+  readonly #fastClocks = new Set<string>();
+  readonly #slowDisks = new Set<string>();
   #jumps = true;
 
   constructor(
@@ -24,6 +26,11 @@ export class Faults {
     return this.#stalled.has(id);
   }
 
+  /** Whether a disk that works is not done yet with what it has to do. */
+  diskTakesLonger(id: string): boolean {
+    return this.#slowDisks.has(id) && this.rng.below(6) > 0;
+  }
+
   isPaused(id: string): boolean {
     return this.#paused.has(id);
   }
@@ -31,6 +38,7 @@ export class Faults {
   /** Ticks that pass on this node while one passes elsewhere: its clock drifts, or has jumped. */
   ticksOf(id: string): number {
     if (this.#slowClocks.has(id)) return this.rng.below(3) === 0 ? 1 : 0;
+    if (this.#fastClocks.has(id)) return 1 + this.rng.below(5);
     return this.#jumps && this.rng.below(200) === 0 ? 1 + this.rng.below(30) : 1;
   }
 
@@ -60,6 +68,8 @@ export class Faults {
   stall(leader: string | undefined): void {
     this.#stalled.clear();
     if (this.rng.below(3) === 0) this.#stalled.add(this.#pick(leader));
+    this.#slowDisks.clear();
+    if (this.rng.below(3) === 0) this.#slowDisks.add(this.#pick(leader));
   }
 
   stallDisk(id: string): void {
@@ -73,21 +83,20 @@ export class Faults {
 
   drift(leader: string | undefined): void {
     this.#slowClocks.clear();
+    this.#fastClocks.clear();
     if (this.rng.below(3) === 0) this.#slowClocks.add(this.#pick(leader));
+    if (this.rng.below(3) === 0) this.#fastClocks.add(this.#pick(leader));
   }
 
   /**
-   * A leader is cut off and does not notice soon; or nobody hears it while its disk hangs, so that it
-   * holds what it could not write yet against what the next leader sends.
+   * A leader's clock is slow and it is cut off, so that it does not notice soon; or nobody hears it
+   * while its disk hangs: it holds what it could not write yet against what the next leader sends.
    */
   linger(leader: string): void {
     this.#cut.clear();
-    if (this.rng.below(2) === 0) {
-      this.#isolate(leader);
-      this.#slowClocks.clear();
-      this.#slowClocks.add(leader);
-      return;
-    }
+    this.#slowClocks.clear();
+    this.#slowClocks.add(leader);
+    if (this.rng.below(2) === 0) return this.#isolate(leader);
     this.#stalled.clear();
     this.#stalled.add(leader);
     for (const other of this.ids) if (other !== leader) this.#cut.add(`${leader}>${other}`);
@@ -96,7 +105,9 @@ export class Faults {
   /** Everything works from now on, until something is cut again. */
   heal(): void {
     this.#jumps = false;
-    for (const set of [this.#cut, this.#stalled, this.#paused, this.#slowClocks]) set.clear();
+    const clocks = [this.#slowClocks, this.#fastClocks];
+    const disks = [this.#stalled, this.#slowDisks];
+    for (const set of [this.#cut, this.#paused, ...clocks, ...disks]) set.clear();
   }
 
   /** One node reaches both sides, which do not reach each other: a partial partition. */

@@ -68,6 +68,11 @@ export class Invariants {
       return;
     }
     const { role, term, commit, applied, last, configuration } = core.status;
+    if (applied !== node.state.length) {
+      this.fail(
+        `I10 ${node.id} takes ${applied} for applied, its state is at ${node.state.length}`,
+      );
+    }
     if (term < node.durable.hardState.term) this.fail(`I8 ${node.id} is behind its own disk`);
     if (commit < node.durable.hardState.commit) this.fail(`I8 the commit index of ${node.id} fell`);
     const { index: snapshot } = node.durable.snapshot;
@@ -103,7 +108,12 @@ export class Invariants {
     if (mine !== null && hardState.term === term && hardState.vote !== mine) {
       this.fail(`I9 ${node.id} votes for ${mine} before its disk does`);
     }
-    if (type === 'vote-response' && message.granted) this.#votesOf(message.to, term).add(node.id);
+    if (type === 'vote-response' && message.granted) {
+      this.#votesOf(message.to, term).add(node.id);
+      if (node.newestConfiguration.voters.length === 0) {
+        this.fail(`I9 ${node.id} votes and knows of no cluster: it may have forgotten its votes`);
+      }
+    }
     if (type !== 'append-response' || message.refused !== undefined) return;
     if (hardState.term > term) return;
     const { index } = message;
@@ -125,6 +135,11 @@ export class Invariants {
     this.fail(
       `the disk of ${node.id} ends at ${index}/${term}, the log at ${last.index}/${last.term}`,
     );
+  }
+
+  /** Its id goes on with an empty folder. */
+  replaced(node: SimulatedNode): void {
+    this.#seen.delete(node.id);
   }
 
   readAsked(id: number): void {
@@ -180,7 +195,8 @@ export class Invariants {
   }
 
   fail(what: string): never {
-    throw new InvariantError(`seed ${this.#seed}: ${what}`);
+    const nodes = [...this.nodes.values()].map((node) => `\n  ${describeNode(node)}`);
+    throw new InvariantError(`seed ${this.#seed}: ${what}${nodes.join('')}`);
   }
 
   /** A read is confirmed by a quorum that answered the leader after it was asked for. */
@@ -291,6 +307,13 @@ export class Invariants {
     if (isQuorum(counted, holds)) return;
     this.fail(`I6 ${node.id} committed ${commit} without a durable quorum of ${print(counted)}`);
   }
+}
+
+function describeNode({ id, core, broken }: SimulatedNode): string {
+  if (core === null) return `${id}: ${broken ? 'broken' : 'down'}`;
+  const { role, leader, term, commit, applied, last, configuration } = core.status;
+  const log = `applied ${applied} commit ${commit} last ${last}`;
+  return `${id}: ${role} of ${leader} t${term} ${log} ${print(configuration)}`;
 }
 
 /** More than half of the voters, and of the outgoing ones if there are any. */

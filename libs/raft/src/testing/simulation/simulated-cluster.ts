@@ -1,13 +1,16 @@
 import { seededRng } from '@pawl/kernel';
 import type { Rng } from '@pawl/kernel';
-import { foundingState, isJoint, isVoter, members } from '../../core/index.js';
-import type { ConfigurationChange, Entry } from '../../core/index.js';
+import { foundingState, isJoint } from '../../core/index.js';
+import type { Entry } from '../../core/index.js';
 import type { Message, SnapshotMark } from '../../core/index.js';
+import { Aftermath } from './aftermath.js';
 import { Faults } from './faults.js';
 import { Invariants } from './invariants.js';
+import { Operator } from './operator.js';
 import { lookBefore, whatHappened } from './reached.js';
 import { SimulatedNode } from './simulated-node.js';
-import type { MakeCore, NodeHost, State } from './simulated-node.js';
+import type { State } from './simulated-disk.js';
+import type { MakeCore, NodeHost } from './simulated-node.js';
 
 interface InFlight {
   readonly message: Message;
@@ -36,9 +39,7 @@ const IN_FLIGHT = [20, 60, 200] as const;
 /** Entries behind which a node's log is compacted now and then. */
 const COMPACT_EVERY = 8;
 /** Delivered messages that are remembered, to come once more much later. */
-const OLD = 60;
-/** Rounds of one tick each in which a healed cluster must come to rest: many election times. */
-const HEAL_ROUNDS = 200;
+const OLD = 200;
 
 /**
  * A cluster in one process and one thread: messages are lost, doubled, delayed and reordered, links
@@ -52,6 +53,7 @@ export class SimulatedCluster implements NodeHost {
   readonly #nodes = new Map<string, SimulatedNode>();
   readonly #faults: Faults;
   readonly #invariants: Invariants;
+  readonly #operator: Operator;
   /** What may happen next, in ten-thousandths. Faults last for several election times. */
   readonly #events: readonly (readonly [share: number, happen: () => void])[] = [
     [4_700, () => this.#deliver()],
@@ -64,8 +66,8 @@ export class SimulatedCluster implements NodeHost {
     [40, () => this.#crashOrStart()],
     [15, () => this.#faults.repartition(this.#leader()?.id)],
     [30, () => this.#disturbProcess()],
-    [35, () => this.#change()],
-    [10, () => this.#transfer()],
+    [35, () => this.#operator.change(this.#leader())],
+    [10, () => this.#operator.transfer(this.#leader())],
   ];
   #network: InFlight[] = [];
   readonly #old: InFlight[] = [];
@@ -88,7 +90,14 @@ export class SimulatedCluster implements NodeHost {
     this.#invariants = new Invariants(seed, this.#nodes, (what) => this.#count(what));
     this.#faults = new Faults(ids, seededRng(this.#rng.below(2 ** 31)));
     const founders = NODES.slice(0, Math.max(1, size - this.#rng.below(2)));
-    for (const id of ids) this.#nodes.set(id, this.#makeNode(id, founders));
+    for (const id of ids) {
+      this.#nodes.set(id, this.#makeNode(id, founders.includes(id) ? founders : []));
+    }
+    this.#operator = new Operator({
+      nodes: [...this.#nodes.values()],
+      rng: this.#rng,
+      count: (what) => this.#count(what),
+    });
   }
 
   /** Throws the kernel's `InvariantError` when one does not hold, also when healing does not help. */
@@ -97,9 +106,16 @@ export class SimulatedCluster implements NodeHost {
       this.#event();
       if (event % 64 === 0) this.#matchLogs();
     }
-    this.#heal();
-    this.#disturb();
-    this.#failOver();
+    new Aftermath({
+      nodes: this.#nodes,
+      faults: this.#faults,
+      invariants: this.#invariants,
+      rng: this.#rng,
+      count: (what) => this.#count(what),
+      pass: (rounds) => this.#pass(rounds),
+      propose: () => this.#propose(),
+      replaceIfRemoved: (node) => this.#replaceIfRemoved(node),
+    }).run();
     return { reached: this.#reached, trace: this.#trace, committed: this.#invariants.committed };
   }
 
@@ -236,7 +252,9 @@ export class SimulatedCluster implements NodeHost {
         (node.busy ? !this.#faults.diskHangs(node.id) : node.core?.hasReady === true) &&
         !this.#faults.isPaused(node.id),
     );
-    if (nodes.length > 0) nodes[this.#rng.below(nodes.length)]?.work();
+    const node = nodes[this.#rng.below(Math.max(1, nodes.length))];
+    if (node === undefined || (node.busy && this.#faults.diskTakesLonger(node.id))) return;
+    node.work();
   }
 
   #tick(node: SimulatedNode): void {
@@ -251,11 +269,13 @@ export class SimulatedCluster implements NodeHost {
     }
   }
 
-  #propose(): void {
+  #propose(): string {
     const leader = this.#leader() ?? this.#anyNode();
     this.#proposals += 1;
-    leader.core?.propose(new TextEncoder().encode(`p${this.#proposals}`));
+    const text = `p${this.#proposals}`;
+    leader.core?.propose(new TextEncoder().encode(text));
     leader.flush();
+    return text;
   }
 
   #issueRead(): void {
@@ -273,47 +293,38 @@ export class SimulatedCluster implements NodeHost {
   }
 
   #crashOrStart(): void {
-    const node = this.#anyNode();
-    if (node.up) {
-      if (this.#rng.below(3) > 0) return;
-      if (node.core && isJoint(node.core.status.configuration)) {
-        this.#count('crash in a joint configuration');
-      }
-      this.#count(`crash: ${node.crash()}`);
-    } else {
+    const down = [...this.#nodes.values()].filter(({ up }) => !up);
+    const picked = down[this.#rng.below(2 * Math.max(1, down.length))];
+    const node = picked ?? this.#anyNode();
+    if (node.broken) {
+      this.#replaceIfRemoved(node);
+      return this.#operator.change(this.#leader());
+    }
+    if (!node.up) {
       node.start();
-      node.flush();
+      return node.flush();
     }
+    if (this.#rng.below(3) > 0) return;
+    if (node.core && isJoint(node.core.status.configuration)) {
+      this.#count('crash in a joint configuration');
+    }
+    this.#count(`crash: ${node.crash()}`);
+    if (this.#rng.below(8) > 0 || !this.#operator.canDoWithout(node)) return;
+    node.damage();
+    if (node.broken) this.#count('start refused: what was durable is damaged');
   }
 
-  #change(): void {
-    const leader = this.#leader();
-    if (!leader?.core) return;
-    const { voters, learners } = leader.core.status.configuration;
-    const node = this.#anyNode().id;
-    // Only who learns already may become a voter.
-    const learner = learners[this.#rng.below(Math.max(1, learners.length))] ?? node;
-    const kind = this.#rng.below(4);
-    const change: ConfigurationChange =
-      kind === 0 && voters.length > 1
-        ? { remove: [node] }
-        : kind === 1
-          ? { addLearners: [node] }
-          : kind === 2 && voters.length > 1
-            ? { addVoters: [learner], remove: [node] }
-            : { addVoters: [learner] };
-    const outcome = leader.core.change(change);
-    if (outcome.ok && (change.addVoters ?? []).some((id) => learners.includes(id))) {
-      this.#count('learner made a voter');
-    }
-    this.#count(outcome.ok ? 'configuration proposed' : `change refused: ${outcome.reason}`);
-    leader.flush();
-  }
-
-  #transfer(): void {
-    const leader = this.#leader();
-    leader?.core?.transfer(this.#anyNode().id);
-    leader?.flush();
+  #replaceIfRemoved(node: SimulatedNode): void {
+    if (!this.#operator.mayReplace(node, this.#leader())) return;
+    this.#count('node replaced under its old id');
+    // Connections are made anew with the new folder: nothing comes from the former one any more.
+    const others = ({ message: { from, to } }: InFlight): boolean =>
+      from !== node.id && to !== node.id;
+    this.#network = this.#network.filter(others);
+    this.#old.splice(0, this.#old.length, ...this.#old.filter(others));
+    this.#invariants.replaced(node);
+    node.replace();
+    node.flush();
   }
 
   #matchLogs(): void {
@@ -322,75 +333,11 @@ export class SimulatedCluster implements NodeHost {
     if (a !== null && b !== null && a !== b) this.#invariants.matchLogs(a, b);
   }
 
-  /** Faults end: one leader, everything committed and applied everywhere, a new write too. */
-  #heal(): void {
-    this.#faults.heal();
-    for (const node of this.#nodes.values()) if (!node.up) node.start();
-    this.#pass(HEAL_ROUNDS);
-    this.#propose();
-    this.#pass(HEAL_ROUNDS);
-    const { core } = this.#soleLeader('after healing');
-    const { applied, last, configuration } = core.status;
-    if (this.#invariants.textAt(last) !== `command p${this.#proposals}`) {
-      this.#invariants.fail('V2 no write after healing');
-    }
-    for (const id of members(configuration)) {
-      const node = this.#nodes.get(id);
-      if (node?.state.length !== applied) this.#invariants.fail(`V3 ${id} did not catch up`);
-    }
-    if (isJoint(configuration)) this.#invariants.fail('V6 a change is still under way');
-  }
-
-  /**
-   * I12, and the like of a partial partition: a node that is not heard of any more, and one that does
-   * not hear the leader while the others do, bring nobody to elect another one; also not afterwards.
-   */
-  #disturb(): void {
-    const before = this.#soleLeader('before disturbing').core.status;
-    const leader = before.leader ?? '';
-    const others = [...this.#nodes.keys()].filter((id) => id !== leader);
-    const deaf = others[this.#rng.below(others.length)] ?? '';
-    const votes = isVoter(before.configuration, deaf);
-    if (!votes || before.configuration.voters.length > 2) {
-      this.#faults.cut(leader, deaf);
-      this.#count(votes ? 'voter deaf to its leader' : 'outsider deaf to the leader');
-    }
-    const outside = others.some((id) => !members(before.configuration).includes(id));
-    if (outside) this.#count('removed node left running');
-    this.#pass(HEAL_ROUNDS / 2);
-    this.#faults.heal();
-    this.#pass(HEAL_ROUNDS / 4);
-    const after = this.#soleLeader('while one is deaf').core.status;
-    if (after.leader === leader && after.term === before.term) return;
-    this.#invariants.fail(`I12 ${deaf} or a removed node unseated ${leader} for ${after.leader}`);
-  }
-
-  /** A leader that only speaks, or whose disk hangs, gives way to another one. */
-  #failOver(): void {
-    const { core } = this.#soleLeader('before its failure');
-    const { leader, configuration } = core.status;
-    if (leader === null || configuration.voters.length < 3) return;
-    if (this.#rng.below(2) === 0) this.#faults.stallDisk(leader);
-    else for (const id of this.#nodes.keys()) this.#faults.cut(id, leader);
-    this.#propose();
-    this.#pass(HEAL_ROUNDS / 2);
-    const { core: next } = this.#soleLeader('after the failure of one');
-    if (next.status.leader === leader)
-      this.#invariants.fail(`V1 ${leader} leads and cannot commit`);
-    this.#count('leader replaced that could not commit');
-  }
-
   #pass(rounds: number): void {
     for (let round = 0; round < rounds; round += 1) {
       for (const node of this.#nodes.values()) this.#tick(node);
       this.#settle();
     }
-  }
-
-  #soleLeader(when: string): { readonly core: NonNullable<SimulatedNode['core']> } {
-    const leaders = [...this.#nodes.values()].filter((n) => n.core?.status.role === 'leader');
-    const core = leaders.length === 1 ? leaders[0]?.core : null;
-    return core ? { core } : this.#invariants.fail(`V1 ${leaders.length} leaders ${when}`);
   }
 
   #settle(): void {

@@ -1,5 +1,7 @@
 import type { Rng } from '@pawl/kernel';
+import { decodeConfiguration, foundingState } from '../../core/index.js';
 import type {
+  Configuration,
   DurableState,
   Entry,
   Message,
@@ -8,11 +10,10 @@ import type {
   Ready,
   SnapshotMark,
 } from '../../core/index.js';
+import { SimulatedDisk } from './simulated-disk.js';
+import type { State, WriteLeft } from './simulated-disk.js';
 
 export type MakeCore = (config: RaftConfig, state: DurableState) => RaftCore;
-
-/** A state machine's state: what was applied, one text per entry, `''` for what is not a command. */
-export type State = readonly string[];
 
 export interface NodeHost {
   send(node: SimulatedNode, message: Message, state: State | null): void;
@@ -26,24 +27,26 @@ export interface NodeHost {
   read(node: SimulatedNode, id: number, index: number): void;
 }
 
-interface Disk {
-  readonly durable: DurableState;
-  readonly snapshotState: State;
-}
-
 /**
- * A node in a simulated world: a core, its disk and its state machine. The disk takes each
- * {@link Ready} whole or not at all, as the write-ahead log's frames do; what was not synced may or
- * may not have reached it when the node crashes.
+ * A node in a simulated world: a core, its disk and its state machine. The shell's work is done in
+ * steps between which anything may happen: take a Ready, write it, finish it; note a snapshot.
  */
 export class SimulatedNode {
   core: RaftCore | null = null;
   state: string[] = [];
-  #disk: Disk;
+  /** Recovery refuses its disk: it does not start again before it was replaced. */
+  broken = false;
+  /** How often its id began again with an empty folder. */
+  replacements = 0;
+  #disk: SimulatedDisk;
   #outstanding: Ready | null = null;
   /** Where the log ended when the outstanding work was taken. */
   #taken: SnapshotMark | null = null;
   #written = false;
+  /** A snapshot that is being written beside everything else. */
+  #snapshot: { readonly mark: SnapshotMark; readonly state: State } | null = null;
+  /** It is being noted in the log; meanwhile no work is taken. */
+  #noting = false;
   readonly #arriving = new Map<string, State>();
 
   constructor(
@@ -56,7 +59,7 @@ export class SimulatedNode {
       readonly host: NodeHost;
     },
   ) {
-    this.#disk = { durable: founding, snapshotState: [] };
+    this.#disk = new SimulatedDisk(founding);
     this.start();
   }
 
@@ -64,8 +67,9 @@ export class SimulatedNode {
     return this.core !== null;
   }
 
+  /** The disk has something to do. */
   get busy(): boolean {
-    return this.#outstanding !== null;
+    return this.#outstanding !== null || this.#noting;
   }
 
   /** What a crash at this moment surely leaves. */
@@ -75,28 +79,54 @@ export class SimulatedNode {
 
   /** Whether the disk surely holds this entry, or a snapshot that covers it. */
   holds(index: number, term: number): boolean {
-    const { snapshot, entries } = this.#disk.durable;
-    if (index <= snapshot.index) return true;
-    return entries[index - snapshot.index - 1]?.term === term;
+    return this.#disk.holds(index, term);
+  }
+
+  /** The newest in its log, also while it is down. */
+  get newestConfiguration(): Configuration {
+    if (this.core !== null) return this.core.status.configuration;
+    const { snapshot, entries } = this.durable;
+    const newest = entries.findLast(({ kind }) => kind === 'configuration');
+    return newest === undefined ? snapshot.configuration : decodeConfiguration(newest.data);
   }
 
   start(): void {
-    const { durable, snapshotState } = this.#disk;
     const { config, rng, makeCore } = this.options;
+    const durable = this.#disk.recover();
+    if (durable === null) throw new Error(`${this.id} starts on a damaged disk`);
     this.core = makeCore({ ...config, id: this.id, rng }, durable);
-    this.state = [...snapshotState];
+    this.state = [...this.#disk.snapshotState];
   }
 
   /** Loses what is in memory; answers what became of the write that was under way, if one was. */
-  crash(): 'nothing' | 'kept' | 'lost' {
-    const writing = this.#outstanding !== null && !this.#written;
-    const kept = writing && this.options.rng.next() < 0.5;
-    if (kept) this.#write(this.#outstanding as Ready);
+  crash(): 'nothing' | WriteLeft {
+    const ready = this.#written ? null : this.#outstanding;
+    const left =
+      ready === null
+        ? 'nothing'
+        : this.#disk.interrupt(ready, this.#stateOf(ready), this.options.rng);
+    if (left === 'kept') this.#noteWritten();
     this.core = null;
     this.#outstanding = null;
+    this.#snapshot = null;
+    this.#noting = false;
     this.#arriving.clear();
     this.options.host.changed(this);
-    return kept ? 'kept' : writing ? 'lost' : 'nothing';
+    return left;
+  }
+
+  /** A bit of what its disk holds flips while the node is down; it may have been one that nobody needs. */
+  damage(): void {
+    this.#disk.flipBit(this.options.rng);
+    this.broken = this.#disk.recover() === null;
+  }
+
+  /** The same id with an empty folder: it knows of no cluster. */
+  replace(): void {
+    this.replacements += 1;
+    this.#disk = new SimulatedDisk(foundingState([]));
+    this.broken = false;
+    this.start();
   }
 
   /** A message arrives, with the state that a snapshot message travels with. */
@@ -118,13 +148,16 @@ export class SimulatedNode {
   /** One step of the loop: take work, write it, or finish it. */
   work(): void {
     if (this.core === null) return;
-    if (this.#outstanding === null) {
-      if (!this.core.hasReady) return;
+    if (this.#noting) this.#noteSnapshot();
+    else if (this.#outstanding === null) {
+      this.#noting = this.#snapshot !== null && this.options.rng.below(3) === 0;
+      if (this.#noting || !this.core.hasReady) return;
       this.#outstanding = this.core.ready();
       this.#taken = this.core.markAt(this.core.status.last);
       this.#written = false;
     } else if (!this.#written) {
-      this.#write(this.#outstanding);
+      this.#disk.write(this.#outstanding, this.#stateOf(this.#outstanding));
+      this.#noteWritten();
       this.#written = true;
     } else {
       this.#finish(this.#outstanding);
@@ -132,38 +165,31 @@ export class SimulatedNode {
     this.flush();
   }
 
-  /** Takes a snapshot of all that is applied, and forgets the log behind it. */
+  /** Begins a snapshot of all that is applied, to forget the log behind it. */
   compact(): void {
-    if (this.core === null || this.#outstanding !== null) return;
+    if (this.core === null || this.#snapshot !== null) return;
     const { applied } = this.core.status;
-    const { snapshot, entries, hardState } = this.#disk.durable;
-    if (applied <= snapshot.index) return;
-    const mark = this.core.markAt(applied);
-    const left = entries.filter((entry) => entry.index > applied);
-    this.#disk = {
-      durable: { hardState, snapshot: mark, entries: left },
-      snapshotState: [...this.state],
-    };
-    this.core.compact(applied);
+    if (applied <= this.durable.snapshot.index) return;
+    this.#snapshot = { mark: this.core.markAt(applied), state: [...this.state] };
   }
 
-  #write(ready: Ready): void {
-    const { durable, snapshotState } = this.#disk;
-    const snapshot = ready.snapshot ?? durable.snapshot;
-    const base = ready.snapshot === null ? durable.entries : [];
-    const first = ready.entries[0]?.index ?? Infinity;
-    const kept = base.filter((entry) => entry.index > snapshot.index && entry.index < first);
-    const state = ready.snapshot === null ? undefined : this.#arriving.get(keyOf(ready.snapshot));
-    if (ready.snapshot !== null && state === undefined) throw new Error('a snapshot without state');
-    this.#disk = {
-      durable: {
-        hardState: ready.hardState ?? durable.hardState,
-        snapshot,
-        entries: [...kept, ...ready.entries],
-      },
-      snapshotState: state ?? snapshotState,
-    };
+  /** A newer one may have come from a leader meanwhile. */
+  #noteSnapshot(): void {
+    const snapshot = this.#snapshot;
+    this.#snapshot = null;
+    this.#noting = false;
+    if (snapshot === null || this.core === null) return;
+    const { mark, state } = snapshot;
+    if (mark.index > this.durable.snapshot.index) this.#disk.compact(mark, state);
+    this.core.compact(mark.index);
+  }
+
+  #noteWritten(): void {
     if (this.#taken !== null) this.options.host.written(this, this.#taken);
+  }
+
+  #stateOf({ snapshot }: Ready): State | undefined {
+    return snapshot === null ? undefined : this.#arriving.get(keyOf(snapshot));
   }
 
   #finish(ready: Ready): void {
@@ -176,9 +202,9 @@ export class SimulatedNode {
       this.state.push(entry.kind === 'command' ? new TextDecoder().decode(entry.data) : '');
       host.applied(this, entry);
     }
-    for (const message of ready.messages) this.#send(message);
     this.#outstanding = null;
     this.core?.advance();
+    for (const message of ready.messages) this.#send(message);
     for (const { id, index } of ready.reads) host.read(this, id, index);
   }
 
