@@ -7,6 +7,7 @@ import type { HistoryCall, HistoryOutcome, HistoryRequest, Violation } from '../
 import { SimulatedQuorum } from '../simulated-quorum.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import { AppliedLog } from './applied-log.js';
+import type { World } from './world.js';
 import { WorldClient, perform } from './world-client.js';
 import { WorldFaults } from './world-faults.js';
 import { WorldHolder } from './world-holder.js';
@@ -45,7 +46,7 @@ export type MakeQuorum = (
  * holders of leases beside it, and faults. After a number of events the faults end, the cluster must
  * come to rest (V1 to V6), and what everybody saw is judged.
  */
-export class QuorumWorld {
+export class QuorumWorld implements World {
   readonly quorum: SimulatedQuorum;
   readonly rng: Rng;
   readonly applied: AppliedLog;
@@ -133,7 +134,6 @@ export class QuorumWorld {
     return id === null ? null : (this.quorum.processes.get(id) ?? null);
   }
 
-  /** Ids that are neither members nor run. */
   spareIds(members: readonly string[]): string[] {
     const used = [...members, ...this.quorum.processes.keys()];
     return IDS.filter((id) => !used.includes(id));
@@ -143,18 +143,15 @@ export class QuorumWorld {
     Object.assign(this.quorum.logs.network.faults, { loss: 0, duplication: 0, maxDelayMs: 2 });
   }
 
-  /** Starts a node that does not run, on the disk that it has. */
   restart(id: string): void {
     if (!this.quorum.processes.has(id)) void this.#start(id);
   }
 
-  /** A node that was removed is ended, and its disk with it. */
   takeAway(id: string): void {
     if (this.quorum.processes.has(id)) this.quorum.crash(id);
     this.quorum.logs.wipe(id);
   }
 
-  /** Asks some node; `done` is called once, with what came of it. */
   ask<T>(
     question: (process: QuorumProcess) => Promise<T>,
     done: (answer: T | 'failed' | 'unknown') => void,
@@ -173,7 +170,6 @@ export class QuorumWorld {
     });
   }
 
-  /** Has a request done, and keeps what came of it. */
   call(client: string, request: HistoryRequest, done: () => void): void {
     const id = this.#calls.length;
     const calledAt = this.#next();

@@ -7,7 +7,7 @@ import type {
   HistoryRequest,
 } from '../history/index.js';
 import { toAnswer, toKv, toRange, toRefusal, toTxn, txnAnswer } from './history-forms.js';
-import type { QuorumWorld } from './quorum-world.js';
+import type { World } from './world.js';
 
 /** Few, so that calls meet. */
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -18,7 +18,7 @@ export class WorldClient {
   readonly #rng: Rng;
 
   constructor(
-    private readonly world: QuorumWorld,
+    private readonly world: World,
     readonly name: string,
   ) {
     this.#rng = world.rng;

@@ -1,6 +1,6 @@
 import { members as membersOf } from '@pawl/raft/core';
 import { addressOf } from '../simulated-quorum.js';
-import type { QuorumWorld } from './quorum-world.js';
+import type { World } from './world.js';
 
 const PAUSE_MS = 600;
 /** Fewer members than this are never left on purpose. */
@@ -10,7 +10,7 @@ const LEFT_RUNNING_MS = 12_000;
 
 /** What goes wrong in a world, at random and for a while each. */
 export class WorldFaults {
-  constructor(private readonly world: QuorumWorld) {}
+  constructor(private readonly world: World) {}
 
   start(): void {
     this.world.later(PAUSE_MS * this.world.rng.next(), () => {

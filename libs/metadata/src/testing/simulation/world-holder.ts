@@ -1,6 +1,6 @@
 import type { LeaseLife, LeaseRenewal } from '../history/index.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
-import type { QuorumWorld } from './quorum-world.js';
+import type { World } from './world.js';
 
 /** Until a life is given up on: later than any lease of one should be gone. */
 const WATCHED_MS = 60_000;
@@ -20,7 +20,7 @@ export class WorldHolder {
   readonly #lives: Life[] = [];
 
   constructor(
-    private readonly world: QuorumWorld,
+    private readonly world: World,
     private readonly name: string,
   ) {}
 

@@ -3,7 +3,7 @@ import type { RevisionEvents } from '../../state/index.js';
 import type { HistoryRange, WatchMessage, WatchRecord } from '../history/index.js';
 import { toKv, toRange } from './history-forms.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
-import type { QuorumWorld } from './quorum-world.js';
+import type { World } from './world.js';
 
 const LOOK_MS = 200;
 
@@ -24,7 +24,7 @@ export class WorldWatcher {
   #resume: number | null = null;
 
   constructor(
-    private readonly world: QuorumWorld,
+    private readonly world: World,
     private readonly name: string,
     private readonly range: HistoryRange,
   ) {}

@@ -1,0 +1,37 @@
+import type { Rng } from '@pawl/kernel';
+import type { HistoryRequest } from '../history/index.js';
+import type { QuorumProcess, SimulatedQuorum } from '../simulated-quorum.js';
+import type { AppliedLog } from './applied-log.js';
+
+/** What those who live in a simulated world see of it, and may do in it. */
+export interface World {
+  readonly quorum: SimulatedQuorum;
+  readonly rng: Rng;
+  readonly applied: AppliedLog;
+  /** The faults have ended: nobody begins anything new. */
+  readonly isOver: boolean;
+  nowMs(): number;
+  later(delayMs: number, task: () => void): void;
+  /** One that no other call writes. */
+  newValue(): string;
+  /** Counts that an interesting state was reached. */
+  reached(what: string): void;
+  isRunning(process: QuorumProcess): boolean;
+  /** Null when none runs. */
+  pickProcess(): QuorumProcess | null;
+  leader(): QuorumProcess | null;
+  /** Ids that are neither members nor run. */
+  spareIds(members: readonly string[]): string[];
+  calmNetwork(): void;
+  /** Starts a node that does not run, on the disk that it has. */
+  restart(id: string): void;
+  /** A node that was removed is ended, and its disk with it. */
+  takeAway(id: string): void;
+  /** Asks some node; `done` is called once, with what came of it. */
+  ask<T>(
+    question: (process: QuorumProcess) => Promise<T>,
+    done: (answer: T | 'failed' | 'unknown') => void,
+  ): void;
+  /** Has a request done, and keeps what came of it. */
+  call(client: string, request: HistoryRequest, done: () => void): void;
+}
