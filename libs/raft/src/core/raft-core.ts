@@ -252,6 +252,15 @@ export class RaftCore {
     return this.#work.take(this.#hardState(), this.#config.maxApplyBytes);
   }
 
+  /**
+   * What came since the outstanding {@link Ready} was taken and need not wait for its write: entries to
+   * apply, which are part of it and reported with it, and reads. Entries only while one is outstanding
+   * that installs no snapshot.
+   */
+  further(): Pick<Ready, 'committedEntries' | 'reads'> {
+    return this.#work.further(this.#config.maxApplyBytes);
+  }
+
   /** Reports the outstanding {@link Ready}: written, durable where it had to be, and applied. */
   advance(): void {
     const { hardState } = this.#work.done();

@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { RaftLog } from './raft-log.js';
-import type { HardState, Message, ReadState, Ready, SnapshotMark, Term } from './types.js';
+import type { Entry, HardState, Message, ReadState, Ready, SnapshotMark, Term } from './types.js';
 
 /**
  * What waits for the shell, what the shell has in its hands, and since when. Promises are messages
@@ -12,6 +12,8 @@ export class Work {
   #reads: ReadState[] = [];
   #received: SnapshotMark | null = null;
   #outstanding: Ready | null = null;
+  /** The last of the entries that the outstanding work applies. */
+  #applying: Entry | null = null;
   /** Last hard state that was handed out, and the term of the last that was written. */
   #handedOut: HardState;
   #durableTerm: Term;
@@ -93,7 +95,23 @@ export class Work {
     this.#handedOut = now;
     this.#waitedTicks = 0;
     this.#outstanding = ready;
+    this.#applying = ready.committedEntries.at(-1) ?? null;
     return ready;
+  }
+
+  /** What came while the outstanding work is done and needs no write: it is part of that work. */
+  further(maxApplyBytes: number): Pick<Ready, 'committedEntries' | 'reads'> {
+    const reads = this.#reads;
+    this.#reads = [];
+    const log = this.#log;
+    const ready = this.#outstanding;
+    if (ready === null || ready.snapshot !== null || log.installing) {
+      return { committedEntries: [], reads };
+    }
+    const after = this.#applying?.index ?? log.applied;
+    const committedEntries = log.slice(after, log.applicable, maxApplyBytes);
+    this.#applying = committedEntries.at(-1) ?? this.#applying;
+    return { committedEntries, reads };
   }
 
   /** What was taken is done: written, durable where it had to be, installed and applied. */
@@ -104,7 +122,7 @@ export class Work {
     this.#waitedTicks = 0;
     const stored = ready.entries.at(-1);
     if (stored !== undefined) this.#log.stableTo(stored.index, stored.term);
-    const applied = ready.committedEntries.at(-1) ?? ready.snapshot;
+    const applied = this.#applying ?? ready.snapshot;
     if (applied !== null) this.#log.appliedTo(applied);
     if (ready.hardState !== null) this.#durableTerm = ready.hardState.term;
     return ready;

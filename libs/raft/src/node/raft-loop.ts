@@ -1,12 +1,6 @@
 import { RaftCore } from '../core/index.js';
-import type {
-  Entry,
-  HardState,
-  Message,
-  Ready,
-  SnapshotMark,
-  SnapshotMessage,
-} from '../core/index.js';
+import type { HardState, Message, Ready, SnapshotMark, SnapshotMessage } from '../core/index.js';
+import { Applier } from './applier.js';
 import { Barriers } from './barriers.js';
 import { NodeFailedError } from './node-errors.js';
 import type { RaftNodeOptions } from './raft-node-options.js';
@@ -15,9 +9,6 @@ import type { RaftSettings } from './raft-settings.js';
 import type { OpenStorage } from './raft-storage.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import { EMPTY_BATCH } from './write-ahead-log.js';
-
-/** Commands are applied for so long at most before the event loop gets its turn. */
-const APPLY_MS = 5;
 
 export interface RaftLoopEvents {
   /** A message that may be sent now. */
@@ -29,15 +20,18 @@ export interface RaftLoopEvents {
 }
 
 /**
- * Does what a {@link RaftCore} wants done: one write and one sync for all that came in meanwhile, and
- * while that is under way it sends what may be sent at once and applies what is committed. Ticks and
- * messages are taken at any time. A failure of the storage or of the state machine ends it for good;
+ * Does what a {@link RaftCore} wants done: one write and one sync for all that came in meanwhile.
+ * While that is under way, however long, it takes ticks and messages, sends what may be sent at once,
+ * applies what is committed and answers reads. A failure of the storage or of the state machine ends it for good;
  * nothing is retried.
  */
 export class RaftLoop {
   readonly core: RaftCore;
   readonly barriers: Barriers;
   readonly snapshots: SnapshotKeeper;
+  readonly #applier: Applier;
+  /** What is applied now is told when that is done. */
+  #doing = false;
   readonly #options: RaftNodeOptions;
   readonly #storage: OpenStorage;
   readonly #events: RaftLoopEvents;
@@ -48,9 +42,6 @@ export class RaftLoop {
   /** A commit index, and a snapshot, that were not worth a write of their own. */
   #unwritten: HardState | null = null;
   #unnoted: SnapshotMark | null = null;
-  /** Given to the state machine. */
-  #applied: number;
-  #appliedBytes = 0;
 
   constructor(
     options: RaftNodeOptions,
@@ -61,7 +52,6 @@ export class RaftLoop {
     this.#options = options;
     this.#storage = storage;
     this.#events = events;
-    this.#applied = storage.state.snapshot.index;
     const { nodeId: id, rng, timer, machine } = options;
     this.core = new RaftCore({ ...coreConfig(settings), id, rng }, storage.state);
     this.barriers = new Barriers({
@@ -70,6 +60,15 @@ export class RaftLoop {
       read: (read) => this.core.read(read),
       lostAfterTicks: ticksOf(settings).electionTicks,
       limit: settings.maxWaiting,
+    });
+    this.#applier = new Applier({
+      machine,
+      applied: storage.state.snapshot.index,
+      onApplied: (index) => {
+        this.barriers.applied(index);
+        if (!this.#doing) this.wake();
+      },
+      onFailure: (error) => this.#fail(error),
     });
     this.snapshots = new SnapshotKeeper({
       storage,
@@ -82,7 +81,7 @@ export class RaftLoop {
 
   /** The last entry that the state machine was given. */
   get applied(): number {
-    return this.#applied;
+    return this.#applier.applied;
   }
 
   get failure(): NodeFailedError | null {
@@ -104,6 +103,7 @@ export class RaftLoop {
     if (this.#over) return;
     this.barriers.ask();
     this.#send(this.core.messages());
+    this.#do(this.core.further());
     this.#events.changed();
     if (this.#running !== null || !this.#hasWork) return;
     this.#running = this.#run()
@@ -148,6 +148,7 @@ export class RaftLoop {
   /** Finishes what is under way and closes the files. */
   async close(): Promise<void> {
     this.snapshots.stop();
+    this.turn();
     await this.idle();
     this.#closed = true;
     await this.snapshots.idle();
@@ -192,21 +193,24 @@ export class RaftLoop {
     const writing = ready.mustSync ? this.#write(ready, null) : null;
     /* Its failure is seen below, or else comes after one of the state machine. */
     writing?.catch(() => undefined);
-    if (ready.committedEntries.length > 0) await this.#applyAll(ready.committedEntries);
-    this.#answer(ready);
+    this.#do(ready);
     if (writing !== null) await writing;
+    await this.#applier.idle();
   }
 
   async #install(ready: Ready, mark: SnapshotMark): Promise<void> {
     await this.snapshots.install(mark, () => this.#write(ready, mark));
-    this.#applied = mark.index;
-    this.#appliedBytes = 0;
-    this.#answer(ready);
+    this.#applier.restored(mark.index);
+    this.#do(ready);
   }
 
-  #answer({ reads }: Ready): void {
+  /** What needs no write. */
+  #do({ committedEntries, reads }: Pick<Ready, 'committedEntries' | 'reads'>): void {
     for (const { id, index } of reads) this.barriers.confirmed(id, index);
-    this.barriers.applied(this.#applied);
+    this.#doing = true;
+    this.#applier.push(committedEntries);
+    this.#doing = false;
+    if (reads.length > 0) this.barriers.applied(this.#applier.applied);
   }
 
   #write({ entries }: Pick<Ready, 'entries'>, installed: SnapshotMark | null): Promise<void> {
@@ -217,22 +221,6 @@ export class RaftLoop {
     return this.#storage.log.append({ hardState, entries, noted, installed });
   }
 
-  async #applyAll(entries: readonly Entry[]): Promise<void> {
-    let since = performance.now();
-    for (const entry of entries) {
-      this.#apply(entry);
-      if (performance.now() - since < APPLY_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      since = performance.now();
-    }
-  }
-
-  #apply({ kind, index, term, data }: Entry): void {
-    if (kind === 'command') this.#options.machine.apply(data, { index, term });
-    this.#applied = index;
-    this.#appliedBytes += data.length;
-  }
-
   /** Forgets the log behind a snapshot that was taken, and takes the next when it is due. */
   #compact(): void {
     const mark = this.snapshots.takeNew();
@@ -240,10 +228,9 @@ export class RaftLoop {
       this.core.compact(mark.index);
       this.#unnoted = mark;
     }
-    const now = (): SnapshotMark => this.core.markAt(this.#applied);
-    if (this.snapshots.isDue(this.#applied, this.#appliedBytes) && this.snapshots.take(now())) {
-      this.#appliedBytes = 0;
-    }
+    const { applied, bytes } = this.#applier;
+    if (!this.snapshots.isDue(applied, bytes)) return;
+    if (this.snapshots.take(this.core.markAt(applied))) this.#applier.countAnew();
   }
 
   #send(messages: readonly Message[]): void {
@@ -256,6 +243,7 @@ export class RaftLoop {
     const what = `node ${this.#options.nodeId} stopped for good: ${reason}`;
     this.#failure = new NodeFailedError(what, { cause });
     this.snapshots.stop();
+    this.#applier.stop();
     this.barriers.rejectAll(this.#failure);
     void this.#storage.log.close().catch(() => undefined);
     this.#events.failed(this.#failure);

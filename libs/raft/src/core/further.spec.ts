@@ -1,0 +1,99 @@
+import { seededRng } from '@pawl/kernel';
+import { describe, expect, it } from 'vitest';
+import { foundingState, RaftCore } from './index.js';
+import type { AppendRequest, Entry, Message } from './index.js';
+
+const CONFIG = {
+  heartbeatTicks: 1,
+  electionTicks: 10,
+  maxUncommittedBytes: 1e6,
+  maxApplyBytes: 1e6,
+  maxMessageBytes: 1e6,
+  maxInflightMessages: 64,
+  maxInflightBytes: 1e6,
+  maxReads: 100,
+  catchUpEntries: 10,
+};
+
+function follower(): RaftCore {
+  const founding = foundingState(['f', 'l']);
+  return new RaftCore({ ...CONFIG, id: 'f', rng: seededRng(1) }, founding);
+}
+
+const HEAD = { from: 'l', to: 'f', term: 1 };
+
+function append(from: number, count: number, commit: number): AppendRequest {
+  const entries = Array.from({ length: count }, (_, at): Entry => {
+    return { index: from + at, term: 1, kind: 'command', data: new Uint8Array(1) };
+  });
+  const before = { previousIndex: from - 1, previousTerm: from === 1 ? 0 : 1 };
+  return { ...HEAD, type: 'append', ...before, entries, commit };
+}
+
+function heartbeat(commit: number): Message {
+  return { ...HEAD, type: 'heartbeat', commit, round: 0 };
+}
+
+/** A follower whose first three entries are durable, and that writes the next two. */
+function writing(): RaftCore {
+  const core = follower();
+  core.step(append(1, 3, 0));
+  core.ready();
+  core.advance();
+  core.step(append(4, 2, 1));
+  expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([1]);
+  return core;
+}
+
+const indexes = (core: RaftCore): number[] =>
+  core.further().committedEntries.map(({ index }) => index);
+
+describe('what need not wait for a write', () => {
+  it('is handed out once, as it is committed, and reported with that write', () => {
+    const core = writing();
+    core.step(heartbeat(2));
+    expect(indexes(core)).toEqual([2]);
+    expect(indexes(core)).toEqual([]);
+    core.step(heartbeat(5));
+    expect(indexes(core)).toEqual([3]);
+    expect(core.status.applied).toBe(0);
+    core.advance();
+    expect(core.status.applied).toBe(3);
+    expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([4, 5]);
+    core.advance();
+    expect(core.status.applied).toBe(5);
+  });
+
+  it('is nothing while nothing is outstanding', () => {
+    const core = writing();
+    core.advance();
+    core.step(heartbeat(3));
+    expect(indexes(core)).toEqual([]);
+    expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([2, 3]);
+  });
+
+  it('is nothing once a snapshot is to take the place of the log', () => {
+    const core = writing();
+    core.step(heartbeat(3));
+    const configuration = { voters: ['f', 'l'], outgoing: [], learners: [], learnersNext: [] };
+    const snapshot = { index: 9, term: 1, configuration };
+    core.step({ ...HEAD, type: 'snapshot', snapshot });
+    expect(indexes(core)).toEqual([]);
+    core.advance();
+    expect(core.status.applied).toBe(1);
+    expect(core.ready().snapshot).toEqual(snapshot);
+    expect(indexes(core)).toEqual([]);
+    core.advance();
+    expect(core.status.applied).toBe(9);
+  });
+
+  it('are reads, which are handed out once', () => {
+    const core = writing();
+    core.read(7);
+    core.step({ ...HEAD, type: 'read-response', id: 7, index: 3 });
+    expect(core.further().reads).toEqual([{ id: 7, index: 3 }]);
+    expect(core.further().reads).toEqual([]);
+    core.advance();
+    expect(core.ready().reads).toEqual([]);
+  });
+});
