@@ -2,6 +2,7 @@ import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { etcdMethod } from '../etcd/etcd-method.js';
 import { addressOf, peerUrl } from './address-url.js';
+import { MEMBER_ID_HEADER } from './member-id-header.js';
 
 /** A member as the Cluster service tells of it. */
 export interface ClusterMember {
@@ -58,12 +59,6 @@ export class ClusterCallError extends Error {
     super(message, options);
   }
 }
-
-/**
- * Header with which a member is added under a chosen id: etcd's message has no place for one. Other
- * servers ignore it.
- */
-export const MEMBER_ID_HEADER = 'pawl-member-id';
 
 interface WireMember {
   readonly ID: string;

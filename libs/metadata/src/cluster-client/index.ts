@@ -1,4 +1,4 @@
-export { ClusterCallError, ClusterClient, MEMBER_ID_HEADER } from './cluster-client.js';
+export { ClusterCallError, ClusterClient } from './cluster-client.js';
 export type {
   ClusterClientOptions,
   ClusterMember,

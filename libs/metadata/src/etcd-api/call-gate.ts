@@ -16,11 +16,11 @@ export class CallGate {
 
   /** Makes a handler of gRPC of a function that answers, or throws what is answered instead. */
   unary<Request, Response>(
-    answer: (request: Request) => Promise<Response>,
+    answer: (request: Request, metadata: Metadata) => Promise<Response>,
   ): handleUnaryCall<Request, Response> {
     return (call, callback) => {
       const { request, metadata } = call;
-      this.run(metadata, () => answer(request)).then(
+      this.run(metadata, () => answer(request, metadata)).then(
         (response) => callback(null, response),
         (error: unknown) => callback(this.context.toStatus(error)),
       );

@@ -1,5 +1,6 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { MembersResult, QuorumMember } from '../coordination.port.js';
+import { MEMBER_ID_HEADER } from '../cluster-client/member-id-header.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
 import type {
@@ -17,7 +18,9 @@ export function clusterService(context: ApiContext, gate: CallGate): UntypedServ
   const cluster = new ClusterService(context);
   return {
     MemberList: gate.unary((request: { linearizable: boolean }) => cluster.list(request)),
-    MemberAdd: gate.unary((request: MemberAddRequestMessage) => cluster.add(request)),
+    MemberAdd: gate.unary((request: MemberAddRequestMessage, metadata) =>
+      cluster.add(request, metadata.get(MEMBER_ID_HEADER)[0]?.toString()),
+    ),
     MemberRemove: gate.unary((request: IdMessage) => cluster.remove(request)),
     MemberUpdate: gate.unary((request: MemberUpdateRequestMessage) => cluster.update(request)),
     MemberPromote: gate.unary((request: IdMessage) => cluster.promote(request)),
@@ -32,9 +35,12 @@ class ClusterService {
     return this.#response(await this.context.node.members({ serializable: !linearizable }));
   }
 
-  async add({ peerURLs, isLearner }: MemberAddRequestMessage): Promise<MemberAddResponseMessage> {
-    const peerAddress = toPeerAddress(peerURLs);
-    const result = await this.context.node.addMember({ peerAddress, learner: isLearner });
+  async add(
+    { peerURLs, isLearner }: MemberAddRequestMessage,
+    id: string | undefined,
+  ): Promise<MemberAddResponseMessage> {
+    const place = { peerAddress: toPeerAddress(peerURLs), learner: isLearner };
+    const result = await this.context.node.addMember(id === undefined ? place : { ...place, id });
     const { members, changed } = accepted(result);
     if (changed === undefined) throw new Error('the member that was added is not told');
     return { ...this.#response(members), member: this.#member(changed) };

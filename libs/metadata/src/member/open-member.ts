@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '@pawl/kernel';
+import type { PeerTls } from '@pawl/raft/node';
 import { serveEtcd } from '../etcd-api/index.js';
 import type { EtcdTls } from '../etcd-api/index.js';
 import { openQuorum } from '../quorum/open-quorum.js';
+import { addressText } from '../quorum/peer-address.js';
 import type { QuorumNode } from '../quorum/quorum-node.js';
 import type { Compaction } from '../quorum/quorum-settings.js';
 import { DEFAULT_STATE_LIMITS } from '../state/index.js';
@@ -76,14 +78,15 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   try {
     const api = await serveApi(node, { settings, tls, timer, log: onProblem });
     const { host, port } = api.address;
-    const address = textOf(settings.etcd.advertise ?? { host, port });
+    const address = addressText(settings.etcd.advertise ?? { host, port });
     node.announce({ clientAddresses: [address] });
     const scheme = tls === undefined ? 'http' : 'https';
     const close = async (): Promise<void> => {
       await api.close();
       await node.close();
     };
-    const peerAddress = textOf(settings.peer.advertise ?? settings.peer.listen);
+    const { advertise } = settings.peer;
+    const peerAddress = advertise === null ? (node.peerAddress ?? '') : addressText(advertise);
     return { node, peerAddress, etcdUrl: `${scheme}://${address}`, close };
   } catch (error) {
     await node.close();
@@ -91,20 +94,37 @@ export async function openMember(options: MemberOptions): Promise<Member> {
   }
 }
 
-function openNode(options: MemberOptions): Promise<QuorumNode> {
+async function openNode(options: MemberOptions): Promise<QuorumNode> {
   const { folder, nodeId, settings, clock, timer, onFailure, onProblem } = options;
+  const { peers, join, forceNewCluster, peer } = settings;
   const { snapshotCount, heartbeatMs, electionMs, compaction, quotaBytes } = settings;
-  return openQuorum({
-    dataDir: folder,
-    nodeId,
-    clock,
-    timer,
-    onFailure,
-    onProblem,
-    raft: { snapshotEntries: snapshotCount, heartbeatMs, electionMs },
-    settings: { compaction },
-    limits: { userBytes: quotaBytes, totalBytes: quotaBytes + OWN_BYTES },
-  });
+  const { listen, advertise } = peer;
+  const tls = await peerTls(peer.tls);
+  const cluster = {
+    listen,
+    peers,
+    join,
+    ...(advertise === null ? {} : { advertise: addressText(advertise) }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  try {
+    return await openQuorum({
+      dataDir: folder,
+      nodeId,
+      cluster,
+      forceNewCluster,
+      clock,
+      timer,
+      onFailure,
+      onProblem,
+      raft: { snapshotEntries: snapshotCount, heartbeatMs, electionMs },
+      settings: { compaction },
+      limits: { userBytes: quotaBytes, totalBytes: quotaBytes + OWN_BYTES },
+    });
+  } catch (error) {
+    const what = 'the other members of the quorum';
+    throw explainListen(error, { address: addressText(listen), what, setting: 'PAWL_PEER' });
+  }
 }
 
 async function serveApi(
@@ -122,7 +142,7 @@ async function serveApi(
     return await serveEtcd({ node, ...listen, timer, log, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     const what = 'the coordination API';
-    throw explainListen(error, { address: textOf(listen), what, setting: 'PAWL_ETCD' });
+    throw explainListen(error, { address: addressText(listen), what, setting: 'PAWL_ETCD' });
   }
 }
 
@@ -136,6 +156,13 @@ async function etcdTls(files: MemberSettings['etcd']['tls']): Promise<EtcdTls | 
   return { cert, key, clientCa: await readPem('PAWL_ETCD_CA', files.ca) };
 }
 
-function textOf({ host, port }: HostPort): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+async function peerTls(files: MemberSettings['peer']['tls']): Promise<PeerTls | undefined> {
+  if (files === null) return undefined;
+  const read = async (setting: string, file: string): Promise<string> =>
+    (await readPem(setting, file)).toString();
+  return {
+    cert: await read('PAWL_PEER_CERT', files.cert),
+    key: await read('PAWL_PEER_KEY', files.key),
+    ca: await read('PAWL_PEER_CA', files.ca),
+  };
 }

@@ -41,7 +41,7 @@ async function describe(
   if (leader === null) {
     const others = members
       .filter(({ number, learner: isLearner }) => number !== member && !isLearner)
-      .map(({ id, peerAddress }) => `${id} (${peerAddress})`);
+      .map(({ id, peerAddress }) => (peerAddress === '' ? id : `${id} (${peerAddress})`));
     const whom = others.length === 0 ? 'to be added by the quorum' : `for ${others.join(', ')}`;
     return { text: `nobody leads yet; waiting ${whom}`, waits: true };
   }
