@@ -1,5 +1,10 @@
 import { credentials, makeGenericClientConstructor, Metadata } from '@grpc/grpc-js';
-import type { ClientDuplexStream, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import type {
+  ChannelCredentials,
+  ClientDuplexStream,
+  ClientReadableStream,
+  ServiceError,
+} from '@grpc/grpc-js';
 import { systemTime } from '../testing/system-time.js';
 import { serveEtcd } from './etcd-server.js';
 import type { EtcdServer, EtcdServerOptions } from './etcd-server.js';
@@ -14,10 +19,13 @@ type Client = Record<string, Method> & { close(): void };
 export class EtcdClient {
   readonly #clients = new Map<string, Client>();
 
-  constructor(private readonly port: number) {}
+  constructor(
+    private readonly port: number,
+    private readonly trust: ChannelCredentials = credentials.createInsecure(),
+  ) {}
 
   /** `method`: the service's last name and the method's, as in `KV.Put`. */
-  call<Response = Record<string, unknown>>(
+  call<Response extends object = Record<string, unknown>>(
     method: string,
     request: object,
     headers: Record<string, string> = {},
@@ -57,7 +65,7 @@ export class EtcdClient {
       );
       const options = { 'grpc.use_local_subchannel_pool': 1 };
       const address = `127.0.0.1:${this.port}`;
-      client = new Constructor(address, credentials.createInsecure(), options) as unknown as Client;
+      client = new Constructor(address, this.trust, options) as unknown as Client;
       this.#clients.set(service, client);
     }
     return client[method]!.apply(client, parameters);

@@ -49,25 +49,27 @@ class MaintenanceService {
     const { node } = this.context;
     const kind = ALARMS[alarm];
     if (kind === undefined) throw refused('bad-alarm');
-    const before = await node.alarms();
+    const known = await node.alarms();
     if (action === GET) {
-      return this.#alarms(before.filter((one) => kind === null || one.alarm === kind));
+      return this.#alarms(known.filter((one) => kind === null || one.alarm === kind));
     }
-    if (kind === null || (action !== ACTIVATE && action !== DEACTIVATE)) {
-      throw refused('bad-alarm');
+    if (kind === null) throw refused('bad-alarm');
+    const one: Alarm = { member: BigInt(memberID), alarm: kind };
+    if (action === ACTIVATE) {
+      await node.setAlarm('raise', one);
+      return this.#alarms([one]);
     }
-    const changed: Alarm = { member: BigInt(memberID), alarm: kind };
-    const was = before.some((one) => one.member === changed.member && one.alarm === kind);
-    await node.setAlarm(action === ACTIVATE ? 'raise' : 'clear', changed);
-    return this.#alarms(was === (action === DEACTIVATE) ? [changed] : []);
+    if (action !== DEACTIVATE) throw refused('bad-alarm');
+    await node.setAlarm('clear', one);
+    return this.#alarms(
+      known.filter(({ member, alarm: is }) => member === one.member && is === kind),
+    );
   }
 
   async status(): Promise<StatusResponseMessage> {
     const status = this.context.node.nodeStatus();
     const { leader, term, raftIndex, appliedIndex, sizeBytes, sizeInUseBytes, learner } = status;
-    const alarms = status.alarms.map(
-      (alarm) => `memberID:${alarm.member} alarm:${alarm.alarm.toUpperCase()} `,
-    );
+    const alarms = status.alarms.map(alarmText);
     return {
       header: this.context.header(),
       version: ETCD_VERSION,
@@ -120,4 +122,9 @@ class MaintenanceService {
       })),
     };
   }
+}
+
+/** As etcd's tools write it. */
+function alarmText({ member, alarm }: Alarm): string {
+  return `${member === 0n ? '' : `memberID:${member} `}alarm:${alarm.toUpperCase()} `;
 }

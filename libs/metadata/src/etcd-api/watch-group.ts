@@ -12,7 +12,7 @@ export interface ClientWatch {
   readonly from: Revision;
   readonly progressNotify: boolean;
   readonly group: WatchGroup;
-  /** Whether it was told anything since it was last looked at. */
+  /** Whether it was told of a change since it was last looked at. */
   told: boolean;
 }
 

@@ -12,8 +12,8 @@ interface Pending {
   readonly bodies: readonly Uint8Array[];
   /** Null: the bodies are whole messages. */
   readonly to: ReadonlySet<ClientWatch> | null;
-  /** Watches that begin later are not told. */
-  readonly revision: Revision;
+  /** Watches that begin later are not told; null: all are. */
+  readonly revision: Revision | null;
 }
 
 export interface WatchOutputOptions {
@@ -52,11 +52,23 @@ export class WatchOutput implements Flushable {
 
   /** A whole message. */
   say(message: Uint8Array): void {
-    this.#push({ bytes: MESSAGE_BYTES + message.length, bodies: [message], to: null, revision: 0 });
+    this.#push({
+      bytes: MESSAGE_BYTES + message.length,
+      bodies: [message],
+      to: null,
+      revision: null,
+    });
   }
 
-  /** Bodies for each of these watches that begins at or before a revision, and is there then. */
-  tell(bodies: readonly Uint8Array[], to: ReadonlySet<ClientWatch>, revision: Revision): void {
+  /**
+   * Bodies for each of these watches that begins at or before a revision, and is there then.
+   * `revision` null: not about one, but about how far they are.
+   */
+  tell(
+    bodies: readonly Uint8Array[],
+    to: ReadonlySet<ClientWatch>,
+    revision: Revision | null,
+  ): void {
     let bytes = 0;
     for (const { length } of bodies) bytes += (MESSAGE_BYTES + length) * to.size;
     this.#push({ bytes, bodies, to, revision });
@@ -109,8 +121,10 @@ function addFrames(writer: FrameWriter, { bodies, to, revision }: Pending): void
     return;
   }
   for (const watch of to) {
-    if (watch.from > revision) continue;
-    watch.told = true;
+    if (revision !== null) {
+      if (watch.from > revision) continue;
+      watch.told = true;
+    }
     for (const body of bodies) writer.add(body, watch.idField);
   }
 }

@@ -23,10 +23,8 @@ export interface WatchCall {
   write(batch: FrameBatch, done: () => void): unknown;
   pause(): unknown;
   resume(): unknown;
-  end(): unknown;
   emit(event: 'error', error: Error): unknown;
   on(event: 'data', listener: (request: WatchRequestMessage) => void): unknown;
-  on(event: 'end', listener: () => void): unknown;
 }
 
 /** Watches that go on at once after the client took something. */
@@ -41,7 +39,7 @@ class WatchRefusedError extends Error {
   override readonly name = 'WatchRefusedError';
 }
 
-/** All watches of one stream of a client. */
+/** All watches of one stream of a client, which may have ended its own side of it. */
 export class WatchStream implements ApiStream, GroupHost {
   readonly #output: WatchOutput;
   readonly #watches = new Map<string, ClientWatch>();
@@ -68,9 +66,6 @@ export class WatchStream implements ApiStream, GroupHost {
       written: () => this.#goOn(),
     });
     call.on('data', (request) => this.#take(request));
-    call.on('end', () => {
-      if (this.#finish()) call.end();
-    });
   }
 
   closed(): void {
@@ -93,7 +88,7 @@ export class WatchStream implements ApiStream, GroupHost {
   }
 
   compacted(group: WatchGroup, compactRevision: Revision): void {
-    const header = this.shared.context.header(Math.max(0, group.next - 1));
+    const header = this.shared.context.header(0);
     for (const { id } of group.watches) {
       this.#watches.delete(id);
       this.shared.watches -= 1;
@@ -103,7 +98,7 @@ export class WatchStream implements ApiStream, GroupHost {
     this.#forget(group);
   }
 
-  /** Tells watches that ask for it, and were told nothing since the last time, how far they are. */
+  /** Tells watches that ask for it, and were told of nothing since the last time, how far they are. */
   notifyProgress(): void {
     const { revision } = this.shared.context.node.head();
     for (const group of this.#groups) {
@@ -114,7 +109,7 @@ export class WatchStream implements ApiStream, GroupHost {
       }
       if (idle.size === 0 || this.#refused.has(group)) continue;
       const header = this.shared.context.header(Math.min(revision, group.next - 1));
-      this.#output.tell([this.shared.encoder.message({ header })], idle, Infinity);
+      this.#output.tell([this.shared.encoder.message({ header })], idle, null);
     }
   }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { askClusterId } from './ask-cluster-id.js';
 import type { AskOptions } from './ask-cluster-id.js';
-import { TestAuthority } from './certificates.fixture.js';
+import { TestAuthority } from '../../testing/test-authority.js';
 import { FRAME, oneFrame } from './peer-frame.js';
 import { CLUSTER, CountingTimer, Member, openSockets, RawServer } from './transport.fixture.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Timer } from '@pawl/kernel';
-import { TestAuthority } from './certificates.fixture.js';
+import { TestAuthority } from '../../testing/test-authority.js';
 import { FRAME } from './peer-frame.js';
 import {
   append,

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import type { PeerTls } from './transport-options.js';
+import type { PeerTls } from '../node/transport/transport-options.js';
 
 /** A certificate authority that lives for one test: just enough X.509 (RFC 5280) in DER. */
 export class TestAuthority {
@@ -82,5 +82,6 @@ function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;
   if (length < 128) return Buffer.concat([Buffer.from([tag, length]), content]);
+  if (length < 256) return Buffer.concat([Buffer.from([tag, 0x81, length]), content]);
   return Buffer.concat([Buffer.from([tag, 0x82, length >> 8, length & 255]), content]);
 }

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MetadataState } from '../state/index.js';
+import { Received, apiBench } from './etcd-client.fixture.js';
+import type { ApiBench } from './etcd-client.fixture.js';
+
+const MEMBER = String(0x7fed_cba9_8765_4321n);
+let bench: ApiBench;
+beforeAll(async () => {
+  bench = await apiBench();
+});
+afterAll(() => bench.close());
+
+const call = <Response = Record<string, unknown>>(method: string, request: object = {}) =>
+  bench.client.call<Response>(method, request);
+const put = (key: string, value = '') =>
+  call('KV.Put', { key: Buffer.from(key), value: Buffer.from(value) });
+
+describe('Cluster', () => {
+  it('lists, adds, updates, promotes and removes members', async () => {
+    const listed = await call<{ members: object[] }>('Cluster.MemberList');
+    expect(listed.members).toEqual([
+      {
+        ID: MEMBER,
+        name: 'n1',
+        peerURLs: ['http://127.0.0.1:7480'],
+        clientURLs: ['http://127.0.0.1:7479'],
+        isLearner: false,
+      },
+    ]);
+    const added = await call<{ member: { ID: string }; members: object[] }>('Cluster.MemberAdd', {
+      peerURLs: ['https://10.0.0.2:7480/'],
+      isLearner: true,
+    });
+    expect(added.members).toHaveLength(2);
+    expect(added.member).toMatchObject({ peerURLs: ['http://10.0.0.2:7480'], isLearner: true });
+    const { ID } = added.member;
+    const peerURLs = ['10.0.0.3:7480'];
+    expect(await call('Cluster.MemberUpdate', { ID, peerURLs })).toMatchObject({
+      members: [{}, { peerURLs: ['http://10.0.0.3:7480'] }],
+    });
+    expect(await call('Cluster.MemberPromote', { ID })).toMatchObject({
+      members: [{}, { isLearner: false }],
+    });
+    expect(await call('Cluster.MemberRemove', { ID })).toMatchObject({ members: [{ ID: MEMBER }] });
+  });
+
+  it('asks the quorum for the list if the client says so', async () => {
+    const calls: string[] = [];
+    bench.node.before = async (what) => void calls.push(what);
+    await call('Cluster.MemberList');
+    await call('Cluster.MemberList', { linearizable: true });
+    bench.node.before = () => Promise.resolve();
+    expect(calls).toEqual(['serializable members', 'members']);
+  });
+
+  it('refuses in the words of etcd', async () => {
+    const refusals: [string, object, number, string][] = [
+      ['MemberAdd', { peerURLs: [] }, 3, 'given member URLs are invalid'],
+      ['MemberAdd', { peerURLs: ['a:1', 'b:2'] }, 3, 'given member URLs are invalid'],
+      ['MemberAdd', { peerURLs: ['ftp://a:1'] }, 3, 'given member URLs are invalid'],
+      ['MemberAdd', { peerURLs: ['http://a'] }, 3, 'given member URLs are invalid'],
+      ['MemberAdd', { peerURLs: ['http://127.0.0.1:7480'] }, 9, 'Peer URLs already exists'],
+      ['MemberRemove', { ID: 5 }, 5, 'member not found'],
+      [
+        'MemberRemove',
+        { ID: MEMBER },
+        9,
+        're-configuration failed due to not enough started members',
+      ],
+      ['MemberUpdate', { ID: 5, peerURLs: ['http://a:1'] }, 5, 'member not found'],
+      ['MemberPromote', { ID: MEMBER }, 9, 'can only promote a learner member'],
+    ];
+    for (const [method, request, code, text] of refusals) {
+      await expect(call(`Cluster.${method}`, request)).rejects.toMatchObject({
+        code,
+        details: `etcdserver: ${text}`,
+      });
+    }
+  });
+});
+
+describe('Maintenance', () => {
+  it('tells the status of this member, and what is wrong', async () => {
+    expect(await call('Maintenance.Status')).toMatchObject({
+      version: '3.4.23',
+      leader: MEMBER,
+      raftTerm: '5',
+      isLearner: false,
+      errors: [],
+      header: { member_id: MEMBER },
+    });
+    bench.node.leader = null;
+    await call('Maintenance.Alarm', { action: 1, memberID: 7, alarm: 1 });
+    await call('Maintenance.Alarm', { action: 1, memberID: 0, alarm: 1 });
+    const { errors, leader } = await call('Maintenance.Status');
+    expect(leader).toBe('0');
+    const alarms = ['alarm:NOSPACE ', 'memberID:7 alarm:NOSPACE '];
+    expect(errors).toEqual(['etcdserver: no leader', ...alarms]);
+    bench.node.leader = BigInt(MEMBER);
+    await call('Maintenance.Alarm', { action: 2, memberID: 0, alarm: 1 });
+    await call('Maintenance.Alarm', { action: 2, memberID: 7, alarm: 1 });
+  });
+
+  it('raises, lists and clears alarms; a full store takes no more from users', async () => {
+    const alarm = (request: object) => call('Maintenance.Alarm', request);
+    const on = { memberID: '0', alarm: 1 };
+    expect(await alarm({ action: 1, alarm: 1 })).toMatchObject({ alarms: [on] });
+    expect(await alarm({})).toMatchObject({ alarms: [on] });
+    expect(await alarm({ alarm: 2 })).toMatchObject({ alarms: [] });
+    await expect(put('full')).rejects.toMatchObject({
+      code: 8,
+      details: 'etcdserver: mvcc: database space exceeded',
+    });
+    expect(await alarm({ action: 2, alarm: 1 })).toMatchObject({ alarms: [on] });
+    expect(await alarm({ action: 2, alarm: 1 })).toMatchObject({ alarms: [] });
+    await put('full');
+    for (const wrong of [{ action: 1 }, { action: 9, alarm: 1 }, { alarm: 17 }]) {
+      await expect(alarm(wrong)).rejects.toMatchObject({ code: 3 });
+    }
+  });
+
+  it('hashes the keys at a revision', async () => {
+    await put('h', '1');
+    const at = bench.node.state.revision;
+    const before = await call<{ hash: number }>('Maintenance.HashKV', { revision: at });
+    await put('h', '2');
+    const now = await call<{ hash: number }>('Maintenance.HashKV');
+    expect(now.hash).not.toBe(before.hash);
+    expect(await call('Maintenance.HashKV', { revision: at })).toMatchObject({
+      hash: before.hash,
+      compact_revision: '0',
+    });
+    expect((await call<{ hash: number }>('Maintenance.Hash')).hash).toBe(now.hash);
+    await expect(call('Maintenance.HashKV', { revision: at + 100 })).rejects.toMatchObject({
+      code: 11,
+    });
+  });
+
+  it('defragments, and moves the leadership', async () => {
+    expect(await call('Maintenance.Defragment')).toMatchObject({ header: { raft_term: '5' } });
+    const move = (targetID: string) => call('Maintenance.MoveLeader', { targetID });
+    await expect(move('5')).rejects.toMatchObject({
+      code: 9,
+      details: 'etcdserver: bad leader transferee',
+    });
+    await move(MEMBER);
+    bench.node.leader = 5n;
+    await expect(move(MEMBER)).rejects.toMatchObject({
+      code: 9,
+      details: 'etcdserver: not leader',
+    });
+    bench.node.leader = BigInt(MEMBER);
+  });
+
+  it('streams a snapshot of one moment, with how much is left and a hash at its end', async () => {
+    for (let at = 0; at < 30; at += 1) await put(`s${at}`, 'x'.repeat(9000));
+    const whole = bench.node.state.snapshot();
+    const stream = bench.client.download<{ remaining_bytes: string; blob: Buffer }>(
+      'Maintenance.Snapshot',
+    );
+    const received = new Received(stream);
+    await received.count(1);
+    await put('later');
+    expect(await received.end()).toBeNull();
+    const file = Buffer.concat(received.all.map(({ blob }) => blob));
+    let left = file.length;
+    for (const { remaining_bytes, blob } of received.all) {
+      left -= blob.length;
+      expect(remaining_bytes).toBe(String(left));
+    }
+    expect(left).toBe(0);
+    expect(received.all.length).toBeGreaterThan(4);
+    expect(file.length % 512).toBe(32);
+    const [content, hash] = [file.subarray(0, -32), file.subarray(-32)];
+    expect(createHash('sha256').update(content).digest()).toEqual(hash);
+    expect(Buffer.compare(content.subarray(0, whole.length), whole)).toBe(0);
+    const restored = new MetadataState();
+    restored.restore(whole);
+    expect(restored.revision).toBe(bench.node.state.revision - 1);
+  });
+});
