@@ -53,7 +53,7 @@ export class AutoCompaction {
       old = first.revision;
       this.#samples.shift();
     }
-    if (old > state.compactRevision) this.#compact(old);
+    if (old > Math.max(1, state.compactRevision)) this.#compact(old);
     this.#timer = timer.after(keepMs / SAMPLES, () => this.#sample(keepMs));
   }
 

@@ -11,7 +11,7 @@ import type {
 } from '../state/index.js';
 import { AutoCompaction } from './auto-compaction.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { canLose, planMembership } from './plan-membership.js';
+import { canLose, isThere, planMembership } from './plan-membership.js';
 import type { MembershipStep } from './plan-membership.js';
 import type { MemberQuestion } from './peer-codec.js';
 import type { QuorumSettings } from './quorum-settings.js';
@@ -126,9 +126,9 @@ export class Leadership {
       }
       case 'promote': {
         if (voters.includes(id)) return 'not-a-learner';
-        const progress = log.progress().get(id);
-        const near = progress !== undefined && progress.match + CAUGHT_UP >= lastIndex;
-        return near && progress.active ? null : 'not-caught-up';
+        const progress = log.progress();
+        const near = (progress.get(id)?.match ?? 0) + CAUGHT_UP >= lastIndex;
+        return near && isThere(progress, id) ? null : 'not-caught-up';
       }
     }
   }

@@ -69,9 +69,12 @@ export class MemberChanges {
     const refusal = await this.#mayChange('remove', id);
     if (refusal !== null) return { ok: false, refusal };
     const put: MemberPut = { kind: 'member-put', expect: 'known', id, wanted: 'removed' };
+    const { board, state } = this.#options;
     /* A node that goes is not told how its own going ends. */
-    const self = this.#options.board.status.nodeId === id;
-    return this.#put(put, ({ configuration }) => self || !membersOf(configuration).includes(id));
+    const self = board.status.nodeId === id;
+    return this.#put(put, ({ configuration }) => {
+      return self || (!membersOf(configuration).includes(id) && state.member(id) === null);
+    });
   }
 
   async update(number: bigint, peerAddress: string): Promise<MembersResult> {

@@ -8,7 +8,7 @@ import type { MembershipStep } from './plan-membership.js';
 function plan(
   wishes: string,
   configuration: Partial<Configuration>,
-  { silent = '', self = 'a' } = {},
+  { silent = '', unfed = '', self = 'a' } = {},
 ): MembershipStep | null {
   const members = wishes
     .split(' ')
@@ -21,7 +21,10 @@ function plan(
   const whole = { voters: [], outgoing: [], learners: [], learnersNext: [], ...configuration };
   const others = [...whole.voters, ...whole.learners].filter((id) => id !== self);
   const progress = new Map(
-    others.map((id) => [id, { match: id.charCodeAt(0), active: !silent.includes(id) }]),
+    others.map((id) => [
+      id,
+      { match: unfed.includes(id) ? 0 : id.charCodeAt(0), active: !silent.includes(id) },
+    ]),
   );
   return planMembership({ self, members, configuration: whole, progress });
 }
@@ -39,7 +42,7 @@ describe('planMembership', () => {
     });
   });
 
-  it('adds a wanted voter as a learner and makes it one once it is heard of', () => {
+  it('adds a wanted voter as a learner and makes it one once it was fed and is heard of', () => {
     const wishes = 'a:voter b:voter';
     expect(plan(wishes, { voters: ['a'] })).toEqual({
       kind: 'change',
@@ -47,6 +50,7 @@ describe('planMembership', () => {
     });
     const configuration = { voters: ['a'], learners: ['b'] };
     expect(plan(wishes, configuration, { silent: 'b' })).toBeNull();
+    expect(plan(wishes, configuration, { unfed: 'b' })).toBeNull();
     expect(plan(wishes, configuration)).toEqual({ kind: 'change', change: { addVoters: ['b'] } });
     expect(plan('a:voter b:learner', configuration)).toBeNull();
   });

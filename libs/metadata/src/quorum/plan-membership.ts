@@ -45,10 +45,15 @@ export function planMembership(view: MembershipView): MembershipStep | null {
   const joins = members.find((member) => !takesPart(member));
   if (joins !== undefined) return { kind: 'change', change: { addLearners: [joins.id] } };
   const rises = members.find(
-    ({ id, wanted }) =>
-      wanted === 'voter' && learners.includes(id) && view.progress.get(id)?.active === true,
+    ({ id, wanted }) => wanted === 'voter' && learners.includes(id) && isThere(view.progress, id),
   );
   return rises === undefined ? null : { kind: 'change', change: { addVoters: [rises.id] } };
+}
+
+/** Whether a learner was heard of lately, and has been fed: one that is new counts as heard of. */
+export function isThere(progress: Progress, id: string): boolean {
+  const { match, active } = progress.get(id) ?? { match: 0, active: false };
+  return active && match > 0;
 }
 
 function planRemoval(view: MembershipView, id: string): MembershipStep | null {

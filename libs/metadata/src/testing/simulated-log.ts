@@ -96,7 +96,8 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   readonly #core: RaftCore;
   readonly #arriving = new Map<string, Uint8Array>();
   readonly #barriers = new Set<Barrier>();
-  #peers: ReadonlySet<string> = new Set();
+  /** With the data folder of each, where that is known. */
+  #peers: ReadonlyMap<string, string | undefined> = new Map();
   #outstanding: Ready | null = null;
   #applied: number;
   #lastStatus = '';
@@ -166,17 +167,17 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     return begun;
   }
 
-  setPeers(peers: readonly { readonly id: string }[]): void {
-    this.#peers = new Set(peers.map(({ id }) => id));
+  setPeers(peers: readonly { readonly id: string; readonly folderId?: string }[]): void {
+    this.#peers = new Map(peers.map(({ id, folderId }) => [id, folderId]));
   }
 
   request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
-    const { network, nodeId, time } = this.#options;
+    const { network, nodeId, time, disk } = this.#options;
     if (this.#state !== 'open') return Promise.reject(new Error('the log is stopped'));
     if (!this.#peers.has(to)) return Promise.reject(new Error(`${to} is no peer`));
     return new Promise((resolve, reject) => {
       const timeout = time.after(deadlineMs, () => reject(new Error(`${to} does not answer`)));
-      network.request(nodeId, to, body).then(
+      network.request({ id: nodeId, folderId: disk.folderId }, to, body).then(
         (answer) => time.run(() => done(() => resolve(answer))),
         (error: Error) => time.run(() => done(() => reject(error))),
       );
@@ -224,9 +225,9 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     time.end();
   }
 
-  receive({ message, state }: Letter): void {
+  receive({ message, folderId, state }: Letter): void {
     this.#options.time.run(() => {
-      if (!this.#peers.has(message.from)) return;
+      if (!this.#knows(message.from, folderId)) return;
       if (message.type === 'snapshot' && state !== null) {
         this.#arriving.set(keyOf(message.snapshot), state);
       }
@@ -242,13 +243,18 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     });
   }
 
-  serve(from: string, body: Uint8Array): Promise<Uint8Array> {
+  serve(from: { id: string; folderId: string }, body: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#options.time.run(() => {
-        if (!this.#peers.has(from)) return;
-        this.#options.events.onRequest(from, body).then(resolve, reject);
+        if (!this.#knows(from.id, from.folderId)) return;
+        this.#options.events.onRequest(from.id, body).then(resolve, reject);
       });
     });
+  }
+
+  /** A second folder of one id is another node, whatever it says. */
+  #knows(id: string, folderId: string): boolean {
+    return this.#peers.has(id) && (this.#peers.get(id) ?? folderId) === folderId;
   }
 
   #tickLater(): void {
@@ -365,7 +371,8 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     for (const message of messages) {
       if (!this.#peers.has(message.to)) continue;
       const state = message.type === 'snapshot' ? this.#options.disk.state : null;
-      this.#options.network.send({ message, state });
+      const { folderId } = this.#options.disk;
+      this.#options.network.send({ message, folderId, state });
     }
   }
 

@@ -5,6 +5,8 @@ import type { SimulatedTime } from './simulated-time.js';
 /** A message between nodes, and the state that a `snapshot` travels with. */
 export interface Letter {
   readonly message: Message;
+  /** Data folder of the sender. */
+  readonly folderId: string;
   readonly state: Uint8Array | null;
 }
 
@@ -13,7 +15,7 @@ export interface NetworkNode {
   receive(letter: Letter): void;
   /** A `snapshot` message to `to` arrived whole, or was lost. */
   snapshotEnded(to: string, delivered: boolean): void;
-  serve(from: string, body: Uint8Array): Promise<Uint8Array>;
+  serve(from: { id: string; folderId: string }, body: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface NetworkFaults {
@@ -72,13 +74,17 @@ export class SimulatedNetwork {
   }
 
   /** Never settles when the request or its answer is lost: the caller has a deadline. */
-  request(from: string, to: string, body: Uint8Array): Promise<Uint8Array> {
+  request(
+    from: { readonly id: string; readonly folderId: string },
+    to: string,
+    body: Uint8Array,
+  ): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#carry(from, to, (arrived) => {
+      this.#carry(from.id, to, (arrived) => {
         const node = this.#nodes.get(to);
         if (!arrived || node === undefined) return;
         const back = (deliver: () => void): void => {
-          this.#carry(to, from, (returned) => {
+          this.#carry(to, from.id, (returned) => {
             if (returned) deliver();
           });
         };
