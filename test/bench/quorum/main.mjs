@@ -124,7 +124,7 @@ async function run(bench, { json, names, stop }) {
 function blocksTable(blocks) {
   const bars = [{ side: 'pawl', column: 'ms', of: 'value', atMost: HALF_HEARTBEAT_MS }];
   return {
-    title: 'Longest block of an event loop of ours, set-up included',
+    title: 'Longest block of an event loop of ours, from when the members were ready',
     comparisons: [...blocks].map(([title, ms]) =>
       compare({ title, sides: { pawl: [{ ms }] }, bars }),
     ),

@@ -35,9 +35,10 @@ export class Callers {
     return new Callers(connections, leader);
   }
 
-  /** Writes every key once, so that reads find it. */
+  /** Writes every key once, so that reads find it, at whichever member. */
   async fill() {
     await Promise.all(PUTS.map((request) => this.leader.call(PUT, request)));
+    await Promise.all(this.connections.map((one) => one.call(RANGE, LINEARIZABLE[0])));
   }
 
   /** @type {Issue} at the leader */

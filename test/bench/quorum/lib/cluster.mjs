@@ -38,17 +38,18 @@ export class Cluster {
     return GrpcConnection.open(this.members[at].endpoint);
   }
 
-  /** @returns {Promise<number>} which member leads, and says so itself */
+  /** @returns {Promise<number>} the one member that leads, and says so itself */
   async leader() {
     const found = await poll(
       async () => {
         const leads = (endpoint) => ask(endpoint, STATUS, [], isLeader);
-        const at = (await Promise.all(this.endpoints.map(leads))).indexOf(true);
-        return at >= 0 && { at };
+        const answers = await Promise.all(this.endpoints.map(leads));
+        const at = answers.indexOf(true);
+        return at >= 0 && at === answers.lastIndexOf(true) && { at };
       },
       { deadlineMs: READY_MS },
     );
-    if (found === undefined) throw new Error('no member leads');
+    if (found === undefined) throw new Error('there is not one member that leads');
     return found.at;
   }
 

@@ -66,13 +66,15 @@ export async function startPawl({ folder, nodes, env, signal, onSpawn }) {
     return member;
   });
   await Promise.all(members.map((member) => member.start()));
+  // What starting took is not what is measured.
+  await Promise.all(members.map((member) => member.longestBlockMs()));
   return members;
 }
 
-/** Of the node's event loop since it started, in milliseconds. @param {string} url */
+/** Of the node's event loop since this was last asked, in milliseconds. @param {string} url */
 async function longestBlock(url) {
   const answer = await fetch(url, { signal: AbortSignal.timeout(ASK_MS) });
   const text = await answer.text();
-  const seconds = /^\S*event_?loop\S*max\S*seconds\S* (\S+)$/m.exec(text)?.[1];
+  const seconds = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(text)?.[1];
   return seconds === undefined ? Number.NaN : Number(seconds) * 1000;
 }

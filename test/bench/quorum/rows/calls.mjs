@@ -4,7 +4,8 @@ import { compare } from '../lib/comparison.mjs';
 import { closedLoop } from '../lib/load.mjs';
 
 const SECONDS = 1.5;
-const WARM_UP_SECONDS = 1;
+/** A process of ours compiles what runs often only after thousands of calls. */
+const WARM_UP = { callers: 64, seconds: 3 };
 const SIZES = [1, 3];
 const CALLERS = [1, 64];
 const FEW_AND_QUICK = { side: 'pawl', column: 'p50 ms', of: 'ratio' };
@@ -12,7 +13,10 @@ const MANY_AND_FAST = { side: 'pawl', column: 'per second', of: 'ratio' };
 
 /**
  * @typedef {import('../lib/bench.mjs').Bench} Bench
- * @typedef {{ name: string, callers: number, nodes: number, issue: (callers: Callers) => import('../lib/load.mjs').Issue, bars?: any[] }} Case
+ * @typedef {import('../lib/cluster.mjs').Cluster} Cluster
+ * @typedef {{ cluster: Cluster, own: Callers }} Side
+ * @typedef {'put' | 'readLeader' | 'readAll' | 'readAllSerializable'} IssueName of {@link Callers}
+ * @typedef {{ name: string, callers: number, nodes: number, issue: IssueName, bars?: any[] }} Case
  */
 
 /** Puts of 1 KB at the leader. @param {Bench} bench */
@@ -22,7 +26,7 @@ export function benchPuts(bench) {
       name: 'put',
       callers,
       nodes,
-      issue: (own) => own.put,
+      issue: 'put',
       bars: nodes === 3 ? [putBar(callers)] : [],
     })),
   );
@@ -42,9 +46,9 @@ export function benchReads(bench) {
       return [
         ...(nodes === 1
           ? []
-          : [{ ...one, name: 'linearizable, leader', issue: (own) => own.readLeader, bars }]),
-        { ...one, name: `linearizable${everywhere}`, issue: (own) => own.readAll, bars },
-        { ...one, name: `serializable${everywhere}`, issue: (own) => own.readAllSerializable },
+          : [{ ...one, name: 'linearizable, leader', issue: 'readLeader', bars }]),
+        { ...one, name: `linearizable${everywhere}`, issue: 'readAll', bars },
+        { ...one, name: `serializable${everywhere}`, issue: 'readAllSerializable' },
       ];
     }),
   );
@@ -58,10 +62,18 @@ async function benchCases(bench, title, casesOf) {
     const label = `${title}: ${counted(nodes, 'node')}`;
     await bench.step(label, (step) =>
       bench.pair({ nodes }, async (clusters) => {
+        const sides = await openSides(clusters);
+        for (const issue of new Set(cases.map((one) => one.issue))) {
+          step.update('warming up');
+          for (const { own } of Object.values(sides)) {
+            await closedLoop({ ...WARM_UP, issue: own[issue] });
+          }
+        }
         for (const [at, one] of cases.entries()) {
           step.progress(at, cases.length, titleOf(one));
-          comparisons.push(await benchCase(bench, clusters, one));
+          comparisons.push(await benchCase(bench, sides, one));
         }
+        for (const { own } of Object.values(sides)) own.close();
         await bench.noteBlocks(label, clusters.pawl);
       }),
     );
@@ -69,22 +81,25 @@ async function benchCases(bench, title, casesOf) {
   return { title, comparisons };
 }
 
-/** @param {Bench} bench @param {{ pawl: any, etcd: any }} clusters @param {Case} one */
-async function benchCase(bench, { pawl, etcd }, one) {
-  const { callers, issue } = one;
-  const sides = {
-    pawl: { cluster: pawl, own: await Callers.open(pawl) },
-    etcd: { cluster: etcd, own: await Callers.open(etcd) },
-  };
-  for (const { own } of Object.values(sides)) {
+/** @param {Record<string, Cluster>} clusters */
+export async function openSides(clusters) {
+  /** @type {Record<string, Side>} */
+  const sides = {};
+  for (const [name, cluster] of Object.entries(clusters)) {
+    const own = await Callers.open(cluster);
     await own.fill();
-    await closedLoop({ callers, seconds: WARM_UP_SECONDS, issue: issue(own) });
+    sides[name] = { cluster, own };
   }
+  return sides;
+}
+
+/** @param {Bench} bench @param {Record<string, Side>} sides @param {Case} one */
+async function benchCase(bench, sides, one) {
+  const { callers, issue } = one;
   const results = await byTurns(bench.passes, sides, async ({ cluster, own }) => {
     await cluster.compact();
-    return measure(cluster, () => closedLoop({ callers, seconds: SECONDS, issue: issue(own) }));
+    return measure(cluster, () => closedLoop({ callers, seconds: SECONDS, issue: own[issue] }));
   });
-  for (const { own } of Object.values(sides)) own.close();
   return compare({ title: titleOf(one), sides: results, bars: one.bars ?? [] });
 }
 

@@ -7,7 +7,7 @@ import { measure } from './calls.mjs';
 
 const CALLERS = 64;
 const SECONDS = 1.5;
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 3;
 const TITLE = 'Three nodes, 64 callers, with the `etcd3` package of npm';
 const RATE = { column: 'per second', of: 'ratio' };
 
