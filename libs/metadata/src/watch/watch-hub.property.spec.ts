@@ -61,9 +61,12 @@ class CheckedSink implements WatchSink {
         kv: { key, value, version, mod: revision },
       })),
     );
-    for (const { kv, previous } of plain(events) as { kv: { key: string }; previous: unknown }[]) {
+    const told = plain(events) as { kv: { key: string; create: Revision }; previous: unknown }[];
+    for (const { kv, previous } of told) {
       const known = previous !== null || revision - 1 >= this.model.compacted;
-      const before = this.model.states[revision - 1]?.[kv.key] ?? null;
+      const was = this.model.states[revision - 1]?.[kv.key] ?? null;
+      // Also when the revision deleted it first.
+      const before = kv.create === revision ? null : was;
       if (known) expect(previous).toEqual(before);
     }
     this.next = revision + 1;

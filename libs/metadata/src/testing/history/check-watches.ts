@@ -171,7 +171,9 @@ class WatchChecker {
       if (previous !== undefined) this.broken('W8', `a previous value of ${kv.key} unasked`);
       return;
     }
-    const expected = this.model.get(kv.key, before);
+    // A key that a revision creates had nothing before, also when that revision deleted it first.
+    const created = kv.createRevision === kv.modRevision;
+    const expected = created ? null : this.model.get(kv.key, before);
     const mayBeGone = previous === null && before < this.compacted;
     if (mayBeGone || isDeepStrictEqual(previous, expected)) return;
     const text = `${kv.key} before ${kv.modRevision} told as ${JSON.stringify(previous)}`;
