@@ -1,6 +1,6 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { isReadOnly } from '../state/index.js';
-import type { OperationResult, Txn } from '../state/index.js';
+import type { OperationResult, Refusal, Txn } from '../state/index.js';
 import type { ReadOptions } from '../coordination.port.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
@@ -31,6 +31,7 @@ import {
   toTxn,
   txnOf,
 } from './txn-request.js';
+import { toLeaseId } from './user-keys.js';
 
 /** etcd's KV service. */
 export function kvService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
@@ -57,8 +58,17 @@ class KvService {
 
   async put(request: PutRequestMessage): Promise<PutResponseMessage> {
     checkPut(request);
-    const { revision, results } = await this.#perform(txnOf(toPut(request)));
+    const result = await this.context.node.txn(txnOf(toPut(request)), { origin: 'user' });
+    if (!result.ok) throw refused(await this.#whyNotPut(request, result.refusal));
+    const { revision, results } = result;
     return toPutResponse(this.context.header(revision), only(results, 'put'));
+  }
+
+  /** Alone, a put fails for its lease before it fails for its key; in a transaction after. */
+  async #whyNotPut({ lease }: PutRequestMessage, refusal: Refusal): Promise<Refusal> {
+    if (refusal !== 'key-not-found' || lease === '0') return refusal;
+    const found = await this.context.node.leaseTime(toLeaseId(lease));
+    return found === null ? 'lease-not-found' : refusal;
   }
 
   async deleteRange(request: DeleteRangeRequestMessage): Promise<DeleteRangeResponseMessage> {

@@ -97,7 +97,9 @@ class MaintenanceService {
 
   async hashKv({ revision }: { revision: string }): Promise<HashKvResponseMessage> {
     const { hash, compactRevision } = await this.#hashKv(Math.max(0, toNumber(revision)));
-    return { header: this.context.header(), hash, compact_revision: compactRevision };
+    /* etcd's answer while nothing was compacted. */
+    const compact_revision = compactRevision === 0 ? -1 : compactRevision;
+    return { header: this.context.header(), hash, compact_revision };
   }
 
   async moveLeader({ targetID }: { targetID: string }): Promise<HeaderOnlyMessage> {
@@ -110,6 +112,8 @@ class MaintenanceService {
   async #hashKv(revision: number): Promise<HashKv> {
     const result = await this.context.node.hashKv(revision);
     if ('refusal' in result) throw refused(result.refusal);
+    /* At the compaction revision etcd still reads, and hashes no more. */
+    if (revision > 0 && revision <= result.compactRevision) throw refused('compacted');
     return result;
   }
 

@@ -16,6 +16,8 @@ export function checkCommand(command: Command, limits: StateLimits): Refusal | n
     }
     case 'member-put':
       return checkMember(command);
+    case 'compact':
+      return command.revision < 0 ? 'compacted' : null;
     default:
       return null;
   }

@@ -77,11 +77,16 @@ export class WatchHub implements WatcherHost {
     if (this.#all.size >= this.#maxWatches) {
       throw new MetadataUnavailableError(`more than ${this.#maxWatches} watches`, 'no');
     }
-    const from = range.fromRevision ?? 0;
-    const watcher = new Watcher(this, range, sink, from === 0 ? this.state.revision + 1 : from);
+    const watcher = new Watcher(this, range, sink, this.#first(range.fromRevision ?? 0));
     this.#all.add(watcher);
     this.#place(watcher);
     return watcher;
+  }
+
+  /** As etcd has it, one below 1 is the first of all, which is gone once anything was compacted. */
+  #first(from: Revision): Revision {
+    if (from === 0) return this.state.revision + 1;
+    return this.state.compactRevision === 0 ? Math.max(1, from) : from;
   }
 
   watch(request: WatchRequest): MetadataWatch {
