@@ -144,6 +144,12 @@ export class RandomRequests {
     return { compare: [], success, failure: [] };
   }
 
+  /** Deletes every key. */
+  nothing(): Txn {
+    const success = KEYS.map((key): Operation => ({ kind: 'delete', key }));
+    return { compare: [], success, failure: [] };
+  }
+
   txn(history: History, depth = 1): Txn {
     if (depth === 1) this.#keeping = this.chance(50);
     const operations = () => this.times(depth === 1 ? 4 : 2, () => this.operation(history, depth));
