@@ -21,7 +21,8 @@ export default defineConfig({
           name: 'e2e',
           include: [
             'test/e2e/**/*.spec.ts',
-            'test/chaos/**/*.spec.ts',
+            'test/chaos/network/*.spec.ts',
+            'test/chaos/{etcd,crash-images,no-quorum,leases,histories,disks}.spec.ts',
             'test/differential/**/*.spec.ts',
             'test/packaging/**/*.spec.ts',
           ],

@@ -4,48 +4,139 @@ import { Cluster } from './cluster/cluster.js';
 import { etcdQuorum } from './cluster/etcd-quorum.js';
 import { pawlQuorum } from './cluster/pawl-quorum.js';
 import { FAULTS } from './faults/catalogue.js';
-import { pick } from './faults/fault.js';
+import { noFaults, pick, type Fault } from './faults/fault.js';
 import { Observer } from './history/observer.js';
-import { runHistory } from './history/run-history.js';
+import { runHistory, type HistoryReport } from './history/run-history.js';
 
-export async function main(args: readonly string[]): Promise<void> {
+const HELP = `Usage: npm run chaos:quorum [-- --minutes M] [--seed N] [--nodes N] [--only NAME] [--etcd PROGRAM]
+
+Runs clients against a quorum of processes that are harmed in turn, and judges all that they saw.
+  --minutes M     how long (default 10)
+  --seed N        of the first history (default: by chance); its faults and its requests follow from it
+  --histories N   ends after so many, whatever the time
+  --nodes N       1, 3, 5 or 7 (default: 3 and 5 by turns)
+  --only NAME     only faults with this in their name (--only ? lists them)
+  --etcd PROGRAM  a real etcd in the place of pawl quorum`;
+
+/** A cluster serves so many histories: what it has seen is judged again with each. */
+const HISTORIES_PER_CLUSTER = 10;
+const MOST_SHOWN = 10;
+const ARGS = [[], ['--snapshot-count', '10']];
+
+interface Options {
+  readonly until: number;
+  readonly histories: number;
+  readonly seed: number;
+  readonly nodes: readonly number[];
+  readonly faults: readonly Fault[];
+  readonly etcd: string | undefined;
+}
+
+/** Ends with 1 at the first broken promise, or run that proves nothing; else prints what was done. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = read(args);
+  if (options === null) return 0;
+  const total = new Total();
+  let seed = options.seed;
+  const goesOn = () => performance.now() < options.until && seed < options.seed + options.histories;
+  for (let clusters = 0; goesOn(); clusters += 1) {
+    const nodes = options.nodes[clusters % options.nodes.length] ?? 3;
+    const kind = options.etcd === undefined ? pawlQuorum() : etcdQuorum(options.etcd);
+    const cluster = await Cluster.start({ kind, nodes, args: ARGS[clusters % ARGS.length] ?? [] });
+    const observer = new Observer(cluster);
+    try {
+      for (let left = HISTORIES_PER_CLUSTER; left > 0 && goesOn(); left -= 1) {
+        const report = await runOne({ cluster, observer, seed, options });
+        total.add(report);
+        if (report.violations.length > 0) return complain(cluster, seed, report);
+        seed += 1;
+      }
+    } catch (error) {
+      console.error(`seed ${seed}:`, error);
+      return 1;
+    } finally {
+      await observer.stop();
+      await cluster.stop();
+    }
+  }
+  total.print();
+  return 0;
+}
+
+function read(args: readonly string[]): Options | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      seed: { type: 'string', default: '1' },
-      nodes: { type: 'string', default: '3' },
-      histories: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string', default: `${Math.floor(Math.random() * 2 ** 31)}` },
+      histories: { type: 'string', default: 'Infinity' },
+      nodes: { type: 'string', default: '3,5' },
       only: { type: 'string', default: '' },
       etcd: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const kind = values.etcd === undefined ? pawlQuorum() : etcdQuorum(values.etcd);
-  const cluster = await Cluster.start({ kind, nodes: Number(values.nodes) });
-  const observer = new Observer(cluster);
-  try {
-    for (let seed = Number(values.seed), left = Number(values.histories); left > 0; left -= 1) {
-      const rng = seededRng(seed);
-      const wanted = FAULTS.filter(({ name }) => name.includes(values.only));
-      const faults = Array.from({ length: 2 }, () => pick(rng, wanted));
-      const since = performance.now();
-      const { violations, ...report } = await runHistory({
-        cluster,
-        observer,
-        seed,
-        faults,
-        compacts: true,
-      });
-      console.log(
-        seed,
-        faults.map(({ name }) => name).join(' + '),
-        Math.round(performance.now() - since),
-        JSON.stringify(report),
-      );
-      for (const { rule, text } of violations.slice(0, 10)) console.log(rule, text.slice(0, 1500));
-      seed += 1;
+  const faults = FAULTS.filter(({ name }) => name.includes(values.only));
+  if (values.help || faults.length === 0) {
+    console.log(values.help ? HELP : FAULTS.map(({ name }) => name).join('\n'));
+    return null;
+  }
+  return {
+    until: performance.now() + Number(values.minutes) * 60_000,
+    histories: Number(values.histories),
+    seed: Number(values.seed),
+    nodes: values.nodes.split(',').map(Number),
+    faults,
+    etcd: values.etcd,
+  };
+}
+
+interface OneRun {
+  readonly cluster: Cluster;
+  readonly observer: Observer;
+  readonly seed: number;
+  readonly options: Options;
+}
+
+async function runOne({ cluster, observer, seed, options }: OneRun): Promise<HistoryReport> {
+  const rng = seededRng(seed);
+  const faults = Array.from({ length: 2 }, () => pick(rng, options.faults));
+  const since = performance.now();
+  // What etcd 3.4 is known to break is not asked of it (etcd#19179, etcd#15220).
+  const asks = options.etcd === undefined;
+  const wish = { cluster, observer, seed, faults, compacts: asks, asksProgress: asks };
+  const report = await runHistory(wish);
+  const names = faults.map(({ name }) => name).join(', ');
+  const seconds = Math.round((performance.now() - since) / 100) / 10;
+  console.log(
+    `seed ${seed}, ${cluster.nodes.length} nodes, ${names}: ${report.operations} calls, ` +
+      `${report.unknown} unknown (${report.unknownDone} done), ${report.revisions} revisions, ` +
+      `${report.watchEvents} messages of watches, ${seconds} s`,
+  );
+  return report;
+}
+
+function complain(cluster: Cluster, seed: number, { violations }: HistoryReport): number {
+  for (const { rule, text } of violations.slice(0, MOST_SHOWN)) console.error(`${rule}: ${text}`);
+  console.error(`${violations.length} broken promises with seed ${seed}\n${cluster.logs()}`);
+  return 1;
+}
+
+/** What a run of many histories came to. */
+class Total {
+  private histories = 0;
+  private readonly sums = new Map<string, number>();
+
+  add({ violations: _, tally, ...counts }: HistoryReport): void {
+    this.histories += 1;
+    for (const [name, count] of Object.entries({ ...counts, ...tally })) {
+      this.sums.set(name, (this.sums.get(name) ?? 0) + count);
     }
-  } finally {
-    await observer.stop();
-    await cluster.stop();
+  }
+
+  print(): void {
+    const zero = Object.fromEntries(Object.keys(noFaults()).map((name) => [name, 0]));
+    console.table({ histories: this.histories, ...zero, ...Object.fromEntries(this.sums) });
+    console.log(`${this.histories} histories: no promise was broken`);
   }
 }

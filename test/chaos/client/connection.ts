@@ -16,8 +16,8 @@ export type Reply<T> =
   | { readonly ok: true; readonly message: T }
   | { readonly ok: false; readonly code: status; readonly details: string };
 
-/** A connection was never made, so nothing was sent. The words are grpc-js's own. */
-const NOT_SENT = /^No connection established|^Name resolution failed/;
+/** A connection was never made, so nothing was sent; or nobody led, so nothing was proposed. */
+const NOT_DONE = /^No connection established|^Name resolution failed|^etcdserver: no leader$/;
 const CHANNEL_OPTIONS = {
   // Each connection of ours is one of its own, as clients on many machines have.
   'grpc.use_local_subchannel_pool': 1,
@@ -109,6 +109,6 @@ export class Connection {
 
 /** Whether a failed call surely had no effect. */
 export function isSurelyNotDone({ code, details }: { code: status; details: string }): boolean {
-  if (code === status.UNAVAILABLE) return NOT_SENT.test(details);
+  if (code === status.UNAVAILABLE) return NOT_DONE.test(details);
   return code === status.RESOURCE_EXHAUSTED;
 }

@@ -128,3 +128,22 @@ export class EtcdClient {
     return this.connection.call(service, method, request, this.deadlineMs);
   }
 }
+
+/** One client per node, made when it is first asked for. */
+export class ClientPool {
+  private readonly clients = new Map<string, EtcdClient>();
+
+  constructor(private readonly deadlineMs: number) {}
+
+  get(endpoint: string): EtcdClient {
+    const known = this.clients.get(endpoint);
+    if (known !== undefined) return known;
+    const client = new EtcdClient(endpoint, this.deadlineMs);
+    this.clients.set(endpoint, client);
+    return client;
+  }
+
+  close(): void {
+    for (const client of this.clients.values()) client.close();
+  }
+}

@@ -45,6 +45,7 @@ class Watch {
   constructor(
     readonly wish: WatchWish,
     readonly id: number,
+    private readonly onEvent?: (event: WatchedEvent) => void,
   ) {
     this.next = wish.from ?? null;
   }
@@ -100,6 +101,7 @@ class Watch {
 
   private takeEvents({ events, fragment }: WireWatchResponse): void {
     const taken = events.map((event) => this.fromWireEvent(event));
+    for (const event of taken) this.onEvent?.(event);
     this.record?.messages.push({ kind: 'events', events: taken, fragment });
     // What came without its rest comes again.
     if (fragment) return;
@@ -136,11 +138,13 @@ export class WatchStream {
   private readonly running: Promise<void>;
   private readonly listeners = new Set<() => void>();
 
+  /** `endpoints` are asked for each time anew; `onEvent` hears of each event when it comes, also when it comes again. */
   constructor(
-    private readonly endpoints: readonly string[],
+    private readonly endpoints: () => readonly string[],
     wishes: readonly WatchWish[],
+    onEvent?: (event: WatchedEvent) => void,
   ) {
-    this.watches = wishes.map((wish, at) => new Watch(wish, at + 1));
+    this.watches = wishes.map((wish, at) => new Watch(wish, at + 1, onEvent));
     this.running = this.run();
   }
 
@@ -222,7 +226,8 @@ export class WatchStream {
 
   private async run(): Promise<void> {
     for (let at = 0; !this.stopped; at += 1) {
-      const connection = new Connection(this.endpoints[at % this.endpoints.length] ?? '');
+      const endpoints = this.endpoints();
+      const connection = new Connection(endpoints[at % endpoints.length] ?? '');
       try {
         await this.follow(connection);
       } finally {

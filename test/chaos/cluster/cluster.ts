@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 import { freePort } from '../../../infra/dev/lib/ports.mjs';
@@ -34,6 +35,7 @@ export class Cluster {
   readonly links = new Links();
   readonly nodes: Node[] = [];
   private readonly gates: NodeGate[] = [];
+  private planned = 0;
   private readonly token = randomBytes(6).toString('hex');
   readonly electionMs: number;
 
@@ -74,18 +76,31 @@ export class Cluster {
     return node;
   }
 
-  /** Makes a member that joins; nothing of it runs yet. */
-  async prepareJoining(): Promise<Node> {
-    const plan = await this.plan(`n${this.nodes.length + 1}`);
-    const members = [...this.nodes.map((node) => node.plan), plan];
-    const node = this.make(plan, members, true);
+  /** A place for a member that joins: nothing of it runs yet. */
+  async planJoining(): Promise<MemberPlan> {
+    const plan = await this.plan();
     await this.openGate(plan);
+    return plan;
+  }
+
+  /** A member that joins those of these numbers, by which it is one already. */
+  makeJoining(plan: MemberPlan, memberId: string, memberIds: readonly string[]): Node {
+    const others = this.nodes.filter((node) => memberIds.includes(node.memberId));
+    const node = this.make(plan, [...others.map((other) => other.plan), plan], true);
+    node.memberId = memberId;
     return node;
   }
 
   /** What a joining member is announced as. */
-  peerUrl(node: Node): string {
-    return this.options.kind.peerUrl(node.plan.gatePort);
+  peerUrl({ gatePort }: MemberPlan): string {
+    return this.options.kind.peerUrl(gatePort);
+  }
+
+  /** Ends a node at once and puts another folder in the place of its data. */
+  async replaceData(node: Node, folder: string): Promise<void> {
+    await node.process.kill9();
+    await rm(node.process.dataFolder, { recursive: true });
+    await rename(folder, node.process.dataFolder);
   }
 
   /** It is not of this cluster any more. */
@@ -158,9 +173,7 @@ export class Cluster {
 
   private async found(): Promise<void> {
     const plans: MemberPlan[] = [];
-    for (let number = 1; number <= this.options.nodes; number += 1) {
-      plans.push(await this.plan(`n${number}`, plans));
-    }
+    while (plans.length < this.options.nodes) plans.push(await this.plan(plans));
     for (const plan of plans) {
       await this.openGate(plan);
       this.make(plan, plans, false);
@@ -178,7 +191,10 @@ export class Cluster {
     return node;
   }
 
-  private async plan(name: string, others: readonly MemberPlan[] = []): Promise<MemberPlan> {
+  /** A member with a name that none had before. */
+  private async plan(others: readonly MemberPlan[] = []): Promise<MemberPlan> {
+    this.planned += 1;
+    const name = `n${this.planned}`;
     const known = [...others, ...this.nodes.map((node) => node.plan)];
     const taken = new Set(known.flatMap((plan) => [plan.clientPort, plan.peerPort, plan.gatePort]));
     const port = async () => {
@@ -198,17 +214,21 @@ export class Cluster {
   }
 
   private async openGate({ name, gatePort, peerPort }: MemberPlan): Promise<void> {
+    const { kind } = this.options;
     const gate = await NodeGate.open({
       node: name,
       port: gatePort,
       behindPort: peerPort,
       links: this.links,
       identify: (first) =>
-        this.options.kind.identify(
+        kind.identify(
           first,
-          this.nodes.map((node) => node.plan.name),
-          (id) => this.nodes.find(({ memberId }) => memberId === `${id}`)?.plan.name,
+          this.nodes.map(({ plan }) => plan.name),
         ),
+      nameOf: (caller) =>
+        this.nodes.find(({ plan, memberId }) =>
+          kind.isMember(caller, { name: plan.name, memberId }),
+        )?.plan.name ?? '',
     });
     this.gates.push(gate);
   }

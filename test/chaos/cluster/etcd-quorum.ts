@@ -21,13 +21,14 @@ export function etcdQuorum(server: string): QuorumKind {
         args: etcdArgs(plan),
         env: etcdEnvironment(),
       }),
-    // Each of its requests to another member names the sender.
-    identify: (first, _names, nameOf) => {
+    // Each of its requests to another member names the sender's number.
+    identify: (first) => {
       const text = first.toString('latin1');
       const from = FROM.exec(text)?.[1];
-      if (from !== undefined) return nameOf(BigInt(`0x${from}`)) ?? '';
+      if (from !== undefined) return `${BigInt(`0x${from}`)}`;
       return text.includes('\r\n\r\n') || first.length > MOST_HEADER_BYTES ? '' : null;
     },
+    isMember: (caller, { memberId }) => caller === memberId,
   };
 }
 
@@ -42,6 +43,8 @@ function etcdArgs({ member, members, joins, token, heartbeatMs, electionMs, args
     ...['--initial-cluster', cluster.join(','), '--initial-cluster-token', token],
     ...['--initial-cluster-state', joins ? 'existing' : 'new'],
     ...['--heartbeat-interval', `${heartbeatMs}`, '--election-timeout', `${electionMs}`],
+    // Off unless asked for in 3.4.
+    '--pre-vote',
     ...['--logger', 'zap', '--log-level', 'warn'],
     ...args,
   ];

@@ -28,6 +28,7 @@ export function pawlQuorum(): QuorumKind {
         .sort((a, b) => a.at - b.at);
       return places[0]?.name ?? (first.length > GREETING_BYTES ? '' : null);
     },
+    isMember: (caller, { name }) => caller === name,
   };
 }
 
@@ -43,7 +44,7 @@ function pawlArgs(plan: QuorumPlan): string[] {
   return [
     ...['--node-id', member.name, '--data-dir', member.dataFolder],
     ...['--peers', peers.join(','), '--peer-port', `${member.peerPort}`],
-    ...['--etcd-port', `${member.clientPort}`],
+    ...['--etcd-port', `${member.clientPort}`, '--http-port', '0'],
     ...['--heartbeat-ms', `${heartbeatMs}`, '--election-ms', `${electionMs}`],
     ...(joins ? ['--join'] : []),
     ...args,

@@ -58,13 +58,8 @@ export interface QuorumKind {
   make(plan: QuorumPlan): QuorumProcess;
   /** What `addMember` takes as the place of a member that others find there. */
   peerUrl(gatePort: number): string;
-  /**
-   * Who opened a connection to a gate, by its first bytes: a member's name; '' for anybody else;
-   * null when more bytes are needed. `nameOf` gives the name of a member by its number.
-   */
-  identify(
-    first: Buffer,
-    names: readonly string[],
-    nameOf: (memberId: bigint) => string | undefined,
-  ): string | null;
+  /** Whoever opened a connection to a gate, by its first bytes; null when more are needed. */
+  identify(first: Buffer, names: readonly string[]): string | null;
+  /** Whether that is the member of this name, and of this number once it has one. */
+  isMember(caller: string, member: { readonly name: string; readonly memberId: string }): boolean;
 }

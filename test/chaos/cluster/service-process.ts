@@ -82,7 +82,7 @@ export class ServiceProcess implements QuorumProcess {
   }
 
   log(): string {
-    return this.service.tail();
+    return this.#service?.tail() ?? '';
   }
 
   private signal(name: NodeJS.Signals): void {

@@ -1,4 +1,5 @@
 import type { Fault } from './fault.js';
+import { MEMBERSHIP_FAULTS } from './membership-faults.js';
 import { NETWORK_FAULTS } from './network-faults.js';
 import {
   anybody,
@@ -24,4 +25,5 @@ export const FAULTS: readonly Fault[] = [
   starve,
   transfer,
   ...NETWORK_FAULTS,
+  ...MEMBERSHIP_FAULTS,
 ];

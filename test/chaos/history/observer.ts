@@ -10,10 +10,23 @@ export class Observer {
   /** The newest compaction that may have been done, also in an earlier history; null: none. */
   compaction: HistoryCall | null = null;
 
+  private readonly deletions = new Map<string, number>();
+
   constructor(cluster: Cluster) {
-    this.stream = new WatchStream(cluster.endpoints, [
-      { name: NAME, range: ALL_KEYS, from: 2, prevKv: true },
-    ]);
+    const wishes = [{ name: NAME, range: ALL_KEYS, from: 2, prevKv: true }];
+    this.stream = new WatchStream(
+      () => cluster.endpoints,
+      wishes,
+      ({ kind, kv }) => {
+        if (kind !== 'delete' || this.deletions.has(kv.key)) return;
+        this.deletions.set(kv.key, performance.now());
+      },
+    );
+  }
+
+  /** When it was first told that the key is gone, on the monotonic clock. */
+  deletedAtMs(key: string): number | undefined {
+    return this.deletions.get(key);
   }
 
   /** The newest revision that it saw. */

@@ -8,7 +8,7 @@ import {
   type WatchRecord,
 } from '@pawl/metadata/testing/history';
 import type { Cluster } from '../cluster/cluster.js';
-import { EtcdClient } from '../client/etcd-client.js';
+import { ClientPool } from '../client/etcd-client.js';
 import { ALL_KEYS, WatchStream, type WatchWish } from '../client/watch-stream.js';
 import { noFaults, type Fault, type FaultTally } from '../faults/fault.js';
 import { lastFor, type Observer } from './observer.js';
@@ -73,6 +73,10 @@ interface ClientWish {
   readonly revision: number;
 }
 
+function rotated<T>(list: readonly T[], by: number): T[] {
+  return [...list.slice(by), ...list.slice(0, by)];
+}
+
 class HistoryRun {
   private readonly rng: Rng;
   private readonly recorder = new Recorder();
@@ -95,12 +99,13 @@ class HistoryRun {
     this.openWatches();
     const before = observer.compaction;
     if (before !== null) this.recorder.calls.push(before);
-    const helpers = [this.strike(), this.disturbWatches(), this.compact()];
+    const helpers = Promise.all([this.strike(), this.disturbWatches(), this.compact()]);
+    helpers.catch(() => undefined);
     try {
       await this.traffic(from);
     } finally {
       this.over.abort();
-      await Promise.all(helpers);
+      await helpers;
     }
     await cluster.heal();
     await cluster.ready();
@@ -169,23 +174,20 @@ class HistoryRun {
       prefix: this.prefix,
       revision,
     });
-    const clients = this.wish.cluster.endpoints.map(
-      (endpoint) => new EtcdClient(endpoint, CALL_DEADLINE_MS),
-    );
+    const clients = new ClientPool(CALL_DEADLINE_MS);
     let home = at;
     const goesOn = (made: number) => made < calls || this.strikes < this.wish.faults.length;
     for (let made = 0; goesOn(made) && performance.now() < deadline; made += 1) {
-      const client = clients[home % clients.length];
-      const outcome = await this.recorder.record(
-        name,
-        traffic.next(),
-        async (request) => client?.perform(request) ?? { kind: 'failed' },
+      const { endpoints } = this.wish.cluster;
+      const client = clients.get(endpoints[home % endpoints.length] ?? '');
+      const outcome = await this.recorder.record(name, traffic.next(), (request) =>
+        client.perform(request),
       );
       traffic.learn(outcome);
       if (outcome.kind === 'failed' || outcome.kind === 'unknown') home += 1;
       await delay(rng.below(2 * (made < calls ? PAUSE_MS : LATER_PAUSE_MS)));
     }
-    for (const client of clients) client.close();
+    clients.close();
   }
 
   private async strike(): Promise<void> {
@@ -218,9 +220,9 @@ class HistoryRun {
 
   /** One stream per node, each with watches of every kind. */
   private openWatches(): void {
-    const { endpoints } = this.wish.cluster;
+    const { cluster } = this.wish;
     const range = { key: this.prefix, rangeEnd: `${this.prefix}~` };
-    endpoints.forEach((_, at) => {
+    cluster.nodes.forEach((_, at) => {
       const name = (kind: string) => `${this.prefix}${kind} at ${at}`;
       const wishes: WatchWish[] = [
         { name: name('all'), range: ALL_KEYS },
@@ -230,9 +232,7 @@ class HistoryRun {
         { name: name('fragments'), range, fragment: true },
         { name: name('one'), range: { key: this.keys[at] ?? '' } },
       ];
-      this.streams.push(
-        new WatchStream([...endpoints.slice(at), ...endpoints.slice(0, at)], wishes),
-      );
+      this.streams.push(new WatchStream(() => rotated(cluster.endpoints, at), wishes));
     });
   }
 

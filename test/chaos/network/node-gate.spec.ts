@@ -55,6 +55,7 @@ beforeEach(async () => {
     links,
     // The name comes first, before a colon.
     identify: (first) => /^(\w*):/.exec(first.toString('latin1'))?.[1] ?? null,
+    nameOf: (caller) => caller,
   });
 });
 

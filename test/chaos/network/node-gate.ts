@@ -10,8 +10,10 @@ export interface GateOptions {
   readonly port: number;
   readonly behindPort: number;
   readonly links: Links;
-  /** Names the node that sent these first bytes of a connection; null: not seen yet, or unknown. */
+  /** Whoever sent these first bytes of a connection; null: more are needed. */
   readonly identify: (first: Buffer) => string | null;
+  /** The name of the node that was so identified, asked for whenever it matters; else anything. */
+  readonly nameOf: (caller: string) => string;
 }
 
 const HOST = '127.0.0.1';
@@ -93,22 +95,23 @@ class Passage {
   };
 
   private pass(caller: string): void {
-    const { node, behindPort, links } = this.options;
+    const { node, behindPort, links, nameOf } = this.options;
     const behind = connect({ port: behindPort, host: HOST, allowHalfOpen: true });
     behind.setNoDelay(true);
     this.behind = behind;
     behind.on('error', () => this.end());
     behind.once('close', () => this.end());
-    const there = new Pipe({ from: this.socket, to: behind }, links, { from: caller, to: node });
-    const back = new Pipe({ from: behind, to: this.socket }, links, { from: node, to: caller });
+    const name = () => nameOf(caller);
+    const there = new Pipe({ from: this.socket, to: behind }, () => links.get(name(), node));
+    const back = new Pipe({ from: behind, to: this.socket }, () => links.get(node, name()));
     this.pipes = [there, back];
     there.take(this.first);
   }
 
   private isBroken(): boolean {
-    const { node, links } = this.options;
-    const { caller } = this;
-    if (caller === null) return false;
-    return [links.get(caller, node), links.get(node, caller)].some(({ kind }) => kind === 'broken');
+    const { node, links, nameOf } = this.options;
+    if (this.caller === null) return false;
+    const name = nameOf(this.caller);
+    return [links.get(name, node), links.get(node, name)].some(({ kind }) => kind === 'broken');
   }
 }

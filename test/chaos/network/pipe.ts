@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Links } from './links.js';
+import type { LinkState } from './links.js';
 
 /** What waits in a pipe before its source is held back. */
 const MOST_BYTES = 1024 * 1024;
@@ -15,9 +15,7 @@ export class Pipe {
 
   constructor(
     private readonly ends: { readonly from: Socket; readonly to: Socket },
-    private readonly links: Links,
-    /** Names of the nodes at both ends. */
-    private readonly link: { readonly from: string; readonly to: string },
+    private readonly link: () => LinkState,
   ) {
     ends.from.on('data', (chunk: Buffer) => this.take(chunk));
     ends.from.once('end', () => {
@@ -39,7 +37,7 @@ export class Pipe {
   pump(): void {
     clearTimeout(this.timer);
     const { from, to } = this.ends;
-    while (this.links.get(this.link.from, this.link.to).kind !== 'stalled') {
+    while (this.link().kind !== 'stalled') {
       const [next] = this.queue;
       if (next === undefined) {
         if (this.hasEnded) to.end();
@@ -63,7 +61,7 @@ export class Pipe {
 
   private due(bytes: number): number {
     const now = performance.now();
-    const state = this.links.get(this.link.from, this.link.to);
+    const state = this.link();
     if (state.kind === 'slow') {
       return Math.max(this.lastDue(), now + state.delayMs + Math.random() * state.jitterMs);
     }
