@@ -22,7 +22,7 @@ export default defineConfig({
           include: [
             'test/e2e/**/*.spec.ts',
             'test/chaos/network/*.spec.ts',
-            'test/chaos/{etcd,crash-images,no-quorum,leases,histories,disks}.spec.ts',
+            'test/chaos/{etcd,crash-images,no-quorum}.spec.ts',
             'test/differential/**/*.spec.ts',
             'test/packaging/**/*.spec.ts',
           ],

@@ -11,8 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-const call = <Response = Record<string, unknown>>(method: string, request: object = {}) =>
-  bench.client.call<Response>(method, request);
+const call = <Response extends object = Record<string, unknown>>(
+  method: string,
+  request: object = {},
+) => bench.client.call<Response>(method, request);
 const put = (key: string, value = '') =>
   call('KV.Put', { key: Buffer.from(key), value: Buffer.from(value) });
 
