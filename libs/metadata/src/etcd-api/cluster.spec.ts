@@ -131,7 +131,7 @@ describe('Maintenance', () => {
     expect(now.hash).not.toBe(before.hash);
     expect(await call('Maintenance.HashKV', { revision: at })).toMatchObject({
       hash: before.hash,
-      compact_revision: '0',
+      compact_revision: '-1',
     });
     expect((await call<{ hash: number }>('Maintenance.Hash')).hash).toBe(now.hash);
     await expect(call('Maintenance.HashKV', { revision: at + 100 })).rejects.toMatchObject({
