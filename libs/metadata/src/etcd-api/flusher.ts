@@ -4,8 +4,10 @@ export interface Flushable {
   flush(): number;
 }
 
-/** Written in one turn of the event loop: about a millisecond of copying. */
+/** Written in one turn of the event loop: a few milliseconds, so that others are answered between. */
 const BYTES_PER_TURN = 1024 * 1024;
+/** What a write costs, however little it writes, in bytes that could be copied meanwhile. */
+const WRITE_COST_BYTES = 16 * 1024;
 
 /** Has streams write once for all that came together, and gives the event loop its turns. */
 export class Flusher {
@@ -28,7 +30,7 @@ export class Flusher {
         return;
       }
       this.#waiting.delete(stream);
-      left -= stream.flush();
+      left -= WRITE_COST_BYTES + stream.flush();
     }
     this.#scheduled = false;
   };
