@@ -7,9 +7,12 @@ import { REFUSALS } from './types.js';
 const KINDS = ['txn', 'lease', 'session', 'done', 'refused'] as const;
 const RESULTS = ['put', 'delete', 'range', 'txn'] as const;
 
+/** Used over and over, as that of commands: every member keeps an answer of every write. */
+const OUT = new Encoder(4096);
+
 /** An answer as it is kept in a session. */
 export function encodeResult(result: CommandResult): Uint8Array {
-  const out = new Encoder().u8(KINDS.indexOf(result.kind)).u64(result.revision);
+  const out = OUT.reset().u8(KINDS.indexOf(result.kind)).u64(result.revision);
   switch (result.kind) {
     case 'txn':
       encodeResults(out.u8(result.succeeded ? 1 : 0), result.results);
