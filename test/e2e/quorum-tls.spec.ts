@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TestAuthority } from '../../libs/raft/src/node/transport/certificates.fixture.js';
+import { TestAuthority } from '@pawl/raft/testing';
 import { eventually } from '../support/eventually.js';
 import { QuorumProcess } from '../support/quorum-process.js';
 import { runPawl } from '../support/run-pawl.js';
