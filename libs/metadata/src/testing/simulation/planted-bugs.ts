@@ -34,12 +34,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'this.#running = true;',
   ),
   bug(
-    'leases are renewed by a leader that has not confirmed its quorum',
-    'quorum/quorum-host.ts',
-    'await Promise.all([leadership.begun, this.barrier.pass()]);',
-    'await leadership.begun;',
-  ),
-  bug(
     'a lease gets its full time again with each change of the leader',
     'quorum/lease-keeper.ts',
     'const countdown = this.#begin(id, ttlMs, remainingMs);',

@@ -129,15 +129,15 @@ export class WorldFaults {
     const spare = world.spareIds(members);
     if (spare.length > 0 && (members.length <= LEAST_MEMBERS || rng.below(2) === 0)) {
       const id = spare[rng.below(spare.length)] ?? '';
+      /* What comes in again comes with an empty disk. */
+      world.takeAway(id);
       world.ask(
         ({ node }) =>
           node.addMember({ id, peerAddress: addressOf(id), learner: rng.below(4) === 0 }),
         (added) => {
           if (added === 'unknown' || added === 'failed') return;
           world.reached(added.ok ? 'member added' : `member not added: ${added.refusal}`);
-          if (!added.ok) return;
-          world.takeAway(id);
-          world.restart(id);
+          if (added.ok) world.restart(id);
         },
       );
     } else if (members.length > LEAST_MEMBERS) {
