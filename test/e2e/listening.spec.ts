@@ -83,7 +83,8 @@ async function login(password: string): Promise<string> {
 describe('what npm start starts', () => {
   it.each(['postgres', 'nats', 'control-plane'])('%s: listens on loopback only', async (name) => {
     const listeners = listenersOf(await childPid(folder.path, name));
-    expect(listeners.map(({ address }) => address)).toEqual([LOOPBACK]);
+    expect(listeners).not.toHaveLength(0);
+    expect(new Set(listeners.map(({ address }) => address))).toEqual(new Set([LOOPBACK]));
   });
 
   it('PostgreSQL asks for its password, which nobody else may read', async () => {
