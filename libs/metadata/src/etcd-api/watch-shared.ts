@@ -1,11 +1,13 @@
 import type { ApiContext } from './api-context.js';
 import { Flusher } from './flusher.js';
 import type { WatchResponseMessage } from './messages.js';
+import { RequestTurns } from './request-turns.js';
 import { WatchEncoder } from './watch-encoder.js';
 
 /** What all streams of watches share. */
 export class WatchShared {
   readonly flusher = new Flusher();
+  readonly turns = new RequestTurns();
   readonly encoder: WatchEncoder;
   /** On all streams. */
   watches = 0;

@@ -257,6 +257,30 @@ describe('a client that takes nothing', () => {
   });
 });
 
+describe('requests of watches', () => {
+  it('wait for the next turn of the event loop when there are many', async () => {
+    const bench = open();
+    const call = bench.stream();
+    const other = bench.stream();
+    while (call.paused === 0 && call.listenerCount('data') > 0) call.create('k');
+    expect(call.resumed).toBe(0);
+    other.create('k');
+    expect(other.paused).toBe(1);
+    await settle();
+    expect([call.resumed, other.resumed].every((resumed) => resumed > 0)).toBe(true);
+  });
+
+  it('wait on, after that turn, while the client takes nothing', async () => {
+    const bench = open({ streamBufferBytes: 500 });
+    const call = bench.stream();
+    call.taking = false;
+    for (let at = 0; at < 200; at += 1) call.create('k');
+    await settle();
+    expect(call.paused).toBeGreaterThan(0);
+    expect(call.resumed).toBe(0);
+  });
+});
+
 describe('progress that is asked for', () => {
   it('waits for a watch whose client takes nothing', async () => {
     const bench = open({ streamBufferBytes: 500 });

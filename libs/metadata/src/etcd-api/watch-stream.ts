@@ -9,6 +9,7 @@ import type {
   WatchRequestMessage,
   WatchResponseMessage,
 } from './messages.js';
+import type { Waiting } from './request-turns.js';
 import type { ApiStream } from './stream-gate.js';
 import { toNumber } from './txn-request.js';
 import { toStoredRange } from './user-keys.js';
@@ -40,7 +41,7 @@ class WatchRefusedError extends Error {
 }
 
 /** All watches of one stream of a client, which may have ended its own side of it. */
-export class WatchStream implements ApiStream, GroupHost {
+export class WatchStream implements ApiStream, GroupHost, Waiting {
   readonly #output: WatchOutput;
   readonly #watches = new Map<string, ClientWatch>();
   readonly #groups = new Set<WatchGroup>();
@@ -49,6 +50,8 @@ export class WatchStream implements ApiStream, GroupHost {
   /** Groups that wait until the client has taken something. */
   readonly #refused = new Set<WatchGroup>();
   #ended = false;
+  /** Takes no request until {@link goOn}. */
+  #waits = false;
   #nextId = 0;
   /** The client wants to hear when all watches have come to this revision. */
   #progressAt: Revision | null = null;
@@ -63,7 +66,7 @@ export class WatchStream implements ApiStream, GroupHost {
       flusher: shared.flusher,
       bufferBytes: shared.context.limits.streamBufferBytes,
       write: (batch, done) => call.write(batch, done),
-      written: () => this.#goOn(),
+      written: () => this.#written(),
     });
     call.on('data', (request) => this.#take(request));
   }
@@ -98,6 +101,11 @@ export class WatchStream implements ApiStream, GroupHost {
     this.#forget(group);
   }
 
+  goOn(): void {
+    this.#waits = false;
+    if (!this.#output.full) this.call.resume();
+  }
+
   /** Tells watches that ask for it, and were told of nothing since the last time, how far they are. */
   notifyProgress(): void {
     const { revision } = this.shared.context.node.head();
@@ -122,7 +130,8 @@ export class WatchStream implements ApiStream, GroupHost {
     if (create_request) this.#create(create_request);
     else if (cancel_request) this.#cancel(cancel_request.watch_id);
     else if (progress_request) this.#askProgress();
-    if (this.#output.full) this.call.pause();
+    if (!this.shared.turns.taken(this)) this.#waits = true;
+    if (this.#waits || this.#output.full) this.call.pause();
   }
 
   #create(request: WatchCreateRequestMessage): void {
@@ -216,9 +225,9 @@ export class WatchStream implements ApiStream, GroupHost {
     if (this.#joinable.get(group.key) === group) this.#joinable.delete(group.key);
   }
 
-  #goOn(): void {
+  #written(): void {
     if (this.#output.full) return;
-    this.call.resume();
+    if (!this.#waits) this.call.resume();
     let left = RESUMED_AT_ONCE;
     for (const group of this.#refused) {
       if (left === 0) return;
@@ -255,6 +264,7 @@ export class WatchStream implements ApiStream, GroupHost {
     this.#ended = true;
     this.#progressTimer?.cancel();
     this.#output.close();
+    this.shared.turns.forget(this);
     for (const group of this.#groups) group.close();
     this.shared.watches -= this.#watches.size;
     this.#watches.clear();
