@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { seededRng } from '@pawl/kernel';
 import { openEtcdMetadata, openMetadata } from '@pawl/metadata';
 import type { MetadataStore, StoreStatus } from '@pawl/metadata';
@@ -10,9 +9,9 @@ import { makeTemporaryFolder } from '../support/temporary-folder.js';
 import { assertSame } from './plain.js';
 import { RandomRequests } from './random-requests.js';
 import { WatchPair } from './recorded-watch.js';
+import { differentialSeeds } from './seeds.js';
 
-const SEEDS = [1, 2, Number(process.env['PAWL_TEST_SEED'] ?? randomInt(2 ** 32))];
-const STEPS = 900;
+const STEPS = 300;
 const TIMEOUT_MS = 300_000;
 /** Reads that are asked at once after each write. */
 const READS = 3;
@@ -125,8 +124,11 @@ class Comparison {
       this.#count('watch compacted');
     }
     const [ours, theirs] = [await this.stores.ours.status(), await this.stores.theirs.status()];
-    expect(theirs).toMatchObject(this.#status);
-    expect(ours).toMatchObject(this.#status);
+    const { revision, compactRevision } = this.#status;
+    expect(ours).toMatchObject({ revision, compactRevision });
+    // etcd does not tell it; that nothing and that revision 1 was compacted cannot be told apart.
+    const found = compactRevision === 1 ? 0 : compactRevision;
+    expect(theirs).toMatchObject({ revision, compactRevision: found });
   }
 
   /** Everything from the first revision that is kept. */
@@ -172,7 +174,7 @@ class Comparison {
 const WRITES = [...Array.from({ length: 21 }, () => 'txn'), 'grant', 'revoke', 'keep'];
 
 describe('the embedded quorum and etcd, asked the same', () => {
-  it.concurrent.each(SEEDS)(
+  it.concurrent.each(differentialSeeds())(
     'answer the same (seed %i)',
     async (seed) => {
       const stores = await openBoth();

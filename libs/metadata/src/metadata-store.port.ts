@@ -36,7 +36,7 @@ export type LeaseResult =
   { readonly ok: true; readonly id: LeaseId; readonly ttlMs: number } | Refused;
 
 export interface WatchRequest extends KeyRange {
-  /** First revision to tell of; 0 or left out: the next. */
+  /** First revision to tell of, one below 0 the first of all; 0 or left out: the next. */
   readonly fromRevision?: Revision;
 }
 
@@ -59,6 +59,7 @@ export interface StoreStatus {
   readonly leader: string | null;
   readonly term: number;
   readonly revision: Revision;
+  /** Oldest revision that can be read or watched from; 0 or 1: all can. */
   readonly compactRevision: Revision;
   readonly sizeBytes: number;
 }

@@ -149,6 +149,10 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
 
   #add(request: WatchCreateRequestMessage, revision: Revision): string {
     const { start_revision, watch_id, prev_kv, filters, fragment } = request;
+    const start = toNumber(start_revision);
+    if (start < 0) {
+      throw new WatchRefusedError('etcdserver: mvcc: required revision has been compacted');
+    }
     const key = request.key.length === 0 ? EVERY_KEY : request.key;
     const bounds = { key, range_end: request.range_end };
     if (isEmpty(bounds)) throw new WatchRefusedError('mvcc: watcher range is empty');
@@ -158,7 +162,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
     if (this.#watches.size >= this.shared.context.limits.watchesPerStream || this.shared.full) {
       throw new WatchRefusedError('etcdserver: too many requests');
     }
-    const from = start_revision === '0' ? revision + 1 : toNumber(start_revision);
+    const from = start === 0 ? revision + 1 : start;
     const form = {
       prevKv: prev_kv,
       noPut: filters.includes(0),

@@ -154,26 +154,28 @@ describe('a stream of watches', () => {
     stream.close();
   });
 
-  it('refuses ids that are taken and ranges that are empty, in the words of etcd', async () => {
+  it('refuses ids that are taken, ranges that are empty and negative revisions, in the words of etcd', async () => {
     const stream = open();
     stream.create('x', { watch_id: 1 });
     stream.create('x', { watch_id: 1 });
     stream.create('x', { range_end: bytes('x') });
     stream.create('x', { watch_id: -3 });
+    stream.create('x', { start_revision: -1 });
     stream.create('x');
     stream.create('x');
-    await stream.received.count(6);
+    await stream.received.count(7);
     const at = bench.node.state.revision;
     expect(stream.received.all.map(short)).toEqual([
       `1 @${at} created`,
       `-1 @${at} created canceled mvcc: duplicate watch ID provided on the WatchStream`,
       `-1 @${at} created canceled mvcc: watcher range is empty`,
       `-3 @${at} created`,
+      `-1 @${at} created canceled etcdserver: mvcc: required revision has been compacted`,
       `0 @${at} created`,
       `2 @${at} created`,
     ]);
     await put('x');
-    const told = (await stream.received.count(10)).slice(6).map(({ watch_id }) => watch_id);
+    const told = (await stream.received.count(11)).slice(7).map(({ watch_id }) => watch_id);
     expect(told.sort()).toEqual(['-3', '0', '1', '2']);
     stream.close();
   });

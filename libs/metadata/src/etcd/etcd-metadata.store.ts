@@ -53,7 +53,8 @@ export async function openEtcdMetadata(options: EtcdMetadataOptions): Promise<Et
  * - Limits are etcd's: keys are bounded by the size of a request alone.
  * - A watch that reconnects begins after what it heard last, which without changes in its range may
  *   be up to ten minutes old: if that is compacted by then, it ends with `WatchCompactedError`.
- * - `status` names members as etcd does, by numbers in hexadecimal, and leaves learners out.
+ * - `status` tells 0 for a compaction revision of 1: nothing is older, so the same can be read.
+ * - It names members as etcd does, by numbers in hexadecimal, and leaves learners out.
  */
 export class EtcdMetadataStore implements MetadataStore {
   readonly #client: EtcdClient;
@@ -92,7 +93,9 @@ export class EtcdMetadataStore implements MetadataStore {
 
   watch({ fromRevision = 0, ...range }: WatchRequest): MetadataWatch {
     const orNow = fromRevision === 0;
-    return this.#watches.open(range, orNow ? this.#heard + 1 : fromRevision, orNow);
+    // One below 0 would make etcd skip what other watches are to be told (pull request 20693).
+    const from = orNow ? this.#heard + 1 : Math.max(1, fromRevision);
+    return this.#watches.open(range, from, orNow);
   }
 
   grantLease(ttlMs: number, id: LeaseId = 0n): Promise<LeaseResult> {

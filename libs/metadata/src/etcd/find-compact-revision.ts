@@ -4,7 +4,8 @@ import type { Revision } from '../state/index.js';
 /**
  * The compaction revision of a store that does not tell it, found by asking which revisions can be
  * read: few questions where it is near `known`, which it was before (0: not known, or none); about
- * two for each bit of the distance otherwise. 0 while nothing was compacted.
+ * two for each bit of the distance otherwise. 0 while nothing was compacted, and when it is 1: the
+ * store tells the same then, for its first change has revision 2.
  */
 export async function findCompactRevision(
   store: Pick<MetadataStore, 'range'>,

@@ -172,6 +172,19 @@ describe('synced watches', () => {
     expect(handle.next).toBe(8);
   });
 
+  it('from below 0 begin with the first of all', () => {
+    const bench = new Bench();
+    for (let at = 2; at <= 4; at += 1) bench.write(put('k'));
+    const [early, late] = [new Recorder(), new Recorder()];
+    bench.hub.observe({ ...single('k'), fromRevision: -1 }, early);
+    bench.settle();
+    expect(early.told).toEqual(['2 k', '3 k', '4 k']);
+    bench.compact(3);
+    bench.hub.observe({ ...single('k'), fromRevision: -1 }, late);
+    bench.settle();
+    expect(late.told).toEqual(['compacted 3']);
+  });
+
   it('know how far they are when nothing concerns them, never further than was told', () => {
     const bench = new Bench();
     const handle = bench.hub.observe(single('quiet'), new Recorder());

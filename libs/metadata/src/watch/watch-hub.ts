@@ -83,10 +83,9 @@ export class WatchHub implements WatcherHost {
     return watcher;
   }
 
-  /** As etcd has it, one below 1 is the first of all, which is gone once anything was compacted. */
+  /** One below 0 is the first of all. */
   #first(from: Revision): Revision {
-    if (from === 0) return this.state.revision + 1;
-    return this.state.compactRevision === 0 ? Math.max(1, from) : from;
+    return from === 0 ? this.state.revision + 1 : Math.max(1, from);
   }
 
   watch(request: WatchRequest): MetadataWatch {
