@@ -1,50 +1,7 @@
-import type { Configuration, ConfigurationChange, ProposeRefusal, Role } from '@pawl/raft/core';
+import type { ConfigurationChange } from '@pawl/raft/core';
+import type { LogOutcome, LogStatus } from '@pawl/raft/node';
 
-/** Where and who a node is, in the log's eyes. */
-export interface LogStatus {
-  readonly nodeId: string;
-  readonly role: Role;
-  /** Null while nobody is known to lead, and when this node takes no proposals any more. */
-  readonly leader: string | null;
-  readonly term: number;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  readonly lastIndex: number;
-  readonly snapshotIndex: number;
-  readonly configuration: Configuration;
-}
-
-export type LogRefusal = ProposeRefusal | 'overloaded' | 'too-large' | 'stopped';
-
-/** Surely not in the log, now or later, when it is refused. */
-export type LogOutcome =
-  | { readonly ok: true; readonly index: number; readonly term: number }
-  | { readonly ok: false; readonly reason: LogRefusal };
-
-/** What the log is for. Deterministic: the same commands in the same order give the same state. */
-export interface LogMachine {
-  /** Applies a committed command; a throw stops the node for good. */
-  apply(command: Uint8Array, at: { readonly index: number; readonly term: number }): void;
-  /**
-   * The state of this moment in pieces, which are taken later while commands are applied; ended by
-   * `return()` when it is given up.
-   */
-  snapshot(): IterableIterator<Uint8Array, unknown>;
-  /** Replaces the state by what `snapshot` gave: at the start, and when a leader sent its own. */
-  restore(state: Uint8Array): void;
-}
-
-/** What a node of the quorum hears from its log; never called while one of its methods runs. */
-export interface LogEvents {
-  /** After every step in which role, leader, term, configuration or applied index changed. */
-  onStatus(status: LogStatus): void;
-  /** Another member asks; the answer goes back to it, a rejection as a failure. */
-  onRequest(from: string, body: Uint8Array): Promise<Uint8Array>;
-  /** Once: the node stopped by itself, for good. */
-  onFailure(error: Error): void;
-  /** One line for people; may come often. */
-  onProblem(text: string): void;
-}
+export type { LogEvents, LogMachine, LogOutcome, LogRefusal, LogStatus } from '@pawl/raft/node';
 
 /** The replicated log of one node; `RaftNode` is one. */
 export interface ReplicatedLog {
