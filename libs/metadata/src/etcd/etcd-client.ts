@@ -85,10 +85,10 @@ export class EtcdClient {
       const endpoint = this.#chosen();
       const leftMs = untilMs - this.#now;
       if (await endpoint.connect(Math.min(leftMs, CONNECT_MS))) return endpoint;
-      if (this.#closed || this.#now >= untilMs) throw this.#unavailable('no', 'not connected');
       this.avoid(endpoint);
       failed += 1;
-      await this.#pauseAfter(failed, untilMs);
+      const more = !this.#closed && (await this.#pauseAfter(failed, untilMs));
+      if (!more) throw this.#unavailable('no', 'not connected');
     }
   }
 
@@ -141,19 +141,24 @@ export class EtcdClient {
         if (judgement.done === 'unknown' && again !== 'none') done = 'unknown';
         this.avoid(endpoint);
         failed += 1;
-        const last = this.#closed || this.#now >= untilMs || (again === 'more' && done !== 'no');
-        if (last) throw this.#unavailable(done, error);
-        await this.#pauseAfter(failed, untilMs);
+        const may = !this.#closed && (again !== 'more' || done === 'no');
+        const more = may && (await this.#pauseAfter(failed, untilMs));
+        if (!more) throw this.#unavailable(done, error);
       }
     }
   }
 
-  /** Waits once every member has failed, not beyond `untilMs`. */
-  async #pauseAfter(failed: number, untilMs: number): Promise<void> {
-    if (failed % this.#endpoints.length !== 0) return;
+  /**
+   * Waits once every member has failed. False: no time is left, or would be after that. An attempt
+   * that is begun at the last moment is cut off, and then it is not known what became of it.
+   */
+  async #pauseAfter(failed: number, untilMs: number): Promise<boolean> {
+    if (failed % this.#endpoints.length !== 0) return this.#now < untilMs;
     const rounds = failed / this.#endpoints.length;
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (rounds - 1), LONGEST_PAUSE_MS);
-    await this.pause(Math.max(0, Math.min(pauseMs, untilMs - this.#now)));
+    if (this.#now + pauseMs >= untilMs) return false;
+    await this.pause(pauseMs);
+    return true;
   }
 
   #unavailable(done: 'no' | 'unknown', cause: unknown): MetadataUnavailableError {
