@@ -64,7 +64,7 @@ async function outcome(folder: SimulatedFolder): Promise<string | string[]> {
 }
 
 describe('damage to what was durable', () => {
-  it('is refused or made good at every flipped bit of the log, and never cut off', async () => {
+  it('is refused or made good at every flipped bit of the log, and never cut off (#25)', async () => {
     const rng = seededRng(11);
     let refused = 0;
     for (const name of await names('wal-')) {

@@ -94,7 +94,7 @@ function expectPromisesKept(recovered: Recovered, states: readonly FollowerState
   expect(recovered.commit).toBeLessThanOrEqual(possible.at(-1)?.commit ?? 0);
 }
 
-describe('a log that is overwritten and begins anew behind snapshots', () => {
+describe('a log that is overwritten and begins anew behind snapshots (#7)', () => {
   it.each([1, 2, 3])(
     'is what was confirmed, or one step on, after a crash at any point (workload %i)',
     async (seed) => {

@@ -52,7 +52,7 @@ describe('three nodes', () => {
     await expectAll(cluster, [...numbered(10, 'before'), ...numbered(10, 'without'), 'after']);
   });
 
-  it('have everything after they all lost power at once', async () => {
+  it('have everything after they all lost power at once (#4)', async () => {
     const cluster = await start(ABC, { snapshotEntries: 20, segmentBytes: 2000 });
     const commands = numbered(70);
     await cluster.write(...commands);
