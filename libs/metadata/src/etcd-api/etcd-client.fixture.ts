@@ -10,7 +10,8 @@ import { serveEtcd } from './etcd-server.js';
 import type { EtcdServer, EtcdServerOptions } from './etcd-server.js';
 import { etcdServices } from './protocol.js';
 import type { EtcdService } from './protocol.js';
-import { SingleNode } from './single-node.fixture.js';
+import { openTestNode } from './test-node.fixture.js';
+import type { TestNode } from './test-node.fixture.js';
 
 type Method = (...parameters: unknown[]) => unknown;
 type Client = Record<string, Method> & { close(): void };
@@ -79,7 +80,7 @@ function metadataOf(headers: Record<string, string>): Metadata {
 }
 
 export interface ApiBench {
-  readonly node: SingleNode;
+  readonly node: TestNode;
   readonly server: EtcdServer;
   readonly client: EtcdClient;
   /** What the server wrote to its log. */
@@ -87,11 +88,11 @@ export interface ApiBench {
   close(): Promise<void>;
 }
 
-/** A node that serves the API, and a client of it. */
+/** A node that serves the API, and a client of it. It is closed with them. */
 export async function apiBench(
-  options: Partial<EtcdServerOptions> & { node?: SingleNode } = {},
+  options: Partial<EtcdServerOptions> & { node?: TestNode } = {},
 ): Promise<ApiBench> {
-  const node = options.node ?? new SingleNode(systemTime);
+  const node = options.node ?? (await openTestNode());
   const log: string[] = [];
   const server = await serveEtcd({
     port: 0,
@@ -99,11 +100,15 @@ export async function apiBench(
     log: (text) => log.push(text),
     ...options,
     node,
+  }).catch(async (error: unknown) => {
+    await node.close();
+    throw error;
   });
   const client = new EtcdClient(server.address.port);
   const close = async (): Promise<void> => {
     client.close();
     await server.close();
+    await node.close();
   };
   return { node, server, client, log, close };
 }

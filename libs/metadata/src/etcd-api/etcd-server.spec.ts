@@ -57,7 +57,7 @@ describe('the server', () => {
 
   it('refuses calls that ask for a leader when there is none', async () => {
     const bench = await apiBench();
-    bench.node.leader = null;
+    bench.node.leaderless = true;
     const asking = bench.client.call('KV.Range', { key }, { hasleader: 'true' });
     await expect(asking).rejects.toMatchObject({ code: 14, details: 'etcdserver: no leader' });
     await bench.client.call('KV.Range', { key });

@@ -89,7 +89,7 @@ describe('the etcd3 client', () => {
 
   it('hears that what it wants to watch was compacted', async () => {
     for (let at = 0; at < 5; at += 1) await client.put('c').value(`${at}`);
-    await bench.node.compact(bench.node.state.revision);
+    await bench.node.compact(bench.node.head().revision);
     const watcher = await client.watch().key('c').startRevision('2').create();
     const [error] = (await once(watcher, 'error')) as [Error];
     expect(error.message).toContain('Watcher canceled');

@@ -44,7 +44,7 @@ const range = (key: string, rest: object = {}) =>
   bench.client.call<RangeAnswer>('KV.Range', { key: bytes(key), ...rest });
 const pairs = ({ kvs }: RangeAnswer): string[] =>
   kvs.map(({ key, value }) => `${key.toString()}=${value.toString()}`);
-const revision = (): number => bench.node.state.revision;
+const revision = (): number => bench.node.head().revision;
 
 /** Expects etcd's code and text. */
 async function refusal(call: Promise<unknown>, code: status, text: string): Promise<void> {
@@ -56,10 +56,10 @@ describe('Range, Put and DeleteRange', () => {
     const first = await put('h', '1');
     expect(first).toEqual({
       header: {
-        cluster_id: String(0x1234_5678_9abc_def0n),
-        member_id: String(0x7fed_cba9_8765_4321n),
+        cluster_id: String(bench.node.head().cluster),
+        member_id: String(bench.node.head().member),
         revision: String(revision()),
-        raft_term: '5',
+        raft_term: String(bench.node.head().term),
       },
       prev_kv: null,
     });

@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
 import { Received, apiBench } from './etcd-client.fixture.js';
 import type { ApiBench } from './etcd-client.fixture.js';
-import { SingleNode } from './single-node.fixture.js';
+import { openTestNode } from './test-node.fixture.js';
 
 const time = new ManualTime();
 let bench: ApiBench;
 beforeAll(async () => {
-  bench = await apiBench({ node: new SingleNode(time), limits: { keepAlives: 4 } });
+  const node = await openTestNode({ clock: time, timer: time });
+  bench = await apiBench({ node, limits: { keepAlives: 4 } });
 });
 afterAll(() => bench.close());
 
@@ -76,7 +77,7 @@ describe('leases', () => {
     const { ID } = await grant(60);
     await put('r1', ID);
     await put('r2', ID);
-    const before = bench.node.state.revision;
+    const before = bench.node.head().revision;
     const { header } = await bench.client.call<{ header: { revision: string } }>(
       'Lease.LeaseRevoke',
       { ID },

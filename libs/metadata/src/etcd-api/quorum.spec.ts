@@ -1,5 +1,6 @@
 import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { MEMBER_ID_HEADER } from '../cluster-client/member-id-header.js';
 import { TcpQuorum } from '../quorum/tcp-quorum.fixture.js';
 import { systemTime } from '../testing/system-time.js';
 import { EtcdClient, Received } from './etcd-client.fixture.js';
@@ -106,6 +107,9 @@ describe('the API on three members', () => {
     );
     const ids = members_.map(({ header }) => header.member_id);
     const target = ids.find((id) => id !== leader)!;
+    const asked = client(ids.indexOf(target));
+    const move = asked.call('Maintenance.MoveLeader', { targetID: target });
+    await expect(move).rejects.toMatchObject({ code: 9, details: 'etcdserver: not leader' });
     await client(ids.indexOf(leader)).call('Maintenance.MoveLeader', { targetID: target });
     const { header } = await client(0).call<Answer>('KV.Put', { key: bytes('after') });
     const hashes = await Promise.all(
@@ -117,6 +121,31 @@ describe('the API on three members', () => {
     );
     expect(new Set(hashes).size).toBe(1);
     expect((await status()).leader).toBe(target);
+  });
+
+  it('adds a node as a learner, promotes it once it has caught up, and removes it', async () => {
+    const peerURLs = [await quorum.address('n4')];
+    const request = { peerURLs, isLearner: true };
+    const headers = { [MEMBER_ID_HEADER]: 'n4' };
+    const added = await client(1).call<{ member: { ID: string } }>(
+      'Cluster.MemberAdd',
+      request,
+      headers,
+    );
+    const { ID } = added.member;
+    await quorum.start('n4');
+    interface Members {
+      members: { ID: string; isLearner: boolean }[];
+    }
+    const promoted = await vi.waitFor(
+      () => client(2).call<Members>('Cluster.MemberPromote', { ID }),
+      { timeout: 60_000, interval: 50 },
+    );
+    const found = promoted.members.find((one) => one.ID === ID);
+    expect(found).toMatchObject({ isLearner: false });
+    const { members } = await client(0).call<Members>('Cluster.MemberRemove', { ID });
+    expect(members).toHaveLength(3);
+    await quorum.stop('n4');
   });
 
   it('lets the etcd3 client lock, whichever member it asks', async () => {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { NO_LEASE } from '../state/index.js';
 import { systemTime } from '../testing/system-time.js';
 import { ApiContext } from './api-context.js';
@@ -9,7 +9,8 @@ import { DEFAULT_ETCD_LIMITS } from './limits.js';
 import type { EtcdLimits } from './limits.js';
 import type { WatchResponseMessage } from './messages.js';
 import { etcdServices } from './protocol.js';
-import { SingleNode } from './single-node.fixture.js';
+import { openTestNode } from './test-node.fixture.js';
+import type { TestNode } from './test-node.fixture.js';
 import { toStoredKey } from './user-keys.js';
 import { WatchShared } from './watch-shared.js';
 import { WatchStream } from './watch-stream.js';
@@ -70,8 +71,14 @@ class FakeCall extends EventEmitter implements WatchCall {
   }
 }
 
-function open(limits: Partial<EtcdLimits> = {}) {
-  const node = new SingleNode(systemTime);
+const nodes: TestNode[] = [];
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.close();
+});
+
+async function open(limits: Partial<EtcdLimits> = {}) {
+  const node = await openTestNode();
+  nodes.push(node);
   const context = new ApiContext({
     node,
     limits: { ...DEFAULT_ETCD_LIMITS, ...limits },
@@ -86,6 +93,8 @@ function open(limits: Partial<EtcdLimits> = {}) {
   });
   const stream = () => {
     const call = new FakeCall();
+    // When the node is closed.
+    call.on('error', () => undefined);
     new WatchStream(shared, call, () => undefined);
     return call;
   };
@@ -108,7 +117,7 @@ async function settle(): Promise<void> {
 
 describe('what a stream writes', () => {
   it('is one write for each change, however many watches it tells', async () => {
-    const bench = open();
+    const bench = await open();
     const call = bench.stream();
     for (let at = 0; at < 300; at += 1) call.create('k');
     for (let at = 0; at < 100; at += 1) call.create('k', { prev_kv: true });
@@ -127,7 +136,7 @@ describe('what a stream writes', () => {
   });
 
   it('is encoded once for all streams and watches that want the same', async () => {
-    const bench = open();
+    const bench = await open();
     const calls = Array.from({ length: 10 }, () => bench.stream());
     for (const call of calls) for (let at = 0; at < 20; at += 1) call.create('k');
     await settle();
@@ -138,7 +147,7 @@ describe('what a stream writes', () => {
   });
 
   it('is written while an earlier write is under way only after it, all together', async () => {
-    const bench = open();
+    const bench = await open();
     const call = bench.stream();
     call.create('k');
     await settle();
@@ -155,7 +164,7 @@ describe('what a stream writes', () => {
   });
 
   it('is cut into fragments where a watch asks for them and a change is large', async () => {
-    const bench = open({ fragmentBytes: 400 });
+    const bench = await open({ fragmentBytes: 400 });
     const call = bench.stream();
     call.create('', { range_end: bytes('\0') });
     call.create('', { range_end: bytes('\0'), fragment: true });
@@ -175,7 +184,7 @@ describe('what a stream writes', () => {
 
 describe('a client that takes nothing', () => {
   it('holds bounded memory, delays nobody, and is told everything later', async () => {
-    const bench = open({ streamBufferBytes: 4000 });
+    const bench = await open({ streamBufferBytes: 4000 });
     const [slow, quick] = [bench.stream(), bench.stream()];
     slow.create('k');
     slow.create('', { range_end: bytes('\0') });
@@ -201,7 +210,7 @@ describe('a client that takes nothing', () => {
   });
 
   it('ends where it was, once that is compacted, after what was already taken', async () => {
-    const bench = open({ streamBufferBytes: 2000 });
+    const bench = await open({ streamBufferBytes: 2000 });
     const call = bench.stream();
     call.create('k');
     await settle();
@@ -218,11 +227,11 @@ describe('a client that takes nothing', () => {
     const told = answers.map(({ header }) => Number(header.revision));
     expect(told).toEqual(Array.from({ length: told.length }, (_, at) => at + 2));
     expect(told.length).toBeGreaterThan(5);
-    expect(bench.node.hub.size).toBe(0);
+    expect(bench.node.watches.size).toBe(0);
   });
 
   it('is not read from while what it asked for is not taken', async () => {
-    const bench = open({ streamBufferBytes: 500 });
+    const bench = await open({ streamBufferBytes: 500 });
     const call = bench.stream();
     call.taking = false;
     for (let at = 0; at < 5; at += 1) call.create(`k${at}`);
@@ -239,7 +248,7 @@ describe('a client that takes nothing', () => {
   });
 
   it('with many watches has them go on a few at a time, all of them in the end', async () => {
-    const bench = open({ streamBufferBytes: 3000 });
+    const bench = await open({ streamBufferBytes: 3000 });
     const call = bench.stream();
     for (let at = 0; at < 500; at += 1) call.create(`k${at}`);
     await settle();
@@ -259,7 +268,7 @@ describe('a client that takes nothing', () => {
 
 describe('requests of watches', () => {
   it('wait for the next turn of the event loop when there are many', async () => {
-    const bench = open();
+    const bench = await open();
     const call = bench.stream();
     const other = bench.stream();
     while (call.paused === 0 && call.listenerCount('data') > 0) call.create('k');
@@ -271,7 +280,7 @@ describe('requests of watches', () => {
   });
 
   it('wait on, after that turn, while the client takes nothing', async () => {
-    const bench = open({ streamBufferBytes: 500 });
+    const bench = await open({ streamBufferBytes: 500 });
     const call = bench.stream();
     call.taking = false;
     for (let at = 0; at < 200; at += 1) call.create('k');
@@ -283,7 +292,7 @@ describe('requests of watches', () => {
 
 describe('progress that is asked for', () => {
   it('waits for a watch whose client takes nothing', async () => {
-    const bench = open({ streamBufferBytes: 500 });
+    const bench = await open({ streamBufferBytes: 500 });
     const call = bench.stream();
     call.create('k');
     await settle();

@@ -164,7 +164,7 @@ describe('a stream of watches', () => {
     stream.create('x');
     stream.create('x');
     await stream.received.count(7);
-    const at = bench.node.state.revision;
+    const at = bench.node.head().revision;
     expect(stream.received.all.map(short)).toEqual([
       `1 @${at} created`,
       `-1 @${at} created canceled mvcc: duplicate watch ID provided on the WatchStream`,
@@ -223,9 +223,9 @@ describe('a stream of watches', () => {
     const stream = open(own);
     for (let at = 0; at < 5; at += 1) stream.create(`gone${at}`);
     await stream.received.count(5);
-    expect(own.node.hub.size).toBe(5);
+    expect(own.node.watches.size).toBe(5);
     stream.close();
-    while (own.node.hub.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (own.node.watches.size > 0) await new Promise((resolve) => setImmediate(resolve));
     await own.close();
   });
 });
@@ -279,7 +279,7 @@ describe('streams that are refused or ended', () => {
     asking.create('a');
     other.create('a');
     await Promise.all([asking.received.count(1), other.received.count(1)]);
-    own.node.leader = null;
+    own.node.leaderless = true;
     const failure = { code: 14, details: 'etcdserver: no leader' };
     expect(await asking.received.end()).toMatchObject(failure);
     expect(await open(own, { hasleader: 'true' }).received.end()).toMatchObject(failure);
@@ -294,12 +294,20 @@ describe('streams that are refused or ended', () => {
     const [first, second] = [open(own), open(own)];
     first.create('a');
     await first.received.count(1);
-    own.node.hub.fail(new Error('gone'));
-    expect(await first.received.end()).toMatchObject({ code: 13 });
     second.create('a');
     await second.received.count(1);
+    await own.server.close();
+    const stopped = { code: 14, details: 'etcdserver: server stopped' };
+    expect(await first.received.end()).toMatchObject(stopped);
+    expect(await second.received.end()).toMatchObject(stopped);
     await own.close();
-    expect(await second.received.end()).toMatchObject({ code: 14 });
+    const other = await apiBench();
+    const third = open(other);
+    third.create('a');
+    await third.received.count(1);
+    await other.node.close();
+    expect(await third.received.end()).toMatchObject({ code: 14 });
+    await other.close();
   });
 
   it('are bounded, and so are watches: on a stream, in all, and in the store', async () => {
