@@ -2,12 +2,16 @@ import type { Timer, TimerHandle } from '@pawl/kernel';
 import { members as membersOf } from '@pawl/raft/core';
 import type { CommandBody, CommandResult, MemberRecord, MetadataState } from '../state/index.js';
 import { decodeAnswer, encodeRequest } from './peer-codec.js';
-import { parseAddress } from './peer-address.js';
-import type { ReplicatedLog } from './replicated-log.port.js';
+import type { ToldMembers } from './peer-codec.js';
+import { isAddress, parseAddress } from './peer-address.js';
+import type { LogPeer, ReplicatedLog } from './replicated-log.port.js';
 import type { StatusBoard } from './status-board.js';
 
 /** A member without a leader for so long, and known to be unwanted, takes it that it was removed. */
 const REMOVED_AFTER_MS = 5000;
+
+/** What the log takes for an id, in bytes of UTF-8. */
+const LONGEST_ID = 255;
 
 /** This node has no place in the quorum any more: it must not go on. */
 export class NotAMemberError extends Error {
@@ -38,15 +42,16 @@ export interface MemberDirectoryOptions {
 
 /**
  * Keeps a node and its quorum informed of each other: tells the log where the members are, publishes
- * this node's own record, finds the members while this node is not one yet, and notices that it is
- * not one any more.
+ * this node's own record, finds the members while nobody leads this node, which may not be one yet or
+ * have missed how all others were replaced, and notices that it is not one any more.
  */
 export class MemberDirectory {
   readonly #options: MemberDirectoryOptions;
   #details: OwnDetails;
-  /** What a member told a node that is not one yet. */
-  #heard: readonly MemberRecord[] = [];
-  #peers = '';
+  /** What somebody told who has applied more of the log than this node has by now. */
+  #heard: ToldMembers | null = null;
+  /** As the log was told, by id. */
+  #peers: readonly LogPeer[] = [];
   #asked = 0;
   #publishing = false;
   /** The record has had this process's address: a later one is somebody's wish. */
@@ -72,9 +77,16 @@ export class MemberDirectory {
   /** To be called when members, the configuration, or the leader changed. */
   update(): void {
     if (this.#stopped) return;
+    if ((this.#heard?.index ?? 0) <= this.#options.state.appliedIndex) this.#heard = null;
     this.#setPeers();
     this.#publish();
     this.#noticeRemoval();
+  }
+
+  /** Another node asks for what this one knows, and tells what it knows itself. */
+  exchange(told: ToldMembers): ToldMembers {
+    this.#hear(told);
+    return this.#tell();
   }
 
   stop(): void {
@@ -86,7 +98,7 @@ export class MemberDirectory {
     const { timer, board, everyMs } = this.#options;
     this.#withoutLeaderMs = board.status.leader === null ? this.#withoutLeaderMs + everyMs : 0;
     this.update();
-    this.#askForMembers();
+    this.#exchangeWithOne();
     if (!this.#stopped) this.#timer = timer.after(everyMs, () => this.#look());
   }
 
@@ -94,18 +106,24 @@ export class MemberDirectory {
     const { log, state, board, startList } = this.#options;
     const { nodeId, configuration } = board.status;
     const inside = membersOf(configuration);
-    const peers = new Map<string, Peer>();
+    const peers = new Map<string, LogPeer>();
     for (const [id, address] of startList) {
       if (inside.length === 0 || inside.includes(id)) peers.set(id, peerAt(id, address));
     }
-    for (const { id, peerAddress, folderId } of [...this.#heard, ...state.members]) {
+    for (const { id, peerAddress, folderId } of state.members) {
       if (peerAddress !== '') peers.set(id, peerAt(id, peerAddress, folderId));
+    }
+    for (const { id, peerAddress, folderId } of this.#heard?.members ?? []) {
+      const own = state.member(id)?.folderId ?? '';
+      const peer = peerAt(id, peerAddress, folderId);
+      /* Another node than the one that this node's log counts under that id. */
+      const isOther = own !== '' && own !== folderId;
+      if (peerAddress !== '') peers.set(id, isOther ? { ...peer, hearsay: true } : peer);
     }
     peers.delete(nodeId);
     const list = [...peers.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    const text = JSON.stringify(list);
-    if (text === this.#peers) return;
-    this.#peers = text;
+    if (JSON.stringify(list) === JSON.stringify(this.#peers)) return;
+    this.#peers = list;
     log.setPeers(list);
   }
 
@@ -135,24 +153,41 @@ export class MemberDirectory {
       });
   }
 
-  /** A node that is fed nothing yet may not know all who could lead. */
-  #askForMembers(): void {
-    const { log, board, startList, everyMs } = this.#options;
-    const known = [...startList.keys()].filter((id) => id !== board.status.nodeId);
-    if (membersOf(board.status.configuration).length > 0) {
-      this.#heard = [];
-      return;
-    }
-    const peer = known[this.#asked % known.length];
+  #tell(): ToldMembers {
+    const { state, board } = this.#options;
+    const inside = membersOf(board.status.configuration);
+    return { index: state.appliedIndex, inside, members: state.members };
+  }
+
+  /**
+   * A node that nobody leads may not know all who could, or they may not know it; a member of which
+   * the leader does not hear may not know the leader. Each whom that concerns is asked in turn.
+   */
+  #exchangeWithOne(): void {
+    const { log, board, everyMs } = this.#options;
+    const { leader, nodeId } = board.status;
+    if (leader !== null && leader !== nodeId) return;
+    const progress = log.progress();
+    const silent = this.#peers.filter(
+      ({ id }) => leader === null || progress.get(id)?.active === false,
+    );
+    const peer = silent[this.#asked % silent.length];
     this.#asked += 1;
     if (peer === undefined) return;
     log
-      .request(peer, encodeRequest({ kind: 'members' }), everyMs)
+      .ask(peer, encodeRequest({ kind: 'members', ...this.#tell() }), everyMs)
       .then((bytes) => {
         const answer = decodeAnswer(bytes);
-        if (answer.kind === 'members') this.#heard = answer.members;
+        if (answer.kind === 'members') this.#hear(answer);
       })
       .catch(() => undefined);
+  }
+
+  #hear(told: ToldMembers): void {
+    if (this.#stopped || told.index <= (this.#heard?.index ?? 0)) return;
+    if (!told.members.every(isPlausible)) return;
+    this.#heard = told;
+    this.update();
   }
 
   #noticeRemoval(): void {
@@ -167,7 +202,23 @@ export class MemberDirectory {
     const needed = configuration.voters.includes(nodeId);
     const forgotten =
       !needed && record?.wanted === 'removed' && this.#withoutLeaderMs >= REMOVED_AFTER_MS;
-    if (gone || forgotten) this.#leave(`node ${nodeId} was removed from the quorum`);
+    if (gone || forgotten || this.#isGoneByHearsay())
+      this.#leave(`node ${nodeId} was removed from the quorum`);
+  }
+
+  /**
+   * Somebody who has applied more than this node even holds, what made it a member included, says that
+   * it is none, or that another has its id.
+   */
+  #isGoneByHearsay(): boolean {
+    const { log } = this.#options;
+    if (this.#heard === null || !this.#wasMember) return false;
+    const { nodeId, folderId } = log.identity;
+    const { index, inside, members } = this.#heard;
+    if (index <= log.status().lastIndex) return false;
+    const record = members.find(({ id }) => id === nodeId);
+    if (record === undefined || record.wanted === 'removed') return !inside.includes(nodeId);
+    return record.folderId !== '' && record.folderId !== folderId;
   }
 
   #leave(why: string): void {
@@ -177,10 +228,16 @@ export class MemberDirectory {
   }
 }
 
-type Peer = Parameters<ReplicatedLog['setPeers']>[0][number];
-
-function peerAt(id: string, address: string, folderId = ''): Peer {
+function peerAt(id: string, address: string, folderId = ''): LogPeer {
   return { id, ...parseAddress(address), ...(folderId === '' ? {} : { folderId }) };
+}
+
+/** Whether it may be a record: anybody can tell anything. */
+function isPlausible({ id, folderId, peerAddress }: MemberRecord): boolean {
+  const fits = (text: string): boolean => {
+    return Buffer.byteLength(text) <= LONGEST_ID && !/[\p{Surrogate}\ufffd]/u.test(text);
+  };
+  return id !== '' && fits(id) && fits(folderId) && (peerAddress === '' || isAddress(peerAddress));
 }
 
 function says(record: MemberRecord, own: OwnDetails & { readonly folderId: string }): boolean {

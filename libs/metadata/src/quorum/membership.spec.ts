@@ -3,6 +3,7 @@ import { NO_LEASE } from '../state/index.js';
 import { SimulatedQuorum, addressOf } from '../testing/simulated-quorum.js';
 import type { QuorumProcess, SimulatedQuorumOptions } from '../testing/simulated-quorum.js';
 import { textToBytes } from '../text.js';
+import { decodeAnswer, encodeRequest } from './peer-codec.js';
 import type { QuorumNode } from './quorum-node.js';
 
 const IDS = ['a', 'b', 'c'];
@@ -173,6 +174,52 @@ describe('members', () => {
     await world.time.advance(20_000);
     await world.wait(write(leader.node, 'undisturbed'));
     expect((await world.leader()).id).toBe(leader.id);
+    expect(world.process(away).failures.map(({ message }) => message)).toEqual([
+      `node ${away} was removed from the quorum`,
+    ]);
+  });
+
+  it.each([
+    ['under their ids', (id: string) => id],
+    ['under new ids', (id: string) => `${id}2`],
+  ])('come back though all others were replaced meanwhile, %s', async (_, idOf) => {
+    const founders = [...IDS, 'd', 'e'];
+    const startList = [...founders, ...founders.map((id) => `${id}2`)];
+    const world = await quorum({ founders, startList, log: { snapshotEntries: 20 } });
+    const away = 'e';
+    const members = [...founders];
+    world.logs.network.isolate(away, startList);
+    for (const id of founders.filter((one) => one !== away)) {
+      const number = await numberOf(world, id);
+      const { node } = await world.leader();
+      expect(await world.wait(node.removeMember(number))).toMatchObject({ ok: true });
+      await world.time.until(() => world.process(id).failures.length > 0);
+      world.crash(id);
+      world.logs.wipe(id);
+      const next = await world.leader();
+      const joining = { id: idOf(id), peerAddress: addressOf(idOf(id)) };
+      expect(await world.wait(next.node.addMember(joining))).toMatchObject({ ok: true });
+      await world.start([idOf(id)]);
+      members.splice(members.indexOf(id), 1, idOf(id));
+      await untilVote(world, ...members.sort());
+      await world.wait(write(world.node(idOf(id)), id));
+    }
+    world.logs.network.heal();
+    await world.time.until(() => world.process(away).host.state.revision === 5);
+    await world.wait(write(world.node(away), 'back'));
+    expect(world.process(away).failures).toEqual([]);
+  });
+
+  it('answer nobody but members anything else than who the members are', async () => {
+    const world = await quorum();
+    const { log } = world.process('a').host;
+    const b = { id: 'b', host: 'b', port: 7480 };
+    const told = await world.wait(
+      log.ask(b, encodeRequest({ kind: 'members', index: 0, inside: [], members: [] }), 1000),
+    );
+    expect(decodeAnswer(told)).toMatchObject({ kind: 'members', inside: IDS });
+    const asked = log.ask(b, encodeRequest({ kind: 'propose', commands: [] }), 1000);
+    await expect(world.wait(asked)).rejects.toThrow('only a member may ask for propose');
   });
 
   it('are reached where their record says', async () => {

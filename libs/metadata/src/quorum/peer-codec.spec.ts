@@ -13,6 +13,7 @@ const record = fc.record({
   wanted: fc.constantFrom('voter', 'learner', 'removed' as const),
 });
 const ids = fc.array(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), { maxLength: 5 });
+const told = { index: fc.nat(), inside: fc.array(fc.string()), members: fc.array(record) };
 const outcome = fc.oneof(
   fc.record({ ok: fc.constant(true as const), index: fc.nat(), term: fc.nat() }),
   fc.record({
@@ -33,7 +34,7 @@ const request: fc.Arbitrary<PeerRequest> = fc.oneof(
     question: fc.constantFrom('add', 'remove', 'promote' as const),
     id: fc.string(),
   }),
-  fc.constant({ kind: 'members' as const }),
+  fc.record({ kind: fc.constant('members' as const), ...told }),
 );
 const answer: fc.Arbitrary<PeerAnswer> = fc.oneof(
   fc.constant({ kind: 'not-leader' as const }),
@@ -44,7 +45,10 @@ const answer: fc.Arbitrary<PeerAnswer> = fc.oneof(
     kind: fc.constant('may-change' as const),
     refusal: fc.constantFrom(null, 'member-not-found', 'unhealthy' as const),
   }),
-  fc.record({ kind: fc.constant('members' as const), members: fc.array(record) }),
+  fc.record({
+    kind: fc.constant('members' as const),
+    ...told,
+  }),
 );
 const damage = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.constantFrom(0, 0, 1, 5) });
 
@@ -92,6 +96,6 @@ it('refuses by a RangeError what is not one, and never accepts two for one', () 
 });
 
 it('refuses another format', () => {
-  const bytes = encodeRequest({ kind: 'members' });
+  const bytes = encodeRequest({ kind: 'members', index: 1, inside: ['a'], members: [] });
   expect(() => decodeRequest(Uint8Array.of(9, ...bytes.subarray(1)))).toThrow(/format 9/);
 });

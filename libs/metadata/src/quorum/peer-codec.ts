@@ -6,13 +6,13 @@ import type { LogOutcome, LogRefusal } from './replicated-log.port.js';
 /** A change of the membership that the leader is asked about. */
 export type MemberQuestion = 'add' | 'remove' | 'promote';
 
-/** What members of the quorum ask each other; all but `members` is for the leader. */
+/** What members of the quorum ask each other; all but `members`, which anybody may ask, is for the leader. */
 export type PeerRequest =
   | { readonly kind: 'propose'; readonly commands: readonly Uint8Array[] }
   | { readonly kind: 'renew'; readonly ids: readonly LeaseId[] }
   | { readonly kind: 'lease-time'; readonly id: LeaseId }
   | { readonly kind: 'may-change'; readonly question: MemberQuestion; readonly id: string }
-  | { readonly kind: 'members' };
+  | ({ readonly kind: 'members' } & ToldMembers);
 
 export type PeerAnswer =
   /** This node does not lead, or not yet. */
@@ -22,10 +22,19 @@ export type PeerAnswer =
   | { readonly kind: 'renew'; readonly ttls: readonly (number | null)[] }
   | { readonly kind: 'lease-time'; readonly remainingMs: number | null }
   | { readonly kind: 'may-change'; readonly refusal: MemberRefusal | null }
-  | { readonly kind: 'members'; readonly members: readonly MemberRecord[] };
+  | ({ readonly kind: 'members' } & ToldMembers);
+
+/** What a node knows of the members; who asks for it tells it as well. */
+export interface ToldMembers {
+  /** Of the last command that made the records. */
+  readonly index: number;
+  /** Ids of the newest configuration in its log. */
+  readonly inside: readonly string[];
+  readonly members: readonly MemberRecord[];
+}
 
 /** Raised with every change of what follows; another is refused. */
-const FORMAT = 1;
+const FORMAT = 2;
 /* The order of these is that of their numbers on the wire. */
 const REQUESTS = ['propose', 'renew', 'lease-time', 'may-change', 'members'] as const;
 const ANSWERS = ['not-leader', ...REQUESTS] as const;
@@ -69,6 +78,7 @@ export function encodeRequest(request: PeerRequest): Uint8Array {
       out.u8(QUESTIONS.indexOf(request.question)).text(request.id);
       break;
     case 'members':
+      encodeTold(out, request);
   }
   return out.done();
 }
@@ -93,7 +103,7 @@ function decodeRequestBody(from: Decoder): PeerRequest {
     case 'may-change':
       return { kind, question: pick(QUESTIONS, from.u8()), id: from.text() };
     case 'members':
-      return { kind };
+      return { kind, ...decodeTold(from) };
   }
 }
 
@@ -118,7 +128,7 @@ export function encodeAnswer(answer: PeerAnswer): Uint8Array {
       out.u8(answer.refusal === null ? 0 : 1 + MEMBER_REFUSALS.indexOf(answer.refusal));
       break;
     case 'members':
-      out.list(answer.members, (member) => encodeMember(out, member));
+      encodeTold(out, answer);
   }
   return out.done();
 }
@@ -147,8 +157,19 @@ function decodeAnswerBody(from: Decoder): PeerAnswer {
       return { kind, refusal: refusal === 0 ? null : pick(MEMBER_REFUSALS, refusal - 1) };
     }
     case 'members':
-      return { kind, members: from.list(() => decodeMember(from)) };
+      return { kind, ...decodeTold(from) };
   }
+}
+
+function encodeTold(out: Encoder, { index, inside, members }: ToldMembers): void {
+  out.u64(index).list(inside, (id) => out.text(id));
+  out.list(members, (member) => encodeMember(out, member));
+}
+
+function decodeTold(from: Decoder): ToldMembers {
+  const index = from.u64();
+  const inside = from.list(() => from.text());
+  return { index, inside, members: from.list(() => decodeMember(from)) };
 }
 
 function decodeOutcome(from: Decoder): LogOutcome {

@@ -193,8 +193,12 @@ export class QuorumHost {
     if (!led || before.configuration !== status.configuration) this.directory.update();
   }
 
-  async onRequest(_from: string, body: Uint8Array): Promise<Uint8Array> {
-    return encodeAnswer(await this.#serve(decodeRequest(body)));
+  async onRequest(from: string | null, body: Uint8Array): Promise<Uint8Array> {
+    const request = decodeRequest(body);
+    if (from === null && request.kind !== 'members') {
+      throw new RangeError(`only a member may ask for ${request.kind}`);
+    }
+    return encodeAnswer(await this.#serve(request));
   }
 
   onFailure(error: Error): void {
@@ -252,7 +256,7 @@ export class QuorumHost {
   async #serve(request: PeerRequest): Promise<PeerAnswer> {
     switch (request.kind) {
       case 'members':
-        return { kind: 'members', members: this.state.members };
+        return { kind: 'members', ...this.directory.exchange(request) };
       case 'propose': {
         if (request.commands.some((command) => command[0] !== COMMAND_FORMAT)) {
           throw new RangeError(`commands must be of format ${COMMAND_FORMAT}`);

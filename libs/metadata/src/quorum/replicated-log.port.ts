@@ -1,7 +1,10 @@
 import type { ConfigurationChange } from '@pawl/raft/core';
-import type { LogOutcome, LogStatus } from '@pawl/raft/node';
+import type { LogOutcome, LogStatus, PeerAddress } from '@pawl/raft/node';
 
 export type { LogEvents, LogMachine, LogOutcome, LogRefusal, LogStatus } from '@pawl/raft/node';
+
+/** Where another node listens. */
+export type LogPeer = PeerAddress;
 
 /** The replicated log of one node; `RaftNode` is one. */
 export interface ReplicatedLog {
@@ -23,22 +26,20 @@ export interface ReplicatedLog {
   transfer(to: string): boolean;
   /**
    * Where the others are; members that are not named cannot be reached. One whose data folder is
-   * known is refused with another.
+   * known is refused with another. `hearsay`: that it has this folder is not from this node's own
+   * log; it may lead this node and ask for its vote, but what it answers does not count.
    */
-  setPeers(
-    peers: readonly {
-      readonly id: string;
-      readonly host: string;
-      readonly port: number;
-      readonly folderId?: string;
-    }[],
-  ): void;
+  setPeers(peers: readonly LogPeer[]): void;
   /**
    * Asks another member; rejects when the connection is lost, `deadlineMs` from now, or when it
    * refuses: with an error whose `outcome` is `unsent` or `refused` when it surely did nothing, and
    * `unknown` otherwise.
    */
   request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array>;
+  /**
+   * Asks whoever of the cluster listens there, as somebody whom it need not know; rejects likewise.
+   */
+  ask(at: LogPeer, body: Uint8Array, deadlineMs: number): Promise<Uint8Array>;
   /** Leader only: how far each other member holds the log, and whether it was heard of lately. */
   progress(): ReadonlyMap<string, { readonly match: number; readonly active: boolean }>;
   /**

@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Rng, TimerHandle } from '@pawl/kernel';
-import { RaftCore, foundingState, isVoter } from '@pawl/raft/core';
+import { RaftCore, foundingState, isAnswer, isVoter } from '@pawl/raft/core';
 import type {
   ConfigurationChange,
   DurableState,
@@ -13,6 +13,7 @@ import type {
   LogEvents,
   LogMachine,
   LogOutcome,
+  LogPeer,
   LogStatus,
   ReplicatedLog,
 } from '../quorum/replicated-log.port.js';
@@ -96,8 +97,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   readonly #core: RaftCore;
   readonly #arriving = new Map<string, Uint8Array>();
   readonly #barriers = new Set<Barrier>();
-  /** With the data folder of each, where that is known. */
-  #peers: ReadonlyMap<string, string | undefined> = new Map();
+  #peers: ReadonlyMap<string, LogPeer> = new Map();
   #outstanding: Ready | null = null;
   #applied: number;
   #lastStatus = '';
@@ -167,17 +167,31 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     return begun;
   }
 
-  setPeers(peers: readonly { readonly id: string; readonly folderId?: string }[]): void {
-    this.#peers = new Map(peers.map(({ id, folderId }) => [id, folderId]));
+  setPeers(peers: readonly LogPeer[]): void {
+    this.#peers = new Map(peers.map((peer) => [peer.id, peer]));
   }
 
   request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
-    const { network, nodeId, time, disk } = this.#options;
-    if (this.#state !== 'open') return Promise.reject(new Error('the log is stopped'));
     if (!this.#peers.has(to)) return Promise.reject(new Error(`${to} is no peer`));
+    return this.#request(this.#options.disk.folderId, to, body, deadlineMs);
+  }
+
+  /** A simulated node listens at its id. */
+  ask({ host }: LogPeer, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    return this.#request(null, host, body, deadlineMs);
+  }
+
+  #request(
+    folderId: string | null,
+    to: string,
+    body: Uint8Array,
+    deadlineMs: number,
+  ): Promise<Uint8Array> {
+    const { network, nodeId, time } = this.#options;
+    if (this.#state !== 'open') return Promise.reject(new Error('the log is stopped'));
     return new Promise((resolve, reject) => {
       const timeout = time.after(deadlineMs, () => reject(new Error(`${to} does not answer`)));
-      network.request({ id: nodeId, folderId: disk.folderId }, to, body).then(
+      network.request({ id: nodeId, folderId }, to, body).then(
         (answer) => time.run(() => done(() => resolve(answer))),
         (error: Error) => time.run(() => done(() => reject(error))),
       );
@@ -228,6 +242,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   receive({ message, folderId, state }: Letter): void {
     this.#options.time.run(() => {
       if (!this.#knows(message.from, folderId)) return;
+      if (this.#peers.get(message.from)?.hearsay === true && isAnswer(message)) return;
       if (message.type === 'snapshot' && state !== null) {
         this.#arriving.set(keyOf(message.snapshot), state);
       }
@@ -243,18 +258,18 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     });
   }
 
-  serve(from: { id: string; folderId: string }, body: Uint8Array): Promise<Uint8Array> {
+  serve(from: { id: string; folderId: string } | null, body: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       this.#options.time.run(() => {
-        if (!this.#knows(from.id, from.folderId)) return;
-        this.#options.events.onRequest(from.id, body).then(resolve, reject);
+        if (from !== null && !this.#knows(from.id, from.folderId)) return;
+        this.#options.events.onRequest(from?.id ?? null, body).then(resolve, reject);
       });
     });
   }
 
   /** A second folder of one id is another node, whatever it says. */
   #knows(id: string, folderId: string): boolean {
-    return this.#peers.has(id) && (this.#peers.get(id) ?? folderId) === folderId;
+    return this.#peers.has(id) && (this.#peers.get(id)?.folderId ?? folderId) === folderId;
   }
 
   #tickLater(): void {

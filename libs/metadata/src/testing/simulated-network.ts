@@ -15,7 +15,8 @@ export interface NetworkNode {
   receive(letter: Letter): void;
   /** A `snapshot` message to `to` arrived whole, or was lost. */
   snapshotEnded(to: string, delivered: boolean): void;
-  serve(from: { id: string; folderId: string }, body: Uint8Array): Promise<Uint8Array>;
+  /** `from` null: anybody of the cluster. */
+  serve(from: { id: string; folderId: string } | null, body: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface NetworkFaults {
@@ -73,22 +74,27 @@ export class SimulatedNetwork {
     }
   }
 
-  /** Never settles when the request or its answer is lost: the caller has a deadline. */
+  /**
+   * Never settles when the request or its answer is lost: the caller has a deadline. Without a folder
+   * it is from anybody.
+   */
   request(
-    from: { readonly id: string; readonly folderId: string },
+    from: { readonly id: string; readonly folderId: string | null },
     to: string,
     body: Uint8Array,
   ): Promise<Uint8Array> {
+    const { id, folderId } = from;
+    const asker = folderId === null ? null : { id, folderId };
     return new Promise((resolve, reject) => {
-      this.#carry(from.id, to, (arrived) => {
+      this.#carry(id, to, (arrived) => {
         const node = this.#nodes.get(to);
         if (!arrived || node === undefined) return;
         const back = (deliver: () => void): void => {
-          this.#carry(to, from.id, (returned) => {
+          this.#carry(to, id, (returned) => {
             if (returned) deliver();
           });
         };
-        node.serve(from, body).then(
+        node.serve(asker, body).then(
           (answer) => back(() => resolve(answer)),
           (error: unknown) => back(() => reject(new Error(`${to} refuses: ${String(error)}`))),
         );

@@ -10,6 +10,7 @@ export {
 export type { Configuration, ConfigurationChange } from './configuration.js';
 export { foundingState } from './durable-state.js';
 export type { DurableState } from './durable-state.js';
+export { isAnswer } from './is-answer.js';
 export { RaftCore } from './raft-core.js';
 export type { CoreStatus } from './raft-core.js';
 export type { RaftConfig } from './raft-config.js';

@@ -53,6 +53,7 @@ export class Link {
           inner.sendSnapshot(message, openState);
         },
         request: (to, body, deadlineMs) => inner.request(to, body, deadlineMs),
+        ask: (at, body, deadlineMs) => inner.ask(at, body, deadlineMs),
         setPeers: (peers) => inner.setPeers(peers),
         close: () => inner.close(),
       };
@@ -75,7 +76,8 @@ export class ClusterMember extends Watched {
   readonly link = new Link();
   restored = 0;
   /** What it answers when it is asked. */
-  answer: (body: Uint8Array, from: string) => Promise<Uint8Array> = (body) => Promise.resolve(body);
+  answer: (body: Uint8Array, from: string | null) => Promise<Uint8Array> = (body) =>
+    Promise.resolve(body);
   node!: RaftNode;
 
   private constructor(readonly id: string) {

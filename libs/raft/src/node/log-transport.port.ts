@@ -17,6 +17,8 @@ export interface LogTransport {
   sendSnapshot(message: SnapshotMessage, openState: () => SnapshotSource): void;
   /** Rejects with a `RequestError`. */
   request(to: string, body: Uint8Array, deadlineMs: number): Promise<Uint8Array>;
+  /** Asks whoever of the cluster listens there; rejects likewise. */
+  ask(at: PeerAddress, body: Uint8Array, deadlineMs: number): Promise<Uint8Array>;
   setPeers(peers: readonly PeerAddress[]): void;
   /** Resolves once nothing is open any more; no event comes after the call. */
   close(): Promise<void>;

@@ -47,8 +47,11 @@ export interface LogMachine {
 export interface LogEvents {
   /** After every step in which role, leader, term, configuration or applied index changed. */
   onStatus(status: LogStatus): void;
-  /** Another member asks; the answer goes back to it, a rejection as a failure. */
-  onRequest(from: string, body: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Another member asks, or for null anybody of the cluster; the answer goes back, a rejection as a
+   * failure.
+   */
+  onRequest(from: string | null, body: Uint8Array): Promise<Uint8Array>;
   /** Once: the node stopped by itself, for good; nothing is acknowledged afterwards. */
   onFailure(error: Error): void;
   /** One line for people; may come often. */

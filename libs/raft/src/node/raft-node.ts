@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { TimerHandle } from '@pawl/kernel';
-import { isOnlyVoter } from '../core/index.js';
+import { isAnswer, isOnlyVoter } from '../core/index.js';
 import type { ConfigurationChange, Message } from '../core/index.js';
 import type { LogTransport } from './log-transport.port.js';
 import { NodeStoppedError } from './node-errors.js';
@@ -28,6 +28,8 @@ export class RaftNode {
   #tick: TimerHandle | null = null;
   #state: 'opening' | 'open' | 'stopping' = 'opening';
   #stopped: Promise<void> | null = null;
+  /** Peers whose answers do not count. */
+  #hearsay: ReadonlySet<string> = new Set();
   /** Called when this node does not lead. */
   #handedOver: () => void = () => undefined;
   #told: LogStatus;
@@ -127,6 +129,7 @@ export class RaftNode {
   /** Where the others are; members that are not named cannot be reached. */
   setPeers(peers: readonly PeerAddress[]): void {
     if (!this.#isOpen) return;
+    this.#hearsay = new Set(peers.filter(({ hearsay }) => hearsay === true).map(({ id }) => id));
     this.#transport?.setPeers(peers.filter(({ id }) => id !== this.#options.nodeId));
   }
 
@@ -137,6 +140,12 @@ export class RaftNode {
     }
     if (this.#transport !== null) return this.#transport.request(to, body, deadlineMs);
     return Promise.reject(new RequestError('unsent', 'this node is alone'));
+  }
+
+  /** Asks whoever of the cluster listens there, as somebody whom it need not know; rejects likewise. */
+  ask(at: PeerAddress, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    if (this.#isOpen && this.#transport !== null) return this.#transport.ask(at, body, deadlineMs);
+    return Promise.reject(new RequestError('unsent', 'this node is stopped or alone'));
   }
 
   /** Leader only: how far each other member holds the log, and whether it was heard of lately. */
@@ -210,7 +219,10 @@ export class RaftNode {
       if (!isSound) onProblem(`${from} sent a message of type ${type} that makes no sense`);
     };
     return {
-      onMessage: (message) => judge(message, this.#loop.step(message)),
+      onMessage: (message) => {
+        if (this.#hearsay.has(message.from) && isAnswer(message)) return;
+        judge(message, this.#loop.step(message));
+      },
       onSnapshot: (message, state) => judge(message, this.#loop.receive(message, state)),
       onUnreachable: (id) => {
         this.#loop.core.unreachable(id);

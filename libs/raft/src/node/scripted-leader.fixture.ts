@@ -64,6 +64,7 @@ export class ScriptedLeader extends Watched {
         },
         sendSnapshot: () => undefined,
         request: () => Promise.reject(new Error('nobody is asked')),
+        ask: () => Promise.reject(new Error('nobody is asked')),
         setPeers: () => undefined,
         close: () => Promise.resolve(),
       };

@@ -7,6 +7,9 @@ import { ProtocolError } from './protocol-error.js';
 /** Longest payload of a frame before both sides know each other. */
 export const HANDSHAKE_FRAME_BYTES = 4096;
 
+/** Longest payload of a frame from one that is not known and asks something. */
+export const QUESTION_FRAME_BYTES = 512 * 1024;
+
 /** "PAWL" as it lies on the wire. */
 const MAGIC = 0x4c574150;
 
@@ -20,9 +23,13 @@ export interface NodeIdentity {
   readonly folderId: string;
 }
 
-/** `identity`: only to learn who answers; from anybody, also of no cluster. */
-export type Purpose = 'messages' | 'snapshot' | 'identity';
-const PURPOSES: readonly Purpose[] = ['messages', 'snapshot', 'identity'];
+/**
+ * `identity`: only to learn who answers; from anybody, also of no cluster. `question`: to ask one thing;
+ * from anybody of the cluster, also of whom the other side does not know.
+ */
+export type Purpose = 'messages' | 'snapshot' | 'identity' | 'question';
+/** The order is that of their numbers on the wire. */
+const PURPOSES: readonly Purpose[] = ['messages', 'snapshot', 'identity', 'question'];
 
 export interface Hello {
   readonly oldest: number;

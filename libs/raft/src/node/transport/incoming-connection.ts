@@ -3,7 +3,7 @@ import type { TimerHandle } from '@pawl/kernel';
 import type { NodeId } from '../../core/index.js';
 import { ByteWriter } from '../bytes.js';
 import { commonVersion, decodeHello, encodeWelcome } from './handshake.js';
-import { HANDSHAKE_FRAME_BYTES, PROTOCOL } from './handshake.js';
+import { HANDSHAKE_FRAME_BYTES, PROTOCOL, QUESTION_FRAME_BYTES } from './handshake.js';
 import type { Hello, Purpose } from './handshake.js';
 import { readMessage } from './message-codec.js';
 import { IncomingRequests } from './incoming-requests.js';
@@ -52,7 +52,7 @@ export class IncomingConnection {
       () => this.#end(null),
     );
     this.#deadline = options.timer.after(limits.handshakeMs, () => {
-      this.#end('did not say who it is');
+      this.#end(this.#requests === null ? 'did not say who it is' : null);
     });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#end(this.#peer === null ? describe(error) : null));
@@ -117,8 +117,11 @@ export class IncomingConnection {
   }
 
   #take(frame: ReceivedFrame): void {
-    if (this.#peer === null) this.#takeHello(frame);
-    else if (frame.kind === FRAME.ping) return;
+    if (this.#peer === null) {
+      if (this.#requests === null) this.#takeHello(frame);
+      else if (frame.kind === FRAME.request) this.#requests.take(frame.body);
+      else throw new ProtocolError('something else than a question');
+    } else if (frame.kind === FRAME.ping) return;
     else if (this.#snapshot !== null) this.#snapshot.take(frame);
     else if (frame.kind === FRAME.message) this.#takeMessage(frame.body, this.#peer.id);
     else if (frame.kind === FRAME.request) this.#requests?.take(frame.body);
@@ -135,6 +138,13 @@ export class IncomingConnection {
     }
     if (hello.purpose === 'identity') {
       this.#end(null, oneFrame(FRAME.welcome, this.#welcome(hello)));
+      return;
+    }
+    if (hello.purpose === 'question') {
+      /* Stays a stranger: its time is short, and there are few of them. */
+      this.#frames.maxBytes = QUESTION_FRAME_BYTES;
+      this.socket.write(oneFrame(FRAME.welcome, this.#welcome(hello)));
+      this.#requests = new IncomingRequests(this.context, this.socket, null);
       return;
     }
     this.#deadline.cancel();
@@ -165,6 +175,7 @@ export class IncomingConnection {
       const problem = `${name} belongs to another cluster (${printable(clusterId)})`;
       return { problem, answer: 'this node belongs to another cluster' };
     }
+    if (hello.purpose === 'question') return null;
     if (id === self.id) {
       return {
         problem: `it has this node's own id, ${name}: start it under an id of its own, or stop this node`,

@@ -15,7 +15,8 @@ export class IncomingRequests {
   constructor(
     private readonly context: TransportContext,
     private readonly socket: Socket,
-    private readonly peer: NodeId,
+    /** Null: anybody of the cluster. */
+    private readonly peer: NodeId | null,
   ) {}
 
   /** Throws a {@link ProtocolError} for what is no request. */

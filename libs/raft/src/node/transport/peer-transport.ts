@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { NodeId, SnapshotMessage } from '../../core/index.js';
+import { askAnybody } from './ask-anybody.js';
 import type { NodeIdentity } from './handshake.js';
 import { KnownFolders } from './known-folders.js';
 import type { PlainMessage } from './message-codec.js';
@@ -87,6 +88,12 @@ export class PeerTransport {
     return Promise.reject(new RequestError('unsent', `no address is known for ${name}`));
   }
 
+  /** Asks whoever of the cluster listens there, as somebody whom it need not know; rejects likewise. */
+  ask(at: PeerAddress, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
+    if (this.#closed) return Promise.reject(new RequestError('unsent', 'this node is stopped'));
+    return askAnybody(this.context, at, body, deadlineMs);
+  }
+
   /**
    * Sends a snapshot beside the messages; `onSnapshotEnded` tells how it went. One that is under way
    * to the same node is given up for it, without a report of its own.
@@ -143,6 +150,7 @@ export class PeerTransport {
     this.#links.clear();
     this.#snapshots.clear();
     const dialled = [...this.context.dialled].map(closed);
+    for (const socket of this.context.dialled) socket.destroy();
     await Promise.all([...dialled, this.#server?.close()]);
   }
 

@@ -14,6 +14,11 @@ export interface PeerAddress {
   readonly port: number;
   /** Its data folder, if that is known: one with another is refused. */
   readonly folderId?: string;
+  /**
+   * That it has this folder is not from this node's own log: it may lead this node and ask for its
+   * vote, but what it answers is not taken for an answer of the member that this node knows.
+   */
+  readonly hearsay?: boolean;
 }
 
 /**
@@ -81,8 +86,11 @@ export interface TransportEvents {
   onUnreachable(id: NodeId): void;
   /** The last snapshot asked for `id` is there, whole and verified; or it is not and will not come. */
   onSnapshotEnded(id: NodeId, delivered: boolean): void;
-  /** The peer asks; what this resolves with, or why it rejects, goes back to it. */
-  onRequest(from: NodeId, body: Uint8Array): Promise<Uint8Array>;
+  /**
+   * The peer asks, or for null anybody of the cluster; what this resolves with, or why it rejects,
+   * goes back to it.
+   */
+  onRequest(from: NodeId | null, body: Uint8Array): Promise<Uint8Array>;
   /** One line for people; holds nothing that was sent but ids. May come often. */
   onProblem(text: string): void;
 }

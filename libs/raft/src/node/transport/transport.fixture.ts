@@ -69,9 +69,10 @@ export class Member extends Watched {
   readonly unreachable: NodeId[] = [];
   readonly ended: { readonly id: NodeId; readonly delivered: boolean }[] = [];
   readonly problems: string[] = [];
-  readonly asked: { readonly from: NodeId; readonly body: Uint8Array }[] = [];
+  readonly asked: { readonly from: NodeId | null; readonly body: Uint8Array }[] = [];
   /** What it answers when it is asked. */
-  answer: (body: Uint8Array, from: NodeId) => Promise<Uint8Array> = (body) => Promise.resolve(body);
+  answer: (body: Uint8Array, from: NodeId | null) => Promise<Uint8Array> = (body) =>
+    Promise.resolve(body);
   transport!: PeerTransport;
 
   static async start(
