@@ -4,7 +4,7 @@ import { foundingState } from '../core/index.js';
 import { SimulatedFolder } from '../testing/index.js';
 import { CorruptionError, WrongFolderError } from './index.js';
 import { LoneNode } from './lone-node.fixture.js';
-import { recoverLog } from './wal-recovery.js';
+import { readLog } from './wal-recovery.js';
 import { readSegment, segmentName } from './wal-segment.js';
 import { EMPTY_BATCH, WriteAheadLog } from './write-ahead-log.js';
 
@@ -207,9 +207,7 @@ describe('damage to what was durable', () => {
     const { frames } = readSegment(full, 2, Buffer.from(await image.read(full))).scan;
     expect(frames.at(-1)?.end).toBe(before);
     image.damage(full, (bytes) => bytes.subarray(0, frames.at(-1)?.offset));
-    await expect(recoverLog(image)).rejects.toThrow(
-      /the segment before it ends at byte \d+ instead/,
-    );
+    await expect(readLog(image)).rejects.toThrow(/the segment before it ends at byte \d+ instead/);
   });
 
   it('is refused where the log ends before what was committed', async () => {

@@ -5,7 +5,7 @@ import type { StoredSnapshot } from './snapshot-files.js';
 import { makeAlone } from './make-alone.js';
 import { CorruptionError, WrongFolderError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
-import { readLog, recoverLog } from './wal-recovery.js';
+import { readLog, settleTail } from './wal-recovery.js';
 import type { RecoveredLog } from './wal-recovery.js';
 import type { Identity } from './wal-record.js';
 import { WriteAheadLog } from './write-ahead-log.js';
@@ -43,19 +43,22 @@ export interface OpenStorage {
 /**
  * Opens a node's folder: begins it when it is empty, otherwise recovers it. Throws
  * {@link CorruptionError} when acknowledged data may be gone and {@link WrongFolderError} when the
- * folder is not this node's; then no file was changed, but for left-overs named `*.tmp`.
+ * folder is not this node's; then no file was changed.
  */
 export async function openStorage(options: StorageOptions): Promise<OpenStorage> {
   const { folder, segmentBytes } = options;
-  await removeLeftOvers(folder);
   const snapshots = new SnapshotFiles(folder);
-  const recovered = await recoverLog(folder);
+  const recovered = await readLog(folder);
   if (recovered === null) {
     await checkNoSnapshots(snapshots);
+    await removeLeftOvers(folder);
     return beginStorage(options, snapshots);
   }
   checkIdentity(options, recovered.identity);
   const { damaged, ...found } = await assemble(snapshots, recovered);
+  /* From here on files are changed. */
+  await removeLeftOvers(folder);
+  await settleTail(folder, recovered);
   for (const index of damaged) await snapshots.setAside(index);
   for (const index of await snapshots.received()) {
     if (index === recovered.installed?.index) await snapshots.adopt(index);

@@ -1,7 +1,9 @@
+import { assert } from '@pawl/kernel';
 import { readNewestSegment } from './newest-segment.js';
 import { CorruptionError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
+import type { FrameScan } from './wal-frame.js';
 import { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 import type { SegmentContent } from './wal-segment.js';
 import { WalReplay } from './wal-replay.js';
@@ -15,33 +17,15 @@ export interface RecoveredLog extends ReplayedLog {
   readonly newestKnown: number | null;
   /** An unfinished write that was cut off the end; it was never acknowledged. */
   readonly cut: { readonly file: string; readonly offset: number; readonly bytes: number } | null;
+  /** The last good frame of the last segment. */
+  readonly lastFrame: { readonly offset: number; readonly bytes: Uint8Array };
 }
 
 /**
- * Reads all segments; null when there is none. An unfinished write at the very end is cut off, any
- * other damage is a {@link CorruptionError} and leaves every file as it was. Doing it twice, also
- * after a crash in the middle, gives the same.
+ * Reads all segments and changes none; null when there is none. An unfinished write at the very end is
+ * left out of what is read, any other damage is a {@link CorruptionError}.
  */
-export async function recoverLog(folder: StorageFolder): Promise<RecoveredLog | null> {
-  const read = await readSegments(folder);
-  if (read === null) return null;
-  await settleTail(folder, read.sequence, read.last);
-  return read.log;
-}
-
-/** As {@link recoverLog}, but changes nothing: `cut` is what would be cut off. */
 export async function readLog(folder: StorageFolder): Promise<RecoveredLog | null> {
-  return (await readSegments(folder))?.log ?? null;
-}
-
-interface LastSegment {
-  readonly content: SegmentContent;
-  readonly bytes: Buffer;
-}
-
-async function readSegments(
-  folder: StorageFolder,
-): Promise<{ log: RecoveredLog; sequence: number; last: LastSegment } | null> {
   const sequences = (await folder.list())
     .map(segmentSequence)
     .filter((sequence) => sequence !== null)
@@ -53,7 +37,7 @@ async function readSegments(
   }
   const replay = new WalReplay();
   let previous: { sequence: number; end: number } | null = null;
-  let last: LastSegment | null = null;
+  let last: { readonly scan: FrameScan; readonly bytes: Buffer } | null = null;
   for (const [at, sequence] of sequences.entries()) {
     const file = `${folder.path}/${segmentName(sequence)}`;
     const bytes = asBuffer(await folder.read(segmentName(sequence)));
@@ -65,14 +49,17 @@ async function readSegments(
     checkPredecessor(file, content, { sequence, previous });
     replay.segment(file, sequence, content);
     previous = { sequence, end };
-    last = { content, bytes };
+    last = { scan: content.scan, bytes };
   }
   if (previous === null || last === null) return null;
   const { sequence, end } = previous;
   const surplus = last.bytes.length - end;
   const file = `${folder.path}/${segmentName(sequence)}`;
   const cut = surplus === 0 ? null : { file, offset: end, bytes: surplus };
-  return { log: { ...replay.result(folder.path), end, newestKnown, cut }, sequence, last };
+  const frame = last.scan.frames.at(-1);
+  assert(frame !== undefined, 'a segment begins with a frame');
+  const lastFrame = { offset: frame.offset, bytes: last.bytes.subarray(frame.offset, frame.end) };
+  return { ...replay.result(folder.path), end, newestKnown, cut, lastFrame };
 }
 
 function checkPredecessor(
@@ -98,20 +85,14 @@ function checkPredecessor(
 /**
  * Cuts an unfinished write off and writes the last good frame again with the same bytes: the process
  * before may have died of a failed sync, after which the system can show data that the disk lacks.
+ * Doing it twice, also after a crash in the middle, gives the same.
  */
-async function settleTail(
-  folder: StorageFolder,
-  sequence: number,
-  last: LastSegment,
-): Promise<void> {
-  const { scan } = last.content;
-  const file = await folder.open(segmentName(sequence));
+export async function settleTail(folder: StorageFolder, log: RecoveredLog): Promise<void> {
+  const { segments, end, cut, lastFrame } = log;
+  const file = await folder.open(segmentName(segments.at(-1)?.sequence ?? 0));
   try {
-    if (last.bytes.length > scan.end) await file.truncate(scan.end);
-    const frame = scan.frames.at(-1);
-    if (frame !== undefined) {
-      await writeFully(file, last.bytes.subarray(frame.offset, frame.end), frame.offset);
-    }
+    if (cut !== null) await file.truncate(end);
+    await writeFully(file, lastFrame.bytes, lastFrame.offset);
     await file.sync();
   } finally {
     await file.close();
