@@ -1,10 +1,18 @@
 import { encodeRange, encodeTxn } from '../../libs/metadata/src/etcd/encode-txn.js';
 import { KeyPrefix } from '../../libs/metadata/src/etcd/key-prefix.js';
-import type * as rpc from '../../libs/metadata/src/etcd/messages.js';
+import type * as rpc from '../../libs/metadata/src/etcd-protocol/messages.js';
 import type { History, RandomRequests } from './random-requests.js';
 
 const AS_THEY_ARE = new KeyPrefix(new Uint8Array(0));
 const NOTHING = { compare: [], success: [], failure: [] };
+
+type Txn = ReturnType<typeof encodeTxn>;
+/** With what a comparison of two such watches looks at. */
+export type WatchCreate = rpc.Written<rpc.WatchCreateRequest> & {
+  readonly filters: readonly number[];
+  readonly start_revision: string;
+  readonly watch_id: string;
+};
 
 /** A method and what it is asked. */
 export interface WireRequest {
@@ -55,7 +63,7 @@ export class RandomWire {
     return { service: 'KV', method: 'Compact', request };
   }
 
-  watch(history: History): rpc.WatchCreateRequest & { readonly filters: readonly number[] } {
+  watch(history: History): WatchCreate {
     const { requests } = this;
     // None below 0: etcd 3.4 then skips what other watches are to be told (pull request 20693).
     const start = requests.chance(20) ? 0 : requests.revision(history);
@@ -71,22 +79,27 @@ export class RandomWire {
     };
   }
 
-  txn(history: History): rpc.TxnRequest {
+  txn(history: History): Txn {
     const txn = encodeTxn(this.requests.txn(history), AS_THEY_ARE);
     return this.requests.chance(90) ? txn : this.#odd(txn);
   }
 
   /** Without what a comparison compares with, with an operation that is none, or one too deep. */
-  #odd(txn: rpc.TxnRequest): rpc.TxnRequest {
+  #odd(txn: Txn): Txn {
     const { requests } = this;
+    const none = new Uint8Array(0);
     switch (requests.pick(['compare', 'none', 'many', 'deep'])) {
       case 'compare':
         return {
           ...txn,
-          compare: txn.compare.map(({ key, result, target }) => ({ key, result, target })),
+          compare: txn.compare.map(({ key = none, result = 0, target = 0 }) => ({
+            key,
+            result,
+            target,
+          })),
         };
       case 'none':
-        return { ...txn, success: [...txn.success, {} as rpc.RequestOp] };
+        return { ...txn, success: [...txn.success, {}] };
       case 'many':
         return { ...txn, success: [{ request_txn: { ...NOTHING, success: this.#many(100) } }] };
       default:
@@ -98,13 +111,13 @@ export class RandomWire {
     }
   }
 
-  #many(count: number): rpc.RequestOp[] {
+  #many(count: number): rpc.Written<rpc.RequestOp>[] {
     return Array.from({ length: count }, () => ({
       request_range: { key: Buffer.from('a') },
     }));
   }
 
-  #range(history: History): rpc.RangeRequest {
+  #range(history: History): rpc.Written<rpc.RangeRequest> {
     const { requests } = this;
     const range = encodeRange(requests.range(history), AS_THEY_ARE);
     const odd = requests.chance(5);
@@ -117,16 +130,16 @@ export class RandomWire {
     };
   }
 
-  #put(): rpc.PutRequest {
+  #put(): rpc.Written<rpc.PutRequest> {
     const [operation] = encodeTxn(
       { compare: [], success: [this.requests.put()], failure: [] },
       AS_THEY_ARE,
     ).success;
-    if (operation === undefined || !('request_put' in operation)) throw new Error('no put');
+    if (operation?.request_put === undefined) throw new Error('no put');
     return operation.request_put;
   }
 
-  #deletion(_history: History): rpc.DeleteRangeRequest {
+  #deletion(_history: History): rpc.Written<rpc.DeleteRangeRequest> {
     const { requests } = this;
     return { ...AS_THEY_ARE.addRange(requests.keyRange()), prev_kv: requests.chance(50) };
   }

@@ -1,10 +1,9 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type * as rpc from '../../libs/metadata/src/etcd/messages.js';
+import type * as rpc from '../../libs/metadata/src/etcd-protocol/messages.js';
 import { eventually } from '../support/eventually.js';
+import type { WatchCreate } from './random-wire.js';
 import { common } from './wire-server.js';
 import type { WireServer } from './wire-server.js';
-
-export type WatchCreate = rpc.WatchCreateRequest & { readonly filters: readonly number[] };
 
 type Stream = ClientDuplexStream<object, rpc.WatchResponse>;
 
@@ -76,7 +75,7 @@ export class WireWatches {
   /** Asks both, and waits for their answers. */
   async create(wanted: WatchCreate): Promise<void> {
     // etcd never gives away again the number of a watch that a compaction ended.
-    const taken = this.#doomed.has(wanted.watch_id ?? '0');
+    const taken = this.#doomed.has(wanted.watch_id);
     const request = { ...wanted, ...(taken && { watch_id: '0' }) };
     const before = new Set(this.#theirs.told.keys());
     await this.#ask({ create_request: request });
@@ -114,7 +113,7 @@ export class WireWatches {
     readonly theirs: unknown;
   }> {
     await eventually(() => {
-      for (const [id, { start_revision = '0', filters }] of this.#made) {
+      for (const [id, { start_revision, filters }] of this.#made) {
         const mark = !filters.includes(0) ? marks.put : filters.includes(1) ? 0 : marks.deletion;
         if (Number(start_revision) > mark) continue;
         for (const recorder of [this.#ours, this.#theirs]) {

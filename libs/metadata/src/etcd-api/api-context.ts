@@ -3,7 +3,6 @@ import type { Timer } from '@pawl/kernel';
 import type { CoordinationNode } from '../coordination.port.js';
 import type { Revision } from '../state/index.js';
 import type { EtcdLimits } from './limits.js';
-import type { ResponseHeader } from './messages.js';
 import { toStatusError } from './status-error.js';
 import type { StatusError } from './status-error.js';
 
@@ -14,6 +13,14 @@ export interface ApiParts {
   /** How members' addresses are told. */
   readonly scheme: 'http' | 'https';
   readonly log: (text: string) => void;
+}
+
+/** What every answer of this node begins with. */
+export interface OwnHeader {
+  readonly cluster_id: string;
+  readonly member_id: string;
+  readonly revision: Revision;
+  readonly raft_term: number;
 }
 
 /** What all services of the API share. */
@@ -33,7 +40,7 @@ export class ApiContext {
   }
 
   /** `revision` left out: the newest that this node has. */
-  header(revision?: Revision): ResponseHeader {
+  header(revision?: Revision): OwnHeader {
     const head = this.node.head();
     return {
       cluster_id: String(head.cluster),

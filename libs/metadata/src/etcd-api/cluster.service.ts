@@ -3,14 +3,7 @@ import type { MembersResult, QuorumMember } from '../coordination.port.js';
 import { MEMBER_ID_HEADER } from '../cluster-client/member-id-header.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
-import type {
-  IdMessage,
-  MemberAddRequestMessage,
-  MemberAddResponseMessage,
-  MemberMessage,
-  MembersResponseMessage,
-  MemberUpdateRequestMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
 
 /** etcd's Cluster service. */
@@ -18,12 +11,12 @@ export function clusterService(context: ApiContext, gate: CallGate): UntypedServ
   const cluster = new ClusterService(context);
   return {
     MemberList: gate.unary((request: { linearizable: boolean }) => cluster.list(request)),
-    MemberAdd: gate.unary((request: MemberAddRequestMessage, metadata) =>
+    MemberAdd: gate.unary((request: rpc.MemberAddRequest, metadata) =>
       cluster.add(request, metadata.get(MEMBER_ID_HEADER)[0]?.toString()),
     ),
-    MemberRemove: gate.unary((request: IdMessage) => cluster.remove(request)),
-    MemberUpdate: gate.unary((request: MemberUpdateRequestMessage) => cluster.update(request)),
-    MemberPromote: gate.unary((request: IdMessage) => cluster.promote(request)),
+    MemberRemove: gate.unary((request: rpc.Id) => cluster.remove(request)),
+    MemberUpdate: gate.unary((request: rpc.MemberUpdateRequest) => cluster.update(request)),
+    MemberPromote: gate.unary((request: rpc.Id) => cluster.promote(request)),
   };
 }
 
@@ -31,14 +24,18 @@ class ClusterService {
   constructor(private readonly context: ApiContext) {}
 
   /** Clients of etcd 3.4 do not ask for a linearizable list. */
-  async list({ linearizable }: { linearizable: boolean }): Promise<MembersResponseMessage> {
+  async list({
+    linearizable,
+  }: {
+    linearizable: boolean;
+  }): Promise<rpc.Written<rpc.MembersResponse>> {
     return this.#response(await this.context.node.members({ serializable: !linearizable }));
   }
 
   async add(
-    { peerURLs, isLearner }: MemberAddRequestMessage,
+    { peerURLs, isLearner }: rpc.MemberAddRequest,
     id: string | undefined,
-  ): Promise<MemberAddResponseMessage> {
+  ): Promise<rpc.Written<rpc.MemberAddResponse>> {
     const place = { peerAddress: toPeerAddress(peerURLs), learner: isLearner };
     const result = await this.context.node.addMember(id === undefined ? place : { ...place, id });
     const { members, changed } = accepted(result);
@@ -46,21 +43,24 @@ class ClusterService {
     return { ...this.#response(members), member: this.#member(changed) };
   }
 
-  async remove({ ID }: IdMessage): Promise<MembersResponseMessage> {
+  async remove({ ID }: rpc.Id): Promise<rpc.Written<rpc.MembersResponse>> {
     return this.#response(accepted(await this.context.node.removeMember(BigInt(ID))).members);
   }
 
-  async update({ ID, peerURLs }: MemberUpdateRequestMessage): Promise<MembersResponseMessage> {
+  async update({
+    ID,
+    peerURLs,
+  }: rpc.MemberUpdateRequest): Promise<rpc.Written<rpc.MembersResponse>> {
     const peerAddress = toPeerAddress(peerURLs);
     const result = await this.context.node.updateMember(BigInt(ID), peerAddress);
     return this.#response(accepted(result).members);
   }
 
-  async promote({ ID }: IdMessage): Promise<MembersResponseMessage> {
+  async promote({ ID }: rpc.Id): Promise<rpc.Written<rpc.MembersResponse>> {
     return this.#response(accepted(await this.context.node.promoteMember(BigInt(ID))).members);
   }
 
-  #response(members: readonly QuorumMember[]): MembersResponseMessage {
+  #response(members: readonly QuorumMember[]): rpc.Written<rpc.MembersResponse> {
     return {
       header: this.context.header(),
       members: members.map((member) => this.#member(member)),
@@ -68,7 +68,13 @@ class ClusterService {
   }
 
   /** Peers speak a protocol of their own: the scheme in their addresses is there for etcd's clients. */
-  #member({ number, name, peerAddress, clientAddresses, learner }: QuorumMember): MemberMessage {
+  #member({
+    number,
+    name,
+    peerAddress,
+    clientAddresses,
+    learner,
+  }: QuorumMember): rpc.Written<rpc.Member> {
     return {
       ID: String(number),
       name,

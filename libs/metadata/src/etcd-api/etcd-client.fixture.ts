@@ -8,8 +8,8 @@ import type {
 import { systemTime } from '../testing/system-time.js';
 import { serveEtcd } from './etcd-server.js';
 import type { EtcdServer, EtcdServerOptions } from './etcd-server.js';
-import { etcdServices } from './protocol.js';
-import type { EtcdService } from './protocol.js';
+import { etcdServices } from '../etcd-protocol/services.js';
+import type { EtcdService } from '../etcd-protocol/services.js';
 import { openTestNode } from './test-node.fixture.js';
 import type { TestNode } from './test-node.fixture.js';
 

@@ -13,8 +13,8 @@ import { leaseService } from './lease.service.js';
 import { DEFAULT_ETCD_LIMITS } from './limits.js';
 import type { EtcdLimits } from './limits.js';
 import { maintenanceService } from './maintenance.service.js';
-import type { WatchRequestMessage, WatchResponseMessage } from './messages.js';
-import { etcdServices } from './protocol.js';
+import type * as rpc from '../etcd-protocol/messages.js';
+import { etcdServices } from '../etcd-protocol/services.js';
 import { StreamGate } from './stream-gate.js';
 import { WatchServer } from './watch-server.js';
 import type { WatchCall } from './watch-stream.js';
@@ -109,7 +109,7 @@ function addServices(
   if (Watch === undefined) throw new Error('the protocol has no Watch');
   const watches = new WatchServer(
     context,
-    Watch.responseSerialize as (response: WatchResponseMessage) => Buffer,
+    Watch.responseSerialize as (response: rpc.Written<rpc.WatchResponse>) => Buffer,
   );
   server.addService(services['etcdserverpb.KV'], kvService(context, calls));
   server.addService(services['etcdserverpb.Lease'], leaseService(context, calls, streams));
@@ -119,7 +119,7 @@ function addServices(
   server.addService(
     { Watch: { ...Watch, responseSerialize: (batch: Buffer) => batch } },
     {
-      Watch: (call: ServerDuplexStream<WatchRequestMessage, unknown>) => {
+      Watch: (call: ServerDuplexStream<rpc.WatchRequest, unknown>) => {
         streams.open(call, () => watches.open(call as unknown as WatchCall));
       },
     },

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ApiContext } from './api-context.js';
-import type { IdMessage, LeaseKeepAliveResponseMessage } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
 import type { ApiStream } from './stream-gate.js';
 import { toLeaseId } from './user-keys.js';
@@ -10,17 +10,17 @@ import { toLeaseId } from './user-keys.js';
  * Reads no more while too many are under way, or while the client does not take its answers.
  */
 export class KeepAliveStream implements ApiStream {
-  readonly #call: ServerDuplexStream<IdMessage, LeaseKeepAliveResponseMessage>;
+  readonly #call: ServerDuplexStream<rpc.Id, rpc.Written<rpc.LeaseAnswer>>;
   #underWay = 0;
   #last: Promise<void> = Promise.resolve();
   #ended = false;
 
   constructor(
     private readonly context: ApiContext,
-    call: ServerDuplexStream<IdMessage, LeaseKeepAliveResponseMessage>,
+    call: ServerDuplexStream<rpc.Id, rpc.Written<rpc.LeaseAnswer>>,
   ) {
     this.#call = call;
-    call.on('data', (request: IdMessage) => this.#renew(request));
+    call.on('data', (request: rpc.Id) => this.#renew(request));
     call.on('drain', () => this.#readOn());
     call.on('end', () => {
       void this.#last.then(() => this.#end());
@@ -37,7 +37,7 @@ export class KeepAliveStream implements ApiStream {
     this.#call.emit('error', error);
   }
 
-  #renew({ ID }: IdMessage): void {
+  #renew({ ID }: rpc.Id): void {
     this.#underWay += 1;
     if (this.#underWay >= this.context.limits.keepAlives) this.#call.pause();
     const answer = this.#answer(ID);
@@ -51,14 +51,14 @@ export class KeepAliveStream implements ApiStream {
   };
 
   /** A lease that ended has 0 left. */
-  async #answer(ID: string): Promise<LeaseKeepAliveResponseMessage> {
+  async #answer(ID: string): Promise<rpc.Written<rpc.LeaseAnswer>> {
     const result = await this.context.node.keepAlive(toLeaseId(ID));
     if (!result.ok && result.refusal !== 'lease-not-found') throw refused(result.refusal);
     const TTL = result.ok ? Math.floor(result.ttlMs / 1000) : 0;
     return { header: this.context.header(), ID, TTL };
   }
 
-  #write(answer: LeaseKeepAliveResponseMessage): void {
+  #write(answer: rpc.Written<rpc.LeaseAnswer>): void {
     this.#underWay -= 1;
     if (this.#ended) return;
     if (this.#call.write(answer)) this.#readOn();

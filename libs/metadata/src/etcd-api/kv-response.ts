@@ -1,17 +1,9 @@
 import type { KeyEvent, KeyValue, OperationResult, RangeContent } from '../state/index.js';
 import { NO_LEASE } from '../state/index.js';
-import type {
-  DeleteRangeResponseMessage,
-  EventMessage,
-  InnerHeader,
-  KeyValueMessage,
-  PutResponseMessage,
-  RangeResponseMessage,
-  ResponseOpMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { toUserKey } from './user-keys.js';
 
-export function toKeyValue(kv: KeyValue): KeyValueMessage {
+export function toKeyValue(kv: KeyValue): rpc.Written<rpc.KeyValue> {
   return {
     key: toUserKey(kv.key),
     create_revision: kv.createRevision,
@@ -23,7 +15,7 @@ export function toKeyValue(kv: KeyValue): KeyValueMessage {
 }
 
 /** Of a deletion etcd tells the key and the revision. */
-export function toEvent({ kind, kv, previous }: KeyEvent, prevKv: boolean): EventMessage {
+export function toEvent({ kind, kv, previous }: KeyEvent, prevKv: boolean): rpc.Written<rpc.Event> {
   const before = prevKv && previous !== null ? { prev_kv: toKeyValue(previous) } : {};
   if (kind === 'put') return { type: 0, kv: toKeyValue(kv), ...before };
   return { type: 1, kv: { key: toUserKey(kv.key), mod_revision: kv.modRevision }, ...before };
@@ -31,25 +23,31 @@ export function toEvent({ kind, kv, previous }: KeyEvent, prevKv: boolean): Even
 
 type ResultOf<Kind extends OperationResult['kind']> = Extract<OperationResult, { kind: Kind }>;
 
-export function toRangeResponse(header: InnerHeader, content: RangeContent): RangeResponseMessage {
+export function toRangeResponse(
+  header: rpc.Written<rpc.ResponseHeader>,
+  content: RangeContent,
+): rpc.Written<rpc.RangeResponse> {
   const { kvs, more, count } = content;
   return { header, kvs: kvs.map(toKeyValue), more, count };
 }
 
-export function toPutResponse(header: InnerHeader, result: ResultOf<'put'>): PutResponseMessage {
+export function toPutResponse(
+  header: rpc.Written<rpc.ResponseHeader>,
+  result: ResultOf<'put'>,
+): rpc.Written<rpc.PutResponse> {
   const { previous } = result;
   return previous === null ? { header } : { header, prev_kv: toKeyValue(previous) };
 }
 
 export function toDeleteResponse(
-  header: InnerHeader,
+  header: rpc.Written<rpc.ResponseHeader>,
   { deleted, previous }: ResultOf<'delete'>,
-): DeleteRangeResponseMessage {
+): rpc.Written<rpc.DeleteRangeResponse> {
   return { header, deleted, prev_kvs: previous.map(toKeyValue) };
 }
 
 /** An answer inside a transaction: its header has the revision alone. */
-export function toResponseOp(result: OperationResult): ResponseOpMessage {
+export function toResponseOp(result: OperationResult): rpc.Written<rpc.ResponseOp> {
   switch (result.kind) {
     case 'range':
       return { response_range: toRangeResponse({ revision: result.revision }, result) };

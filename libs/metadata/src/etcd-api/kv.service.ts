@@ -5,18 +5,7 @@ import type { ReadOptions } from '../coordination.port.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
 import { toDeleteResponse, toPutResponse, toRangeResponse, toResponseOp } from './kv-response.js';
-import type {
-  CompactionRequestMessage,
-  DeleteRangeRequestMessage,
-  DeleteRangeResponseMessage,
-  HeaderOnlyMessage,
-  PutRequestMessage,
-  PutResponseMessage,
-  RangeRequestMessage,
-  RangeResponseMessage,
-  TxnRequestMessage,
-  TxnResponseMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
 import {
   checkDelete,
@@ -37,18 +26,18 @@ import { toLeaseId } from './user-keys.js';
 export function kvService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
   const kv = new KvService(context);
   return {
-    Range: gate.unary((request: RangeRequestMessage) => kv.range(request)),
-    Put: gate.unary((request: PutRequestMessage) => kv.put(request)),
-    DeleteRange: gate.unary((request: DeleteRangeRequestMessage) => kv.deleteRange(request)),
-    Txn: gate.unary((request: TxnRequestMessage) => kv.txn(request)),
-    Compact: gate.unary((request: CompactionRequestMessage) => kv.compact(request)),
+    Range: gate.unary((request: rpc.RangeRequest) => kv.range(request)),
+    Put: gate.unary((request: rpc.PutRequest) => kv.put(request)),
+    DeleteRange: gate.unary((request: rpc.DeleteRangeRequest) => kv.deleteRange(request)),
+    Txn: gate.unary((request: rpc.TxnRequest) => kv.txn(request)),
+    Compact: gate.unary((request: rpc.CompactionRequest) => kv.compact(request)),
   };
 }
 
 class KvService {
   constructor(private readonly context: ApiContext) {}
 
-  async range(request: RangeRequestMessage): Promise<RangeResponseMessage> {
+  async range(request: rpc.RangeRequest): Promise<rpc.Written<rpc.RangeResponse>> {
     checkRange(request);
     const { serializable } = request;
     const result = await this.context.node.range(toRange(request, 'alone'), { serializable });
@@ -56,7 +45,7 @@ class KvService {
     return toRangeResponse(this.context.header(result.revision), result);
   }
 
-  async put(request: PutRequestMessage): Promise<PutResponseMessage> {
+  async put(request: rpc.PutRequest): Promise<rpc.Written<rpc.PutResponse>> {
     checkPut(request);
     const result = await this.context.node.txn(txnOf(toPut(request)), { origin: 'user' });
     if (!result.ok) throw refused(await this.#whyNotPut(request, result.refusal));
@@ -65,19 +54,21 @@ class KvService {
   }
 
   /** Alone, a put fails for its lease before it fails for its key; in a transaction after. */
-  async #whyNotPut({ lease }: PutRequestMessage, refusal: Refusal): Promise<Refusal> {
+  async #whyNotPut({ lease }: rpc.PutRequest, refusal: Refusal): Promise<Refusal> {
     if (refusal !== 'key-not-found' || lease === '0') return refusal;
     const found = await this.context.node.leaseTime(toLeaseId(lease));
     return found === null ? 'lease-not-found' : refusal;
   }
 
-  async deleteRange(request: DeleteRangeRequestMessage): Promise<DeleteRangeResponseMessage> {
+  async deleteRange(
+    request: rpc.DeleteRangeRequest,
+  ): Promise<rpc.Written<rpc.DeleteRangeResponse>> {
     checkDelete(request);
     const { revision, results } = await this.#perform(txnOf(toDelete(request)));
     return toDeleteResponse(this.context.header(revision), only(results, 'delete'));
   }
 
-  async txn(request: TxnRequestMessage): Promise<TxnResponseMessage> {
+  async txn(request: rpc.TxnRequest): Promise<rpc.Written<rpc.TxnResponse>> {
     checkTxnRequest(request, this.context.limits.txnOperations);
     const txn = toTxn(request);
     const serializable = isReadOnly(txn) && isSerializable(request);
@@ -89,7 +80,7 @@ class KvService {
     };
   }
 
-  async compact(request: CompactionRequestMessage): Promise<HeaderOnlyMessage> {
+  async compact(request: rpc.CompactionRequest): Promise<rpc.Written<rpc.Answer>> {
     const { node } = this.context;
     const result = await node.compact(toNumber(request.revision));
     if (!result.ok) throw refused(result.refusal);

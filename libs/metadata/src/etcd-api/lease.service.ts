@@ -3,16 +3,7 @@ import { NO_LEASE } from '../state/index.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
 import { KeepAliveStream } from './keep-alive-stream.js';
-import type {
-  HeaderOnlyMessage,
-  LeaseGrantRequestMessage,
-  LeaseGrantResponseMessage,
-  IdMessage,
-  LeaseKeepAliveResponseMessage,
-  LeaseLeasesResponseMessage,
-  LeaseTimeToLiveRequestMessage,
-  LeaseTimeToLiveResponseMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
 import type { StreamGate } from './stream-gate.js';
 import { toNumber } from './txn-request.js';
@@ -26,13 +17,11 @@ export function leaseService(
 ): UntypedServiceImplementation {
   const lease = new LeaseService(context);
   return {
-    LeaseGrant: gate.unary((request: LeaseGrantRequestMessage) => lease.grant(request)),
-    LeaseRevoke: gate.unary((request: IdMessage) => lease.revoke(request)),
-    LeaseTimeToLive: gate.unary((request: LeaseTimeToLiveRequestMessage) =>
-      lease.timeToLive(request),
-    ),
+    LeaseGrant: gate.unary((request: rpc.LeaseGrantRequest) => lease.grant(request)),
+    LeaseRevoke: gate.unary((request: rpc.Id) => lease.revoke(request)),
+    LeaseTimeToLive: gate.unary((request: rpc.LeaseTimeToLiveRequest) => lease.timeToLive(request)),
     LeaseLeases: gate.unary(() => lease.leases()),
-    LeaseKeepAlive: (call: ServerDuplexStream<IdMessage, LeaseKeepAliveResponseMessage>) => {
+    LeaseKeepAlive: (call: ServerDuplexStream<rpc.Id, rpc.Written<rpc.LeaseAnswer>>) => {
       streams.open(call, () => new KeepAliveStream(context, call));
     },
   };
@@ -41,7 +30,7 @@ export function leaseService(
 class LeaseService {
   constructor(private readonly context: ApiContext) {}
 
-  async grant({ TTL, ID }: LeaseGrantRequestMessage): Promise<LeaseGrantResponseMessage> {
+  async grant({ TTL, ID }: rpc.LeaseGrantRequest): Promise<rpc.Written<rpc.LeaseAnswer>> {
     const { node, limits } = this.context;
     const id = BigInt(ID);
     if (id !== NO_LEASE && !isUserLease(id)) throw refused('bad-lease-id');
@@ -51,7 +40,7 @@ class LeaseService {
     return { header: this.context.header(), ID: String(result.id), TTL: seconds };
   }
 
-  async revoke({ ID }: IdMessage): Promise<HeaderOnlyMessage> {
+  async revoke({ ID }: rpc.Id): Promise<rpc.Written<rpc.Answer>> {
     const result = await this.context.node.revokeLease(toLeaseId(ID));
     if (!result.ok) throw refused(result.refusal);
     return { header: this.context.header(result.revision) };
@@ -59,8 +48,8 @@ class LeaseService {
 
   /** One that is not there has -1 left. */
   async timeToLive(
-    request: LeaseTimeToLiveRequestMessage,
-  ): Promise<LeaseTimeToLiveResponseMessage> {
+    request: rpc.LeaseTimeToLiveRequest,
+  ): Promise<rpc.Written<rpc.LeaseTimeToLiveResponse>> {
     const { ID } = request;
     const time = await this.context.node.leaseTime(toLeaseId(ID));
     const header = this.context.header();
@@ -74,7 +63,7 @@ class LeaseService {
     };
   }
 
-  async leases(): Promise<LeaseLeasesResponseMessage> {
+  async leases(): Promise<rpc.Written<rpc.LeaseLeasesResponse>> {
     const ids = await this.context.node.leases();
     const leases = ids.filter(isUserLease).map((id) => ({ ID: String(id) }));
     return { header: this.context.header(), leases };

@@ -2,15 +2,7 @@ import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/g
 import type { Alarm, AlarmKind, HashKv } from '../state/index.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
-import type {
-  AlarmRequestMessage,
-  AlarmResponseMessage,
-  HashKvResponseMessage,
-  HashResponseMessage,
-  HeaderOnlyMessage,
-  SnapshotResponseMessage,
-  StatusResponseMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { sendSnapshot } from './send-snapshot.js';
 import { refused } from './status-error.js';
 import { toNumber } from './txn-request.js';
@@ -28,13 +20,13 @@ export function maintenanceService(
 ): UntypedServiceImplementation {
   const maintenance = new MaintenanceService(context);
   return {
-    Alarm: gate.unary((request: AlarmRequestMessage) => maintenance.alarm(request)),
+    Alarm: gate.unary((request: rpc.AlarmRequest) => maintenance.alarm(request)),
     Status: gate.unary(() => maintenance.status()),
     Defragment: gate.unary(() => maintenance.defragment()),
     Hash: gate.unary(() => maintenance.hash()),
     HashKV: gate.unary((request: { revision: string }) => maintenance.hashKv(request)),
     MoveLeader: gate.unary((request: { targetID: string }) => maintenance.moveLeader(request)),
-    Snapshot: (call: ServerWritableStream<object, SnapshotResponseMessage>) => {
+    Snapshot: (call: ServerWritableStream<object, rpc.Written<rpc.SnapshotResponse>>) => {
       gate
         .run(call.metadata, () => sendSnapshot(context, call))
         .catch((error: unknown) => call.emit('error', context.toStatus(error)));
@@ -45,7 +37,11 @@ export function maintenanceService(
 class MaintenanceService {
   constructor(private readonly context: ApiContext) {}
 
-  async alarm({ action, memberID, alarm }: AlarmRequestMessage): Promise<AlarmResponseMessage> {
+  async alarm({
+    action,
+    memberID,
+    alarm,
+  }: rpc.AlarmRequest): Promise<rpc.Written<rpc.AlarmResponse>> {
     const { node } = this.context;
     const kind = ALARMS[alarm];
     if (kind === undefined) throw refused('bad-alarm');
@@ -66,7 +62,7 @@ class MaintenanceService {
     );
   }
 
-  async status(): Promise<StatusResponseMessage> {
+  async status(): Promise<rpc.Written<rpc.StatusResponse>> {
     const status = this.context.node.nodeStatus();
     const { leader, term, raftIndex, appliedIndex, sizeBytes, sizeInUseBytes, learner } = status;
     const alarms = status.alarms.map(alarmText);
@@ -84,25 +80,25 @@ class MaintenanceService {
     };
   }
 
-  async defragment(): Promise<HeaderOnlyMessage> {
+  async defragment(): Promise<rpc.Written<rpc.Answer>> {
     await this.context.node.defragment();
     return { header: this.context.header() };
   }
 
   /** Of the keys as they are: equal on members that are at the same revision. */
-  async hash(): Promise<HashResponseMessage> {
+  async hash(): Promise<rpc.Written<rpc.HashResponse>> {
     const { hash } = await this.#hashKv(0);
     return { header: this.context.header(), hash };
   }
 
-  async hashKv({ revision }: { revision: string }): Promise<HashKvResponseMessage> {
+  async hashKv({ revision }: { revision: string }): Promise<rpc.Written<rpc.HashKvResponse>> {
     const { hash, compactRevision } = await this.#hashKv(Math.max(0, toNumber(revision)));
     /* etcd's answer while nothing was compacted. */
     const compact_revision = compactRevision === 0 ? -1 : compactRevision;
     return { header: this.context.header(), hash, compact_revision };
   }
 
-  async moveLeader({ targetID }: { targetID: string }): Promise<HeaderOnlyMessage> {
+  async moveLeader({ targetID }: { targetID: string }): Promise<rpc.Written<rpc.Answer>> {
     const outcome = await this.context.node.transferLeadership(BigInt(targetID));
     if (outcome === 'not-leader') throw refused('not-leader');
     if (outcome === 'refused') throw refused('bad-transferee');
@@ -117,7 +113,7 @@ class MaintenanceService {
     return result;
   }
 
-  #alarms(alarms: readonly Alarm[]): AlarmResponseMessage {
+  #alarms(alarms: readonly Alarm[]): rpc.Written<rpc.AlarmResponse> {
     return {
       header: this.context.header(),
       alarms: alarms.map(({ member, alarm }) => ({

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ApiContext } from './api-context.js';
-import type { SnapshotResponseMessage } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
 /** etcdctl takes a snapshot for whole when its size is a multiple of this plus a SHA-256. */
 const SECTOR_BYTES = 512;
@@ -16,7 +16,7 @@ const HASH_BYTES = 32;
  */
 export async function sendSnapshot(
   context: ApiContext,
-  call: ServerWritableStream<object, SnapshotResponseMessage>,
+  call: ServerWritableStream<object, rpc.Written<rpc.SnapshotResponse>>,
 ): Promise<void> {
   const [measured, sent] = [context.node.snapshot(), context.node.snapshot()];
   const header = context.header();
@@ -50,8 +50,8 @@ export async function sendSnapshot(
 
 /** Resolves when there is room for more, or nobody listens any more. */
 async function write(
-  call: ServerWritableStream<object, SnapshotResponseMessage>,
-  message: SnapshotResponseMessage,
+  call: ServerWritableStream<object, rpc.Written<rpc.SnapshotResponse>>,
+  message: rpc.Written<rpc.SnapshotResponse>,
 ): Promise<void> {
   if (call.write(message)) return;
   const over = new AbortController();

@@ -1,6 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import type { MemberRefusal } from '../coordination.port.js';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
+import { FAILURE_PREFIX, REFUSALS } from '../etcd-protocol/refusals.js';
+import type { Failure } from '../etcd-protocol/refusals.js';
 import type { Refusal } from '../state/index.js';
 
 /** An answer that is a failure: gRPC's code, and a text that etcd's clients know. */
@@ -14,8 +16,6 @@ export class StatusError extends Error {
     super(text, options);
   }
 }
-
-type Failure = readonly [status, string];
 
 /** What the API itself refuses. */
 type ApiRefusal =
@@ -31,25 +31,12 @@ type ApiRefusal =
   | 'bad-alarm'
   | 'bad-lease-id';
 
-const { INVALID_ARGUMENT, OUT_OF_RANGE, NOT_FOUND, FAILED_PRECONDITION } = status;
-const { RESOURCE_EXHAUSTED, UNAVAILABLE, DATA_LOSS, INTERNAL } = status;
+const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION } = status;
+const { RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL } = status;
 
-/** Texts and codes of etcd 3.4 (api/v3rpc/rpctypes/error.go), where it has them: clients compare. */
+/** In the words of etcd 3.4, where it has them. */
 const FAILURES: Readonly<Record<Refusal | MemberRefusal | ApiRefusal, Failure>> = {
-  'empty-key': [INVALID_ARGUMENT, 'key is not provided'],
-  'duplicate-key': [INVALID_ARGUMENT, 'duplicate key given in txn request'],
-  compacted: [OUT_OF_RANGE, 'mvcc: required revision has been compacted'],
-  'future-revision': [OUT_OF_RANGE, 'mvcc: required revision is a future revision'],
-  'lease-not-found': [NOT_FOUND, 'requested lease not found'],
-  'lease-exists': [FAILED_PRECONDITION, 'lease already exists'],
-  'no-space': [RESOURCE_EXHAUSTED, 'mvcc: database space exceeded'],
-  'too-many-operations': [INVALID_ARGUMENT, 'too many operations in txn request'],
-  'too-large': [INVALID_ARGUMENT, 'request is too large'],
-  'ttl-out-of-range': [OUT_OF_RANGE, 'too large lease TTL'],
-  'key-not-found': [INVALID_ARGUMENT, 'key not found'],
-  'value-provided': [INVALID_ARGUMENT, 'value is provided'],
-  'lease-provided': [INVALID_ARGUMENT, 'lease is provided'],
-  corrupt: [DATA_LOSS, 'corrupt cluster'],
+  ...REFUSALS,
   'unknown-command': [INTERNAL, 'unknown command'],
   /* Whether it was done is not known. */
   'session-not-found': [UNAVAILABLE, 'request timed out'],
@@ -86,7 +73,7 @@ const FAILURES: Readonly<Record<Refusal | MemberRefusal | ApiRefusal, Failure>> 
 
 export function refused(refusal: Refusal | MemberRefusal | ApiRefusal): StatusError {
   const [code, text] = FAILURES[refusal];
-  return new StatusError(code, `etcdserver: ${text}`);
+  return new StatusError(code, `${FAILURE_PREFIX}${text}`);
 }
 
 /**

@@ -1,29 +1,20 @@
 import type {
   Compare,
-  CompareOperator,
   DeleteOperation,
   Operation,
   PutOperation,
   RangeRequest,
-  SortOrder,
-  SortTarget,
   Txn,
 } from '../state/index.js';
-import type {
-  CompareMessage,
-  DeleteRangeRequestMessage,
-  PutRequestMessage,
-  RangeRequestMessage,
-  RequestOpMessage,
-  TxnRequestMessage,
-} from './messages.js';
+import {
+  COMPARE_OPERATORS,
+  COMPARE_TARGETS,
+  SORT_ORDERS,
+  SORT_TARGETS,
+} from '../etcd-protocol/enums.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
 import { toLeaseId, toStoredKey, toStoredRange } from './user-keys.js';
-
-/* By the numbers of etcd's enums. */
-const SORT_ORDERS: readonly SortOrder[] = ['none', 'ascend', 'descend'];
-const SORT_TARGETS: readonly SortTarget[] = ['key', 'version', 'create', 'mod', 'value'];
-const OPERATORS: readonly CompareOperator[] = ['=', '>', '<', '!='];
 
 /** Numbers beyond those that a store can come to are as good as the last. */
 export function toNumber(text: string): number {
@@ -35,7 +26,7 @@ export function toNumber(text: string): number {
  * Refuses what is wrong whatever the store holds, in the order in which etcd looks
  * (server/etcdserver/api/v3rpc/key.go). `most`: operations that are allowed.
  */
-export function checkTxnRequest(txn: TxnRequestMessage, most: number): void {
+export function checkTxnRequest(txn: rpc.TxnRequest, most: number): void {
   const { compare, success, failure } = txn;
   const longest = Math.max(compare.length, success.length, failure.length);
   if (longest > most) throw refused('too-many-operations');
@@ -43,7 +34,7 @@ export function checkTxnRequest(txn: TxnRequestMessage, most: number): void {
   for (const operation of [...success, ...failure]) checkOperation(operation, most - longest);
 }
 
-function checkOperation(operation: RequestOpMessage, most: number): void {
+function checkOperation(operation: rpc.RequestOp, most: number): void {
   const { request_range, request_put, request_delete_range, request_txn } = operation;
   if (request_range) checkRange(request_range);
   else if (request_put) checkPut(request_put);
@@ -56,25 +47,25 @@ function checkKey(key: Uint8Array): void {
   if (key.length === 0) throw refused('empty-key');
 }
 
-export function checkRange({ key, sort_order, sort_target }: RangeRequestMessage): void {
+export function checkRange({ key, sort_order, sort_target }: rpc.RangeRequest): void {
   checkKey(key);
   if (SORT_ORDERS[sort_order] === undefined || SORT_TARGETS[sort_target] === undefined) {
     throw refused('bad-sort');
   }
 }
 
-export function checkPut({ key, value, lease, ...flags }: PutRequestMessage): void {
+export function checkPut({ key, value, lease, ...flags }: rpc.PutRequest): void {
   checkKey(key);
   if (flags.ignore_value && value.length > 0) throw refused('value-provided');
   if (flags.ignore_lease && lease !== '0') throw refused('lease-provided');
 }
 
-export function checkDelete({ key }: DeleteRangeRequestMessage): void {
+export function checkDelete({ key }: rpc.DeleteRangeRequest): void {
   checkKey(key);
 }
 
 /** A request that {@link checkTxnRequest} let through. */
-export function toTxn({ compare, success, failure }: TxnRequestMessage): Txn {
+export function toTxn({ compare, success, failure }: rpc.TxnRequest): Txn {
   return {
     compare: compare.map(toCompare),
     success: success.map(toOperation),
@@ -88,13 +79,13 @@ export function txnOf(operation: Operation): Txn {
 }
 
 /** Whether a transaction that only reads may be answered from what this node has. */
-export function isSerializable({ success, failure }: TxnRequestMessage): boolean {
+export function isSerializable({ success, failure }: rpc.TxnRequest): boolean {
   return [...success, ...failure].every(({ request_range, request_txn }) =>
     request_txn ? isSerializable(request_txn) : request_range?.serializable === true,
   );
 }
 
-function toOperation(operation: RequestOpMessage): Operation {
+function toOperation(operation: rpc.RequestOp): Operation {
   const { request_range, request_put, request_delete_range, request_txn } = operation;
   if (request_range) return { kind: 'range', ...toRange(request_range, 'txn') };
   if (request_put) return toPut(request_put);
@@ -103,7 +94,7 @@ function toOperation(operation: RequestOpMessage): Operation {
   throw refused('key-not-found');
 }
 
-export function toPut(request: PutRequestMessage): PutOperation {
+export function toPut(request: rpc.PutRequest): PutOperation {
   const { key, value, lease, prev_kv, ignore_value, ignore_lease } = request;
   return {
     kind: 'put',
@@ -116,7 +107,7 @@ export function toPut(request: PutRequestMessage): PutOperation {
   };
 }
 
-export function toDelete(request: DeleteRangeRequestMessage): DeleteOperation {
+export function toDelete(request: rpc.DeleteRangeRequest): DeleteOperation {
   return {
     kind: 'delete',
     ...toStoredRange(request),
@@ -125,7 +116,7 @@ export function toDelete(request: DeleteRangeRequestMessage): DeleteOperation {
 }
 
 /** `where`: alone, a revision below 1 is the newest; in a transaction only 0 is. */
-export function toRange(request: RangeRequestMessage, where: 'alone' | 'txn'): RangeRequest {
+export function toRange(request: rpc.RangeRequest, where: 'alone' | 'txn'): RangeRequest {
   const revision = toNumber(request.revision);
   return {
     revision: where === 'alone' ? Math.max(0, revision) : revision,
@@ -144,22 +135,20 @@ export function toRange(request: RangeRequestMessage, where: 'alone' | 'txn'): R
 }
 
 /** What a comparison does not name, or names for another target, compares as nothing. */
-function toCompare(compare: CompareMessage): Compare {
-  const operator = OPERATORS[compare.result];
-  if (operator === undefined) throw refused('bad-compare');
+function toCompare(compare: rpc.Compare): Compare {
+  const [operator, target] = [COMPARE_OPERATORS[compare.result], COMPARE_TARGETS[compare.target]];
+  if (operator === undefined || target === undefined) throw refused('bad-compare');
   const keys = { operator, ...toStoredRange(compare) };
-  switch (compare.target) {
-    case 0:
-      return { target: 'version', value: toNumber(compare.version ?? '0'), ...keys };
-    case 1:
-      return { target: 'create', value: toNumber(compare.create_revision ?? '0'), ...keys };
-    case 2:
-      return { target: 'mod', value: toNumber(compare.mod_revision ?? '0'), ...keys };
-    case 3:
-      return { target: 'value', value: compare.value ?? new Uint8Array(0), ...keys };
-    case 4:
-      return { target: 'lease', value: BigInt(compare.lease ?? '0'), ...keys };
-    default:
-      throw refused('bad-compare');
+  switch (target) {
+    case 'version':
+      return { target, value: toNumber(compare.version ?? '0'), ...keys };
+    case 'create':
+      return { target, value: toNumber(compare.create_revision ?? '0'), ...keys };
+    case 'mod':
+      return { target, value: toNumber(compare.mod_revision ?? '0'), ...keys };
+    case 'value':
+      return { target, value: compare.value ?? new Uint8Array(0), ...keys };
+    case 'lease':
+      return { target, value: BigInt(compare.lease ?? '0'), ...keys };
   }
 }

@@ -1,5 +1,5 @@
 import type { KeyRange, LeaseId } from '../state/index.js';
-import type { RangeBounds } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
 /**
  * Users' keys are stored behind this byte, `u`, so that they and our own never meet. Ours begin with
@@ -23,7 +23,7 @@ export function toUserKey(stored: Uint8Array): Uint8Array {
 }
 
 /** As etcd reads its ranges: without an end one key, with a zero byte as its end all from there on. */
-export function toStoredRange({ key, range_end }: RangeBounds): KeyRange {
+export function toStoredRange({ key, range_end }: rpc.RangeBounds): KeyRange {
   if (range_end.length === 0) return { key: toStoredKey(key) };
   if (range_end.length === 1 && range_end[0] === 0) {
     return { key: toStoredKey(key), rangeEnd: TO_THE_END };

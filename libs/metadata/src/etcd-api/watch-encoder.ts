@@ -1,6 +1,6 @@
 import type { Revision, RevisionEvents } from '../state/index.js';
 import { toEvent } from './kv-response.js';
-import type { EventMessage, ResponseHeader, WatchResponseMessage } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
 /** How a watch wants to be told. */
 export interface WatchForm {
@@ -33,13 +33,13 @@ export class WatchEncoder {
   readonly #encoded = new WeakMap<RevisionEvents, Map<number, readonly Uint8Array[]>>();
 
   constructor(
-    private readonly serialize: (response: WatchResponseMessage) => Uint8Array,
-    private readonly header: (revision: Revision) => ResponseHeader,
+    private readonly serialize: (response: rpc.Written<rpc.WatchResponse>) => Uint8Array,
+    private readonly header: (revision: Revision) => rpc.Written<rpc.ResponseHeader>,
     private readonly fragmentBytes: number,
   ) {}
 
   /** A response about a watch as a whole. */
-  message(response: Omit<WatchResponseMessage, 'events'>): Uint8Array {
+  message(response: Omit<rpc.Written<rpc.WatchResponse>, 'events'>): Uint8Array {
     return this.serialize(response);
   }
 
@@ -67,8 +67,11 @@ export class WatchEncoder {
   }
 
   /** Each as large as it may be, or one event; all but the last say that more comes. */
-  #fragments(header: ResponseHeader, events: readonly EventMessage[]): Uint8Array[] {
-    const groups: EventMessage[][] = [];
+  #fragments(
+    header: rpc.Written<rpc.ResponseHeader>,
+    events: readonly rpc.Written<rpc.Event>[],
+  ): Uint8Array[] {
+    const groups: rpc.Written<rpc.Event>[][] = [];
     let bytes = 0;
     for (const event of events) {
       const eventBytes = this.serialize({ header, events: [event] }).length;

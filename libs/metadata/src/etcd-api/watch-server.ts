@@ -1,6 +1,6 @@
 import type { TimerHandle } from '@pawl/kernel';
 import type { ApiContext } from './api-context.js';
-import type { WatchResponseMessage } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { WatchShared } from './watch-shared.js';
 import { WatchStream } from './watch-stream.js';
 import type { WatchCall } from './watch-stream.js';
@@ -11,7 +11,10 @@ export class WatchServer {
   readonly #streams = new Set<WatchStream>();
   #timer: TimerHandle | null = null;
 
-  constructor(context: ApiContext, serialize: (response: WatchResponseMessage) => Uint8Array) {
+  constructor(
+    context: ApiContext,
+    serialize: (response: rpc.Written<rpc.WatchResponse>) => Uint8Array,
+  ) {
     this.#shared = new WatchShared(context, serialize);
     this.#notifyProgress();
   }

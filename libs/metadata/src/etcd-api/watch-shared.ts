@@ -1,6 +1,6 @@
 import type { ApiContext } from './api-context.js';
 import { Flusher } from './flusher.js';
-import type { WatchResponseMessage } from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { RequestTurns } from './request-turns.js';
 import { WatchEncoder } from './watch-encoder.js';
 
@@ -14,7 +14,7 @@ export class WatchShared {
 
   constructor(
     readonly context: ApiContext,
-    serialize: (response: WatchResponseMessage) => Uint8Array,
+    serialize: (response: rpc.Written<rpc.WatchResponse>) => Uint8Array,
   ) {
     const header = context.header.bind(context);
     this.encoder = new WatchEncoder(serialize, header, context.limits.fragmentBytes);

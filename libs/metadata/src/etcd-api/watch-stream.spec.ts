@@ -7,8 +7,8 @@ import { ApiContext } from './api-context.js';
 import type { FrameBatch } from './frame-writer.js';
 import { DEFAULT_ETCD_LIMITS } from './limits.js';
 import type { EtcdLimits } from './limits.js';
-import type { WatchResponseMessage } from './messages.js';
-import { etcdServices } from './protocol.js';
+import type * as rpc from '../etcd-protocol/messages.js';
+import { etcdServices } from '../etcd-protocol/services.js';
 import { openTestNode } from './test-node.fixture.js';
 import type { TestNode } from './test-node.fixture.js';
 import { toStoredKey } from './user-keys.js';
@@ -17,7 +17,11 @@ import { WatchStream } from './watch-stream.js';
 import type { WatchCall } from './watch-stream.js';
 
 const { Watch } = etcdServices()['etcdserverpb.Watch'];
-type Answer = WatchResponseMessage & { watch_id: string; events: object[]; fragment: boolean };
+type Answer = rpc.Written<rpc.WatchResponse> & {
+  watch_id: string;
+  events: object[];
+  fragment: boolean;
+};
 const bytes = (text: string): Buffer => Buffer.from(text);
 
 /** Messages in what grpc-js makes of a batch. */
@@ -197,7 +201,7 @@ describe('a client that takes nothing', () => {
       call.writes
         .flat()
         .filter(({ watch_id, events }) => watch_id === id && events.length > 0)
-        .map(({ header }) => Number(header.revision));
+        .map(({ header }) => Number(header?.revision));
     const everything = Array.from({ length: 200 }, (_, at) => at + 2);
     expect(told(quick, '0')).toEqual(everything);
     expect(slow.writes.slice(1)).toHaveLength(1);
@@ -224,7 +228,7 @@ describe('a client that takes nothing', () => {
     const answers = call.writes.flat().slice(1);
     const last = answers.pop();
     expect(last).toMatchObject({ canceled: true, compact_revision: '51' });
-    const told = answers.map(({ header }) => Number(header.revision));
+    const told = answers.map(({ header }) => Number(header?.revision));
     expect(told).toEqual(Array.from({ length: told.length }, (_, at) => at + 2));
     expect(told.length).toBeGreaterThan(5);
     expect(bench.node.watches.size).toBe(0);
@@ -307,7 +311,7 @@ describe('progress that is asked for', () => {
     while (!all().some(({ watch_id }) => watch_id === '-1')) await turn();
     const order = all()
       .slice(1)
-      .map(({ watch_id, header }) => `${watch_id} ${header.revision}`);
+      .map(({ watch_id, header }) => `${watch_id} ${header?.revision}`);
     expect(order.at(-1)).toBe('-1 21');
     expect(order.slice(0, -1)).toEqual(Array.from({ length: 20 }, (_, at) => `0 ${at + 2}`));
   });

@@ -3,12 +3,7 @@ import { MetadataUnavailableError } from '../metadata-store.port.js';
 import { compareBytes } from '../state/index.js';
 import type { Revision, RevisionEvents } from '../state/index.js';
 import type { FrameBatch } from './frame-writer.js';
-import type {
-  RangeBounds,
-  WatchCreateRequestMessage,
-  WatchRequestMessage,
-  WatchResponseMessage,
-} from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import type { Waiting } from './request-turns.js';
 import type { ApiStream } from './stream-gate.js';
 import { toNumber } from './txn-request.js';
@@ -25,7 +20,7 @@ export interface WatchCall {
   pause(): unknown;
   resume(): unknown;
   emit(event: 'error', error: Error): unknown;
-  on(event: 'data', listener: (request: WatchRequestMessage) => void): unknown;
+  on(event: 'data', listener: (request: rpc.WatchRequest) => void): unknown;
 }
 
 /** Watches that go on at once after the client took something. */
@@ -121,11 +116,11 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
     }
   }
 
-  #say(response: WatchResponseMessage): void {
+  #say(response: rpc.Written<rpc.WatchResponse>): void {
     this.#output.say(this.shared.encoder.message(response));
   }
 
-  #take({ create_request, cancel_request, progress_request }: WatchRequestMessage): void {
+  #take({ create_request, cancel_request, progress_request }: rpc.WatchRequest): void {
     if (this.#ended) return;
     if (create_request) this.#create(create_request);
     else if (cancel_request) this.#cancel(cancel_request.watch_id);
@@ -134,7 +129,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
     if (this.#waits || this.#output.full) this.call.pause();
   }
 
-  #create(request: WatchCreateRequestMessage): void {
+  #create(request: rpc.WatchCreateRequest): void {
     const { context } = this.shared;
     const header = context.header();
     try {
@@ -147,7 +142,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
     }
   }
 
-  #add(request: WatchCreateRequestMessage, revision: Revision): string {
+  #add(request: rpc.WatchCreateRequest, revision: Revision): string {
     const { start_revision, watch_id, prev_kv, filters, fragment } = request;
     const start = toNumber(start_revision);
     if (start < 0) {
@@ -180,7 +175,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
   }
 
   /** One that told nothing yet of what this watch wants, or a new one. */
-  #groupFor(bounds: RangeBounds, form: WatchGroup['form'], from: Revision): WatchGroup {
+  #groupFor(bounds: rpc.RangeBounds, form: WatchGroup['form'], from: Revision): WatchGroup {
     const range = toStoredRange(bounds);
     const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
     const key = JSON.stringify([hex(bounds.key), hex(bounds.range_end), form]);
@@ -280,7 +275,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
 }
 
 /** etcd refuses ranges that end before they begin; one zero byte is no end. */
-function isEmpty({ key, range_end }: RangeBounds): boolean {
+function isEmpty({ key, range_end }: rpc.RangeBounds): boolean {
   if (range_end.length === 0 || (range_end.length === 1 && range_end[0] === 0)) return false;
   return compareBytes(key, range_end) >= 0;
 }

@@ -6,7 +6,7 @@ import type {
   Revision,
 } from '../state/index.js';
 import type { KeyPrefix } from './key-prefix.js';
-import type * as rpc from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
 export function revisionOf({ header }: rpc.Answer): Revision {
   return Number(header?.revision ?? 0);

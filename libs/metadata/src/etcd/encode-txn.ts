@@ -7,14 +7,18 @@ import type {
   Txn,
 } from '../state/index.js';
 import type { KeyPrefix } from './key-prefix.js';
-import type * as rpc from './messages.js';
+import {
+  COMPARE_OPERATORS,
+  COMPARE_TARGETS,
+  SORT_ORDERS,
+  SORT_TARGETS,
+} from '../etcd-protocol/enums.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
-const RESULTS = { '=': 0, '>': 1, '<': 2, '!=': 3 } as const;
-const TARGETS = { version: 0, create: 1, mod: 2, value: 3, lease: 4 } as const;
-const SORT_ORDERS = { none: 0, ascend: 1, descend: 2 } as const;
-const SORT_TARGETS = { key: 0, version: 1, create: 2, mod: 3, value: 4 } as const;
-
-export function encodeTxn({ compare, success, failure }: Txn, prefix: KeyPrefix): rpc.TxnRequest {
+export function encodeTxn(
+  { compare, success, failure }: Txn,
+  prefix: KeyPrefix,
+): Required<rpc.Written<rpc.TxnRequest>> {
   return {
     compare: compare.map((item) => encodeCompare(item, prefix)),
     success: success.map((item) => encodeOperation(item, prefix)),
@@ -22,13 +26,16 @@ export function encodeTxn({ compare, success, failure }: Txn, prefix: KeyPrefix)
   };
 }
 
-export function encodeRange(request: RangeRequest, prefix: KeyPrefix): rpc.RangeRequest {
+export function encodeRange(
+  request: RangeRequest,
+  prefix: KeyPrefix,
+): rpc.Written<rpc.RangeRequest> {
   return {
     ...prefix.addRange(request),
     limit: `${request.limit ?? 0}`,
     revision: `${request.revision ?? 0}`,
-    sort_order: SORT_ORDERS[request.sortOrder ?? 'none'],
-    sort_target: SORT_TARGETS[request.sortTarget ?? 'key'],
+    sort_order: SORT_ORDERS.indexOf(request.sortOrder ?? 'none'),
+    sort_target: SORT_TARGETS.indexOf(request.sortTarget ?? 'key'),
     keys_only: request.keysOnly === true,
     count_only: request.countOnly === true,
     min_mod_revision: `${request.minModRevision ?? 0}`,
@@ -38,7 +45,7 @@ export function encodeRange(request: RangeRequest, prefix: KeyPrefix): rpc.Range
   };
 }
 
-function encodeOperation(operation: Operation, prefix: KeyPrefix): rpc.RequestOp {
+function encodeOperation(operation: Operation, prefix: KeyPrefix): rpc.Written<rpc.RequestOp> {
   switch (operation.kind) {
     case 'range':
       return { request_range: encodeRange(operation, prefix) };
@@ -51,7 +58,7 @@ function encodeOperation(operation: Operation, prefix: KeyPrefix): rpc.RequestOp
   }
 }
 
-function encodePut(put: PutOperation, prefix: KeyPrefix): rpc.PutRequest {
+function encodePut(put: PutOperation, prefix: KeyPrefix): rpc.Written<rpc.PutRequest> {
   return {
     key: prefix.add(put.key),
     value: put.value,
@@ -62,15 +69,18 @@ function encodePut(put: PutOperation, prefix: KeyPrefix): rpc.PutRequest {
   };
 }
 
-function encodeDelete(operation: DeleteOperation, prefix: KeyPrefix): rpc.DeleteRangeRequest {
+function encodeDelete(
+  operation: DeleteOperation,
+  prefix: KeyPrefix,
+): rpc.Written<rpc.DeleteRangeRequest> {
   return { ...prefix.addRange(operation), prev_kv: operation.prevKv === true };
 }
 
-function encodeCompare(compare: Compare, prefix: KeyPrefix): rpc.Compare {
+function encodeCompare(compare: Compare, prefix: KeyPrefix): rpc.Written<rpc.Compare> {
   const common = {
     ...prefix.addRange(compare),
-    result: RESULTS[compare.operator],
-    target: TARGETS[compare.target],
+    result: COMPARE_OPERATORS.indexOf(compare.operator),
+    target: COMPARE_TARGETS.indexOf(compare.target),
   };
   switch (compare.target) {
     case 'version':

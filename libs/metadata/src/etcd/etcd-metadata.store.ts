@@ -18,7 +18,7 @@ import type { Again, EtcdClientOptions } from './etcd-client.js';
 import { EtcdWatches } from './etcd-watches.js';
 import { findCompactRevision } from './find-compact-revision.js';
 import { KeyPrefix } from './key-prefix.js';
-import type * as rpc from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { etcdMethod } from './etcd-method.js';
 
 export interface EtcdMetadataOptions extends EtcdClientOptions {
@@ -141,7 +141,7 @@ export class EtcdMetadataStore implements MetadataStore {
     const read = { request: {}, again: 'none' } as const;
     const [status, { members }] = await Promise.all([
       this.#ask<rpc.StatusResponse>('Maintenance', 'Status', read),
-      this.#ask<rpc.MemberListResponse>('Cluster', 'MemberList', read),
+      this.#ask<rpc.MembersResponse>('Cluster', 'MemberList', read),
     ]);
     const voters = members.filter(({ isLearner }) => !isLearner);
     this.#compactRevision = await findCompactRevision(this, this.#compactRevision);

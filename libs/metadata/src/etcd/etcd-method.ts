@@ -1,5 +1,5 @@
 import type { MethodDefinition } from '@grpc/grpc-js';
-import { etcdServices } from '../etcd-api/protocol.js';
+import { etcdServices } from '../etcd-protocol/services.js';
 
 /** What goes in and out of a method is the business of its caller. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -3,7 +3,7 @@ import { MetadataUnavailableError } from '../metadata-store.port.js';
 import type { KeyEvent, KeyRange, Revision, RevisionEvents } from '../state/index.js';
 import { decodeEvent, revisionOf } from './decode-result.js';
 import type { KeyPrefix } from './key-prefix.js';
-import type * as rpc from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 
 /** Where a watch is told from: its place on a stream to the cluster. */
 export interface WatchPlace {
@@ -68,7 +68,7 @@ export class EtcdWatch implements WatchHandle {
   }
 
   /** Takes its place on a stream, which it leaves itself unless {@link displaced}. */
-  take(place: WatchPlace): rpc.WatchCreateRequest {
+  take(place: WatchPlace): rpc.Written<rpc.WatchCreateRequest> {
     this.#place = place;
     const { range, prefix } = this.#options;
     const key = range.key.length === 0 ? Uint8Array.of(0) : range.key;

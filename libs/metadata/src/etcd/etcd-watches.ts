@@ -8,7 +8,7 @@ import type { EtcdEndpoint } from './etcd-endpoint.js';
 import { EtcdWatch } from './etcd-watch.js';
 import { isEmptyRange } from './key-prefix.js';
 import type { KeyPrefix } from './key-prefix.js';
-import type * as rpc from './messages.js';
+import type * as rpc from '../etcd-protocol/messages.js';
 import { etcdMethod } from './etcd-method.js';
 
 const MOST_WATCHES = 50_000;
@@ -130,7 +130,7 @@ interface WatchStreamEvents {
 
 /** A stream, and who has a place on it: places are numbered, and no number is used twice. */
 class WatchStream {
-  readonly #stream: ClientDuplexStream<rpc.WatchRequest, rpc.WatchResponse>;
+  readonly #stream: ClientDuplexStream<rpc.Written<rpc.WatchRequest>, rpc.WatchResponse>;
   readonly #places = new Map<string, EtcdWatch>();
   /** Numbers of places that were asked for, in order, as they are answered. */
   readonly #asked: string[] = [];

@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
+import { FAILURE_PREFIX, REFUSALS } from '../etcd-protocol/refusals.js';
 import type { Refusal } from '../state/index.js';
 
 /**
@@ -10,23 +11,13 @@ export type Judgement =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'failed'; readonly done: 'no' | 'unknown' };
 
-/** What etcd says when it refuses (`etcdserver/api/v3rpc/rpctypes/error.go`), and in our words. */
-const REFUSALS: ReadonlyMap<string, Refusal> = new Map([
-  ['etcdserver: key is not provided', 'empty-key'],
-  ['etcdserver: key not found', 'key-not-found'],
-  ['etcdserver: value is provided', 'value-provided'],
-  ['etcdserver: lease is provided', 'lease-provided'],
-  ['etcdserver: too many operations in txn request', 'too-many-operations'],
-  ['etcdserver: duplicate key given in txn request', 'duplicate-key'],
-  ['etcdserver: mvcc: required revision has been compacted', 'compacted'],
-  ['etcdserver: mvcc: required revision is a future revision', 'future-revision'],
-  ['etcdserver: mvcc: database space exceeded', 'no-space'],
-  ['etcdserver: requested lease not found', 'lease-not-found'],
-  ['etcdserver: lease already exists', 'lease-exists'],
-  ['etcdserver: too large lease TTL', 'ttl-out-of-range'],
-  ['etcdserver: request is too large', 'too-large'],
-  ['etcdserver: corrupt cluster', 'corrupt'],
-]);
+/** By what etcd says when it refuses. */
+const BY_TEXT: ReadonlyMap<string, Refusal> = new Map(
+  Object.entries(REFUSALS).map(([refusal, [, text]]) => [
+    `${FAILURE_PREFIX}${text}`,
+    refusal as keyof typeof REFUSALS,
+  ]),
+);
 
 /** Said before a request goes anywhere. */
 const NOT_TAKEN: ReadonlySet<string> = new Set([
@@ -52,7 +43,7 @@ const TOO_LONG = /received message larger than max/i;
  */
 export function judgeFailure(error: unknown): Judgement {
   const { code = status.UNKNOWN, details = '' } = error as Partial<ServiceError>;
-  const refusal = REFUSALS.get(details);
+  const refusal = BY_TEXT.get(details);
   if (refusal !== undefined) return { kind: 'refused', refusal };
   if (code === status.RESOURCE_EXHAUSTED && TOO_LONG.test(details)) {
     return { kind: 'refused', refusal: 'too-large' };

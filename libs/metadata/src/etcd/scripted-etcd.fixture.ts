@@ -9,7 +9,7 @@ import type {
 import { createServer } from 'node:net';
 import type { AddressInfo, Server as Listener } from 'node:net';
 import { once } from 'node:events';
-import { etcdServices } from '../etcd-api/protocol.js';
+import { etcdServices } from '../etcd-protocol/services.js';
 
 /** How a call ends: with an answer, or with gRPC's code and a text. */
 export type Outcome =

@@ -1,6 +1,6 @@
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
-import { etcdServices } from '../etcd-api/protocol.js';
+import { etcdServices } from '../etcd-protocol/services.js';
 
 /** A member in the words of etcd's Cluster service. */
 export interface FakeMember {
