@@ -228,10 +228,7 @@ export class RaftNode {
         this.#loop.core.unreachable(id);
         this.#loop.wake();
       },
-      onSnapshotEnded: (id, delivered) => {
-        this.#loop.core.snapshotEnded(id, delivered);
-        this.#loop.wake();
-      },
+      onSnapshotEnded: (id, delivered) => this.#snapshotEnded(id, delivered),
       onRequest: (from, body) => {
         if (this.#tells) return events.onRequest(from, body);
         return Promise.reject(new Error('this node is starting or stopping'));
@@ -253,7 +250,13 @@ export class RaftNode {
       return;
     }
     const openState = this.#loop.snapshots.opener(message.snapshot.index);
-    this.#transport?.sendSnapshot(message, openState);
+    if (openState === null) this.#snapshotEnded(message.to, false);
+    else this.#transport?.sendSnapshot(message, openState);
+  }
+
+  #snapshotEnded(id: string, delivered: boolean): void {
+    this.#loop.core.snapshotEnded(id, delivered);
+    this.#loop.wake();
   }
 
   /** Sees what changed; says so once the node is open and until it stops. */

@@ -110,10 +110,13 @@ export class SnapshotKeeper {
     this.#tidy();
   }
 
-  /** Reads the state of the newest snapshot, which is the one of `index`, piece by piece. */
-  opener(index: number): () => SnapshotSource {
+  /**
+   * Reads the state of the snapshot of `index` piece by piece; null when it is not the newest any
+   * more, as one may have been taken since the core wanted this one sent.
+   */
+  opener(index: number): (() => SnapshotSource) | null {
     const newest = this.#newest;
-    assert(newest?.mark.index === index, 'the core sends the newest snapshot');
+    if (newest?.mark.index !== index) return null;
     const { snapshots } = this.#options.storage;
     return () => Object.assign(snapshots.stateOf(newest), { length: newest.stateBytes });
   }
