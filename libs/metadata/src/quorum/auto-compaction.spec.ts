@@ -6,12 +6,16 @@ import type { Compaction } from './quorum-settings.js';
 function desk(compaction: Compaction, state = { revision: 1, compactRevision: 0 }) {
   const time = new ManualTime();
   const asked: number[] = [];
+  const log = { takes: true };
   const subject = new AutoCompaction({
     clock: time,
     timer: time,
     compaction,
     state,
-    compact: (revision) => asked.push(revision),
+    compact: (revision) => {
+      asked.push(revision);
+      return log.takes;
+    },
   });
   const write = (revisions: number): void => {
     for (let left = revisions; left > 0; left -= 1) {
@@ -19,7 +23,7 @@ function desk(compaction: Compaction, state = { revision: 1, compactRevision: 0 
       subject.applied();
     }
   };
-  return { time, state, asked, subject, write };
+  return { time, state, asked, subject, write, log };
 }
 
 describe('compaction by count', () => {
@@ -40,6 +44,15 @@ describe('compaction by count', () => {
     expect(asked).toEqual([11]);
     write(2);
     expect(asked).toEqual([11, 22]);
+  });
+
+  it('is asked for again with the next write while the log refuses it', () => {
+    const { asked, write, log } = desk({ mode: 'revision', keepRevisions: 10 });
+    log.takes = false;
+    write(21);
+    log.takes = true;
+    write(5);
+    expect(asked).toEqual([11, 12, 13]);
   });
 
   it('comes at once where a leader finds much', () => {

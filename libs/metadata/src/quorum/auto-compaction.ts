@@ -10,7 +10,8 @@ export interface AutoCompactionOptions {
   readonly timer: Timer;
   readonly compaction: Compaction;
   readonly state: { readonly revision: Revision; readonly compactRevision: Revision };
-  readonly compact: (revision: Revision) => void;
+  /** Answers false when it surely was not taken. */
+  readonly compact: (revision: Revision) => boolean;
 }
 
 /** Has history compacted away while it runs: by the leader, for all. */
@@ -58,7 +59,6 @@ export class AutoCompaction {
   }
 
   #compact(revision: Revision): void {
-    this.#asked = revision;
-    this.#options.compact(revision);
+    if (this.#options.compact(revision)) this.#asked = revision;
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@pawl/kernel';
+import type { Clock, Timer } from '@pawl/kernel';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
 import { decodeAnswer, encodeRequest } from './peer-codec.js';
 import type { PeerAnswer, PeerRequest } from './peer-codec.js';
@@ -15,6 +15,7 @@ const RETRY_MS = 50;
 
 export interface LeaderLineOptions {
   readonly clock: Clock;
+  readonly timer: Timer;
   readonly log: Pick<ReplicatedLog, 'request'>;
   readonly board: StatusBoard;
   readonly timeoutMs: number;
@@ -62,13 +63,15 @@ export class LeaderLine {
 
   /** Null: no answer. */
   #attempt(leader: string, question: LeaderQuestion, withinMs: number): Promise<PeerAnswer | null> {
-    const { log, board, serve } = this.#options;
+    const { log, board, serve, timer } = this.#options;
     return new Promise((resolve) => {
       const finish = (answer: PeerAnswer | null): void => {
         this.#underWay.delete(giveUp);
+        late.cancel();
         resolve(answer);
       };
       const giveUp = (): void => finish(null);
+      const late = timer.after(withinMs, giveUp);
       this.#underWay.add(giveUp);
       const answering =
         leader === board.status.nodeId

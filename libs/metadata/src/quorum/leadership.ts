@@ -148,9 +148,8 @@ export class Leadership {
         checkpoint: (leases: readonly LeaseCheckpoint[]) => this.#checkpoint(leases),
       };
       this.#keeper = new LeaseKeeper({ clock, timer, propose }, state.leases);
-      const compact = (revision: number): void => {
-        this.#propose({ kind: 'compact', revision });
-      };
+      const compact = (revision: number): boolean =>
+        this.#propose({ kind: 'compact', revision }) !== null;
       const { compaction } = settings;
       this.#compaction = new AutoCompaction({ clock, timer, compaction, state, compact });
       this.#reconcile();
@@ -171,13 +170,18 @@ export class Leadership {
     return outcome.ok && outcome.term === this.term ? outcome.index : null;
   }
 
-  #expire(ids: readonly LeaseId[]): boolean {
-    return this.#propose({ kind: 'lease-expire', ids, term: this.term }) !== null;
+  #expire(ids: readonly LeaseId[]): Promise<void> | null {
+    const index = this.#propose({ kind: 'lease-expire', ids, term: this.term });
+    return index === null ? null : this.#appliedAt(index).catch(() => undefined);
   }
 
   #checkpoint(leases: readonly LeaseCheckpoint[]): Promise<void> {
     const index = this.#propose({ kind: 'lease-checkpoint', leases, term: this.term });
-    if (index === null) return Promise.reject(notLeader());
+    return index === null ? Promise.reject(notLeader()) : this.#appliedAt(index);
+  }
+
+  /** Rejects when something else is applied there, or this node leads no more. */
+  #appliedAt(index: number): Promise<void> {
     return new Promise((resolve, reject) => this.#waiters.set(index, { resolve, reject }));
   }
 

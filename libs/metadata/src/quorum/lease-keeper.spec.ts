@@ -12,6 +12,8 @@ class Desk {
   /** Milliseconds by which the clock is ahead of the timers: the process stood still. */
   skippedMs = 0;
   takes = true;
+  /** Of commands that end leases. */
+  applied: Promise<void> = new Promise(() => undefined);
   /** Null: proposals are applied at once. */
   held: { resolve: () => void; reject: (error: Error) => void }[] | null = null;
 
@@ -23,7 +25,7 @@ class Desk {
         propose: {
           expire: (ids) => {
             this.expired.push({ atMs: this.time.monotonicMs(), ids });
-            return this.takes;
+            return this.takes ? this.applied : null;
           },
           checkpoint: (list) => {
             this.records.push({ atMs: this.time.monotonicMs(), leases: list });
@@ -117,6 +119,24 @@ describe('the time of leases', () => {
     other.keeper.granted({ id: 7n, ttlMs: 5 });
     other.time.advance(10_000);
     expect([...other.expired, ...other.records]).toEqual([]);
+  });
+
+  it('go on, and end later, when their end is refused; nobody waits for it', async () => {
+    const desk = new Desk({ id: 1n }, { id: 2n });
+    let apply = (): void => undefined;
+    desk.applied = new Promise((resolve) => (apply = resolve));
+    desk.time.advance(5000);
+    const renewal = await desk.renewal(1n);
+    expect(renewal()).toBe('waits');
+    apply();
+    await desk.settled();
+    expect(renewal()).toEqual([5000]);
+    expect(desk.keeper.remainingMs(2n)).toBe(0);
+    desk.time.advance(1000);
+    expect(desk.expired.map(({ atMs, ids }) => [atMs, ids])).toEqual([
+      [5000, [1n, 2n]],
+      [6000, [2n]],
+    ]);
   });
 
   it('that has run out is tried again when the end is not taken', () => {

@@ -10,6 +10,8 @@ const GRAIN_MS = 10;
 const STALL_MS = 500;
 const GRACE_MS = 1000;
 const RETRY_MS = 100;
+/** What was refused once is refused for a while: an alarm is on. */
+const REFUSED_RETRY_MS = 1000;
 /** A timer of the system counts 31 bits of milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /**
@@ -27,8 +29,8 @@ const BATCH = 256;
 
 /** What the leader of one term proposes about leases. */
 export interface LeaseProposals {
-  /** Answers false when the command surely was not taken. */
-  expire(ids: readonly LeaseId[]): boolean;
+  /** Resolves once it is applied, or may be lost; null when it surely was not taken. */
+  expire(ids: readonly LeaseId[]): Promise<void> | null;
   /** Resolves once it is applied; rejects when it is not taken, or may be lost. */
   checkpoint(leases: readonly LeaseCheckpoint[]): Promise<void>;
 }
@@ -230,16 +232,31 @@ export class LeaseKeeper {
     lease.graced = true;
   }
 
-  /** Proposes their end. Those whose end is not taken are tried again. */
+  /** Proposes their end. Those whose end is not taken, or is refused, are tried again. */
   #expire(ids: readonly LeaseId[]): void {
     for (let from = 0; from < ids.length; from += BATCH) {
       const batch = ids.slice(from, from + BATCH);
-      const taken = this.#options.propose.expire(batch);
-      if (!taken) this.#arm(this.#now + RETRY_MS);
-      for (const id of taken ? batch : []) {
+      const applied = this.#options.propose.expire(batch);
+      if (applied === null) {
+        this.#arm(this.#now + RETRY_MS);
+        continue;
+      }
+      for (const id of batch) {
         const lease = this.#leases.get(id);
         if (lease !== undefined) lease.ending = true;
       }
+      void applied.then(() => this.#liveOn(batch));
+    }
+  }
+
+  /** Those that are still there though their end was applied: it was refused. */
+  #liveOn(ids: readonly LeaseId[]): void {
+    for (const id of ids) {
+      const lease = this.#leases.get(id);
+      if (lease === undefined) continue;
+      lease.ending = false;
+      this.#release(id);
+      this.#arm(this.#now + REFUSED_RETRY_MS);
     }
   }
 

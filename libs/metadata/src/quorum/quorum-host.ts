@@ -111,7 +111,7 @@ export class QuorumHost {
     this.ownWatches = new WatchHub(state, { maxWatches: settings.maxOwnWatches, ...deferring });
     this.userWatches = new WatchHub(state, { maxWatches: settings.maxUserWatches, ...deferring });
     const serve = (question: LeaderQuestion): Promise<PeerAnswer> => this.#serveAsLeader(question);
-    const line = (this.line = new LeaderLine({ clock, log, board, timeoutMs, serve }));
+    const line = (this.line = new LeaderLine({ clock, timer, log, board, timeoutMs, serve }));
     this.renewals = new LeaseRenewals(async (ids) => {
       return (await line.ask({ kind: 'renew', ids }, 'unknown')).ttls;
     });
@@ -132,8 +132,8 @@ export class QuorumHost {
     const machine: LogMachine = {
       apply: (bytes, place) => apply(state, bytes, place, host),
       snapshot: () => state.snapshotChunks(),
-      restore: (bytes) => {
-        state.restore(bytes);
+      *restore(bytes) {
+        yield* state.restoreSteps(bytes);
         host?.restored();
       },
     };
