@@ -302,18 +302,17 @@ export class MetadataState {
 
   /** Replaces the state; throws a `RangeError` when the bytes are not a snapshot of this format. */
   restore(bytes: Uint8Array): void {
-    const reader = this.snapshotReader();
-    reader.push(bytes);
-    this.restoreFrom(reader);
+    const steps = this.restoreSteps(bytes);
+    while (steps.next().done !== true);
   }
 
-  /** Takes the pieces of a snapshot, cut anywhere; the state stays as it is meanwhile. */
-  snapshotReader(): SnapshotReader {
-    return new SnapshotReader(this.#limits.sessions);
-  }
-
-  /** Replaces the state by what a reader was given; throws a `RangeError` when that is not whole. */
-  restoreFrom(reader: SnapshotReader): void {
+  /** The same in steps of bounded work; the state stays as it is until the last. */
+  *restoreSteps(bytes: Uint8Array, stepBytes = CHUNK_BYTES): IterableIterator<void> {
+    const reader = new SnapshotReader(this.#limits.sessions);
+    for (let at = 0; at < bytes.length; at += stepBytes) {
+      reader.push(bytes.subarray(at, at + stepBytes));
+      yield;
+    }
     const content = reader.finish();
     checkFormat(content.commandFormat);
     this.#keys = content.keys;

@@ -84,7 +84,8 @@ export class SnapshotReader {
     }
     this.#keys.index.visit({ from: '', until: null }, ({ id, current }) => {
       const lease = current?.lease ?? NO_LEASE;
-      if (lease !== NO_LEASE && !this.#leases.has(lease)) throw new RangeError('no such lease');
+      if (lease === NO_LEASE) return true;
+      if (!this.#leases.has(lease)) throw new RangeError('no such lease');
       this.#leases.move(id, NO_LEASE, lease);
       return true;
     });

@@ -59,9 +59,8 @@ describe('snapshots in pieces', () => {
     const whole = joined(chunks);
     for (const size of [1, 3, 5, 1000, 100_000, whole.length]) {
       const restored = new MetadataState();
-      const reader = restored.snapshotReader();
-      for (let at = 0; at < whole.length; at += size) reader.push(whole.subarray(at, at + size));
-      restored.restoreFrom(reader);
+      const steps = [...restored.restoreSteps(whole, size)];
+      expect(steps).toHaveLength(Math.ceil(whole.length / size));
       expect(Buffer.compare(restored.snapshot(), whole)).toBe(0);
     }
   });
@@ -109,9 +108,7 @@ describe('two members', () => {
             expect(member.apply(command, place)).toEqual(answer);
             if (!restores.includes(at)) return;
             const next = new MetadataState();
-            const reader = next.snapshotReader();
-            for (const chunk of one.snapshotChunks()) reader.push(chunk);
-            next.restoreFrom(reader);
+            next.restore(one.snapshot());
             member = next;
           });
           expect(Buffer.compare(member.snapshot(), one.snapshot())).toBe(0);

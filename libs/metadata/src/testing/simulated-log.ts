@@ -109,7 +109,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     this.#options = options;
     this.#settings = { ...SIMULATED_LOG_SETTINGS, ...options.settings };
     this.identity = { clusterId: disk.clusterId, nodeId, folderId: disk.folderId };
-    if (disk.state !== null) machine.restore(disk.state);
+    if (disk.state !== null) restore(machine, disk.state);
     this.#applied = disk.durable.snapshot.index;
     this.#core = new RaftCore(coreConfig(nodeId, this.#settings, rng), disk.durable);
     network.attach(nodeId, this);
@@ -324,7 +324,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     const { machine, disk } = this.#options;
     if (ready.snapshot !== null) {
       assert(disk.state !== null, 'a snapshot has its state');
-      machine.restore(disk.state);
+      restore(machine, disk.state);
       this.#applied = ready.snapshot.index;
     }
     for (const { index, term, kind, data } of ready.committedEntries) {
@@ -430,4 +430,9 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
     at += piece.length;
   }
   return whole;
+}
+
+function restore(machine: LogMachine, state: Uint8Array): void {
+  const steps = machine.restore(state)[Symbol.iterator]();
+  while (steps.next().done !== true);
 }

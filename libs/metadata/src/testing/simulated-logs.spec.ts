@@ -16,8 +16,9 @@ class Lines implements LogMachine {
     for (const line of [...this.lines]) yield textToBytes(`${line}\n`);
   }
 
-  restore(state: Uint8Array): void {
+  restore(state: Uint8Array): never[] {
     this.lines = bytesToText(state).split('\n').slice(0, -1);
+    return [];
   }
 }
 

@@ -103,8 +103,8 @@ export class ClusterMember extends Watched {
           member.changed();
         },
         snapshot: () => machine.snapshot(),
-        restore: (state) => {
-          machine.restore(state);
+        *restore(state) {
+          yield* machine.restore(state);
           member.restored += 1;
           member.changed();
         },

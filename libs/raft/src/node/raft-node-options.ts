@@ -36,8 +36,11 @@ export interface LogMachine {
    * `return()` when it is given up. A piece is not used any more once the next is asked for.
    */
   snapshot(): IterableIterator<Uint8Array, unknown>;
-  /** Replaces the state by what `snapshot` gave: at the start, and when a leader sent its own. */
-  restore(state: Uint8Array): void;
+  /**
+   * Replaces the state by what `snapshot` gave: at the start, and when a leader sent its own. In steps
+   * of bounded work; whatever else reads the state finds the one before until the last is done.
+   */
+  restore(state: Uint8Array): Iterable<unknown>;
 }
 
 /**

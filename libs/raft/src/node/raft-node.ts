@@ -10,6 +10,7 @@ import { DEFAULT_RAFT_SETTINGS, ticksOf } from './raft-settings.js';
 import type { RaftSettings } from './raft-settings.js';
 import { openStorage } from './raft-storage.js';
 import type { OpenStorage } from './raft-storage.js';
+import { restoreInTurns } from './restore-in-turns.js';
 import { RequestError } from './transport/index.js';
 import type { PeerAddress, TransportEvents } from './transport/index.js';
 import type { Identity } from './wal-record.js';
@@ -60,7 +61,7 @@ export class RaftNode {
     const { segmentBytes } = settings;
     const storage = await openStorage({ ...options, segmentBytes });
     try {
-      if (storage.snapshotState !== null) machine.restore(storage.snapshotState);
+      if (storage.snapshotState !== null) await restoreInTurns(machine, storage.snapshotState);
       const node = new RaftNode(options, settings, storage);
       await node.#begin();
       return node;

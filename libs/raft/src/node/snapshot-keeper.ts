@@ -3,6 +3,7 @@ import type { SnapshotMark } from '../core/index.js';
 import type { LogMachine } from './raft-node-options.js';
 import type { RaftSettings } from './raft-settings.js';
 import type { OpenStorage } from './raft-storage.js';
+import { restoreInTurns } from './restore-in-turns.js';
 import type { SnapshotExtent } from './snapshot-files.js';
 import type { SnapshotSource } from './transport/index.js';
 
@@ -105,7 +106,7 @@ export class SnapshotKeeper {
     const extent = await snapshots.receive({ mark, identity, state: arrived.state });
     await logged();
     await snapshots.adopt(mark.index);
-    machine.restore(arrived.state);
+    await restoreInTurns(machine, arrived.state);
     this.#newest = extent;
     this.#tidy();
   }

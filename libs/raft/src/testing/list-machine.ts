@@ -12,7 +12,9 @@ export class ListMachine implements LogMachine {
     return [Buffer.from(JSON.stringify(this.commands))].values();
   }
 
-  restore(state: Uint8Array): void {
+  /** In two steps, of which the first does nothing. */
+  *restore(state: Uint8Array): IterableIterator<void> {
+    yield;
     this.commands = JSON.parse(Buffer.from(state).toString()) as string[];
   }
 }

@@ -51,17 +51,19 @@ export class AppliedLog {
         this.#read(state);
       },
       snapshot: () => machine.snapshot(),
-      restore: (bytes) => {
-        machine.restore(bytes);
-        const state = stateOf();
-        if (state === null) return;
-        const { appliedIndex, revision } = state;
-        const known = this.#entries.get(appliedIndex);
-        const same = known === undefined || known.revision === revision;
-        assert(same, `a snapshot at ${appliedIndex} is of the revision that was applied there`);
-        this.#lastIndex.set(id, appliedIndex);
-      },
+      restore: (bytes) => this.#restore(id, machine.restore(bytes), stateOf),
     };
+  }
+
+  *#restore(id: string, steps: Iterable<unknown>, stateOf: () => MetadataState | null) {
+    yield* steps;
+    const state = stateOf();
+    if (state === null) return;
+    const { appliedIndex, revision } = state;
+    const known = this.#entries.get(appliedIndex);
+    const same = known === undefined || known.revision === revision;
+    assert(same, `a snapshot at ${appliedIndex} is of the revision that was applied there`);
+    this.#lastIndex.set(id, appliedIndex);
   }
 
   /** Of the newest change that anybody applied. */
