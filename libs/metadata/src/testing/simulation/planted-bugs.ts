@@ -46,6 +46,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'await Promise.resolve(takeBack);',
   ),
   bug(
+    'leases are renewed by a leader that has not confirmed its quorum',
+    'quorum/quorum-host.ts',
+    'await Promise.all([leadership.begun, this.barrier.pass()]);',
+    'await leadership.begun;',
+  ),
+  bug(
     'a lease ends half of its time after its renewal',
     'quorum/lease-keeper.ts',
     'lease.deadlineMs = now + lease.ttlMs;',

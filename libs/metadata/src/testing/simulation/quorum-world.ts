@@ -7,6 +7,7 @@ import type { HistoryCall, HistoryOutcome, HistoryRequest, Violation } from '../
 import { SimulatedQuorum } from '../simulated-quorum.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import { AppliedLog } from './applied-log.js';
+import type { HeldLease } from './held-lease.js';
 import type { World } from './world.js';
 import { WorldClient, perform } from './world-client.js';
 import { WorldFaults } from './world-faults.js';
@@ -50,10 +51,11 @@ export class QuorumWorld implements World {
   readonly quorum: SimulatedQuorum;
   readonly rng: Rng;
   readonly applied: AppliedLog;
+  readonly held: HeldLease[] = [];
+  preferred: QuorumProcess | null = null;
   readonly #founders: readonly string[];
   readonly #calls: HistoryCall[] = [];
   readonly #watchers: WorldWatcher[] = [];
-  readonly #holders: WorldHolder[] = [];
   readonly #reached = new Map<string, number>();
   #compacted = 0;
   #stamp = 0;
@@ -82,11 +84,7 @@ export class QuorumWorld implements World {
     this.#watch('all', EVERYTHING);
     this.#watch('some', { key: 'b', rangeEnd: 'e' });
     this.#watch('one', { key: 'a' });
-    for (const name of ['h', 'i', 'j']) {
-      const holder = new WorldHolder(this, name);
-      this.#holders.push(holder);
-      holder.start();
-    }
+    for (const name of ['h', 'i', 'j']) new WorldHolder(this, name).start();
     new WorldFaults(this).start();
     for (let event = 0; event < events; event += 1) {
       await this.quorum.time.step();
@@ -125,6 +123,8 @@ export class QuorumWorld implements World {
   }
 
   pickProcess(): QuorumProcess | null {
+    const { preferred } = this;
+    if (preferred !== null && this.isRunning(preferred) && this.rng.below(4) > 0) return preferred;
     const running = [...this.quorum.processes.values()];
     return running[this.rng.below(Math.max(1, running.length))] ?? null;
   }
@@ -155,8 +155,9 @@ export class QuorumWorld implements World {
   ask<T>(
     question: (process: QuorumProcess) => Promise<T>,
     done: (answer: T | 'failed' | 'unknown') => void,
+    through?: QuorumProcess,
   ): void {
-    const process = this.pickProcess();
+    const process = through ?? this.pickProcess();
     let over = false;
     const settle = (answer: T | 'failed' | 'unknown'): void => {
       if (over) return;
@@ -330,7 +331,7 @@ export class QuorumWorld implements World {
     const calls = this.#calls;
     const kv = checkKvHistory({ calls, written });
     const watches = this.#watchers.flatMap(({ records }) => records);
-    const leases = this.#holders.flatMap((holder) => holder.lives());
+    const leases = this.held.map((lease) => lease.life());
     const violations: Violation[] = [
       ...kv.violations,
       ...checkWatches({ watches, written, compacted: this.#compacted }),

@@ -11,7 +11,7 @@ import type { World } from './world.js';
 
 /** Few, so that calls meet. */
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
-const REST_MS = 15;
+const REST_MS = 40;
 
 /** Writes and reads at random, through whichever node, one call at a time. */
 export class WorldClient {

@@ -1,5 +1,6 @@
 import { members as membersOf } from '@pawl/raft/core';
 import { addressOf } from '../simulated-quorum.js';
+import { strandLeader } from './strand-leader.js';
 import type { World } from './world.js';
 
 const PAUSE_MS = 600;
@@ -22,7 +23,7 @@ export class WorldFaults {
 
   #happen(): void {
     const { world } = this;
-    switch (world.rng.below(12)) {
+    switch (world.rng.below(14)) {
       case 0:
       case 1:
         return this.#crash();
@@ -39,6 +40,9 @@ export class WorldFaults {
       case 8:
       case 9:
         return this.#transfer();
+      case 10:
+      case 11:
+        return strandLeader(world);
       default:
         return this.#changeMembers();
     }

@@ -2,12 +2,17 @@ import type { Rng } from '@pawl/kernel';
 import type { HistoryRequest } from '../history/index.js';
 import type { QuorumProcess, SimulatedQuorum } from '../simulated-quorum.js';
 import type { AppliedLog } from './applied-log.js';
+import type { HeldLease } from './held-lease.js';
 
 /** What those who live in a simulated world see of it, and may do in it. */
 export interface World {
   readonly quorum: SimulatedQuorum;
   readonly rng: Rng;
   readonly applied: AppliedLog;
+  /** Every lease that was granted to somebody. */
+  readonly held: HeldLease[];
+  /** Whom most are to ask, while it runs; null: nobody more than others. */
+  preferred: QuorumProcess | null;
   /** The faults have ended: nobody begins anything new. */
   readonly isOver: boolean;
   nowMs(): number;
@@ -17,7 +22,7 @@ export interface World {
   /** Counts that an interesting state was reached. */
   reached(what: string): void;
   isRunning(process: QuorumProcess): boolean;
-  /** Null when none runs. */
+  /** Any, but mostly the preferred one; null when none runs. */
   pickProcess(): QuorumProcess | null;
   leader(): QuorumProcess | null;
   /** Ids that are neither members nor run. */
@@ -27,10 +32,11 @@ export interface World {
   restart(id: string): void;
   /** A node that was removed is ended, and its disk with it. */
   takeAway(id: string): void;
-  /** Asks some node; `done` is called once, with what came of it. */
+  /** Asks a node, any when none is given; `done` is called once, with what came of it. */
   ask<T>(
     question: (process: QuorumProcess) => Promise<T>,
     done: (answer: T | 'failed' | 'unknown') => void,
+    through?: QuorumProcess,
   ): void;
   /** Has a request done, and keeps what came of it. */
   call(client: string, request: HistoryRequest, done: () => void): void;

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { runWorlds } from './run-worlds.js';
 
 const EVENTS = 20_000;
-const FIXED = { from: 1, count: 20 };
+const FIXED = { from: 1, count: 17 };
+const FRESH = 4;
 
 /** What the fixed seeds must have reached, most of it very often. */
 const MUST_REACH = [
@@ -10,6 +11,8 @@ const MUST_REACH = [
   'follower crashed',
   'process paused',
   'node isolated',
+  'leader stranded',
+  'renewal at a stranded leader: unknown',
   'links cut one way',
   'disk hung',
   'network disturbed',
@@ -34,6 +37,12 @@ describe('simulated worlds', { timeout: 600_000 }, () => {
     const { reached, calls, answered } = await runWorlds({ ...FIXED, events: EVENTS });
     for (const what of MUST_REACH) expect(reached[what] ?? 0, what).toBeGreaterThan(0);
     expect(answered).toBeGreaterThan(calls / 2);
+  });
+
+  const fresh = 1_000_000 + Math.floor(Math.random() * 1_000_000_000);
+  it(`fresh seeds ${fresh} to ${fresh + FRESH - 1}`, async () => {
+    const { answered } = await runWorlds({ from: fresh, count: FRESH, events: EVENTS });
+    expect(answered).toBeGreaterThan(FRESH * 50);
   });
 
   it('two runs of one seed are the same', async () => {
