@@ -4,6 +4,7 @@ import { Cluster } from './cluster/cluster.js';
 import { etcdQuorum } from './cluster/etcd-quorum.js';
 import { pawlQuorum } from './cluster/pawl-quorum.js';
 import { FAULTS } from './faults/catalogue.js';
+import { canHarmDisks, DISK_FAULTS } from './faults/disk-faults.js';
 import { noFaults, pick, type Fault } from './faults/fault.js';
 import { Observer } from './history/observer.js';
 import { runHistory, type HistoryReport } from './history/run-history.js';
@@ -34,7 +35,9 @@ interface Options {
 
 /** Ends with 1 at the first broken promise, or run that proves nothing; else prints what was done. */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = read(args);
+  const harmsDisks = await canHarmDisks();
+  if (!harmsDisks) console.log('disks are left alone: other processes cannot be traced here');
+  const options = read(args, harmsDisks ? [...FAULTS, ...DISK_FAULTS] : FAULTS);
   if (options === null) return 0;
   const total = new Total();
   let seed = options.seed;
@@ -63,7 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-function read(args: readonly string[]): Options | null {
+function read(args: readonly string[], all: readonly Fault[]): Options | null {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -76,9 +79,9 @@ function read(args: readonly string[]): Options | null {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const faults = FAULTS.filter(({ name }) => name.includes(values.only));
+  const faults = all.filter(({ name }) => name.includes(values.only));
   if (values.help || faults.length === 0) {
-    console.log(values.help ? HELP : FAULTS.map(({ name }) => name).join('\n'));
+    console.log(values.help ? HELP : all.map(({ name }) => name).join('\n'));
     return null;
   }
   return {

@@ -15,6 +15,8 @@ export interface ClusterOptions {
   readonly heartbeatMs?: number;
   readonly electionMs?: number;
   readonly args?: readonly string[];
+  /** Before a member is started first: makes its place, and answers a command to run it in. */
+  readonly house?: (member: MemberPlan) => Promise<readonly string[]>;
 }
 
 export interface Node {
@@ -86,7 +88,7 @@ export class Cluster {
   /** A member that joins those of these numbers, by which it is one already. */
   makeJoining(plan: MemberPlan, memberId: string, memberIds: readonly string[]): Node {
     const others = this.nodes.filter((node) => memberIds.includes(node.memberId));
-    const node = this.make(plan, [...others.map((other) => other.plan), plan], true);
+    const node = this.make(plan, [...others.map((other) => other.plan), plan], { joins: true });
     node.memberId = memberId;
     return node;
   }
@@ -176,16 +178,20 @@ export class Cluster {
     while (plans.length < this.options.nodes) plans.push(await this.plan(plans));
     for (const plan of plans) {
       await this.openGate(plan);
-      this.make(plan, plans, false);
+      this.make(plan, plans, { within: await this.options.house?.(plan) });
     }
     await Promise.all(this.nodes.map(({ process }) => process.start()));
     await this.ready();
   }
 
-  private make(plan: MemberPlan, members: readonly MemberPlan[], joins: boolean): Node {
+  private make(
+    plan: MemberPlan,
+    members: readonly MemberPlan[],
+    { joins = false, within = [] }: { joins?: boolean; within?: readonly string[] | undefined },
+  ): Node {
     const { kind, heartbeatMs = HEARTBEAT_MS, args = [] } = this.options;
     const { token, electionMs } = this;
-    const wish = { member: plan, members, joins, token, heartbeatMs, electionMs, args };
+    const wish = { member: plan, members, joins, token, heartbeatMs, electionMs, args, within };
     const node = { plan, process: kind.make(wish), memberId: '' };
     this.nodes.push(node);
     return node;

@@ -50,6 +50,8 @@ export interface QuorumPlan {
   readonly electionMs: number;
   /** Further arguments for the program. */
   readonly args: readonly string[];
+  /** A command that runs the program; empty: none does. */
+  readonly within: readonly string[];
 }
 
 /** A program that can be a member of a quorum with etcd's API. */

@@ -42,13 +42,15 @@ export class ServiceProcess implements QuorumProcess {
   }
 
   async start({ args = [] }: StartOptions = {}): Promise<void> {
-    const { title, command, env, cwd } = this.program;
+    const { title, env, cwd } = this.program;
+    const words = [...this.plan.within, this.program.command, ...this.program.args, ...args];
+    const [command = '', ...rest] = words;
     await mkdir(this.dataFolder, { recursive: true, mode: 0o700 });
     this.#service = await startService({
       name: this.name,
       title: `${title} (${this.name})`,
       command,
-      args: [...this.program.args, ...args],
+      args: rest,
       env,
       ...(cwd !== undefined && { cwd }),
       logFile: this.plan.member.logFile,

@@ -7,7 +7,10 @@ export interface FaultTally {
   pauses: number;
   cuts: number;
   transfers: number;
+  /** Disks that hung. */
   stalls: number;
+  /** Disks that failed or were full. */
+  diskErrors: number;
 }
 
 export const noFaults = (): FaultTally => ({
@@ -16,6 +19,7 @@ export const noFaults = (): FaultTally => ({
   cuts: 0,
   transfers: 0,
   stalls: 0,
+  diskErrors: 0,
 });
 
 export interface FaultContext {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readlink } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { eventually } from '../../support/eventually.js';
 import { endWithUs } from '../../support/leash.js';
 
 export type Syscalls = 'sync' | 'write';
@@ -25,10 +26,14 @@ interface InjectionWish {
   readonly pid: number;
   readonly calls: Syscalls;
   readonly injection: Injection;
-  /** Only calls on the files below this folder that are open now; left out: on all. */
+  /**
+   * Only calls on the files below this folder that are open then; it waits for one, as the process
+   * may have just begun. Left out: on all.
+   */
   readonly below?: string;
 }
 
+const OPEN_DEADLINE_MS = 20_000;
 const ATTACH_DEADLINE_MS = 10_000;
 const DETACH_DEADLINE_MS = 5_000;
 
@@ -64,13 +69,15 @@ export class SyscallInjection {
 }
 
 async function openFiles(pid: number, folder: string): Promise<string[]> {
-  const links = await readdir(`/proc/${pid}/fd`);
-  const files = await Promise.all(
-    links.map((link) => readlink(`/proc/${pid}/fd/${link}`).catch(() => '')),
-  );
-  const found = [...new Set(files.filter((file) => file.startsWith(`${folder}/`)))];
-  if (found.length === 0) throw new Error(`process ${pid} has no file open below ${folder}`);
-  return found;
+  return eventually(async () => {
+    const links = await readdir(`/proc/${pid}/fd`);
+    const files = await Promise.all(
+      links.map((link) => readlink(`/proc/${pid}/fd/${link}`).catch(() => '')),
+    );
+    const found = [...new Set(files.filter((file) => file.startsWith(`${folder}/`)))];
+    if (found.length === 0) throw new Error(`process ${pid} has no file open below ${folder}`);
+    return found;
+  }, OPEN_DEADLINE_MS);
 }
 
 function describe(injection: Injection): string {
