@@ -1,7 +1,7 @@
 import { ManualTime } from '@pawl/kernel';
 import { foundedBy } from '@pawl/raft/core';
 import { expect, it } from 'vitest';
-import { DEFAULT_STATE_LIMITS, MetadataState, encodeCommand } from '../state/index.js';
+import { DEFAULT_STATE_LIMITS, MetadataState } from '../state/index.js';
 import type { CommandBody, MemberPut } from '../state/index.js';
 import { MemberDirectory } from './member-directory.js';
 import type { MemberDirectoryOptions, NotAMemberError, OwnDetails } from './member-directory.js';
