@@ -7,7 +7,6 @@ const conditions = ['pawl-src', 'node'];
  */
 const all = process.env['PAWL_TEST_ALL'] !== undefined;
 const chaos = all ? '*' : '{etcd,crash-images,no-quorum}';
-const differential = all ? '*' : '{etcd-store,real-etcd}';
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 export default defineConfig({
@@ -30,7 +29,7 @@ export default defineConfig({
             'test/e2e/**/*.spec.ts',
             'test/chaos/network/*.spec.ts',
             `test/chaos/${chaos}.spec.ts`,
-            `test/differential/${differential}.spec.ts`,
+            'test/differential/*.spec.ts',
             'test/packaging/**/*.spec.ts',
           ],
           globalSetup: ['./test/support/global-setup.ts'],

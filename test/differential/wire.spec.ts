@@ -16,7 +16,7 @@ import { WireServer } from './wire-server.js';
 import type { WireAnswer } from './wire-server.js';
 import { WireWatches } from './wire-watches.js';
 
-const STEPS = 300;
+const STEPS = 200;
 const READS = 3;
 const MOST_STREAMS = 3;
 const TIMEOUT_MS = 300_000;
