@@ -39,6 +39,10 @@ function inConfiguration(text: string, replacement: string): Edit {
   return { file: 'configuration.ts', text, replacement };
 }
 
+function inWork(text: string, replacement: string): Edit {
+  return { file: 'work.ts', text, replacement };
+}
+
 const ELECTIONS: readonly PlantedBug[] = [
   bug('pre-vote raises the term', inCore("if (message.type === 'pre-vote') return true;", '')),
   bug(
@@ -315,10 +319,47 @@ const SNAPSHOTS: readonly PlantedBug[] = [
   ),
 ];
 
+/** In what is done while a write is outstanding. */
+const AHEAD: readonly PlantedBug[] = [
+  bug(
+    'applied while writing: all that is durable, committed or not',
+    inWork('log.slice(after, log.applicable, maxApplyBytes)', 'log.slice(after, log.stable)'),
+  ),
+  bug(
+    'applied while writing: what is not durable yet',
+    inWork('log.slice(after, log.applicable, maxApplyBytes)', 'log.slice(after, log.committed)'),
+  ),
+  bug(
+    'applied while writing: what was applied already',
+    inWork('const after = this.#applying?.index ?? log.applied;', 'const after = log.applied;'),
+  ),
+  bug(
+    'applied while writing, and not reported',
+    inWork('this.#applying = committedEntries.at(-1) ?? this.#applying;', ''),
+  ),
+  bug(
+    'read answered while writing as of what is applied',
+    inWork(
+      'return { committedEntries, reads };',
+      'return { committedEntries, reads: reads.map(({ id }) => ({ id, index: log.applied })) };',
+    ),
+  ),
+  bug(
+    'read answered while writing without a quorum',
+    inCore('return this.#work.further(', 'this.#leading?.hurry();\n    return this.#work.further('),
+    inLeader(
+      '#confirmReads(): void {',
+      'hurry(): void {\n    this.#confirmReads(true);\n  }\n\n  #confirmReads(hurried = false): void {',
+    ),
+    inLeader('this.#reads.take(confirmed)', 'this.#reads.take(hurried ? () => true : confirmed)'),
+  ),
+];
+
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...ELECTIONS,
   ...REPLICATION,
   ...READS,
   ...MEMBERSHIP,
   ...SNAPSHOTS,
+  ...AHEAD,
 ];

@@ -64,7 +64,7 @@ function detailOf(message: Message): string {
 
 /** What a node is to write, apply and answer; its messages are printed when they are sent. */
 export function printReady(ready: Ready): string {
-  const { snapshot, hardState, entries, committedEntries, reads } = ready;
+  const { snapshot, hardState, entries } = ready;
   const parts: string[] = [];
   if (snapshot !== null) parts.push(`install snapshot ${snapshot.index}/${snapshot.term}`);
   if (hardState !== null) {
@@ -72,10 +72,18 @@ export function printReady(ready: Ready): string {
     parts.push(`term ${term} vote ${vote ?? '-'} commit ${commit}`);
   }
   if (entries.length > 0) parts.push(`write ${printEntries(entries)}`);
-  if (committedEntries.length > 0) parts.push(`apply ${printEntries(committedEntries)}`);
-  for (const { id, index } of reads) parts.push(`read #${id} at ${index}`);
+  const further = printFurther(ready);
+  if (further !== '') parts.push(further);
   if (ready.messages.length > 0) parts.push(`then ${ready.messages.length} to send`);
   return `${ready.mustSync ? 'sync: ' : ''}${parts.join('; ')}`;
+}
+
+/** What needs no write; empty for nothing. */
+export function printFurther(work: Pick<Ready, 'committedEntries' | 'reads'>): string {
+  const { committedEntries, reads } = work;
+  const parts = reads.map(({ id, index }) => `read #${id} at ${index}`);
+  if (committedEntries.length > 0) parts.unshift(`apply ${printEntries(committedEntries)}`);
+  return parts.join('; ');
 }
 
 export function printStatus({ role, leader, term, commit, applied, last }: CoreStatus): string {

@@ -7,7 +7,7 @@ import type {
   RaftConfig,
   Ready,
 } from '../../core/index.js';
-import { printConfiguration, printReady } from './print.js';
+import { printConfiguration, printFurther, printReady } from './print.js';
 
 /**
  * A node of a script: a core and its disk. What the disk takes is durable; the three steps of the
@@ -68,6 +68,12 @@ export class ScriptNode {
     this.#outstanding = this.core.ready();
     this.#written = false;
     this.print(`${this.id}: ${printReady(this.#outstanding)}`);
+  }
+
+  /** Takes along what came since the work at hand was taken and needs no write. */
+  further(): void {
+    const further = printFurther(this.core.further());
+    this.print(`${this.id}: ${further === '' ? 'nothing further' : further}`);
   }
 
   write(): void {

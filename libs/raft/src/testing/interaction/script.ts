@@ -103,6 +103,7 @@ export class Script {
   #disks(): [string, Command][] {
     return [
       ['take', ([id = '']) => this.#node(id).take()],
+      ['further', ([id = '']) => this.#node(id).further()],
       ['write', ([id = '']) => this.#node(id).write()],
       ['finish', ([id = '']) => this.#send(this.#node(id), this.#node(id).finish())],
       ['work', (ids) => ids.forEach((id) => this.#send(this.#node(id), this.#node(id).work()))],

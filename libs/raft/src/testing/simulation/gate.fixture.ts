@@ -42,6 +42,8 @@ const MUST_REACH = [
   'crash: torn',
   'leader read',
   'follower read',
+  'applied while writing',
+  'read while writing',
   'message doubled',
   'old message replayed',
   'transfer begun',

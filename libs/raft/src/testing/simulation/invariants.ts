@@ -68,17 +68,16 @@ export class Invariants {
       return;
     }
     const { role, term, commit, applied, last, configuration } = core.status;
-    if (applied !== node.state.length) {
-      this.fail(
-        `I10 ${node.id} takes ${applied} for applied, its state is at ${node.state.length}`,
-      );
+    const { length: inState } = node.state;
+    if (node.mayBeAhead ? applied > inState : applied !== inState) {
+      this.fail(`I10 ${node.id} takes ${applied} for applied, its state is at ${inState}`);
     }
     if (term < node.durable.hardState.term) this.fail(`I8 ${node.id} is behind its own disk`);
     if (commit < node.durable.hardState.commit) this.fail(`I8 the commit index of ${node.id} fell`);
     const { index: snapshot } = node.durable.snapshot;
-    if (snapshot > commit || applied > commit || commit > last) {
+    if (snapshot > commit || inState > commit || commit > last) {
       this.fail(
-        `I10 ${node.id}: snapshot ${snapshot}, applied ${applied}, commit ${commit}/${last}`,
+        `I10 ${node.id}: snapshot ${snapshot}, applied ${inState}, commit ${commit}/${last}`,
       );
     }
     if (role === 'leader') this.#checkLeader(node, core, seen);
@@ -153,6 +152,8 @@ export class Invariants {
       this.fail(`I4 ${node.id} applied another entry ${entry.index}`);
     }
     if (node.state.length !== entry.index) this.fail(`I4 ${node.id} skipped to ${entry.index}`);
+    if (node.holds(entry.index, entry.term)) return;
+    this.fail(`I10 ${node.id} applied ${entry.index}, and its disk does not hold it`);
   }
 
   /** A state that came as a snapshot is what applying the log gives. */

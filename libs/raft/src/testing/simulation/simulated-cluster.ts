@@ -164,6 +164,10 @@ export class SimulatedCluster implements NodeHost {
     this.#invariants.fail(`stale read on ${node.id}: ${index}, ${wanted} was committed`);
   }
 
+  wentAhead(_: SimulatedNode, what: 'applied' | 'read'): void {
+    this.#count(`${what} while writing`);
+  }
+
   #makeNode(id: string, founders: readonly string[]): SimulatedNode {
     return new SimulatedNode(id, foundingState(founders), {
       makeCore: this.options.makeCore,

@@ -7,6 +7,7 @@ import type {
   Message,
   RaftConfig,
   RaftCore,
+  ReadState,
   Ready,
   SnapshotMark,
 } from '../../core/index.js';
@@ -25,6 +26,8 @@ export interface NodeHost {
   /** The node took an input, or was started or stopped. */
   changed(node: SimulatedNode): void;
   read(node: SimulatedNode, id: number, index: number): void;
+  /** Something was applied, or a read answered, and its write is not done. */
+  wentAhead(node: SimulatedNode, what: 'applied' | 'read'): void;
 }
 
 /**
@@ -43,6 +46,8 @@ export class SimulatedNode {
   /** Where the log ended when the outstanding work was taken. */
   #taken: SnapshotMark | null = null;
   #written = false;
+  /** The entries of the outstanding work are applied. */
+  #applied = false;
   /** A snapshot that is being written beside everything else. */
   #snapshot: { readonly mark: SnapshotMark; readonly state: State } | null = null;
   /** It is being noted in the log; meanwhile no work is taken. */
@@ -75,6 +80,11 @@ export class SimulatedNode {
   /** What a crash at this moment surely leaves. */
   get durable(): DurableState {
     return this.#disk.durable;
+  }
+
+  /** More may be applied than its core knows: the work at hand is not reported. */
+  get mayBeAhead(): boolean {
+    return this.#outstanding !== null;
   }
 
   /** Whether the disk surely holds this entry, or a snapshot that covers it. */
@@ -139,9 +149,12 @@ export class SimulatedNode {
     this.flush();
   }
 
-  /** Sends what may be sent at once. */
+  /** Sends what may be sent at once, and may do what need not wait for a write. */
   flush(): void {
     for (const message of this.core?.messages() ?? []) this.#send(message);
+    this.options.host.changed(this);
+    if (this.core === null || this.options.rng.below(4) > 0) return;
+    this.#goAhead(this.core.further());
     this.options.host.changed(this);
   }
 
@@ -155,6 +168,7 @@ export class SimulatedNode {
       this.#outstanding = this.core.ready();
       this.#taken = this.core.markAt(this.core.status.last);
       this.#written = false;
+      this.#applied = false;
     } else if (!this.#written) {
       this.#disk.write(this.#outstanding, this.#stateOf(this.#outstanding));
       this.#noteWritten();
@@ -170,7 +184,7 @@ export class SimulatedNode {
     if (this.core === null || this.#snapshot !== null) return;
     const { applied } = this.core.status;
     if (applied <= this.durable.snapshot.index) return;
-    this.#snapshot = { mark: this.core.markAt(applied), state: [...this.state] };
+    this.#snapshot = { mark: this.core.markAt(applied), state: this.state.slice(0, applied) };
   }
 
   /** A newer one may have come from a leader meanwhile. */
@@ -192,20 +206,43 @@ export class SimulatedNode {
     return snapshot === null ? undefined : this.#arriving.get(keyOf(snapshot));
   }
 
+  /** Applies and answers what came since the outstanding work was taken, whether that is written or not. */
+  #goAhead({ committedEntries, reads }: Pick<Ready, 'committedEntries' | 'reads'>): void {
+    const ready = this.#outstanding;
+    if (ready !== null && !this.#applied) {
+      this.#applied = ready.snapshot === null;
+      this.#apply(ready.committedEntries);
+    }
+    this.#apply(committedEntries);
+    if (ready !== null && !this.#written) {
+      if (committedEntries.length > 0) this.options.host.wentAhead(this, 'applied');
+      if (reads.length > 0) this.options.host.wentAhead(this, 'read');
+    }
+    this.#answer(reads);
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.state.push(entry.kind === 'command' ? new TextDecoder().decode(entry.data) : '');
+      this.options.host.applied(this, entry);
+    }
+  }
+
+  #answer(reads: readonly ReadState[]): void {
+    for (const { id, index } of reads) this.options.host.read(this, id, index);
+  }
+
   #finish(ready: Ready): void {
     const { host } = this.options;
     if (ready.snapshot !== null) {
       this.state = [...this.#disk.snapshotState];
       host.installed(this);
     }
-    for (const entry of ready.committedEntries) {
-      this.state.push(entry.kind === 'command' ? new TextDecoder().decode(entry.data) : '');
-      host.applied(this, entry);
-    }
+    if (!this.#applied) this.#apply(ready.committedEntries);
     this.#outstanding = null;
     this.core?.advance();
     for (const message of ready.messages) this.#send(message);
-    for (const { id, index } of ready.reads) host.read(this, id, index);
+    this.#answer(ready.reads);
   }
 
   #send(message: Message): void {
