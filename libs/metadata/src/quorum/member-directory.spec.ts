@@ -212,6 +212,13 @@ it('believes who has applied more, and no longer than until it has itself', () =
   expect(desk.reached).toEqual(['b third b/1', 'e e e/1']);
 });
 
+it('believes nobody while somebody leads it', () => {
+  const desk = new Desk({ configuration: foundedBy(['a']), leader: 'a', role: 'leader' });
+  desk.directory.exchange({ index: 9, inside: ['b'], members: [recordOf('b')] });
+  expect(desk.reached).toBeUndefined();
+  expect(desk.removed).toEqual([]);
+});
+
 it.each([
   ['an address that is none', recordOf('d', 'd/1', 'nowhere')],
   ['no id', recordOf('', 'd/1')],

@@ -183,7 +183,12 @@ export class MemberDirectory {
       .catch(() => undefined);
   }
 
+  /**
+   * A node that is led learns from its log alone: so one that was made the only member of its cluster
+   * does not believe those whom it dropped.
+   */
   #hear(told: ToldMembers): void {
+    if (this.#options.board.status.leader !== null) return;
     if (this.#stopped || told.index <= (this.#heard?.index ?? 0)) return;
     if (!told.members.every(isPlausible)) return;
     this.#heard = told;
