@@ -28,6 +28,11 @@ const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': -1,
 };
 
+interface CallOptions {
+  readonly deadlineMs: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 type Callback = (error: ServiceError | null, message: unknown) => void;
 type Method = (
   request: unknown,
@@ -72,13 +77,15 @@ export class Connection {
     service: ServiceName,
     method: string,
     request: unknown,
-    deadlineMs: number,
+    options: CallOptions,
   ): Promise<Reply<T>> {
     const client = this.client(service);
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(options.headers ?? {})) metadata.set(name, value);
     return new Promise((resolve) => {
-      const deadline = Date.now() + deadlineMs;
+      const deadline = Date.now() + options.deadlineMs;
       const perform = client[method] as Method;
-      perform.call(client, request, new Metadata(), { deadline }, (error, message) => {
+      perform.call(client, request, metadata, { deadline }, (error, message) => {
         if (error === null) resolve({ ok: true, message: message as T });
         else resolve({ ok: false, code: error.code, details: error.details });
       });

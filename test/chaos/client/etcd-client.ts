@@ -101,11 +101,14 @@ export class EtcdClient {
     return this.call('Cluster', 'memberList', {});
   }
 
-  addMember(peerUrl: string, isLearner: boolean) {
-    return this.call<Headed & { readonly member: WireMember }>('Cluster', 'memberAdd', {
-      peerURLs: [peerUrl],
-      isLearner,
-    });
+  /** As a learner. The name is for Pawl, whose members find each other by it; etcd ignores it. */
+  addMember(peerUrl: string, name: string) {
+    return this.connection.call<Headed & { readonly member: WireMember }>(
+      'Cluster',
+      'memberAdd',
+      { peerURLs: [peerUrl], isLearner: true },
+      { deadlineMs: this.deadlineMs, headers: { 'pawl-member-id': name } },
+    );
   }
 
   removeMember(memberId: string): Promise<Reply<Headed>> {
@@ -125,7 +128,7 @@ export class EtcdClient {
     method: string,
     request: object,
   ): Promise<Reply<T>> {
-    return this.connection.call(service, method, request, this.deadlineMs);
+    return this.connection.call(service, method, request, { deadlineMs: this.deadlineMs });
   }
 }
 

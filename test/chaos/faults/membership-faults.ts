@@ -37,7 +37,7 @@ async function insist<T>(
 export async function addMember(cluster: Cluster, between?: BetweenSteps): Promise<Node> {
   const plan = await cluster.planJoining();
   const url = cluster.peerUrl(plan);
-  await insist(cluster, (client) => client.addMember(url, true));
+  await insist(cluster, (client) => client.addMember(url, plan.name));
   const list = await insist(cluster, (client) => client.members());
   const announced = list?.members.find(({ peerURLs }) => peerURLs.includes(url));
   if (announced === undefined) throw new Error(`${url} is no member after it was added`);
