@@ -1,6 +1,6 @@
 import { decodeConfiguration } from '@pawl/raft/core';
 import type { Configuration } from '@pawl/raft/core';
-import { readNewestSegment, readStorage } from '@pawl/raft/node';
+import { readLogReach, readStorage } from '@pawl/raft/node';
 import type { Identity } from '@pawl/raft/node';
 import { storedFolder } from './stored-folder.js';
 
@@ -53,7 +53,7 @@ export async function readRaft(path: string): Promise<RaftInspection> {
       configuration:
         change === undefined ? snapshot.configuration : decodeConfiguration(change.data),
       configurationIndex: change?.index ?? snapshot.index,
-      newestSegment: await readNewestSegment(folder),
+      newestSegment: (await readLogReach(folder))?.segment ?? null,
     };
     return { raft, problems: [], notes };
   } catch (error) {

@@ -1,7 +1,7 @@
 export { FolderInUseError, lockFolder } from './folder-lock.js';
 export type { FolderLock } from './folder-lock.js';
 export { openFsFolder } from './fs-folder.js';
-export { readNewestSegment } from './newest-segment.js';
+export { readLogReach } from './newest-segment.js';
 export {
   BarrierDeadlineError,
   CorruptionError,

@@ -3,43 +3,57 @@ import { CorruptionError, WrongFolderError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 
-/** Holds the number of the newest segment that was written to. */
+/** Holds how far the log reached. */
 const NAME = 'newest-segment.bin';
-const FORMAT = 1;
-const BYTES = 24;
+/** Format 1 had no offset. */
+const FORMAT = 2;
+const BYTES = { 1: 24, 2: 32 } as const;
 const MAGIC = Buffer.from('PAWL-NEW');
 
+/** A place in the log up to which everything is durable. */
+export interface LogReach {
+  /** Number of a segment: the newest that was written to when this was noted. */
+  readonly segment: number;
+  /** Offset in it, behind a frame; 0 where nobody noted one. */
+  readonly end: number;
+}
+
 /**
- * The number of the newest segment that may hold something acknowledged; null: nobody wrote one
- * down, as before a new log's first use. Without it a log that lost its newest segment as a whole
- * would look like one that never had it. Throws a {@link CorruptionError} when the file is not what
- * was written.
+ * How far the log reached at least; null: nobody noted it, as before a new log's first use. Without it
+ * a log that lost its newest segment, or the frames at its end, would look like one that never had
+ * them. Throws a {@link CorruptionError} when the file is not what was written.
  */
-export async function readNewestSegment(folder: StorageFolder): Promise<number | null> {
+export async function readLogReach(folder: StorageFolder): Promise<LogReach | null> {
   if (!(await folder.list()).includes(NAME)) return null;
   const file = `${folder.path}/${NAME}`;
   const bytes = Buffer.from(await folder.read(NAME));
-  if (bytes.length !== BYTES) throw new CorruptionError(file, 0, 'it has another length');
+  if (bytes.length < BYTES[1]) throw new CorruptionError(file, 0, 'it has another length');
   const stored = bytes.readUInt32LE(12);
   bytes.writeUInt32LE(0, 12);
   if (!bytes.subarray(0, 8).equals(MAGIC) || stored !== crc32(bytes)) {
     throw new CorruptionError(file, 0, 'it fails its checksum');
   }
   const format = bytes.readUInt32LE(8);
-  if (format !== FORMAT) {
+  if (format !== 1 && format !== FORMAT) {
     throw new WrongFolderError(
-      `${file} is of format ${format}, this version of Pawl reads format ${FORMAT}; start the version that wrote it`,
+      `${file} is of format ${format}, this version of Pawl reads formats up to ${FORMAT}; start the version that wrote it`,
     );
   }
-  return Number(bytes.readBigUInt64LE(16));
+  if (bytes.length !== BYTES[format]) throw new CorruptionError(file, 0, 'it has another length');
+  const end = format === 1 ? 0 : Number(bytes.readBigUInt64LE(24));
+  return { segment: Number(bytes.readBigUInt64LE(16)), end };
 }
 
-/** Resolves once the number is durable, which it has to be before that segment is written to. */
-export async function writeNewestSegment(folder: StorageFolder, sequence: number): Promise<void> {
-  const bytes = Buffer.alloc(BYTES);
+/**
+ * Resolves once it is durable. What it names has to be durable before, and it has to be noted before a
+ * new segment is written to.
+ */
+export async function writeLogReach(folder: StorageFolder, reach: LogReach): Promise<void> {
+  const bytes = Buffer.alloc(BYTES[FORMAT]);
   bytes.set(MAGIC, 0);
   bytes.writeUInt32LE(FORMAT, 8);
-  bytes.writeBigUInt64LE(BigInt(sequence), 16);
+  bytes.writeBigUInt64LE(BigInt(reach.segment), 16);
+  bytes.writeBigUInt64LE(BigInt(reach.end), 24);
   bytes.writeUInt32LE(crc32(bytes), 12);
   const file = await folder.create(`${NAME}.tmp`);
   try {

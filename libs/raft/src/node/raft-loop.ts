@@ -155,9 +155,11 @@ export class RaftLoop {
     if (this.#failure !== null) return;
     try {
       if (this.#unwritten !== null) await this.#write(EMPTY_BATCH, null);
-    } finally {
+    } catch (error) {
       await this.#storage.log.close();
+      throw error;
     }
+    await this.#storage.log.finish();
   }
 
   get #over(): boolean {

@@ -16,8 +16,10 @@ import { crc32 } from 'node:zlib';
  * unfinished write leaves: a file that ends inside the frame; zeros from somewhere up to its end; or
  * whole sectors of zeros. Anything else that fails its CRC was damaged after it had been durable,
  * and so was anything before a frame that calls it durable. What cannot be told from an unfinished
- * write: that the very last frame of the log was lost as a whole, was cut, or had a sector go blank,
- * after it had been durable. (That the log ends before an index known as committed is seen elsewhere.)
+ * write or a shorter log: that frames at the very end of the log were lost as a whole, any number of
+ * them, or that the last one was cut or had a sector go blank, after they had been durable. The log
+ * therefore notes now and then how far it reaches (newest-segment.ts): what is lost below that is
+ * seen, and so is a log that ends before an index known as committed. What was written since is not.
  */
 const HEADER_BYTES = 32;
 const ALIGN = 32;

@@ -1,5 +1,6 @@
 import { assert } from '@pawl/kernel';
-import { readNewestSegment } from './newest-segment.js';
+import { readLogReach } from './newest-segment.js';
+import type { LogReach } from './newest-segment.js';
 import { CorruptionError } from './node-errors.js';
 import type { StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
@@ -13,8 +14,8 @@ import type { ReplayedLog } from './wal-replay.js';
 export interface RecoveredLog extends ReplayedLog {
   /** Length of the last segment. */
   readonly end: number;
-  /** Number of the newest segment that was written down; null in a log that never was used. */
-  readonly newestKnown: number | null;
+  /** How far it reached at least, as was noted; null in a log that never was used. */
+  readonly noted: LogReach | null;
   /** An unfinished write that was cut off the end; it was never acknowledged. */
   readonly cut: { readonly file: string; readonly offset: number; readonly bytes: number } | null;
   /** The last good frame of the last segment. */
@@ -30,9 +31,9 @@ export async function readLog(folder: StorageFolder): Promise<RecoveredLog | nul
     .map(segmentSequence)
     .filter((sequence) => sequence !== null)
     .sort((a, b) => a - b);
-  const newestKnown = await readNewestSegment(folder);
-  if (newestKnown !== null && (sequences.at(-1) ?? 0) < newestKnown) {
-    const file = `${folder.path}/${segmentName(newestKnown)}`;
+  const noted = await readLogReach(folder);
+  if (noted !== null && (sequences.at(-1) ?? 0) < noted.segment) {
+    const file = `${folder.path}/${segmentName(noted.segment)}`;
     throw new CorruptionError(file, 0, 'the newest segment of the log is missing');
   }
   const replay = new WalReplay();
@@ -45,6 +46,10 @@ export async function readLog(folder: StorageFolder): Promise<RecoveredLog | nul
     const { damage, end } = content.scan;
     if (damage !== null && !(damage.torn && at === sequences.length - 1)) {
       throw new CorruptionError(file, damage.offset, damage.what);
+    }
+    if (sequence === noted?.segment && end < noted.end) {
+      const what = `what is whole ends there, though the log was durable up to byte ${noted.end}`;
+      throw new CorruptionError(file, end, what);
     }
     checkPredecessor(file, content, { sequence, previous });
     replay.segment(file, sequence, content);
@@ -59,7 +64,7 @@ export async function readLog(folder: StorageFolder): Promise<RecoveredLog | nul
   const frame = last.scan.frames.at(-1);
   assert(frame !== undefined, 'a segment begins with a frame');
   const lastFrame = { offset: frame.offset, bytes: last.bytes.subarray(frame.offset, frame.end) };
-  return { ...replay.result(folder.path), end, newestKnown, cut, lastFrame };
+  return { ...replay.result(folder.path), end, noted, cut, lastFrame };
 }
 
 function checkPredecessor(

@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Configuration, Entry, HardState } from '../core/index.js';
-import { writeNewestSegment } from './newest-segment.js';
+import { writeLogReach } from './newest-segment.js';
 import type { StorageFile, StorageFolder } from './storage-folder.port.js';
 import { writeFully } from './storage-folder.port.js';
 import { encodeFrame } from './wal-frame.js';
@@ -73,7 +73,7 @@ export class WriteAheadLog {
       { kind: 'founding', configuration },
       { kind: 'hard-state', hardState },
     ]);
-    await writeNewestSegment(folder, segment.sequence);
+    await writeLogReach(folder, { segment: segment.sequence, end });
     const log = { identity, hardState, lastIndex: 0, segments: [segment], end };
     return new WriteAheadLog({ folder, file, segmentBytes }, log);
   }
@@ -86,7 +86,10 @@ export class WriteAheadLog {
   ): Promise<WriteAheadLog> {
     const last = recovered.segments.at(-1);
     assert(last !== undefined, 'a recovered log has a segment');
-    if (recovered.newestKnown !== last.sequence) await writeNewestSegment(folder, last.sequence);
+    const { noted, end } = recovered;
+    if (noted?.segment !== last.sequence || noted.end !== end) {
+      await writeLogReach(folder, { segment: last.sequence, end });
+    }
     const file = await folder.open(segmentName(last.sequence));
     return new WriteAheadLog({ folder, file, segmentBytes }, recovered);
   }
@@ -96,7 +99,7 @@ export class WriteAheadLog {
     return this.#segments;
   }
 
-  /** Resolves once the batch is durable: one write, one sync. */
+  /** Resolves once the batch is durable: one write, one sync; with a snapshot's mark, also its place. */
   async append(batch: LogBatch): Promise<void> {
     if (this.#end >= this.#segmentBytes) await this.#roll();
     this.#check(batch);
@@ -109,6 +112,7 @@ export class WriteAheadLog {
     this.#end += frame.length;
     this.#hardState = batch.hardState ?? this.#hardState;
     this.#follow(batch);
+    if (batch.noted !== null) await this.#noteReach();
   }
 
   /** What is known as committed is never replaced, and no gap is left. */
@@ -147,8 +151,21 @@ export class WriteAheadLog {
     }
   }
 
+  /** Notes how far the log reaches and closes it; it must be in order. */
+  async finish(): Promise<void> {
+    try {
+      await this.#noteReach();
+    } finally {
+      await this.close();
+    }
+  }
+
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  #noteReach(): Promise<void> {
+    return writeLogReach(this.#folder, { segment: this.#last.sequence, end: this.#end });
   }
 
   get #last(): SegmentInfo {
@@ -169,7 +186,7 @@ export class WriteAheadLog {
     this.#segments.push(segment);
     this.#end = end;
     await full.close();
-    await writeNewestSegment(this.#folder, segment.sequence);
+    await this.#noteReach();
   }
 }
 
