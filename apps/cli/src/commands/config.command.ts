@@ -10,14 +10,19 @@ import { editDocument } from './edit-document.js';
 import { listHistory } from './history.js';
 import { releaseNotice } from './release-notice.js';
 
+export const parseVersion = fromOne('a version');
+
 export function parseExpect(text: string): Expect {
   if (text === 'any' || text === 'none') return text;
   return parseVersion(text);
 }
 
-export function parseVersion(text: string): number {
-  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw new InvalidArgumentError('a version is 1, 2, 3 …');
-  return Number(text);
+/** Reads a whole number from 1; `what` it is says the refusal. */
+export function fromOne(what: string): (text: string) => number {
+  return (text) => {
+    if (!/^[1-9][0-9]{0,14}$/.test(text)) throw new InvalidArgumentError(`${what} is 1, 2, 3 …`);
+    return Number(text);
+  };
 }
 
 /** A whole number from 0. */
@@ -98,7 +103,7 @@ function addReading(config: Command, context: CliContext): void {
   config
     .command('history <address>')
     .description('who did what, newest first')
-    .option('--limit <n>', 'how many', parseVersion, 20)
+    .option('--limit <n>', 'how many', fromOne('a limit'), 20)
     .action((address: string, flags: { limit: number }) =>
       listHistory(context, address, flags.limit),
     );

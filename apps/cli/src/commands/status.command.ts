@@ -2,7 +2,7 @@ import type { RolloutView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { bar, print, table } from '../output.js';
-import { parseVersion } from './config.command.js';
+import { fromOne } from './config.command.js';
 import { followRollout } from './follow-rollout.js';
 import { undefinedNote } from './undefined-note.js';
 
@@ -34,7 +34,7 @@ export function addStatus(program: Command, context: CliContext): void {
     .command('consumers <address>')
     .description('who runs what')
     .option('--state <state>', 'applied, lagging, rejected or stale')
-    .option('--limit <n>', 'how many', parseVersion, 100)
+    .option('--limit <n>', 'how many', fromOne('a limit'), 100)
     .action(async (address: string, flags: { state?: never; limit: number }) => {
       const page = await (await context.client()).consumers(address, flags);
       print(context.terminal, context.format(), page, () =>
@@ -60,7 +60,7 @@ function addInventory(program: Command, context: CliContext): void {
     .command('scopes')
     .description('every known address')
     .option('--prefix <scope>', 'only this scope and below')
-    .option('--limit <n>', 'how many', parseVersion, 100)
+    .option('--limit <n>', 'how many', fromOne('a limit'), 100)
     .action(async (flags: { prefix?: string; limit: number }) => {
       const page = await (await context.client()).scopes(flags);
       print(context.terminal, context.format(), page, () =>

@@ -55,3 +55,12 @@ it('ends with 1 for what a start would refuse, and where there is nothing', asyn
   expect(nothing).toMatchObject({ code: 1, out: '' });
   expect(nothing.err).toContain('holds no log');
 });
+
+it('says what a wrong number was to be', async () => {
+  const ran = await world.pawl('debug', 'wal', world.folder, '--from', 'x');
+  expect(ran.code).toBe(2);
+  expect(ran.err).toContain('an index is 1, 2, 3 …');
+  expect((await world.pawl('debug', 'wal', world.folder, '--limit', '0')).err).toContain(
+    'a limit is 1, 2, 3 …',
+  );
+});

@@ -12,7 +12,7 @@ import type {
   WalSegmentView,
 } from '@pawl/metadata/inspect';
 import type { Command } from 'commander';
-import { parseVersion } from '../commands/config.command.js';
+import { fromOne } from '../commands/config.command.js';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print, table } from '../output.js';
@@ -32,8 +32,12 @@ export function addDebug(program: Command, context: CliContext): void {
   debug
     .command('wal <folder>')
     .description('the write-ahead log: segments and records')
-    .option('--from <index>', 'begin with the first entry of at least this index', parseVersion)
-    .option('--limit <n>', 'how many records', parseVersion, SHOWN_RECORDS)
+    .option(
+      '--from <index>',
+      'begin with the first entry of at least this index',
+      fromOne('an index'),
+    )
+    .option('--limit <n>', 'how many records', fromOne('a limit'), SHOWN_RECORDS)
     .action((folder: string, flags: WalFlags) => explained(() => showWal(context, folder, flags)));
   debug
     .command('snapshot <folder>')

@@ -60,6 +60,9 @@ export class ClusterCallError extends Error {
   }
 }
 
+/** A member that answers, though with the code of one that does not. */
+const UNHEALTHY = 'etcdserver: unhealthy cluster';
+
 interface WireMember {
   readonly ID: string;
   readonly name: string;
@@ -184,7 +187,7 @@ export class ClusterClient {
   #explain(error: ServiceError): ClusterCallError {
     const { code, details } = error;
     const cause = { cause: error };
-    if (code === status.UNAVAILABLE) {
+    if (code === status.UNAVAILABLE && details !== UNHEALTHY) {
       return new ClusterCallError(`${this.endpoint}: ${details}`, 'unreachable', cause);
     }
     if (code === status.DEADLINE_EXCEEDED) {

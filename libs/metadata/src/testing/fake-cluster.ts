@@ -105,7 +105,9 @@ export class FakeCluster {
       const { refusal } = this;
       if (refusal !== null && method !== 'MemberList' && method !== 'Status') {
         const metadata = new Metadata();
-        reply({ code: status.FAILED_PRECONDITION, details: refusal, metadata });
+        const isLasting = !refusal.endsWith('unhealthy cluster');
+        const code = isLasting ? status.FAILED_PRECONDITION : status.UNAVAILABLE;
+        reply({ code, details: refusal, metadata });
         return;
       }
       reply(null, work(call.request));

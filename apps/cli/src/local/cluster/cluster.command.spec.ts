@@ -104,10 +104,16 @@ describe('pawl cluster add', () => {
     },
   );
 
-  it('passes on why the quorum refuses', async () => {
-    cluster.refusal = 'etcdserver: unhealthy cluster';
+  it.each([
+    ['member ID already exist', 'b is a member already: give the new one another name, or'],
+    ['Peer URLs already exists', 'another member is at h:1 already: give the new one an address'],
+    ['unhealthy cluster', 'the quorum cannot change now: another change is under way, or'],
+    ['of another mind', 'of another mind\n'],
+  ])('says what to do when the quorum refuses: %s', async (refusal, sentence) => {
+    cluster.refusal = `etcdserver: ${refusal}`;
     const ran = await world.pawl('cluster', 'add', 'b=h:1', ...at('node-1'));
-    expect(ran).toEqual({ code: 1, out: '', err: 'pawl: unhealthy cluster\n' });
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err.startsWith(`pawl: ${sentence}`)).toBe(true);
   });
 });
 
@@ -124,6 +130,13 @@ describe('pawl cluster remove and transfer', () => {
     expect(code).toBe(1);
     expect(err).toContain('node-9 is no member of the quorum; its members are node-1, node-2');
     expect(changes()).toEqual([]);
+  });
+
+  it('says what to do instead of taking out the last voter', async () => {
+    cluster.refusal = 'etcdserver: re-configuration failed due to not enough started members';
+    const { code, err } = await world.pawl('cluster', 'remove', 'node-1', ...at('node-1'));
+    expect(code).toBe(1);
+    expect(err).toMatch(/^pawl: node-1 is the last member that votes: .*`cluster add` another/);
   });
 
   it('asks the leader to hand over, wherever it was sent', async () => {

@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../../exit-codes.js';
 import { print, table } from '../../output.js';
 import { ownCommand } from '../../own-command.js';
 import { dataFolder } from '../server-url.js';
+import { explainRefusal } from './explain-refusal.js';
 import { startWords } from './start-words.js';
 import { findMember, numberText, Quorum } from './reach-quorum.js';
 import type { ReachedMember, ReachFlags } from './reach-quorum.js';
@@ -144,7 +145,11 @@ async function add(
   }
   const quorum = await Quorum.reach(context.env, flags);
   const learner = flags.learner === true;
-  const { members } = await quorum.ask((client) => client.add({ id, peerAddress, learner }));
+  const { members } = await quorum
+    .ask((client) => client.add({ id, peerAddress, learner }))
+    .catch((error: unknown) =>
+      Promise.reject(explainRefusal(error, { node: id, peerAddress }) as Error),
+    );
   const command = `${ownCommand(context.env)} ${startWords(id, address, members)}`;
   print(context.terminal, context.format(), { id, peerAddress, learner, command }, () =>
     [
@@ -158,7 +163,9 @@ async function remove(context: CliContext, node: string, flags: ReachFlags): Pro
   const quorum = await Quorum.reach(context.env, flags);
   const { members } = await quorum.ask((client) => client.members());
   const member = findMember(members, node);
-  const left = await quorum.ask((client) => client.remove(member.number));
+  const left = await quorum
+    .ask((client) => client.remove(member.number))
+    .catch((error: unknown) => Promise.reject(explainRefusal(error, { node }) as Error));
   const names = left.members.map(({ name, number }) => name || numberText(number));
   print(context.terminal, context.format(), { removed: node, members: names }, () =>
     [

@@ -25,6 +25,9 @@ export interface ReachedMember extends ClusterMember {
   readonly state: MemberState | null;
 }
 
+/** A member refused; the message is its own, in etcd's words. */
+export class QuorumRefusal extends CliError {}
+
 /** The quorum by the coordination API of its members. */
 export class Quorum {
   private constructor(
@@ -47,6 +50,7 @@ export class Quorum {
         return await this.#at(endpoint, CALL_TIMEOUT_MS, work);
       } catch (error) {
         if (!(error instanceof ClusterCallError)) throw error;
+        if (error.outcome === 'refused') throw new QuorumRefusal(error.message);
         if (error.outcome !== 'unreachable') throw new CliError(error.message);
         failures.push(error.message);
       }

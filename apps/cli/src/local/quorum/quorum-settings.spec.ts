@@ -1,5 +1,16 @@
 import { expect, it } from 'vitest';
+import { EXIT } from '../../exit-codes.js';
+import { runCli } from '../../run-cli.js';
 import { quorumSettings } from './quorum-settings.js';
+
+const NO_TERMINAL = {
+  out: () => undefined,
+  isTty: false,
+  columns: 80,
+  color: false,
+  readInput: () => Promise.resolve(''),
+  now: () => 0,
+};
 
 it('takes options before variables, and switches without a value', () => {
   const env = { PAWL_NODE_ID: 'a', PAWL_PEER_PORT: '1', PAWL_JOIN: 'false' };
@@ -28,4 +39,17 @@ it('says what is wrong in the words that were typed', () => {
     'PAWL_ELECTION_MS must be at least five times --heartbeat-ms, here 500.',
   );
   expect(say({}, { peerPort: 'x', etcdPort: 'y' })).toMatch(/^--peer-port.*\npawl: --etcd-port/);
+});
+
+it.each([
+  ['--etcd-port', '99999'],
+  ['--peers', 'nonsense'],
+  ['--election-ms', '100'],
+])('takes a wrong value for a wrong use of the command: %s %s', async (...args) => {
+  const signal = AbortSignal.abort();
+  let err = '';
+  const terminal = { ...NO_TERMINAL, err: (text: string) => void (err += text) };
+  const code = await runCli({ args: ['quorum', ...args], env: {}, terminal, signal });
+  expect(code).toBe(EXIT.usage);
+  expect(err).toContain(args[0]);
 });

@@ -33,5 +33,5 @@ export function quorumSettings(
   const sentences = loaded.problems.map((problem) =>
     problem.replaceAll(/PAWL_[A-Z_]+/g, (name) => given.get(name) ?? name),
   );
-  throw new CliError(sentences.join('\npawl: '), EXIT.error);
+  throw new CliError(sentences.join('\npawl: '), EXIT.usage);
 }
