@@ -165,6 +165,15 @@ it('comes back from its folders when all restart at once, without being told who
   expect(await read('n2', 'c')).toBe('3');
 });
 
+it('says that another list of peers does not count, and goes on with its own', async () => {
+  expect(await member('n2').stop()).toBe(0);
+  await member('n2').start(['--peers', `n2=${member('n2').peerAddress}`]);
+  expect(member('n2').log()).toMatch(
+    /warn +--peers \(PAWL_PEERS\) names n2, but .* belongs to a quorum of n1, n2, n3, which counts/,
+  );
+  await settled('n2', ['n1', 'n2', 'n3']);
+});
+
 it('lets a fourth in, which votes once it has caught up', async () => {
   await join('n4', 'n1');
   await settled('n1', ['n1', 'n2', 'n3', 'n4']);
@@ -181,6 +190,25 @@ it('lets go of a member that is removed while it runs, which ends and says why',
   expect(member('n4').log()).toContain('was removed from the quorum');
   members.delete('n4');
   await settled('n1', ['n1', 'n2', 'n3']);
+});
+
+it('lets go of a member that is removed while it is down, which ends once it is started', async () => {
+  await join('n7', 'n1');
+  await settled('n1', ['n1', 'n2', 'n3', 'n7']);
+  const gone = member('n7');
+  expect(await gone.stop()).toBe(0);
+  members.delete('n7');
+  await eventually(async () => {
+    expect(await cluster('n1', 'remove', 'n7')).toMatchObject({ code: 0, err: '' });
+  });
+  const [, port = ''] = gone.peerAddress.split(':');
+  const args = ['--data-dir', gone.dataFolder, '--node-id', 'n7'];
+  const ports = ['--peer-port', port, '--etcd-port', '0', '--http-port', '0'];
+  const { code, err } = await runPawl(['quorum', ...args, ...ports]);
+  expect({ code, err }).toEqual({
+    code: 1,
+    err: 'pawl: node n7 was removed from the quorum\n',
+  });
 });
 
 it('replaces a member whose disk is gone', async () => {
@@ -211,6 +239,25 @@ it('does not speak with a member of another cluster, nor with a second one of th
   } finally {
     await foreign.kill();
     await twin.kill();
+  }
+});
+
+it('begins nothing where a port is taken, so that another list of peers counts later', async () => {
+  const late = await QuorumProcess.prepare('n8', folder.path);
+  const own = `n8=${late.peerAddress}`;
+  const [, taken = ''] = member('n1').endpoint.split(':');
+  const ports = ['--peer-port', '0', '--etcd-port', '0', '--http-port', taken];
+  const args = ['--data-dir', late.dataFolder, '--node-id', 'n8', '--peers'];
+  const list = `${own},x=127.0.0.1:1,y=127.0.0.1:2`;
+  const { code, err } = await runPawl(['quorum', ...args, list, ...ports]);
+  expect(code).toBe(1);
+  expect(err).toContain('for health and metrics: something else does');
+  try {
+    await late.start(['--peers', own]);
+    await eventually(async () => expect((await late.health()).status).toBe(200));
+    expect(late.log()).not.toContain('which counts');
+  } finally {
+    await late.kill();
   }
 });
 

@@ -6,6 +6,7 @@ import {
   quorumProblem,
   recordInstallation,
   takeFolder,
+  takePort,
   type EtcdMetadataStore,
   type MetadataStore,
 } from '@pawl/metadata';
@@ -17,6 +18,8 @@ import { engineLog } from '../runtime/engine-log.js';
 import { machineClock, machineTimer } from '../runtime/machine.js';
 import { StartError } from '../runtime/start-error.js';
 import { untilAnswered } from './until-answered.js';
+
+const REST_PORT = { what: 'REST', setting: 'PAWL_HTTP' };
 
 /** A member of the quorum in this process with its coordination API, or a real etcd cluster. */
 export function openMetadata(settings: Settings, logger: Logger): Promise<OpenedMetadata> {
@@ -35,6 +38,8 @@ async function openOwnMember(settings: Settings, logger: Logger): Promise<Opened
     clock: machineClock,
     timer: machineTimer,
     onProblem: (text) => logger.warn(text),
+    // REST listens last, and a start that fails by then has begun the folder.
+    prepare: async () => (await takePort(settings.http, REST_PORT)).release(),
     onFailure: (error) => {
       failed = error;
       logger.error({ err: error }, 'the metadata store has failed: this node stops');

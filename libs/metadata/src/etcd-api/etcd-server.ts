@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Timer } from '@pawl/kernel';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import type { CoordinationNode } from '../coordination.port.js';
 import { ApiContext } from './api-context.js';
 import { CallGate } from './call-gate.js';
@@ -33,6 +33,8 @@ export interface EtcdServerOptions {
   readonly host?: string;
   /** 0: one that is free. */
   readonly port: number;
+  /** Listens there already, and is to be used for it. */
+  readonly taken?: NetServer;
   readonly tls?: EtcdTls;
   readonly limits?: Partial<EtcdLimits>;
   readonly timer: Timer;
@@ -69,7 +71,7 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
     connections.injectConnection(socket);
   });
   listener.maxConnections = limits.connections;
-  listener.listen({ host: options.host ?? '127.0.0.1', port: options.port });
+  listener.listen(options.taken ?? { host: options.host ?? '127.0.0.1', port: options.port });
   await once(listener, 'listening');
   const { address: host, port } = listener.address() as AddressInfo;
   const stop = async (): Promise<void> => {

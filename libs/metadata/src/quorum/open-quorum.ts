@@ -2,10 +2,17 @@ import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { seededRng } from '@pawl/kernel';
 import type { Clock, Rng, Timer } from '@pawl/kernel';
 import { RaftNode, askClusterId, lockFolder, openFsFolder, overTcp } from '@pawl/raft/node';
-import type { PeerAddress, PeerTls, RaftSettings, StorageFolder } from '@pawl/raft/node';
+import type {
+  ListenAddress,
+  PeerAddress,
+  PeerTls,
+  RaftSettings,
+  StorageFolder,
+} from '@pawl/raft/node';
 import { encodeCommand } from '../state/index.js';
 import type { StateLimits } from '../state/index.js';
 import { addressText, parseAddress } from './peer-address.js';
+import { peerListNote } from './peer-list-note.js';
 import { QuorumHost } from './quorum-host.js';
 import type { OpenLog } from './quorum-host.js';
 import { QuorumNode } from './quorum-node.js';
@@ -13,8 +20,8 @@ import type { QuorumSettings } from './quorum-settings.js';
 
 /** How this node and the others find each other. */
 export interface ClusterOptions {
-  /** Where this node listens for the others; port 0: any that is free. */
-  readonly listen: { readonly host: string; readonly port: number };
+  /** Where this node listens for the others. */
+  readonly listen: ListenAddress;
   /** `host:port` where the others reach it; left out: where it listens. */
   readonly advertise?: string;
   readonly tls?: PeerTls;
@@ -25,6 +32,8 @@ export interface ClusterOptions {
    */
   readonly peers: readonly PeerAddress[];
   readonly join?: boolean;
+  /** `peers` was given for this start: how it differs from what the folder holds becomes a note. */
+  readonly peersGiven?: boolean;
 }
 
 export interface QuorumOptions {
@@ -87,7 +96,7 @@ export async function openQuorumOn(
   let listening: string | null = null;
   const openLog: OpenLog = async (machine, events) => {
     const node = await RaftNode.open({ ...logOptions(options), folder, machine, events });
-    notes = node.notes;
+    notes = [...node.notes, ...peerNotes(node, folder, options)];
     listening = node.peerAddress === null ? null : addressText(node.peerAddress);
     return node;
   };
@@ -109,6 +118,24 @@ export async function openQuorumOn(
   await host.ready();
   const peerAddress: string | null = listening;
   return new QuorumNode(host, { timer, notes, peerAddress, ...(closed ? { closed } : {}) });
+}
+
+/** How the list of peers that was given differs from what the node's folder held. */
+function peerNotes(
+  node: RaftNode,
+  { path }: StorageFolder,
+  options: Omit<QuorumOptions, 'dataDir'>,
+): string[] {
+  const { cluster, forceNewCluster = false } = options;
+  if (cluster?.peersGiven !== true || forceNewCluster) return [];
+  const { join = false, peers } = cluster;
+  const founders = foundersOf(options);
+  const note = peerListNote(node, path, {
+    ids: (join ? peers : founders).map(({ id }) => id),
+    join,
+    clusterId: join || peers.length === 0 ? null : foundingId(founders),
+  });
+  return note === null ? [] : [note];
 }
 
 function logOptions(options: Omit<QuorumOptions, 'dataDir'>) {
@@ -149,6 +176,10 @@ async function newClusterId(options: Omit<QuorumOptions, 'dataDir'>): Promise<st
     const secure = tls === undefined ? {} : { tls };
     return askClusterId({ nodeId, peers, timer, deadlineMs: JOIN_MS, ...secure });
   }
-  const list = foundersOf(options).map((peer) => `${peer.id}=${addressText(peer)}`);
+  return foundingId(foundersOf(options));
+}
+
+function foundingId(founders: readonly PeerAddress[]): string {
+  const list = founders.map((peer) => `${peer.id}=${addressText(peer)}`);
   return createHash('sha256').update(list.join(',')).digest('hex').slice(0, 32);
 }

@@ -45,6 +45,7 @@ function assembleQuorum(values: SettingValues): QuorumSettings {
   const nodeId = must('PAWL_NODE_ID');
   return {
     peers: (values.PAWL_PEERS ?? []).filter(({ id }) => id !== nodeId),
+    peersGiven: values.PAWL_PEERS !== null,
     join: must('PAWL_JOIN'),
     forceNewCluster: must('PAWL_FORCE_NEW_CLUSTER'),
     peer: {

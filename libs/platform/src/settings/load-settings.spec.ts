@@ -25,6 +25,7 @@ describe('loadSettings', () => {
       nodeId: 'node-1',
       quorum: {
         peers: [],
+        peersGiven: false,
         join: false,
         forceNewCluster: false,
         peer: { listen: { host: '127.0.0.1', port: 7480 }, advertise: null, tls: null },

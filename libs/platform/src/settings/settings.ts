@@ -40,6 +40,8 @@ export interface QuorumSettings {
    * this node founds alone. An entry for this node itself is its advertised address, and not here.
    */
   readonly peers: readonly PeerSetting[];
+  /** Whether a list of members was given at all, if only of this node. */
+  readonly peersGiven: boolean;
   /** Enter a cluster that runs, instead of founding one. Without meaning once the folder is used. */
   readonly join: boolean;
   /** Drop all other members from the cluster: when a majority of them is lost for good. */

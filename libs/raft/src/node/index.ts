@@ -23,6 +23,7 @@ export { DEFAULT_RAFT_SETTINGS } from './raft-settings.js';
 export type { RaftSettings } from './raft-settings.js';
 export { readStorage } from './raft-storage.js';
 export { SnapshotFiles } from './snapshot-files.js';
+export { writeFully } from './storage-folder.port.js';
 export type { StorageFile, StorageFolder } from './storage-folder.port.js';
 export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';
@@ -31,6 +32,7 @@ export type { SegmentContent } from './wal-segment.js';
 export { askClusterId, NoClusterError, overTcp, RequestError } from './transport/index.js';
 export type {
   AskOptions,
+  ListenAddress,
   PeerAddress,
   PeerTls,
   RequestOutcome,

@@ -9,7 +9,7 @@ import type { LogOutcome, LogRefusal, LogStatus, RaftNodeOptions } from './raft-
 import { DEFAULT_RAFT_SETTINGS, ticksOf } from './raft-settings.js';
 import type { RaftSettings } from './raft-settings.js';
 import { openStorage } from './raft-storage.js';
-import type { OpenStorage } from './raft-storage.js';
+import type { FoundLog, OpenStorage } from './raft-storage.js';
 import { restoreInTurns } from './restore-in-turns.js';
 import { RequestError } from './transport/index.js';
 import type { PeerAddress, TransportEvents } from './transport/index.js';
@@ -22,6 +22,8 @@ export class RaftNode {
   readonly identity: Identity;
   /** What recovery found and set right, one sentence each. */
   readonly notes: readonly string[];
+  /** What the folder held before this start; null: nothing. */
+  readonly found: FoundLog | null;
   readonly #options: RaftNodeOptions;
   readonly #settings: RaftSettings;
   readonly #loop: RaftLoop;
@@ -42,6 +44,7 @@ export class RaftNode {
     this.#settings = settings;
     this.identity = storage.identity;
     this.notes = storage.notes;
+    this.found = storage.found;
     this.#loop = new RaftLoop(options, settings, storage, {
       send: (message) => this.#send(message),
       changed: () => this.#observe(),

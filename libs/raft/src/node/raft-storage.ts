@@ -1,4 +1,4 @@
-import { foundingState } from '../core/index.js';
+import { foundingState, members } from '../core/index.js';
 import type { DurableState, Entry, SnapshotMark } from '../core/index.js';
 import { SnapshotFiles } from './snapshot-files.js';
 import type { StoredSnapshot } from './snapshot-files.js';
@@ -38,12 +38,19 @@ export interface OpenStorage {
   readonly snapshotState: Uint8Array | null;
   /** What was found and set right, one sentence each. */
   readonly notes: readonly string[];
+  /** What the folder held before; null: nothing, it was begun now. */
+  readonly found: FoundLog | null;
+}
+
+export interface FoundLog {
+  /** Who voted first, none in a folder that joined; null: that was compacted away. */
+  readonly founders: readonly string[] | null;
 }
 
 /**
  * Opens a node's folder: begins it when it is empty, otherwise recovers it. Throws
  * {@link CorruptionError} when acknowledged data may be gone and {@link WrongFolderError} when the
- * folder is not this node's; then no file was changed.
+ * folder is not this node's, or empty though it is to go on alone; then no file was changed.
  */
 export async function openStorage(options: StorageOptions): Promise<OpenStorage> {
   const { folder, segmentBytes } = options;
@@ -77,7 +84,7 @@ export async function openStorage(options: StorageOptions): Promise<OpenStorage>
  */
 export async function readStorage(
   folder: StorageFolder,
-): Promise<Pick<OpenStorage, 'identity' | 'state' | 'notes'> | null> {
+): Promise<Pick<OpenStorage, 'identity' | 'state' | 'notes' | 'found'> | null> {
   const snapshots = new SnapshotFiles(folder);
   const recovered = await readLog(folder);
   if (recovered !== null) return assemble(snapshots, recovered);
@@ -104,6 +111,7 @@ async function assemble(
     state,
     snapshotState: snapshot?.state ?? null,
     notes,
+    found: { founders: recovered.founding === null ? null : members(recovered.founding) },
     damaged: damaged.map(({ index }) => index),
   };
 }
@@ -122,12 +130,17 @@ async function beginStorage(
   snapshots: SnapshotFiles,
 ): Promise<OpenStorage> {
   const { folder, nodeId, founders, newId, segmentBytes } = options;
+  if (options.forceAlone !== undefined) {
+    throw new WrongFolderError(
+      `${folder.path} holds no member: name the folder of the one that is left`,
+    );
+  }
   const clusterId = options.clusterId ?? (await options.newClusterId?.()) ?? newId();
   const identity: Identity = { clusterId, nodeId, folderId: newId() };
   const state = foundingState(founders ?? []);
   const { configuration } = state.snapshot;
   const log = await WriteAheadLog.create(folder, { identity, configuration }, segmentBytes);
-  return { identity, log, snapshots, state, snapshotState: null, notes: [] };
+  return { identity, log, snapshots, state, snapshotState: null, notes: [], found: null };
 }
 
 async function removeLeftOvers(folder: StorageFolder): Promise<void> {

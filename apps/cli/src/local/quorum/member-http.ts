@@ -1,82 +1,85 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { explainListen } from '@pawl/metadata';
 import { addressText } from '@pawl/platform';
 import type { HostPort, Metrics } from '@pawl/platform';
-import { CliError } from '../../exit-codes.js';
 
 /** Connections that may be open; probes and scrapers need few. */
 const MAX_CONNECTIONS = 256;
 const REQUEST_MS = 10_000;
+const STARTS = 'the member starts';
 
-export interface MemberHttpOptions {
-  readonly listen: HostPort;
+/** What is told of a member that runs. */
+export interface MemberView {
   /** Null: fine; else what is wrong. Has a deadline of its own. */
   readonly health: () => Promise<string | null>;
   readonly metrics: Metrics;
 }
 
-export interface MemberHttp {
-  /** Base URL. */
-  readonly url: string;
-  close(): Promise<void>;
-}
+/** `/health` (200 or 503, in etcd's words) and `/metrics`: both 503 until there is a view to show. */
+export class MemberHttp {
+  readonly #server: Server;
+  readonly #at: HostPort;
+  #view: MemberView | null = null;
 
-/** Serves `/health` (200 or 503, in etcd's words) and `/metrics`. */
-export async function serveMemberHttp(options: MemberHttpOptions): Promise<MemberHttp> {
-  const server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
-    const path = (request.url ?? '').split('?', 1)[0];
-    void answer(options, request.method ?? '', path ?? '', response).catch(() => {
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
+  constructor(at: HostPort) {
+    this.#at = at;
+    this.#server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
+      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      void this.#answer(request.method ?? '', path, response).catch(() => {
+        if (!response.headersSent) response.writeHead(500);
+        response.end();
+      });
     });
-  });
-  server.maxConnections = MAX_CONNECTIONS;
-  await listening(server, options.listen);
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://${addressText({ ...options.listen, port })}`, close: () => closed(server) };
-}
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
 
-async function answer(
-  { health, metrics }: MemberHttpOptions,
-  method: string,
-  path: string,
-  response: ServerResponse,
-): Promise<void> {
-  if (method !== 'GET' && method !== 'HEAD') {
-    response.writeHead(405, { allow: 'GET, HEAD' }).end();
-    return;
+  /** Rejects with a sentence for people when it cannot listen. */
+  async listen(): Promise<void> {
+    const { host, port } = this.#at;
+    this.#server.listen(port, host);
+    try {
+      await once(this.#server, 'listening');
+    } catch (error) {
+      const address = addressText(this.#at);
+      throw explainListen(error, { address, what: 'health and metrics', setting: 'PAWL_HTTP' });
+    }
   }
-  if (path === '/metrics') {
-    const text = await metrics.text();
-    response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
-    return;
-  }
-  if (path !== '/health') {
-    response.writeHead(404).end();
-    return;
-  }
-  const problem = await health();
-  const body = JSON.stringify({ health: String(problem === null), reason: problem ?? '' });
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
-  response.writeHead(problem === null ? 200 : 503, headers).end(`${body}\n`);
-}
 
-async function listening(server: Server, { host, port }: HostPort): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, resolve);
-    });
-  } catch (error) {
-    throw new CliError(
-      `cannot listen on ${addressText({ host, port })} for health and metrics (${(error as Error).message}); set PAWL_HTTP_PORT to a free port`,
-    );
+  /** Base URL, once it listens. */
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://${addressText({ ...this.#at, port })}`;
   }
-}
 
-async function closed(server: Server): Promise<void> {
-  const done = new Promise((resolve) => server.close(resolve));
-  server.closeAllConnections();
-  await done;
+  show(view: MemberView): void {
+    this.#view = view;
+  }
+
+  async close(): Promise<void> {
+    const done = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await done;
+  }
+
+  async #answer(method: string, path: string, response: ServerResponse): Promise<void> {
+    const view = this.#view;
+    if (method !== 'GET' && method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    } else if (path === '/health') {
+      const problem = view === null ? STARTS : await view.health();
+      const body = JSON.stringify({ health: String(problem === null), reason: problem ?? '' });
+      const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+      response.writeHead(problem === null ? 200 : 503, headers).end(`${body}\n`);
+    } else if (path !== '/metrics') {
+      response.writeHead(404).end();
+    } else if (view === null) {
+      response.writeHead(503).end(`${STARTS}\n`);
+    } else {
+      const text = await view.metrics.text();
+      response.writeHead(200, { 'content-type': view.metrics.contentType }).end(text);
+    }
+  }
 }

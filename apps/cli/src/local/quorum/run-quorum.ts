@@ -6,9 +6,11 @@ import type { Settings } from '@pawl/platform';
 import { CliError } from '../../exit-codes.js';
 import { machineClock, machineTimer } from '../machine.js';
 import { followMember } from './follow-member.js';
-import { serveMemberHttp } from './member-http.js';
+import { MemberHttp } from './member-http.js';
+import type { MemberView } from './member-http.js';
 import type { MemberLog } from './member-log.js';
 import { quorumMetrics } from './quorum-metrics.js';
+import { failureText, nameOptions } from './start-failure.js';
 
 /** How long a linearizable read may take before the member calls itself unhealthy. */
 const HEALTH_DEADLINE_MS = 2_000;
@@ -33,6 +35,7 @@ export async function runQuorum({ settings, log, signal }: QuorumRun): Promise<v
   failed.catch(() => undefined);
   let running = false;
   try {
+    const http = new MemberHttp(settings.http);
     const opening = openMember({
       folder: join(settings.dataDir, 'metadata'),
       nodeId: settings.nodeId,
@@ -41,60 +44,64 @@ export async function runQuorum({ settings, log, signal }: QuorumRun): Promise<v
       timer: machineTimer,
       onProblem: (text) => log.warn(text),
       onFailure: (error) => fail(error),
+      prepare: async () => {
+        await http.listen();
+        ending.push('health and metrics', () => http.close());
+      },
     });
     const member = await Promise.race([opening, untilAborted(signal)]);
     if (member === undefined) {
       opening.catch(() => undefined);
       log.info('stopped before it had started');
+      await ending.run(STOP_DEADLINE_MS);
       return;
     }
     ending.push('the member', () => member.close());
-    for (const note of member.node.notes) log.warn(note);
-    await introduce(member, settings, { log, ending });
+    for (const note of member.node.notes) log.warn(nameOptions(note));
+    http.show(viewOf(member));
+    await introduce(member, http.url, { settings, log, ending });
     ending.push('following', followMember(member.node, log));
     running = true;
     await Promise.race([untilAborted(signal), failed]);
     log.info('stopping');
   } catch (error) {
-    if (running) log.error(messageOf(error));
+    const text = failureText(error, settings.dataDir);
+    if (running) log.error(text);
     await ending.run(STOP_DEADLINE_MS);
-    throw new CliError(messageOf(error));
+    throw new CliError(text);
   }
   if (!(await ending.run(STOP_DEADLINE_MS))) throw new CliError('an orderly stop took too long');
   log.info('stopped');
 }
 
-/** Serves health and metrics, and tells where everything is: in the log and in endpoints.json. */
+function viewOf({ node }: Member): MemberView {
+  const checks = [{ name: 'quorum', check: () => quorumProblem(node) }];
+  const readiness = new Readiness(checks, HEALTH_DEADLINE_MS);
+  const health = async (): Promise<string | null> => {
+    const { ready, checks: found } = await readiness.report();
+    return ready ? null : (found['quorum'] ?? 'not known');
+  };
+  return { health, metrics: quorumMetrics(node) };
+}
+
+/** Tells where everything is: in the log and in endpoints.json. */
 async function introduce(
   member: Member,
-  { nodeId, dataDir, http }: Settings,
-  { log, ending }: { readonly log: MemberLog; readonly ending: Ending },
+  health: string,
+  { settings, log, ending }: Omit<QuorumRun, 'signal'> & { readonly ending: Ending },
 ): Promise<void> {
-  const readiness = new Readiness(
-    [{ name: 'quorum', check: () => quorumProblem(member.node) }],
-    HEALTH_DEADLINE_MS,
-  );
-  const health = async (): Promise<string | null> => {
-    const { ready, checks } = await readiness.report();
-    return ready ? null : (checks['quorum'] ?? 'not known');
-  };
-  const server = await serveMemberHttp({
-    listen: http,
-    health,
-    metrics: quorumMetrics(member.node),
-  });
-  ending.push('health and metrics', () => server.close());
+  const { nodeId, dataDir } = settings;
   await writeEndpoints(dataDir, {
     peer: member.peerAddress,
     etcd: member.etcdUrl,
-    health: server.url,
+    health,
     processes: { quorum: process.pid },
   });
   ending.push('endpoints.json', () => removeEndpoints(dataDir, process.pid));
   log.info(`member ${nodeId} of cluster ${member.node.clusterId}, data in ${dataDir}`);
   log.info(`the other members find it at ${member.peerAddress}`);
   log.info(`coordination API (etcd v3) at ${member.etcdUrl}`);
-  log.info(`health at ${server.url}/health, metrics at ${server.url}/metrics`);
+  log.info(`health at ${health}/health, metrics at ${health}/metrics`);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ export { overTcp, PeerTransport } from './peer-transport.js';
 export type { TcpOptions } from './peer-transport.js';
 export { DEFAULT_TRANSPORT_LIMITS } from './transport-options.js';
 export type {
+  ListenAddress,
   PeerAddress,
   PeerTls,
   SnapshotSource,

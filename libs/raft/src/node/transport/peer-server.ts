@@ -7,6 +7,7 @@ import { IncomingConnection } from './incoming-connection.js';
 import { describe } from './protocol-error.js';
 import { SnapshotGate } from './snapshot-receiver.js';
 import type { TransportContext } from './transport-context.js';
+import type { ListenAddress } from './transport-options.js';
 
 export interface PeerServerEvents {
   readonly isPeer: (id: NodeId) => boolean;
@@ -55,14 +56,14 @@ export class PeerServer {
   /** Rejects when the address cannot be listened at. */
   static async listen(
     context: TransportContext,
-    at: { readonly host: string; readonly port: number },
+    { host, port, taken }: ListenAddress,
     events: PeerServerEvents,
   ): Promise<PeerServer> {
     const server = new PeerServer(context, events);
-    server.#server.listen(at.port, at.host);
+    server.#server.listen(taken ?? { host, port });
     await once(server.#server, 'listening');
-    const { address, port } = server.#server.address() as AddressInfo;
-    server.address = { host: address, port };
+    const at = server.#server.address() as AddressInfo;
+    server.address = { host: at.address, port: at.port };
     server.#server.on('error', (error) => {
       context.options.onProblem(`connections from peers are not accepted: ${describe(error)}`);
     });

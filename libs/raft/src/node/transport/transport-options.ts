@@ -1,5 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Rng, Timer } from '@pawl/kernel';
+import type { Server } from 'node:net';
 import type { NodeId, SnapshotMessage } from '../../core/index.js';
 import type { NodeIdentity } from './handshake.js';
 import { isId } from './message-codec.js';
@@ -95,10 +96,18 @@ export interface TransportEvents {
   onProblem(text: string): void;
 }
 
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Listens there already, and is to be used for it. */
+  readonly taken?: Server;
+}
+
 export interface TransportOptions extends TransportEvents {
   readonly self: NodeIdentity;
   /** `null`: nobody can connect here, which leaves this node unable to hear. */
-  readonly listen: { readonly host: string; readonly port: number } | null;
+  readonly listen: ListenAddress | null;
   /** Without this node itself. */
   readonly peers: readonly PeerAddress[];
   readonly tls?: PeerTls;
