@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
-import { lockFolder } from '@pawl/raft/node';
+import { lockFolder, openFsFolder, writeFully } from '@pawl/raft/node';
+import type { StorageFolder } from '@pawl/raft/node';
 
 const NAME = 'folder-id';
+const DRAFT = `${NAME}.tmp`;
 
 /** A folder that is this process's own until it is released. */
 export interface OwnFolder {
@@ -17,27 +17,35 @@ export interface OwnFolder {
  * of the quorum. Throws `FolderInUseError` while another process has it.
  */
 export async function takeFolder(path: string): Promise<OwnFolder> {
+  const folder = await openFsFolder(path);
   const lock = await lockFolder(path);
   try {
-    return { id: await identify(path), release: () => lock.release() };
+    return { id: await identifyFolder(folder), release: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function identify(path: string): Promise<string> {
-  try {
-    const id = (await readFile(join(path, NAME), 'utf8')).trim();
+/** Durable when it resolves: a folder that forgot its id would come back as another. */
+export async function identifyFolder(folder: StorageFolder): Promise<string> {
+  const names = await folder.list();
+  if (names.includes(NAME)) {
+    const id = Buffer.from(await folder.read(NAME))
+      .toString()
+      .trim();
     if (id !== '') return id;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const id = randomUUID();
-  const file = await open(join(path, `${NAME}.tmp`), 'w', 0o600);
-  await file.writeFile(`${id}\n`);
-  await file.sync();
-  await file.close();
-  await rename(join(path, `${NAME}.tmp`), join(path, NAME));
+  if (names.includes(DRAFT)) await folder.remove(DRAFT);
+  const file = await folder.create(DRAFT);
+  try {
+    await writeFully(file, Buffer.from(`${id}\n`), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await folder.rename(DRAFT, NAME);
+  await folder.sync();
   return id;
 }
