@@ -146,7 +146,10 @@ export interface CoordinationNode extends MetadataStore {
   /** The whole state of this moment in pieces; give it back by `return()` if it is given up. */
   snapshot(): PinnedSteps<Uint8Array, void>;
   alarms(): Promise<readonly Alarm[]>;
-  setAlarm(action: 'raise' | 'clear', alarm: Alarm): Promise<void>;
+  setAlarm(
+    action: 'raise' | 'clear',
+    alarm: Alarm,
+  ): Promise<{ readonly ok: true; readonly revision: Revision } | Refused>;
   /** Gives compacted memory back on this node now. */
   defragment(): Promise<void>;
 }

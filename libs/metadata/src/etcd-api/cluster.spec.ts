@@ -124,6 +124,19 @@ describe('Maintenance', () => {
     await call('Maintenance.Alarm', { action: 2, memberID: 7, alarm: 1 });
   });
 
+  it('keeps as many alarms as the members of a quorum may raise', async () => {
+    const members = Array.from({ length: 128 }, (_, at) => at + 1);
+    const alarm = (action: number, memberID: number) =>
+      call('Maintenance.Alarm', { action, memberID, alarm: 2 });
+    for (const member of members) await alarm(1, member);
+    await expect(alarm(1, 129)).rejects.toMatchObject({
+      code: 8,
+      details: 'etcdserver: too many members in cluster',
+    });
+    for (const member of members) await alarm(2, member);
+    expect(await call('Maintenance.Alarm')).toMatchObject({ alarms: [] });
+  });
+
   it('raises, lists and clears alarms; a full store takes no more from users', async () => {
     const alarm = (request: object) => call('Maintenance.Alarm', request);
     const on = { memberID: '0', alarm: 1 };

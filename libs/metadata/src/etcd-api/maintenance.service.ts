@@ -52,7 +52,8 @@ class MaintenanceService {
     if (kind === null) throw refused('bad-alarm');
     const one: Alarm = { member: BigInt(memberID), alarm: kind };
     if (action === ACTIVATE) {
-      await node.setAlarm('raise', one);
+      const result = await node.setAlarm('raise', one);
+      if (!result.ok) throw refused(result.refusal);
       return this.#alarms([one]);
     }
     if (action !== DEACTIVATE) throw refused('bad-alarm');

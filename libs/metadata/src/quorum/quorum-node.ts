@@ -263,8 +263,8 @@ export class QuorumNode implements CoordinationNode {
     return this.#host.state.alarms;
   }
 
-  async setAlarm(action: 'raise' | 'clear', alarm: Alarm): Promise<void> {
-    await this.#do({ kind: 'alarm', action, ...alarm }, 'own');
+  async setAlarm(action: 'raise' | 'clear', alarm: Alarm): Promise<Done | Refused> {
+    return asDone(await this.#do({ kind: 'alarm', action, ...alarm }, 'own'));
   }
 
   async defragment(): Promise<void> {

@@ -2,9 +2,13 @@ import type { Alarm, AlarmKind } from './types.js';
 
 export const ALARM_KINDS: readonly AlarmKind[] = ['nospace', 'corrupt'];
 
+/** Every member of the largest quorum may raise each. */
+const MOST_ALARMS = 128;
+
 /** Alarms that are on. */
 export class AlarmTable {
   readonly #alarms = new Map<string, Alarm>();
+  readonly #counts: Record<AlarmKind, number> = { nospace: 0, corrupt: 0 };
 
   /** By member and kind. */
   list(): Alarm[] {
@@ -14,16 +18,21 @@ export class AlarmTable {
     });
   }
 
-  raise({ member, alarm }: Alarm): void {
-    this.#alarms.set(`${member} ${alarm}`, { member, alarm });
+  /** Answers whether there was room for it, as for those of the store itself there always is. */
+  raise({ member, alarm }: Alarm): boolean {
+    const name = `${member} ${alarm}`;
+    if (this.#alarms.has(name)) return true;
+    if (this.#alarms.size >= MOST_ALARMS && member !== 0n) return false;
+    this.#alarms.set(name, { member, alarm });
+    this.#counts[alarm] += 1;
+    return true;
   }
 
   clear({ member, alarm }: Alarm): void {
-    this.#alarms.delete(`${member} ${alarm}`);
+    if (this.#alarms.delete(`${member} ${alarm}`)) this.#counts[alarm] -= 1;
   }
 
   has(kind: AlarmKind): boolean {
-    for (const { alarm } of this.#alarms.values()) if (alarm === kind) return true;
-    return false;
+    return this.#counts[kind] > 0;
   }
 }

@@ -127,7 +127,7 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
       .tuple(lease, origin)
       .map(([id, from]) => ({ kind: 'lease-grant' as const, id, ttlMs: 5000, ...from })),
   },
-  fc.record({ kind: fc.constant('lease-revoke' as const), id: lease }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('lease-revoke' as const), id: lease }) },
   fc.record({
     kind: fc.constant('lease-expire' as const),
     ids: fc.uniqueArray(lease, { maxLength: 2 }),
@@ -140,7 +140,13 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
     }),
     term,
   }),
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('compact' as const), revision }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('compact' as const),
+      revision: fc.constantFrom(0, 1, 2, 2, 3, 4, 5, 8, 13),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -156,7 +162,7 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
     id: fc.constantFrom(1n, 2n, 3n),
   }),
   { weight: 2, arbitrary: alarm },
-  fc.constant({ kind: 'upgrade' as const, format: 3 }),
+  fc.constant({ kind: 'upgrade' as const, format: 4 }),
 );
 
 const session = fc.record({

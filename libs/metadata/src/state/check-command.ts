@@ -9,6 +9,9 @@ import { NO_LEASE } from './types.js';
 export function checkCommand(command: Command, limits: StateLimits): Refusal | null {
   switch (command.kind) {
     case 'txn':
+      if (countOperations(command, limits.allOperations) > limits.allOperations) {
+        return 'too-many-operations';
+      }
       return checkShape(command, limits, limits.operations) ?? checkTwice(command);
     case 'lease-grant': {
       const { min, max } = limits.ttlMs;
@@ -29,6 +32,18 @@ export function isReadOnly({ success, failure }: Txn): boolean {
     (operation) =>
       operation.kind === 'range' || (operation.kind === 'txn' && isReadOnly(operation)),
   );
+}
+
+/** Comparisons and operations on all levels; counting ends once there are more than `most`. */
+function countOperations({ compare, success, failure }: Txn, most: number): number {
+  let count = compare.length + success.length + failure.length;
+  for (const branch of [success, failure]) {
+    for (const operation of branch) {
+      if (count > most) return count;
+      if (operation.kind === 'txn') count += countOperations(operation, most - count);
+    }
+  }
+  return count;
 }
 
 /** `most`: operations that this transaction may have; those inside it have what it leaves. */

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryCommand } from './arbitrary-command.fixture.js';
+import { Encoder } from './codec.js';
 import { crc32c } from './crc32c.js';
 import { MetadataState, decodeCommand, encodeCommand } from './index.js';
-import { decodeResult, encodeResult } from './result-codec.js';
+import { decodeResult, encodeResult, resultBytes } from './result-codec.js';
 
 describe('commands as bytes', () => {
   it('come back as they were, and have one encoding', () => {
@@ -65,6 +66,18 @@ describe('commands as bytes', () => {
   });
 });
 
+describe('an encoder that is used over and over', () => {
+  it('gives back the room that something rare took', () => {
+    const out = new Encoder();
+    const capacity = () => out.reset().u8(1).view().buffer.byteLength;
+    expect(out.bytes(new Uint8Array(100_000)).length).toBe(100_004);
+    expect(capacity()).toBeGreaterThan(100_000);
+    expect(out.reset().bytes(new Uint8Array(1_000_000)).length).toBe(1_000_004);
+    expect(capacity()).toBeLessThan(1000);
+    expect(out.reset().bytes(Uint8Array.of(7)).done()).toEqual(Uint8Array.of(0, 0, 0, 1, 7));
+  });
+});
+
 describe('answers as bytes', () => {
   it('come back as they were', () => {
     const state = new MetadataState();
@@ -75,7 +88,9 @@ describe('answers as bytes', () => {
         const result = state.apply(decodeCommand(encodeCommand(command)), { index, term: 1 });
         if (index % 50 === 0) state.restore(new MetadataState().snapshot());
         if (index % 50 === 0) index = 0;
-        expect(decodeResult(encodeResult(result))).toEqual(result);
+        const encoded = encodeResult(result);
+        expect(decodeResult(encoded)).toEqual(result);
+        expect(resultBytes(result)).toBe(encoded.length);
       }),
       { numRuns: 5000 },
     );

@@ -1,10 +1,14 @@
+const INITIAL_BYTES = 256;
+/** Room that an encoder which is used over and over keeps: beyond it something rare was encoded. */
+const KEPT_BYTES = 256 * 1024;
+
 /** Appends to a growing array of bytes; integers are big-endian. */
 export class Encoder {
   #bytes: Uint8Array;
   #view: DataView;
   #length = 0;
 
-  constructor(capacity = 256) {
+  constructor(capacity = INITIAL_BYTES) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
   }
@@ -76,9 +80,10 @@ export class Encoder {
     return this.#bytes.subarray(from, this.#length);
   }
 
-  /** Begins anew, keeping the room it has. */
+  /** Begins anew, keeping the room it has unless that is much. */
   reset(): this {
     this.#length = 0;
+    if (this.#bytes.length > KEPT_BYTES) this.#move(INITIAL_BYTES);
     return this;
   }
 
@@ -89,10 +94,14 @@ export class Encoder {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
+    this.#move(Math.max(needed, this.#bytes.length * 2));
+  }
+
+  #move(capacity: number): void {
+    const bytes = new Uint8Array(capacity);
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }
 

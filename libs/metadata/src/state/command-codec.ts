@@ -5,10 +5,11 @@ import { decodeTxn, encodeTxn } from './txn-codec.js';
 import type { Command, CommandBody, SessionCall } from './types.js';
 
 /**
- * Version of the layout of commands. A newer one may be used once an `upgrade` command, itself in
+ * Version of the layout of commands, and of what applying them gives: members that would make
+ * something else of a command must not take it. A newer one may be used once an `upgrade` command, itself in
  * this layout for ever, has allowed it; until then every member refuses it, also one that knows it.
  */
-export const COMMAND_FORMAT = 3;
+export const COMMAND_FORMAT = 4;
 
 /** The order is that of their numbers in records: append only. */
 const KINDS = [

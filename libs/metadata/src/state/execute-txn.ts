@@ -1,8 +1,10 @@
 import { toByteKey } from './byte-key.js';
 import { holds } from './compare.js';
-import { versionCost } from './key-store.js';
+import { versionCost } from './key-record.js';
 import type { KeyStore } from './key-store.js';
 import type { LeaseTable } from './lease-table.js';
+import { toAnswer } from './read-range.js';
+import type { TxnWork } from './txn-work.js';
 import type {
   Compare,
   DeleteOperation,
@@ -25,16 +27,21 @@ export interface Plan {
   readonly steps: readonly (Leaf | Plan)[];
 }
 
-/** Decides all comparisons, also of transactions inside, by the state as it is. */
-export function planTxn(txn: Txn, keys: KeyStore): Plan {
-  const succeeded = txn.compare.every((compare) => compareHolds(compare, keys));
+/**
+ * Decides all comparisons, also of transactions inside, by the state as it is. Throws a
+ * `TooMuchWorkError` when they look at too many keys.
+ */
+export function planTxn(txn: Txn, keys: KeyStore, work: TxnWork): Plan {
+  const succeeded = txn.compare.every((compare) => compareHolds(compare, keys, work));
   const operations = succeeded ? txn.success : txn.failure;
-  const steps = operations.map((item) => (item.kind === 'txn' ? planTxn(item, keys) : item));
+  const steps = operations.map((item) => (item.kind === 'txn' ? planTxn(item, keys, work) : item));
   return { succeeded, steps };
 }
 
-function compareHolds(compare: Compare, keys: KeyStore): boolean {
-  return holds(compare, keys.range(compare, 0, 0).kvs);
+function compareHolds(compare: Compare, keys: KeyStore, work: TxnWork): boolean {
+  const { kvs } = keys.range(compare, 0, 0, work);
+  if (compare.target === 'value') work.compare(kvs, compare.value.length);
+  return holds(compare, kvs);
 }
 
 /** Why a plan cannot be done as a whole; null when it can. */
@@ -81,63 +88,73 @@ function* leavesOf(plan: Plan): Generator<Leaf> {
   }
 }
 
-/** Does a plan that was checked; the caller commits. */
-export function performPlan(plan: Plan, keys: KeyStore, leases: LeaseTable): OperationResult[] {
+/** What a transaction changes, and what it may do. */
+export interface Scene {
+  readonly keys: KeyStore;
+  readonly leases: LeaseTable;
+  readonly work: TxnWork;
+}
+
+/**
+ * Does a plan that was checked; the caller commits. Throws a `TooMuchWorkError`, and leaves all as
+ * it was, when that looks at too many keys or its answer becomes too large.
+ */
+export function performPlan(plan: Plan, scene: Scene): OperationResult[] {
+  try {
+    return performSteps(plan, scene);
+  } catch (error) {
+    scene.keys.rollback(({ record, kv }, before) => {
+      scene.leases.move(record.id, kv.lease, before?.lease ?? NO_LEASE);
+    });
+    throw error;
+  }
+}
+
+function performSteps(plan: Plan, scene: Scene): OperationResult[] {
   return plan.steps.map((step): OperationResult => {
     if ('steps' in step) {
-      const results = performPlan(step, keys, leases);
-      return { kind: 'txn', succeeded: step.succeeded, results };
+      return { kind: 'txn', succeeded: step.succeeded, results: performSteps(step, scene) };
     }
     switch (step.kind) {
       case 'put':
-        return performPut(step, keys, leases);
+        return performPut(step, scene);
       case 'delete':
-        return performDelete(step, keys, leases);
+        return performDelete(step, scene);
       case 'range':
-        return performRange(step, keys);
+        return performRange(step, scene);
     }
   });
 }
 
-function performPut(put: PutOperation, keys: KeyStore, leases: LeaseTable): OperationResult {
+function performPut(put: PutOperation, { keys, leases, work }: Scene): OperationResult {
   const key = toByteKey(put.key);
   const before = put.ignoreValue === true || put.ignoreLease === true ? keys.get(key) : null;
   const value = put.ignoreValue === true ? (before?.value ?? put.value) : put.value;
   const lease = put.ignoreLease === true ? (before?.lease ?? put.lease) : put.lease;
   const previous = keys.put(key, value, lease);
   leases.move(key, previous?.lease ?? NO_LEASE, lease);
-  return {
-    kind: 'put',
-    revision: keys.readRevision,
-    previous: put.prevKv === true ? previous : null,
-  };
+  const told = put.prevKv === true ? previous : null;
+  if (told !== null) work.answer([told]);
+  return { kind: 'put', revision: keys.readRevision, previous: told };
 }
 
-function performDelete(
-  operation: DeleteOperation,
-  keys: KeyStore,
-  leases: LeaseTable,
-): OperationResult {
+function performDelete(operation: DeleteOperation, { keys, leases, work }: Scene): OperationResult {
   const deleted: KeyValue[] = [];
-  for (const key of keys.liveKeys(operation)) {
+  const found = keys.liveKeys(operation, work);
+  work.delete(found.length);
+  for (const key of found) {
     const previous = keys.delete(key);
     if (previous === null) continue;
     leases.move(key, previous.lease, NO_LEASE);
     deleted.push(previous);
   }
-  return {
-    kind: 'delete',
-    revision: keys.readRevision,
-    deleted: deleted.length,
-    previous: operation.prevKv === true ? deleted : [],
-  };
+  const previous = operation.prevKv === true ? deleted : [];
+  work.answer(previous);
+  return { kind: 'delete', revision: keys.readRevision, deleted: deleted.length, previous };
 }
 
-function performRange(operation: RangeOperation, keys: KeyStore): OperationResult {
+function performRange(operation: RangeOperation, { keys, work }: Scene): OperationResult {
   const { revision = 0, limit = 0 } = operation;
-  return {
-    kind: 'range',
-    revision: keys.readRevision,
-    ...keys.range(operation, revision, limit),
-  };
+  const content = keys.range(operation, revision, limit, work);
+  return { kind: 'range', revision: keys.readRevision, ...toAnswer(content, operation, work) };
 }

@@ -5,6 +5,13 @@ export function isDeletion(kv: KeyValue): boolean {
   return kv.version === 0;
 }
 
+/** What one kept version counts beside its bytes. */
+const VERSION_OVERHEAD_BYTES = 64;
+
+export function versionCost(key: Uint8Array, value: Uint8Array): number {
+  return key.length + value.length + VERSION_OVERHEAD_BYTES;
+}
+
 function live(kv: KeyValue | undefined): KeyValue | null {
   return kv === undefined || isDeletion(kv) ? null : kv;
 }
@@ -43,6 +50,17 @@ export class KeyRecord {
       else high = middle;
     }
     return low;
+  }
+
+  /** Whether no reader at or after a compaction can see anything of it: its memory may be gone. */
+  isGone(compactRevision: Revision): boolean {
+    const last = this.#versions.at(-1);
+    return last === undefined || (isDeletion(last) && last.modRevision < compactRevision);
+  }
+
+  /** Forgets the newest version. */
+  undo(): void {
+    this.#versions.pop();
   }
 
   add(version: KeyValue): void {

@@ -1,12 +1,13 @@
 import { assert } from '@pawl/kernel';
 import { contains, fromByteKey, isSingleKey, toByteKey, toInterval } from './byte-key.js';
-import type { ByteKey } from './byte-key.js';
+import type { ByteKey, Interval } from './byte-key.js';
 import { Compactor } from './compactor.js';
 import { KeyIndex } from './key-index.js';
-import { KeyRecord, isDeletion } from './key-record.js';
+import { KeyRecord, isDeletion, versionCost } from './key-record.js';
 import { readRange } from './read-range.js';
 import { RevisionLog } from './revision-log.js';
 import type { Change } from './revision-log.js';
+import type { TxnWork } from './txn-work.js';
 import type {
   KeyEvent,
   KeyRange,
@@ -19,13 +20,7 @@ import type {
 } from './types.js';
 import { NO_LEASE } from './types.js';
 
-/** What one kept version counts beside its bytes. */
-const VERSION_OVERHEAD_BYTES = 64;
 const NOTHING = new Uint8Array(0);
-
-export function versionCost(key: Uint8Array, value: Uint8Array): number {
-  return key.length + value.length + VERSION_OVERHEAD_BYTES;
-}
 
 /** Changes that are told of, as {@link KeyStore.readEvents} reads them. */
 export interface EventQuery extends KeyRange {
@@ -105,8 +100,15 @@ export class KeyStore {
   }
 
   /** Keys of a range at a revision that is kept; `revision` 0: now. `limit` 0: all. */
-  range(request: RangeRequest, revision: Revision, limit: number): RangeContent {
-    return readRange(this.#index, request, revision, limit);
+  range(request: RangeRequest, revision: Revision, limit: number, work: TxnWork): RangeContent {
+    const source = {
+      get: (key: ByteKey) => this.#index.get(key),
+      visit: (interval: Interval, visit: (record: KeyRecord) => boolean) => {
+        this.#visit(interval, work, visit);
+      },
+      countLive: (interval: Interval) => this.#index.countLive(interval),
+    };
+    return readRange(source, request, { revision, limit }, work);
   }
 
   put(key: ByteKey, value: Uint8Array, lease: LeaseId): KeyValue | null {
@@ -140,17 +142,53 @@ export class KeyStore {
   }
 
   /** Keys that are there now, in order. */
-  liveKeys(range: KeyRange): ByteKey[] {
+  liveKeys(range: KeyRange, work: TxnWork): ByteKey[] {
     if (isSingleKey(range)) {
       const key = toByteKey(range.key);
       return this.get(key) === null ? [] : [key];
     }
     const keys: ByteKey[] = [];
-    this.#index.visit(toInterval(range), (record) => {
+    this.#visit(toInterval(range), work, (record) => {
       if (record.current !== null) keys.push(record.id);
       return true;
     });
     return keys;
+  }
+
+  /**
+   * Visits keys of an interval that are there, or were since the compaction, a step each. What takes
+   * memory yet without being either differs between members, and does not count; whoever meets it
+   * helps to give it back, so that nobody is kept by it again and again.
+   */
+  #visit(interval: Interval, work: TxnWork, visit: (record: KeyRecord) => boolean): void {
+    let gone = 0;
+    try {
+      this.#index.visit(interval, (record) => {
+        if (record.isGone(this.#compactRevision)) {
+          gone += 1;
+          return true;
+        }
+        work.step();
+        return visit(record);
+      });
+    } finally {
+      if (gone > 0) this.scavenge(gone);
+    }
+  }
+
+  /** Undoes the transaction under way; `undone` is told of each change, the last first. */
+  rollback(undone: (change: Change, before: KeyValue | null) => void): void {
+    for (const change of this.#pending.reverse()) {
+      const { record, kv } = change;
+      record.undo();
+      const before = record.current;
+      this.#count(kv, before, -1);
+      const was = before !== null;
+      if (was === isDeletion(kv)) this.#index.changeLive(record.id, was ? 1 : -1);
+      if (record.versions.length === 0) this.#index.remove(record.id);
+      undone(change, before);
+    }
+    this.#pending = [];
   }
 
   /** Ends the transaction under way: what it changed becomes one revision, if it changed anything. */
@@ -272,11 +310,16 @@ export class KeyStore {
     const replaced = record.current;
     record.add(kv);
     this.#pending.push({ record, kv });
-    const cost = versionCost(kv.key, kv.value);
+    this.#count(kv, replaced, 1);
+  }
+
+  /** `by` 1: counts a version and what it replaces; -1: takes that back. */
+  #count(kv: KeyValue, replaced: KeyValue | null, by: 1 | -1): void {
+    const cost = by * versionCost(kv.key, kv.value);
     this.#sizeBytes += cost;
     if (isDeletion(kv)) this.#freesBytes.next += cost;
     if (replaced === null) return;
-    const frees = versionCost(replaced.key, replaced.value);
+    const frees = by * versionCost(replaced.key, replaced.value);
     if (replaced.modRevision === kv.modRevision) this.#freesBytes.next += frees;
     else this.#freesBytes.now += frees;
   }

@@ -1,3 +1,5 @@
+import type { WorkLimits } from './txn-work.js';
+
 /** Bounds of what a store takes. All members of a cluster must have the same. */
 export interface StateLimits {
   readonly keyBytes: number;
@@ -9,6 +11,12 @@ export interface StateLimits {
    * another has what the larger of these leaves.
    */
   readonly operations: number;
+  /** Comparisons and operations of a transaction and of all those inside it, whichever are done. */
+  readonly allOperations: number;
+  /** What one transaction may look at and answer: members apply it whole, and wait for it. */
+  readonly txn: WorkLimits;
+  /** Of the answer to one read outside of a transaction, counted as in transactions. */
+  readonly rangeAnswerBytes: number;
   /** Everything kept, history too, as {@link MetadataState.sizeBytes} counts it. */
   readonly totalBytes: number;
   /** Where users' puts and leases end and the alarm is raised; what is left above is our own. */
@@ -35,6 +43,9 @@ export const DEFAULT_STATE_LIMITS: StateLimits = {
   valueBytes: 1024 * 1024,
   requestBytes: 1536 * 1024,
   operations: 128,
+  allOperations: 2048,
+  txn: { steps: 1_000_000, answerBytes: 16 * 1024 * 1024 },
+  rangeAnswerBytes: 64 * 1024 * 1024,
   totalBytes: 256 * 1024 * 1024,
   userBytes: 240 * 1024 * 1024,
   /* The upper bound is etcd's, 9,000,000,000 seconds. */

@@ -9,45 +9,8 @@ import {
   isReadOnly,
   prefixRange,
 } from './index.js';
-import type { Command, CommandBody, CommandResult, Operation, SessionCall } from './index.js';
-
-const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
-
-function put(key: string, value = '', lease = NO_LEASE): Operation {
-  return { kind: 'put', key: bytes(key), value: bytes(value), lease };
-}
-
-function txn(...success: Operation[]): Command {
-  return { kind: 'txn', compare: [], success, failure: [] };
-}
-
-function refusalOf(result: CommandResult): string {
-  return result.kind === 'refused' ? result.refusal : result.kind;
-}
-
-class Subject {
-  readonly state: MetadataState;
-  #index = 0;
-
-  constructor(limits: Partial<typeof DEFAULT_STATE_LIMITS> = {}) {
-    this.state = new MetadataState({ ...DEFAULT_STATE_LIMITS, ...limits });
-  }
-
-  run(command: Command, term = 1): CommandResult {
-    this.#index += 1;
-    return this.state.apply(command, { index: this.#index, term });
-  }
-
-  runBytes(encoded: Uint8Array): CommandResult {
-    this.#index += 1;
-    return this.state.applyEncoded(encoded, { index: this.#index, term: 1 });
-  }
-
-  /** Lets places in the log pass. */
-  skip(entries: number): void {
-    this.#index += entries;
-  }
-}
+import type { Command, CommandBody, Operation, SessionCall } from './index.js';
+import { Subject, bytes, put, refusalOf, txn } from './subject.fixture.js';
 
 describe('revisions', () => {
   it('begin at 1, count transactions that write, and nothing else', () => {
@@ -285,6 +248,14 @@ describe('limits', () => {
 });
 
 describe('compaction', () => {
+  it('up to nothing is done as long as nothing was compacted', () => {
+    const subject = new Subject();
+    const compact = (revision: number) => refusalOf(subject.run({ kind: 'compact', revision }));
+    expect([compact(-1), compact(0), compact(0)]).toEqual(['compacted', 'done', 'done']);
+    expect(subject.state.compactRevision).toBe(0);
+    expect([compact(1), compact(1), compact(0)]).toEqual(['done', 'compacted', 'compacted']);
+  });
+
   it('keeps the state and the events at its revision, a deletion too', () => {
     const subject = new Subject();
     subject.run(txn(put('a', '1'), put('b', '1')));
@@ -384,6 +355,20 @@ describe('sessions', () => {
     expect(refusalOf(subject.run({ ...txn(), session: call(one, 2) }))).toBe('session-not-found');
   });
 
+  it('do not encode an answer that is too large to keep', () => {
+    const subject = new Subject();
+    const id = opened(subject);
+    const value = 'x'.repeat(1_000_000);
+    for (const key of ['a', 'b', 'c', 'd']) subject.run(txn(put(key, value)));
+    const read: Operation = { kind: 'range', key: bytes('a'), rangeEnd: bytes('z') };
+    const read3 = txn(put('e'), read, read, read);
+    const done = { ...read3, session: call(id, 1) };
+    const before = process.memoryUsage().arrayBuffers;
+    expect(refusalOf(subject.run(done))).toBe('txn');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
+    expect(refusalOf(subject.run(done))).toBe('answer-forgotten');
+  });
+
   it('bound the answers they keep', () => {
     const sessions = { ...DEFAULT_STATE_LIMITS.sessions, window: 2, answerBytes: 100 };
     const subject = new Subject({ sessions });
@@ -405,7 +390,7 @@ describe('commands that are not known', () => {
     const before = subject.state.hashKv();
     for (const strange of [
       new Uint8Array(0),
-      Uint8Array.of(4, ...command.subarray(1)),
+      Uint8Array.of(5, ...command.subarray(1)),
       Uint8Array.of(...command, 0),
       command.subarray(0, 5),
     ]) {
@@ -417,8 +402,8 @@ describe('commands that are not known', () => {
 
   it('stop this member once the cluster has decided to use them', () => {
     const subject = new Subject();
-    expect(refusalOf(subject.run({ kind: 'upgrade', format: 3 }))).toBe('done');
-    expect(() => subject.run({ kind: 'upgrade', format: 4 })).toThrow(CommandFormatError);
+    expect(refusalOf(subject.run({ kind: 'upgrade', format: 4 }))).toBe('done');
+    expect(() => subject.run({ kind: 'upgrade', format: 5 })).toThrow(CommandFormatError);
   });
 });
 

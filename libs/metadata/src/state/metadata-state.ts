@@ -14,10 +14,12 @@ import type { StateLimits } from './limits.js';
 import { DEFAULT_STATE_LIMITS } from './limits.js';
 import { MemberTable } from './member-table.js';
 import type { PinnedSteps } from './pinned-steps.js';
-import { decodeResult, encodeResult } from './result-codec.js';
+import { toAnswer } from './read-range.js';
+import { decodeResult, encodeResult, resultBytes } from './result-codec.js';
 import { SessionTable } from './session-table.js';
 import { SnapshotReader } from './snapshot-reader.js';
 import { snapshotChunks } from './snapshot-writer.js';
+import { TooMuchWorkError, TxnWork } from './txn-work.js';
 import type {
   Alarm,
   Command,
@@ -175,7 +177,8 @@ export class MetadataState {
     if (recall.kind === 'refused') return this.#refused(recall.refusal);
     if (recall.kind === 'answered') return decodeResult(recall.answer);
     const result = this.#dispatch(command, place);
-    this.#sessions.keep(session, encodeResult(result));
+    const kept = resultBytes(result) <= this.#limits.sessions.answerBytes;
+    this.#sessions.keep(session, kept ? encodeResult(result) : null);
     return result;
   }
 
@@ -187,7 +190,12 @@ export class MetadataState {
   ): RangeContent | { readonly refusal: Refusal } {
     if (request.key.length === 0) return { refusal: 'empty-key' };
     const refusal = checkRevision(revision, this.#keys);
-    return refusal === null ? this.#keys.range(request, revision, limit) : { refusal };
+    if (refusal !== null) return { refusal };
+    const work = new TxnWork({ steps: Infinity, answerBytes: this.#limits.rangeAnswerBytes });
+    return unlessTooMuch(() => {
+      const content = this.#keys.range(request, revision, limit, work);
+      return toAnswer(content, request, work);
+    });
   }
 
   /** Does a transaction that writes nothing (`isReadOnly`) without a place in the log. */
@@ -358,8 +366,8 @@ export class MetadataState {
         this.#sessions.close(command.id);
         return this.#done();
       case 'alarm':
-        if (command.action === 'raise') this.#alarms.raise(command);
-        else this.#alarms.clear(command);
+        if (command.action === 'clear') this.#alarms.clear(command);
+        else if (!this.#alarms.raise(command)) return this.#refused('too-many-members');
         return this.#done();
       case 'member-put':
         return this.#putMember(command);
@@ -385,25 +393,26 @@ export class MetadataState {
     return { kind: 'done', revision: this.revision, ids };
   }
 
-  /** Members that differ must do nothing more before somebody has looked. */
-  #checkAlarms({ kind }: CommandBody): Refusal | null {
-    const stops = ![
-      'alarm',
-      'session-open',
-      'session-close',
-      'member-put',
-      'member-remove',
-      'member-reset',
-    ].includes(kind);
-    return stops && this.#alarms.has('corrupt') ? 'corrupt' : null;
+  /**
+   * Users are to write nothing more before somebody has looked. Anyone may raise this alarm, so
+   * nothing that Pawl itself lives by stops for it.
+   */
+  #checkAlarms(command: CommandBody): Refusal | null {
+    return this.#alarms.has('corrupt') && isUsers(command) ? 'corrupt' : null;
   }
 
   #txn(txn: Txn, origin: Origin): CommandResult {
-    const plan = planTxn(txn, this.#keys);
+    const work = new TxnWork(this.#limits.txn);
+    const result = unlessTooMuch(() => this.#perform(txn, origin, work));
+    return 'kind' in result ? result : this.#refused(result.refusal);
+  }
+
+  #perform(txn: Txn, origin: Origin, work: TxnWork): CommandResult {
+    const plan = planTxn(txn, this.#keys, work);
     const refusal = checkPlan(plan, this.#keys, this.#leases);
     if (refusal !== null) return this.#refused(refusal);
     if (!this.#hasRoom(costOf(plan, this.#keys), origin)) return this.#refused('no-space');
-    const results = performPlan(plan, this.#keys, this.#leases);
+    const results = performPlan(plan, { keys: this.#keys, leases: this.#leases, work });
     const { succeeded } = plan;
     return { kind: 'txn', revision: this.#keys.commit(), succeeded, results };
   }
@@ -459,9 +468,33 @@ export class MetadataState {
 
   #compact(revision: Revision): CommandResult {
     if (revision > this.revision) return this.#refused('future-revision');
+    /* As in etcd: where nothing was compacted yet, up to 0 is. */
+    if (revision === 0 && this.compactRevision === 0) return this.#done();
     if (revision <= this.compactRevision) return this.#refused('compacted');
     this.#keys.compact(revision);
     return this.#done();
+  }
+}
+
+/** Whether a command writes for a user: leases of users have ids above 0. */
+function isUsers(command: CommandBody): boolean {
+  switch (command.kind) {
+    case 'txn':
+    case 'lease-grant':
+      return command.origin === 'user';
+    case 'lease-revoke':
+      return command.id > NO_LEASE;
+    default:
+      return false;
+  }
+}
+
+function unlessTooMuch<T>(task: () => T): T | { readonly refusal: 'too-large' } {
+  try {
+    return task();
+  } catch (error) {
+    if (error instanceof TooMuchWorkError) return { refusal: 'too-large' };
+    throw error;
   }
 }
 

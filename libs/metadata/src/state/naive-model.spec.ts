@@ -9,7 +9,15 @@ import { arbitraryCommand, arbitraryRange } from './arbitrary-command.fixture.js
 vi.setConfig({ testTimeout: 240_000 });
 
 const QUOTA = { total: 3600, user: 2900 };
-const limits = { ...DEFAULT_STATE_LIMITS, totalBytes: QUOTA.total, userBytes: QUOTA.user };
+/* Low enough to be met by a few of the transactions. */
+const MOST = { all: 12, steps: 4, answerBytes: 100 };
+const limits = {
+  ...DEFAULT_STATE_LIMITS,
+  allOperations: MOST.all,
+  txn: { steps: MOST.steps, answerBytes: MOST.answerBytes },
+  totalBytes: QUOTA.total,
+  userBytes: QUOTA.user,
+};
 const all = { key: Buffer.from('\0'), rangeEnd: Buffer.from('\0') };
 
 function expectSame(state: MetadataState, model: NaiveStore): void {
@@ -92,10 +100,10 @@ describe('the store against a naive one', () => {
       { command: { kind: 'session-open', opener: 1n } as Command, query: first, term: 1 },
     ];
     fc.assert(
-      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (list) => {
+      fc.property(fc.array(step, { minLength: 12, maxLength: 60 }), (list) => {
         let state = new MetadataState(limits);
         const twin = new MetadataState(limits);
-        const model = new NaiveStore(QUOTA);
+        const model = new NaiveStore(QUOTA, MOST);
         [...open, ...list].forEach(({ command, query: { range, ...rest }, term }, at) => {
           const place = { index: 1 + at, term };
           const bytes = encodeCommand(command);
@@ -119,7 +127,7 @@ describe('the store against a naive one', () => {
         expectSame(state, model);
         expect(Buffer.compare(state.snapshot(), twin.snapshot())).toBe(0);
       }),
-      { numRuns: 1000 },
+      { numRuns: 700 },
     );
     expect(commands).toBeGreaterThan(10_000);
     const rare = [...seen].filter(([, times]) => times < 10);
@@ -176,12 +184,12 @@ describe('the store against a naive one', () => {
             if (request.revision > state.revision) continue;
             const at = request.revision === 0 ? model.revision : request.revision;
             expect(plain(state.range(request))).toEqual(
-              readNaively(model.states[at] ?? {}, request),
+              readNaively(model.states[at] ?? {}, request).answer,
             );
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 700 },
     );
   });
 });
@@ -224,6 +232,8 @@ const REACHED = [
   'session-close',
   'session-not-found',
   'session-open',
+  'too-large',
+  'too-many-operations',
   'txn',
   'upgrade',
   'value-provided',

@@ -1,3 +1,5 @@
+import { endOf, inOrder, inRange, readNaively, text } from './naive-range.fixture.js';
+import type { Keys, Kv } from './naive-range.fixture.js';
 import type {
   Command,
   CommandBody,
@@ -7,20 +9,12 @@ import type {
   MemberPut,
   MemberRecord,
   Operation,
-  RangeOperation,
   Txn,
 } from './types.js';
 
-/** A key in the model: everything as text and numbers. */
-export interface Kv {
-  key: string;
-  value: string;
-  create: number;
-  mod: number;
-  version: number;
-  lease: number;
-}
-export type Keys = Record<string, Kv>;
+export { inOrder, inRange, readNaively, text } from './naive-range.fixture.js';
+export type { Keys, Kv } from './naive-range.fixture.js';
+
 export interface Event {
   kind: string;
   key: string;
@@ -60,7 +54,13 @@ export class NaiveStore {
   sessions = new Map<number, Session>();
   members = new Map<string, MemberRecord>();
 
-  constructor(readonly quota: { total: number; user: number }) {}
+  /** What is left to the transaction under way. */
+  left = { steps: 0, answerBytes: 0 };
+
+  constructor(
+    readonly quota: { total: number; user: number },
+    readonly most = { all: 2048, steps: 1_000_000, answerBytes: 16 * 1024 * 1024 },
+  ) {}
 
   get now(): Keys {
     return this.states[this.revision] ?? {};
@@ -80,8 +80,10 @@ export class NaiveStore {
   }
 
   run(command: CommandBody, place: { index: number; term: number }): unknown {
-    const free = /^(alarm|session|member)/.test(command.kind);
-    if (!free && this.alarmed('corrupt')) return this.refused('corrupt');
+    const users =
+      ('origin' in command && command.origin === 'user') ||
+      (command.kind === 'lease-revoke' && command.id > 0n);
+    if (users && this.alarmed('corrupt')) return this.refused('corrupt');
     switch (command.kind) {
       case 'txn':
         return this.txn(command, command.origin === 'user');
@@ -104,6 +106,7 @@ export class NaiveStore {
         return this.done();
       case 'compact':
         if (command.revision > this.revision) return this.refused('future-revision');
+        if (command.revision === 0 && this.compacted === 0) return this.done();
         if (command.revision <= this.compacted) return this.refused('compacted');
         this.compacted = command.revision;
         return this.done();
@@ -198,11 +201,14 @@ export class NaiveStore {
   }
 
   txn(txn: Txn, user: boolean): unknown {
+    if (countAll(txn) > this.most.all) return this.refused('too-many-operations');
     const wrong = wrongWith(txn, 128);
     if (wrong !== null) return this.refused(wrong);
     if (collides(txn.success).bad || collides(txn.failure).bad)
       return this.refused('duplicate-key');
+    this.left = { ...this.most };
     const chosen = this.choose(txn);
+    if (this.spent) return this.refused('too-large');
     const all = leaves(chosen);
     const puts = all.filter((op) => op.kind === 'put');
     for (const op of puts) {
@@ -226,6 +232,7 @@ export class NaiveStore {
     const keys = { ...this.now };
     const events: Event[] = [];
     const results = this.performAll(chosen, keys, events);
+    if (this.spent) return this.refused('too-large');
     this.commit(keys, events);
     return { kind: 'txn', revision: this.revision, succeeded: chosen.succeeded, results };
   }
@@ -238,7 +245,31 @@ export class NaiveStore {
     return { succeeded, operations };
   }
 
+  get spent(): boolean {
+    return this.left.steps < 0 || this.left.answerBytes < 0;
+  }
+
+  /** A step for each key of a range that is there or was since the compaction, up to `most` there. */
+  look(range: KeyRange, keys: Keys, events: Event[], most = Infinity): void {
+    if (range.rangeEnd === undefined) return;
+    const changed = [...this.events.slice(this.compacted), events].flat().map(({ key }) => key);
+    const known = [...new Set([...Object.keys(keys), ...changed])];
+    let there = 0;
+    for (const key of known.filter((one) => inRange(one, range)).sort()) {
+      if (there >= most) return;
+      this.left.steps -= 1;
+      if (keys[key] !== undefined) there += 1;
+    }
+  }
+
+  answer(kvs: readonly Kv[]): void {
+    for (const { key, value } of kvs) {
+      this.left.answerBytes -= VERSION_COST + key.length + value.length;
+    }
+  }
+
   holds(item: Compare): boolean {
+    this.look(item, this.now, []);
     const found = inOrder(this.now).filter(({ key }) => inRange(key, item));
     if (found.length === 0 && item.target === 'value') return false;
     const compared = found.length === 0 ? [{ version: 0, create: 0, mod: 0, lease: 0 }] : found;
@@ -274,19 +305,31 @@ export class NaiveStore {
       const version = (previous?.version ?? 0) + 1;
       keys[key] = { key, value, create: previous?.create ?? mod, mod, version, lease };
       events.push({ kind: 'put', key, value, version });
-      return { kind: 'put', revision: mod, previous: op.prevKv === true ? previous : null };
+      const told = op.prevKv === true ? previous : null;
+      if (told !== null) this.answer([told]);
+      return { kind: 'put', revision: mod, previous: told };
     }
     if (op.kind === 'delete') {
       const gone = inOrder(keys).filter(({ key }) => inRange(key, op));
+      this.look(op, keys, events);
+      this.left.steps -= 3 * gone.length;
       for (const { key } of gone) {
         delete keys[key];
         events.push({ kind: 'delete', key, value: '', version: 0 });
       }
       const previous = op.prevKv === true ? gone : [];
+      this.answer(previous);
       return { kind: 'delete', revision: at(), deleted: gone.length, previous };
     }
     const state = op.revision === 0 ? keys : (this.states[op.revision ?? 0] ?? {});
-    return { kind: 'range', revision: at(), ...readNaively(state, op) };
+    const content = readNaively(state, op);
+    if (op.revision !== 0) this.look(op, keys, events);
+    else if (op.countOnly !== true) this.look(op, keys, events, content.looked);
+    if (op.rangeEnd !== undefined && (op.sortTarget ?? 'key') !== 'key') {
+      this.left.steps -= content.sorted * Math.ceil(Math.log2(content.sorted + 1));
+    }
+    this.answer(content.answer.kvs);
+    return { kind: 'range', revision: at(), ...content.answer };
   }
 
   end(ids: number[]): unknown {
@@ -319,36 +362,6 @@ export class NaiveStore {
   }
 }
 
-/** A range of a state, told as etcd tells it. */
-export function readNaively(state: Keys, op: Omit<RangeOperation, 'kind'>): object {
-  const all = inOrder(state).filter(({ key }) => inRange(key, op));
-  const count = all.length;
-  if (op.countOnly === true) return { kvs: [], more: false, count };
-  const limit = op.limit || Infinity;
-  const bound = (is: number, min = 0, max = 0): boolean => is >= min && (max === 0 || is <= max);
-  const bounded = [
-    op.minModRevision,
-    op.maxModRevision,
-    op.minCreateRevision,
-    op.maxCreateRevision,
-  ].some((one) => (one ?? 0) > 0);
-  const cutFirst = !bounded && (op.sortOrder ?? 'none') === 'none';
-  const told = (cutFirst ? all.slice(0, limit + 1) : all).filter(
-    ({ mod, create }) =>
-      bound(mod, op.minModRevision, op.maxModRevision) &&
-      bound(create, op.minCreateRevision, op.maxCreateRevision),
-  );
-  const target = op.sortTarget ?? 'key';
-  const sign = op.sortOrder === 'descend' ? -1 : 1;
-  told.sort((a, b) => {
-    if (a[target] !== b[target]) return a[target] < b[target] ? -sign : sign;
-    return a.key < b.key ? -1 : 1;
-  });
-  const kvs = told.slice(0, limit);
-  const stripped = op.keysOnly === true ? kvs.map((kv) => ({ ...kv, value: '' })) : kvs;
-  return { kvs: stripped, more: told.length > kvs.length, count };
-}
-
 function leaves(chosen: Chosen): Exclude<Operation, { kind: 'txn' }>[] {
   return chosen.operations.flatMap((op) => ('operations' in op ? leaves(op) : [op]));
 }
@@ -369,6 +382,14 @@ function wrongWith(txn: Txn, most: number): string | null {
     if (op.ignoreLease === true && op.lease !== 0n) return 'lease-provided';
   }
   return null;
+}
+
+function countAll({ compare, success, failure }: Txn): number {
+  const inside = [...success, ...failure].map((op) => (op.kind === 'txn' ? countAll(op) : 0));
+  return inside.reduce(
+    (sum, count) => sum + count,
+    compare.length + success.length + failure.length,
+  );
 }
 
 interface Put {
@@ -405,24 +426,6 @@ function collides(branch: readonly Operation[]): {
     add({ key: text(op.key), keeps: op.ignoreValue === true || op.ignoreLease === true });
   }
   return { bad, puts, deletes };
-}
-
-function endOf({ rangeEnd }: KeyRange): string {
-  return rangeEnd === undefined ? '' : text(rangeEnd);
-}
-
-export function inOrder(keys: Keys): Kv[] {
-  return Object.values(keys).sort((a, b) => (a.key < b.key ? -1 : 1));
-}
-
-export function inRange(key: string, range: KeyRange): boolean {
-  if (range.rangeEnd === undefined) return key === text(range.key);
-  const end = text(range.rangeEnd);
-  return key >= text(range.key) && (end === '\0' || key < end);
-}
-
-export function text(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
 }
 
 /** A result or event of the real store in the model's words. */

@@ -30,6 +30,48 @@ export function encodeResult(result: CommandResult): Uint8Array {
   return out.done();
 }
 
+/** Length of {@link encodeResult}, without the work. */
+export function resultBytes(result: CommandResult): number {
+  const head = 1 + 8;
+  switch (result.kind) {
+    case 'txn':
+      return head + 1 + resultsBytes(result.results);
+    case 'lease':
+    case 'session':
+      return head + 8;
+    case 'done':
+      return head + 4 + 8 * result.ids.length;
+    case 'refused':
+      return head + 1;
+  }
+}
+
+function resultsBytes(results: readonly OperationResult[]): number {
+  let bytes = 4;
+  for (const result of results) {
+    switch (result.kind) {
+      case 'put':
+        bytes += 1 + 8 + kvsBytes(result.previous === null ? [] : [result.previous]);
+        break;
+      case 'delete':
+        bytes += 1 + 16 + kvsBytes(result.previous);
+        break;
+      case 'range':
+        bytes += 1 + 17 + kvsBytes(result.kvs);
+        break;
+      case 'txn':
+        bytes += 1 + 1 + resultsBytes(result.results);
+    }
+  }
+  return bytes;
+}
+
+function kvsBytes(kvs: readonly KeyValue[]): number {
+  let bytes = 4;
+  for (const { key, value } of kvs) bytes += 4 + key.length + 4 * 8 + 4 + value.length;
+  return bytes;
+}
+
 /** Throws a `RangeError` when the bytes are not one answer. */
 export function decodeResult(bytes: Uint8Array): CommandResult {
   const from = new Decoder(bytes);

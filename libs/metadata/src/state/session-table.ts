@@ -95,11 +95,11 @@ export class SessionTable {
     return full ? { kind: 'refused', refusal: 'session-full' } : { kind: 'new' };
   }
 
-  /** Keeps the answer of a call that was new. */
-  keep({ id, sequence }: SessionCall, answer: Uint8Array): void {
+  /** Keeps the encoded answer of a call that was new; null: it is larger than `answerBytes`. */
+  keep({ id, sequence }: SessionCall, answer: Uint8Array | null): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
-    const kept = answer.length > this.limits.answerBytes ? new Uint8Array(0) : answer;
+    const kept = answer ?? new Uint8Array(0);
     session.answers.set(sequence, kept);
     this.#answerBytes += costOf(kept);
     this.#shrink();

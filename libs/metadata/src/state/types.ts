@@ -127,7 +127,11 @@ export type OperationResult =
 /** `user`: through the public API, bound by its quota and alarms; left out or `own`: ours. */
 export type Origin = 'own' | 'user';
 
-/** `corrupt`: members differ; nothing more is done. */
+/**
+ * `nospace`: users' puts and grants are refused. `corrupt`: somebody says that members differ; all
+ * that users write is refused, while Pawl's own commands, the end of leases that ran out and
+ * compactions go on.
+ */
 export type AlarmKind = 'nospace' | 'corrupt';
 
 export interface Alarm {
@@ -245,6 +249,7 @@ export const REFUSALS = [
   'other-folder',
   /** Nobody would vote any more. */
   'last-voter',
+  /** Of members, or of alarms of members. */
   'too-many-members',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];

@@ -108,7 +108,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   bug(
     'a revision of the past is read at the newest',
     'state/metadata-state.ts',
-    'return refusal === null ? this.#keys.range(request, revision, limit) : { refusal };',
-    'return refusal === null ? this.#keys.range(request, 0, limit) : { refusal };',
+    'this.#keys.range(request, revision, limit, work)',
+    'this.#keys.range(request, 0, limit, work)',
   ),
 ];
