@@ -1,4 +1,6 @@
 import type { Metadata, handleUnaryCall } from '@grpc/grpc-js';
+import { AnswerBudget } from './answer-budget.js';
+import type { AnswerSize } from './answer-size.js';
 import type { ApiContext } from './api-context.js';
 import { refused } from './status-error.js';
 
@@ -6,24 +8,33 @@ import { refused } from './status-error.js';
 export class CallGate {
   #calls = 0;
   #closing = false;
+  readonly #answers: AnswerBudget;
 
-  constructor(private readonly context: ApiContext) {}
+  constructor(private readonly context: ApiContext) {
+    this.#answers = new AnswerBudget(context.limits);
+  }
 
   /** Refuses what comes from now on; what is under way goes on. */
   close(): void {
     this.#closing = true;
   }
 
-  /** Makes a handler of gRPC of a function that answers, or throws what is answered instead. */
+  /**
+   * Makes a handler of gRPC of a function that answers, or throws what is answered instead. `size`
+   * left out: the answer is always small.
+   */
   unary<Request, Response>(
     answer: (request: Request, metadata: Metadata) => Promise<Response>,
+    size?: (response: Response) => AnswerSize,
   ): handleUnaryCall<Request, Response> {
     return (call, callback) => {
       const { request, metadata } = call;
-      this.run(metadata, () => answer(request, metadata)).then(
-        (response) => callback(null, response),
-        (error: unknown) => callback(this.context.toStatus(error)),
-      );
+      this.run(metadata, () => answer(request, metadata))
+        .then((response) => {
+          if (size !== undefined) this.#answers.take(call, size(response));
+          callback(null, response);
+        })
+        .catch((error: unknown) => callback(this.context.toStatus(error)));
     };
   }
 

@@ -1,18 +1,19 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Timer } from '@pawl/kernel';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import type { Server as NetServer } from 'node:net';
 import type { CoordinationNode } from '../coordination.port.js';
 import { ApiContext } from './api-context.js';
 import { CallGate } from './call-gate.js';
 import { clusterService } from './cluster.service.js';
+import { Connections } from './connections.js';
+import { guardStreams, http2ServerOf } from './http2-server.js';
 import { kvService } from './kv.service.js';
 import { leaseService } from './lease.service.js';
 import { DEFAULT_ETCD_LIMITS } from './limits.js';
 import type { EtcdLimits } from './limits.js';
 import { maintenanceService } from './maintenance.service.js';
+import { OpenCalls } from './open-calls.js';
 import type * as rpc from '../etcd-protocol/messages.js';
 import { etcdServices } from '../etcd-protocol/services.js';
 import { StreamGate } from './stream-gate.js';
@@ -59,33 +60,35 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
     'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    'grpc.keepalive_time_ms': limits.pingMs,
+    'grpc.keepalive_timeout_ms': limits.pongMs,
     'grpc.enable_channelz': 0,
   });
   const watches = addServices(server, context, calls, streams);
-  const connections = server.createConnectionInjector(credentials(tls));
-  const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', () => sockets.delete(socket));
-    connections.injectConnection(socket);
+  const injector = server.createConnectionInjector(credentials(tls));
+  const http2 = http2ServerOf(server);
+  const open = new OpenCalls(etcdServices(), limits, timer);
+  guardStreams(http2, (stream, headers) => open.admit(stream, headers));
+  const connections = new Connections(limits, timer, (socket) => {
+    injector.injectConnection(socket);
   });
-  listener.maxConnections = limits.connections;
-  listener.listen(options.taken ?? { host: options.host ?? '127.0.0.1', port: options.port });
-  await once(listener, 'listening');
-  const { address: host, port } = listener.address() as AddressInfo;
+  http2.on('session', (session) => connections.begin(session));
+  const { address: host, port } = await connections
+    .listen(options.taken ?? { host: options.host ?? '127.0.0.1', port: options.port })
+    .catch((error: unknown) => {
+      for (const one of [streams, watches, open]) one.close();
+      throw error;
+    });
   const stop = async (): Promise<void> => {
     calls.close();
-    const closed = once(listener, 'close');
-    listener.close();
+    const closed = connections.close();
     streams.close();
     watches.close();
-    connections.drain(limits.closeMs);
-    const late = timer.after(limits.closeMs, () => {
-      for (const socket of sockets) socket.destroy();
-    });
+    injector.drain(limits.closeMs);
+    const late = timer.after(limits.closeMs, () => connections.destroy());
     await closed;
     late.cancel();
+    open.close();
     server.forceShutdown();
   };
   let closing: Promise<void> | null = null;

@@ -4,6 +4,7 @@ import type { OperationResult, Refusal, Txn } from '../state/index.js';
 import type { ReadOptions } from '../coordination.port.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
+import { deleteSize, putSize, rangeSize, txnSize } from './answer-size.js';
 import { toDeleteResponse, toPutResponse, toRangeResponse, toResponseOp } from './kv-response.js';
 import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
@@ -26,10 +27,13 @@ import { toLeaseId } from './user-keys.js';
 export function kvService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
   const kv = new KvService(context);
   return {
-    Range: gate.unary((request: rpc.RangeRequest) => kv.range(request)),
-    Put: gate.unary((request: rpc.PutRequest) => kv.put(request)),
-    DeleteRange: gate.unary((request: rpc.DeleteRangeRequest) => kv.deleteRange(request)),
-    Txn: gate.unary((request: rpc.TxnRequest) => kv.txn(request)),
+    Range: gate.unary((request: rpc.RangeRequest) => kv.range(request), rangeSize),
+    Put: gate.unary((request: rpc.PutRequest) => kv.put(request), putSize),
+    DeleteRange: gate.unary(
+      (request: rpc.DeleteRangeRequest) => kv.deleteRange(request),
+      deleteSize,
+    ),
+    Txn: gate.unary((request: rpc.TxnRequest) => kv.txn(request), txnSize),
     Compact: gate.unary((request: rpc.CompactionRequest) => kv.compact(request)),
   };
 }

@@ -2,6 +2,7 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grp
 import { NO_LEASE } from '../state/index.js';
 import type { ApiContext } from './api-context.js';
 import type { CallGate } from './call-gate.js';
+import { leaseTimeSize, leasesSize } from './answer-size.js';
 import { KeepAliveStream } from './keep-alive-stream.js';
 import type * as rpc from '../etcd-protocol/messages.js';
 import { refused } from './status-error.js';
@@ -19,8 +20,11 @@ export function leaseService(
   return {
     LeaseGrant: gate.unary((request: rpc.LeaseGrantRequest) => lease.grant(request)),
     LeaseRevoke: gate.unary((request: rpc.Id) => lease.revoke(request)),
-    LeaseTimeToLive: gate.unary((request: rpc.LeaseTimeToLiveRequest) => lease.timeToLive(request)),
-    LeaseLeases: gate.unary(() => lease.leases()),
+    LeaseTimeToLive: gate.unary(
+      (request: rpc.LeaseTimeToLiveRequest) => lease.timeToLive(request),
+      leaseTimeSize,
+    ),
+    LeaseLeases: gate.unary(() => lease.leases(), leasesSize),
     LeaseKeepAlive: (call: ServerDuplexStream<rpc.Id, rpc.Written<rpc.LeaseAnswer>>) => {
       streams.open(call, () => new KeepAliveStream(context, call));
     },

@@ -7,8 +7,23 @@ export interface EtcdLimits {
   readonly connections: number;
   /** Calls and streams at once on one connection. */
   readonly streamsPerConnection: number;
-  /** Calls that are not streams at once, on all connections. */
+  /** How long a new connection may take until it speaks HTTP/2, its handshake of TLS included. */
+  readonly helloMs: number;
+  /** How often clients are asked whether they are there, and how long they may take to answer. */
+  readonly pingMs: number;
+  readonly pongMs: number;
+  /** Calls that are not streams at once, on all connections, whether their requests came or not. */
   readonly calls: number;
+  /** Calls that stream a snapshot, which are also calls. */
+  readonly snapshots: number;
+  /** How long the request of a call may take to come, and a client to end what was answered. */
+  readonly requestMs: number;
+  /** How long a client may take to take an answer. */
+  readonly answerMs: number;
+  /** An answer that is not a stream's, as `answer-size.ts` counts. */
+  readonly answerBytes: number;
+  /** Answers together that were made and have not left, on all connections; small ones do not count. */
+  readonly answersBytes: number;
   /** Streams of watches and of keep-alives, on all connections. */
   readonly streams: number;
   readonly watchesPerStream: number;
@@ -40,7 +55,16 @@ export const DEFAULT_ETCD_LIMITS: EtcdLimits = {
   txnOperations: 128,
   connections: 10_000,
   streamsPerConnection: 4096,
+  helloMs: 10_000,
+  pingMs: 60_000,
+  pongMs: 20_000,
   calls: 8192,
+  snapshots: 16,
+  requestMs: 10_000,
+  answerMs: 60_000,
+  /* Encoded in one turn of the event loop: some hundred milliseconds. */
+  answerBytes: 32 * MiB,
+  answersBytes: 256 * MiB,
   streams: 20_000,
   watchesPerStream: 50_000,
   watches: 200_000,

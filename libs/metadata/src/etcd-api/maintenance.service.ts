@@ -28,14 +28,27 @@ export function maintenanceService(
     MoveLeader: gate.unary((request: { targetID: string }) => maintenance.moveLeader(request)),
     Snapshot: (call: ServerWritableStream<object, rpc.Written<rpc.SnapshotResponse>>) => {
       gate
-        .run(call.metadata, () => sendSnapshot(context, call))
+        .run(call.metadata, () => maintenance.snapshot(call))
         .catch((error: unknown) => call.emit('error', context.toStatus(error)));
     },
   };
 }
 
 class MaintenanceService {
+  #snapshots = 0;
+
   constructor(private readonly context: ApiContext) {}
+
+  async snapshot(
+    call: ServerWritableStream<object, rpc.Written<rpc.SnapshotResponse>>,
+  ): Promise<void> {
+    if (this.#snapshots >= this.context.limits.snapshots) throw refused('too-many-requests');
+    if (call.cancelled) return;
+    this.#snapshots += 1;
+    /* Emitted once in any case: when all of it has left, or when the stream broke. */
+    call.once('cancelled', () => (this.#snapshots -= 1));
+    await sendSnapshot(this.context, call);
+  }
 
   async alarm({
     action,

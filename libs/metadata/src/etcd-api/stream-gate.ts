@@ -16,10 +16,7 @@ export interface ApiStream {
 /** How often it is looked whether somebody leads. */
 const LOOKS = 3;
 
-/**
- * The streams that are open: at most so many, and those that ask for a leader are ended when there
- * is none for a while.
- */
+/** The streams that are open: those that ask for a leader are ended when there is none for a while. */
 export class StreamGate {
   /** With whether it asks for a leader. */
   readonly #streams = new Map<ApiStream, boolean>();
@@ -38,7 +35,6 @@ export class StreamGate {
     call.on('error', () => undefined);
     try {
       this.gate.check(call.metadata);
-      if (this.#streams.size >= this.context.limits.streams) throw refused('too-many-requests');
     } catch (error) {
       call.resume();
       call.emit('error', this.context.toStatus(error));
