@@ -7,7 +7,6 @@ import type { HistoryCall, HistoryOutcome, HistoryRequest, Violation } from '../
 import { SimulatedQuorum } from '../simulated-quorum.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import { AppliedLog } from './applied-log.js';
-import type { HeldLease } from './held-lease.js';
 import type { World } from './world.js';
 import { WorldClient, perform } from './world-client.js';
 import { WorldFaults } from './world-faults.js';
@@ -51,7 +50,7 @@ export class QuorumWorld implements World {
   readonly quorum: SimulatedQuorum;
   readonly rng: Rng;
   readonly applied: AppliedLog;
-  readonly held: HeldLease[] = [];
+  readonly held: World['held'] = [];
   preferred: QuorumProcess | null = null;
   readonly #founders: readonly string[];
   readonly #calls: HistoryCall[] = [];

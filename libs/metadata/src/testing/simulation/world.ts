@@ -1,8 +1,7 @@
 import type { Rng } from '@pawl/kernel';
-import type { HistoryRequest } from '../history/index.js';
+import type { HistoryRequest, LeaseLife } from '../history/index.js';
 import type { QuorumProcess, SimulatedQuorum } from '../simulated-quorum.js';
 import type { AppliedLog } from './applied-log.js';
-import type { HeldLease } from './held-lease.js';
 
 /** What those who live in a simulated world see of it, and may do in it. */
 export interface World {
@@ -10,7 +9,7 @@ export interface World {
   readonly rng: Rng;
   readonly applied: AppliedLog;
   /** Every lease that was granted to somebody. */
-  readonly held: HeldLease[];
+  readonly held: { life(): LeaseLife }[];
   /** Whom most are to ask, while it runs; null: nobody more than others. */
   preferred: QuorumProcess | null;
   /** The faults have ended: nobody begins anything new. */
