@@ -95,5 +95,7 @@ it('says in one sentence which file it cannot use', async () => {
   const args = ['--etcd-cert', missing, '--etcd-key', missing, '--data-dir', `${folder.path}/x`];
   const { code, err } = await runPawl(['quorum', ...args, '--peer-port', '0', '--http-port', '0']);
   expect(code).toBe(1);
-  expect(err).toMatch(/^pawl: PAWL_ETCD_CERT names \S+missing\.pem, which cannot be read/);
+  expect(err).toMatch(
+    /^pawl: --etcd-cert \(PAWL_ETCD_CERT\) names \S+missing\.pem, which cannot be read/,
+  );
 });
