@@ -15,7 +15,8 @@ class Stream {
     this.went += 1;
     while (this.left > 0) {
       this.left -= 1;
-      if (!this.turns.taken(this)) return;
+      this.turns.taken(this);
+      if (this.turns.waits(this)) return;
     }
   }
 }

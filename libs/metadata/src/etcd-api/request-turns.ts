@@ -18,12 +18,16 @@ export class RequestTurns {
   #left = REQUESTS_PER_TURN;
   #scheduled = false;
 
-  /** Counts a request; where it was the last of this turn, the stream waits for another and is told. */
-  taken(stream: Waiting): boolean {
+  /** Counts a request; where it was the last of this turn, the stream waits for another. */
+  taken(stream: Waiting): void {
     this.#left -= 1;
     if (this.#left <= 0) this.#waiting.add(stream);
     this.#schedule();
-    return this.#left > 0;
+  }
+
+  /** Whether a stream is to take no request until {@link Waiting.goOn}. */
+  waits(stream: Waiting): boolean {
+    return this.#waiting.has(stream);
   }
 
   forget(stream: Waiting): void {

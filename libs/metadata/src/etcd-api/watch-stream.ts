@@ -45,8 +45,6 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
   /** Groups that wait until the client has taken something. */
   readonly #refused = new Set<WatchGroup>();
   #ended = false;
-  /** Takes no request until {@link goOn}. */
-  #waits = false;
   #nextId = 0;
   /** The client wants to hear when all watches have come to this revision. */
   #progressAt: Revision | null = null;
@@ -97,7 +95,6 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
   }
 
   goOn(): void {
-    this.#waits = false;
     if (!this.#output.full) this.call.resume();
   }
 
@@ -125,8 +122,8 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
     if (create_request) this.#create(create_request);
     else if (cancel_request) this.#cancel(cancel_request.watch_id);
     else if (progress_request) this.#askProgress();
-    if (!this.shared.turns.taken(this)) this.#waits = true;
-    if (this.#waits || this.#output.full) this.call.pause();
+    this.shared.turns.taken(this);
+    if (this.shared.turns.waits(this) || this.#output.full) this.call.pause();
   }
 
   #create(request: rpc.WatchCreateRequest): void {
@@ -226,7 +223,7 @@ export class WatchStream implements ApiStream, GroupHost, Waiting {
 
   #written(): void {
     if (this.#output.full) return;
-    if (!this.#waits) this.call.resume();
+    if (!this.shared.turns.waits(this)) this.call.resume();
     let left = RESUMED_AT_ONCE;
     for (const group of this.#refused) {
       if (left === 0) return;
