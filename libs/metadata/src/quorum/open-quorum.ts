@@ -139,7 +139,8 @@ function peerNotes(
 }
 
 function logOptions(options: Omit<QuorumOptions, 'dataDir'>) {
-  const { nodeId, timer, cluster, clusterId = null, raft, forceNewCluster = false } = options;
+  const { nodeId, clock, timer, cluster, clusterId = null, raft } = options;
+  const { forceNewCluster = false } = options;
   const rng = seededRng(randomInt(2 ** 32));
   const command = encodeCommand({ kind: 'member-reset' });
   return {
@@ -148,6 +149,7 @@ function logOptions(options: Omit<QuorumOptions, 'dataDir'>) {
     founders: cluster?.join === true ? null : foundersOf(options).map(({ id }) => id),
     newClusterId: () => newClusterId(options),
     newId: randomUUID,
+    clock,
     timer,
     rng,
     ...(raft === undefined ? {} : { settings: raft }),

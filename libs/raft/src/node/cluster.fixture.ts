@@ -22,6 +22,8 @@ const realTimer: Timer = {
   },
 };
 
+const realClock = { monotonicMs: () => performance.now() };
+
 export interface MemberOptions {
   readonly id: string;
   readonly folder: StorageFolder;
@@ -124,6 +126,7 @@ export class ClusterMember extends Watched {
           member.changed();
         },
       },
+      clock: realClock,
       timer: realTimer,
       rng: seededRng(seed),
       settings,

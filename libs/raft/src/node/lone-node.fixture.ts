@@ -34,6 +34,7 @@ export class LoneNode {
     const { machine } = lone;
     const nodeId = ids.nodeId ?? 'n1';
     let made = 0;
+    const time = new ManualTime();
     lone.node = await RaftNode.open({
       folder,
       nodeId,
@@ -57,7 +58,8 @@ export class LoneNode {
           lone.#failed(error);
         },
       },
-      timer: new ManualTime(),
+      clock: time,
+      timer: time,
       rng: seededRng(1),
       settings,
     });

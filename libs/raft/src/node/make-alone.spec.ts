@@ -11,6 +11,7 @@ async function reopen(
   forceAlone?: string,
 ): Promise<{ node: RaftNode; machine: Machine }> {
   const machine = new ListMachine();
+  const time = new ManualTime();
   const node = await RaftNode.open({
     folder,
     nodeId: 'a',
@@ -28,7 +29,8 @@ async function reopen(
       onProblem: () => undefined,
       onFailure: () => undefined,
     },
-    timer: new ManualTime(),
+    clock: time,
+    timer: time,
     rng: seededRng(1),
     settings: { snapshotEntries: 5 },
     ...(forceAlone === undefined ? {} : { forceAlone: Buffer.from(forceAlone) }),

@@ -63,6 +63,7 @@ class Led extends Watched {
           throw new Error(text);
         },
       },
+      clock: led.time,
       timer: led.time,
       rng: seededRng(1),
       settings: SETTINGS,

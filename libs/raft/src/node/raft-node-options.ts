@@ -1,4 +1,4 @@
-import type { Rng, Timer } from '@pawl/kernel';
+import type { Clock, Rng, Timer } from '@pawl/kernel';
 import type { Configuration, ProposeRefusal, Role } from '../core/index.js';
 import type { StartTransport } from './log-transport.port.js';
 import type { RaftSettings } from './raft-settings.js';
@@ -86,6 +86,8 @@ export interface RaftNodeOptions {
   /** Left out: a node that votes alone. */
   readonly transport?: StartTransport;
   readonly timer: Timer;
+  /** That the timer goes by. */
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Spreads elections and attempts to connect; seeded anew at each start. */
   readonly rng: Rng;
   readonly settings?: Partial<RaftSettings>;

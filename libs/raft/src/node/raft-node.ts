@@ -1,5 +1,4 @@
 import { assert } from '@pawl/kernel';
-import type { TimerHandle } from '@pawl/kernel';
 import { isAnswer, isOnlyVoter } from '../core/index.js';
 import type { ConfigurationChange, Message } from '../core/index.js';
 import type { LogTransport } from './log-transport.port.js';
@@ -11,6 +10,7 @@ import type { RaftSettings } from './raft-settings.js';
 import { openStorage } from './raft-storage.js';
 import type { FoundLog, OpenStorage } from './raft-storage.js';
 import { restoreInTurns } from './restore-in-turns.js';
+import { Ticker } from './ticker.js';
 import { RequestError } from './transport/index.js';
 import type { PeerAddress, TransportEvents } from './transport/index.js';
 import type { Identity } from './wal-record.js';
@@ -28,7 +28,7 @@ export class RaftNode {
   readonly #settings: RaftSettings;
   readonly #loop: RaftLoop;
   #transport: LogTransport | null = null;
-  #tick: TimerHandle | null = null;
+  #ticker: Ticker | null = null;
   #state: 'opening' | 'open' | 'stopping' = 'opening';
   #stopped: Promise<void> | null = null;
   /** Peers whose answers do not count. */
@@ -186,7 +186,7 @@ export class RaftNode {
     }
     this.#state = 'open';
     this.#told = this.status();
-    this.#scheduleTick();
+    this.#ticker = this.#startTicker();
     setImmediate(() => {
       this.#mayTell = true;
       this.#loop.turn();
@@ -241,11 +241,10 @@ export class RaftNode {
     };
   }
 
-  #scheduleTick(): void {
-    this.#tick = this.#options.timer.after(ticksOf(this.#settings).tickMs, () => {
-      this.#loop.tick();
-      this.#scheduleTick();
-    });
+  #startTicker(): Ticker {
+    const { clock, timer } = this.#options;
+    const { tickMs: everyMs } = ticksOf(this.#settings);
+    return new Ticker({ clock, timer, everyMs, onTick: () => this.#loop.tick() });
   }
 
   #send(message: Message): void {
@@ -286,7 +285,7 @@ export class RaftNode {
       this.#loop.barriers.rejectAll(this.#whyStopped());
       await this.#handOver();
     }
-    this.#tick?.cancel();
+    this.#ticker?.stop();
     await this.#transport?.close();
     let expire = (): void => undefined;
     const expired = new Promise<'expired'>((resolve) => (expire = () => resolve('expired')));
@@ -319,7 +318,7 @@ export class RaftNode {
   }
 
   #failed(error: Error): void {
-    this.#tick?.cancel();
+    this.#ticker?.stop();
     this.#handedOver();
     void this.#transport?.close();
     if (this.#state === 'open') this.#options.events.onFailure(error);

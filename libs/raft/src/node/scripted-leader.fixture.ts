@@ -70,6 +70,7 @@ export class ScriptedLeader extends Watched {
       };
     };
     let ids = 0;
+    const time = new ManualTime();
     leader.node = await RaftNode.open({
       folder,
       nodeId: 'n1',
@@ -87,7 +88,8 @@ export class ScriptedLeader extends Watched {
           throw new Error(text);
         },
       },
-      timer: new ManualTime(),
+      clock: time,
+      timer: time,
       rng: seededRng(1),
       settings,
       transport,
