@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -99,5 +102,19 @@ describe('npm start in a checkout below a folder that nobody else may enter', ()
     await startAndStop(data);
     expect(copiesIn(data)).toHaveLength(IS_ROOT ? 1 : 0);
     expect(copiesIn(temporary)).toEqual(before);
+  });
+});
+
+describe('npm run build', () => {
+  it('builds again what was deleted since, also in a room of its own, and nothing else', () => {
+    const file = join(checkout, 'libs', 'raft', 'dist', 'core', 'index.js');
+    const build = (): string =>
+      execFileSync(process.execPath, [join(checkout, 'infra', 'dev', 'build.mjs')], {
+        encoding: 'utf8',
+      });
+    rmSync(file);
+    expect(build()).toMatch(/^Building …/m);
+    expect(existsSync(file)).toBe(true);
+    expect(build()).toMatch(/^Building what changed …/m);
   });
 });

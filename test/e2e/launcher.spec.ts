@@ -84,6 +84,7 @@ describe('npm start', () => {
 
     const second = start();
     expect(await read(await urlOf(second))).toEqual({ limit: 1 });
+    expect(second.output(), 'what is built is not built again').toMatch(/Building what changed/);
     second.signal('SIGINT');
     expect(await second.exited).toBe(0);
     await nothingIsLeft();

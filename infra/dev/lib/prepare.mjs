@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { poll } from './delay.mjs';
 import { Failure, onFiles, Stopped } from './failure.mjs';
 import { readJson, readTextSync, replaceFile } from './files.mjs';
@@ -261,36 +261,47 @@ function buildFailure(output) {
  * The compiler believes its own record of a build, also when output was deleted since: forgets the
  * records of projects whose output is not complete.
  *
- * @returns {Promise<number>} how many
+ * @returns {Promise<number>} how many projects have to be built from the start
  */
 async function forgetLostOutputs() {
   const { references } = JSON.parse(await readFile(join(REPOSITORY, 'tsconfig.json'), 'utf8'));
   let lost = 0;
   for (const { path } of references) {
     const folder = join(REPOSITORY, path);
-    const names = await readdir(join(folder, 'src'), { recursive: true });
-    if (names.filter(isCompiled).every((name) => existsSync(outputOf(folder, name)))) continue;
+    const records = await recordsOf(folder);
+    const outputs = await Promise.all(records.map((record) => outputsOf(folder, record)));
+    if (outputs.every((paths) => paths?.every((output) => existsSync(output)))) continue;
     lost += 1;
-    await rm(join(folder, 'tsconfig.tsbuildinfo'), { force: true });
-    const nested = names.filter((name) => basename(name) === 'tsconfig.json');
-    await Promise.all(nested.map((name) => forgetNested(folder, dirname(name))));
+    await Promise.all(records.map((record) => rm(record, { force: true })));
   }
   return lost;
 }
 
-/** A pure room inside a project leaves its record beside its sources or its output. */
-async function forgetNested(/** @type {string} */ folder, /** @type {string} */ room) {
-  for (const side of ['src', 'dist']) {
-    await rm(join(folder, side, room, 'tsconfig.tsbuildinfo'), { force: true });
-  }
+/**
+ * Where a project's record lies: beside its tsconfig.json. That of a pure room inside it lies in the
+ * room's output.
+ *
+ * @param {string} folder
+ */
+async function recordsOf(folder) {
+  const names = await readdir(join(folder, 'src'), { recursive: true });
+  const rooms = names.filter((name) => basename(name) === 'tsconfig.json').map(dirname);
+  const folders = [folder, ...rooms.map((room) => join(folder, 'dist', room))];
+  return folders.map((path) => join(path, 'tsconfig.tsbuildinfo'));
 }
 
-/** @param {string} name */
-function isCompiled(name) {
-  return name.endsWith('.ts') && !name.endsWith('.spec.ts') && !name.endsWith('.d.ts');
-}
-
-/** @param {string} folder @param {string} name */
-function outputOf(folder, name) {
-  return join(folder, 'dist', name.replace(/\.ts$/, '.js'));
+/**
+ * What was written for the sources that a record names; `undefined` when there is no such record.
+ *
+ * @param {string} folder @param {string} record
+ * @returns {Promise<string[] | undefined>}
+ */
+async function outputsOf(folder, record) {
+  const fileNames = (await readJson(record))?.fileNames;
+  if (!Array.isArray(fileNames)) return undefined;
+  const sources = join(folder, 'src') + sep;
+  return fileNames
+    .map((/** @type {string} */ name) => join(dirname(record), name))
+    .filter((path) => path.startsWith(sources) && /(?<!\.d)\.ts$/.test(path))
+    .map((path) => join(folder, 'dist', path.slice(sources.length).replace(/\.ts$/, '.js')));
 }
