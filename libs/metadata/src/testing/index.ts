@@ -1,7 +1,8 @@
 export { metadataStoreConformance } from './metadata-store.conformance.js';
 export type { StoreUnderTest } from './metadata-store.conformance.js';
 export { SimulatedLog } from './simulated-log.js';
-export type { SimulatedDisk, SimulatedLogSettings } from './simulated-log.js';
+export type { SimulatedDisk } from './simulated-disk.js';
+export type { SimulatedLogSettings } from './simulated-log-settings.js';
 export { SimulatedLogs } from './simulated-logs.js';
 export type { SimulatedProcess } from './simulated-logs.js';
 export { SimulatedNetwork } from './simulated-network.js';

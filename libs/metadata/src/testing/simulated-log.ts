@@ -1,14 +1,7 @@
 import { assert } from '@pawl/kernel';
-import type { Rng, TimerHandle } from '@pawl/kernel';
-import { RaftCore, foundingState, isAnswer, isVoter } from '@pawl/raft/core';
-import type {
-  ConfigurationChange,
-  DurableState,
-  Message,
-  RaftConfig,
-  Ready,
-  SnapshotMark,
-} from '@pawl/raft/core';
+import type { Rng } from '@pawl/kernel';
+import { RaftCore, isAnswer, isVoter } from '@pawl/raft/core';
+import type { ConfigurationChange, Message, Ready, SnapshotMark } from '@pawl/raft/core';
 import type {
   LogEvents,
   LogMachine,
@@ -17,54 +10,15 @@ import type {
   LogStatus,
   ReplicatedLog,
 } from '../quorum/replicated-log.port.js';
+import { SimulatedBarriers } from './simulated-barriers.js';
+import { writeReady, writeSnapshot } from './simulated-disk.js';
+import type { SimulatedDisk } from './simulated-disk.js';
+import { SIMULATED_LOG_SETTINGS, coreConfig } from './simulated-log-settings.js';
+import type { SimulatedLogSettings } from './simulated-log-settings.js';
+import { SimulatedMachine } from './simulated-machine.js';
+import type { TakenSnapshot } from './simulated-machine.js';
 import type { Letter, NetworkNode, SimulatedNetwork } from './simulated-network.js';
 import type { ProcessTime } from './simulated-time.js';
-
-/** What a node's disk holds; it outlives the process. */
-export interface SimulatedDisk {
-  readonly clusterId: string;
-  readonly folderId: string;
-  durable: DurableState;
-  /** The state machine's state as of the snapshot; null before the first. */
-  state: Uint8Array | null;
-  /** Reads that were asked for by any process of this node. */
-  reads: number;
-  /** Written no more while it is set. */
-  hangs: boolean;
-}
-
-/** `founders` empty: the node joins, and waits until it is fed. */
-export function emptyDisk(
-  clusterId: string,
-  folderId: string,
-  founders: readonly string[],
-): SimulatedDisk {
-  const durable = foundingState(founders);
-  return { clusterId, folderId, durable, state: null, reads: 0, hangs: false };
-}
-
-export interface SimulatedLogSettings {
-  readonly tickMs: number;
-  readonly heartbeatTicks: number;
-  readonly electionTicks: number;
-  /** Of one write, by chance up to this. */
-  readonly diskMs: number;
-  /** Applied entries after which a snapshot is taken. */
-  readonly snapshotEntries: number;
-  readonly maxUncommittedBytes: number;
-  /** Entries by which a learner may lag that becomes a voter. */
-  readonly catchUpEntries: number;
-}
-
-export const SIMULATED_LOG_SETTINGS: SimulatedLogSettings = {
-  tickMs: 50,
-  heartbeatTicks: 2,
-  electionTicks: 10,
-  diskMs: 1,
-  snapshotEntries: 1000,
-  maxUncommittedBytes: 16 * 1024 * 1024,
-  catchUpEntries: 10,
-};
 
 export interface SimulatedLogOptions {
   readonly nodeId: string;
@@ -75,15 +29,16 @@ export interface SimulatedLogOptions {
   readonly machine: LogMachine;
   readonly events: LogEvents;
   readonly settings?: Partial<SimulatedLogSettings>;
+  /** Told that an interesting state was reached. */
+  readonly reached?: (what: string) => void;
 }
 
-interface Barrier {
-  /** Of the read that was asked for last; the index it has to wait for, once that is known. */
-  id: number;
-  index: number | null;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-  readonly timeout: TimerHandle;
+/** What the core wants done, and how far that is. */
+interface Work {
+  readonly ready: Ready;
+  written: boolean;
+  /** Its entries were given to the state machine, and its reads answered. */
+  given: boolean;
 }
 
 /**
@@ -96,21 +51,30 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   readonly #settings: SimulatedLogSettings;
   readonly #core: RaftCore;
   readonly #arriving = new Map<string, Uint8Array>();
-  readonly #barriers = new Set<Barrier>();
+  readonly #barriers: SimulatedBarriers;
   #peers: ReadonlyMap<string, LogPeer> = new Map();
-  #outstanding: Ready | null = null;
-  #applied: number;
-  #lastStatus = '';
+  readonly #machine: SimulatedMachine;
+  #work: Work | null = null;
+  /** What is done now is told when all of it is. */
+  #busy = false;
+  /** Taken, and not yet noted on the disk. */
+  #snapshot: TakenSnapshot | null = null;
+  #told: LogStatus | null = null;
   #ticks = 0;
   #state: 'open' | 'stopping' | 'stopped' = 'open';
 
   constructor(options: SimulatedLogOptions) {
     const { nodeId, disk, network, rng, machine } = options;
     this.#options = options;
+    this.#barriers = new SimulatedBarriers(options.time, () => this.#read());
     this.#settings = { ...SIMULATED_LOG_SETTINGS, ...options.settings };
     this.identity = { clusterId: disk.clusterId, nodeId, folderId: disk.folderId };
-    if (disk.state !== null) restore(machine, disk.state);
-    this.#applied = disk.durable.snapshot.index;
+    const onApplied = (): void => {
+      this.#barriers.applied(this.#machine.applied);
+      if (!this.#busy) this.#tellStatus();
+    };
+    this.#machine = new SimulatedMachine({ machine, time: options.time, rng, onApplied });
+    this.#machine.begin(disk.durable.snapshot.index, disk.state);
     this.#core = new RaftCore(coreConfig(nodeId, this.#settings, rng), disk.durable);
     network.attach(nodeId, this);
     if (this.status().configuration.voters.join() === nodeId) this.#core.campaign();
@@ -126,7 +90,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
       leader: this.#state === 'open' ? leader : null,
       term,
       commitIndex: commit,
-      appliedIndex: this.#applied,
+      appliedIndex: this.#machine.applied,
       lastIndex: last,
       snapshotIndex: this.#options.disk.durable.snapshot.index,
       configuration,
@@ -134,31 +98,18 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   }
 
   propose(command: Uint8Array): LogOutcome {
-    if (this.#state !== 'open') return { ok: false, reason: 'stopped' };
-    const outcome = this.#core.propose(command);
-    this.#soon(() => this.#pump());
-    return outcome;
+    return this.#offer(() => this.#core.propose(command));
   }
 
   change(change: ConfigurationChange): LogOutcome {
-    if (this.#state !== 'open') return { ok: false, reason: 'stopped' };
-    const outcome = this.#core.change(change);
-    this.#soon(() => this.#pump());
-    return outcome;
+    return this.#offer(() => this.#core.change(change));
   }
 
   barrier(deadlineMs: number): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(new Error('the log is stopped'));
-    return new Promise((resolve, reject) => {
-      const timeout = this.#options.time.after(deadlineMs, () => {
-        this.#barriers.delete(barrier);
-        reject(new Error('no quorum answered in time'));
-      });
-      const barrier: Barrier = { id: 0, index: null, resolve, reject, timeout };
-      this.#barriers.add(barrier);
-      this.#ask(barrier);
-      this.#soon(() => this.#pump());
-    });
+    const passed = this.#barriers.pass(deadlineMs);
+    this.#soon(() => this.#pump());
+    return passed;
   }
 
   transfer(to: string): boolean {
@@ -221,11 +172,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
       await new Promise<void>((resolve) => time.after(this.#settings.tickMs, resolve));
     }
     this.#state = 'stopped';
-    for (const barrier of this.#barriers) {
-      barrier.timeout.cancel();
-      barrier.reject(new Error('the log was stopped'));
-    }
-    this.#barriers.clear();
+    this.#barriers.rejectAll(new Error('the log was stopped'));
     network.attach(nodeId, null);
     time.end();
   }
@@ -233,7 +180,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   /** The process dies; of the write that was under way all is there, or nothing. */
   crash(): void {
     const { nodeId, network, time, rng } = this.#options;
-    if (this.#outstanding !== null && rng.below(2) === 0) this.#write(this.#outstanding);
+    if (this.#work?.written === false && rng.below(2) === 0) this.#write(this.#work);
     this.#state = 'stopped';
     network.attach(nodeId, null);
     time.end();
@@ -276,22 +223,24 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     this.#options.time.after(this.#settings.tickMs, () => {
       this.#core.tick();
       this.#ticks += 1;
-      const { leader } = this.#core.status;
-      const again = this.#ticks % this.#settings.electionTicks === 0;
-      for (const barrier of this.#barriers) {
-        if (barrier.index === null && (again || barrier.id === 0) && leader !== null) {
-          this.#ask(barrier);
-        }
-      }
+      const lost = this.#ticks % this.#settings.electionTicks === 0;
+      if (this.#core.status.leader !== null) this.#barriers.askAgain(lost);
       this.#pump();
       this.#tickLater();
     });
   }
 
-  /** Asks for a read; one that nobody can take, or that is lost, is asked for again with a tick. */
-  #ask(barrier: Barrier): void {
+  /** The id of a read that the core takes, or 0: then it is asked for again with a tick. */
+  #read(): number {
     this.#options.disk.reads += 1;
-    barrier.id = this.#core.read(this.#options.disk.reads) ? this.#options.disk.reads : 0;
+    return this.#core.read(this.#options.disk.reads) ? this.#options.disk.reads : 0;
+  }
+
+  #offer(offer: () => LogOutcome): LogOutcome {
+    if (this.#state !== 'open') return { ok: false, reason: 'stopped' };
+    const outcome = offer();
+    this.#soon(() => this.#pump());
+    return outcome;
   }
 
   #soon(event: () => void): void {
@@ -299,87 +248,104 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   }
 
   #pump(): void {
+    this.#busy = true;
     this.#send(this.#core.messages());
+    if (this.#options.rng.below(2) === 0) this.#goAhead();
+    this.#noteSnapshot();
     this.#takeReady();
+    this.#busy = false;
     this.#tellStatus();
   }
 
+  /** What need not wait for the write that is under way: what was taken with it, and came since. */
+  #goAhead(): void {
+    const further = this.#core.further();
+    if (this.#work?.ready.snapshot === null) this.#give(this.#work);
+    if (this.#work?.written === false && further.committedEntries.length > 0) {
+      this.#options.reached?.('applied during a write');
+    }
+    this.#do(further);
+  }
+
   #takeReady(): void {
-    if (this.#outstanding !== null || !this.#core.hasReady) return;
+    if (this.#work !== null || !this.#core.hasReady) return;
     const ready = this.#core.ready();
-    this.#outstanding = ready;
+    const work = { ready, written: false, given: false };
+    this.#work = work;
     const delayMs = ready.mustSync ? this.#options.rng.next() * this.#settings.diskMs : 0;
     const finish = (): void => {
       if (this.#options.disk.hangs && ready.mustSync) {
         this.#options.time.after(this.#settings.tickMs, finish);
       } else {
-        this.#finish(ready);
+        this.#finish(work);
       }
     };
     this.#options.time.after(delayMs, finish);
   }
 
-  #finish(ready: Ready): void {
-    this.#write(ready);
-    const { machine, disk } = this.#options;
-    if (ready.snapshot !== null) {
-      assert(disk.state !== null, 'a snapshot has its state');
-      restore(machine, disk.state);
-      this.#applied = ready.snapshot.index;
-    }
-    for (const { index, term, kind, data } of ready.committedEntries) {
-      if (kind === 'command') machine.apply(data, { index, term });
-      this.#applied = index;
-    }
-    for (const { id, index } of ready.reads) this.#confirm(id, index);
-    this.#outstanding = null;
-    this.#core.advance();
-    this.#send(ready.messages);
-    this.#answerBarriers();
-    this.#considerSnapshot();
-    this.#pump();
+  #finish(work: Work): void {
+    this.#write(work);
+    const { snapshot } = work.ready;
+    if (snapshot === null) return this.#complete(work);
+    const { state } = this.#options.disk;
+    assert(state !== null, 'a snapshot has its state');
+    if (this.#machine.takes) this.#options.reached?.('snapshot given up for a newer one');
+    this.#snapshot = null;
+    this.#machine.restore(snapshot.index, state, () => this.#complete(work));
   }
 
-  #write(ready: Ready): void {
-    const { disk } = this.#options;
-    const { durable } = disk;
-    const snapshot = ready.snapshot ?? durable.snapshot;
-    const base = ready.snapshot === null ? durable.entries : [];
-    const first = ready.entries[0]?.index ?? Infinity;
-    const kept = base.filter((entry) => entry.index > snapshot.index && entry.index < first);
-    if (ready.snapshot !== null) {
-      const state = this.#arriving.get(keyOf(ready.snapshot));
-      assert(state !== undefined, 'the state arrived before the message');
-      disk.state = state;
-      this.#arriving.delete(keyOf(ready.snapshot));
-    }
-    const hardState = ready.hardState ?? durable.hardState;
-    disk.durable = { hardState, snapshot, entries: [...kept, ...ready.entries] };
+  #complete(work: Work): void {
+    this.#give(work);
+    this.#machine.idle(() => {
+      this.#work = null;
+      this.#core.advance();
+      this.#send(work.ready.messages);
+      this.#takeSnapshot();
+      this.#pump();
+    });
   }
 
-  #confirm(id: number, index: number): void {
-    for (const barrier of this.#barriers) if (barrier.id === id) barrier.index = index;
+  #give(work: Work): void {
+    if (!work.given) this.#do(work.ready);
+    work.given = true;
   }
 
-  #answerBarriers(): void {
-    for (const barrier of this.#barriers) {
-      if (barrier.index === null || barrier.index > this.#applied) continue;
-      this.#barriers.delete(barrier);
-      barrier.timeout.cancel();
-      barrier.resolve();
-    }
+  #do({ committedEntries, reads }: Pick<Ready, 'committedEntries' | 'reads'>): void {
+    for (const read of reads) this.#barriers.confirmed(read);
+    this.#machine.apply(committedEntries);
+    this.#barriers.applied(this.#machine.applied);
   }
 
-  #considerSnapshot(): void {
-    const { disk, machine } = this.#options;
-    const { snapshot, entries, hardState } = disk.durable;
-    if (this.#applied - snapshot.index < this.#settings.snapshotEntries) return;
-    if (this.#core.status.applied !== this.#applied) return;
-    const mark = this.#core.markAt(this.#applied);
-    const left = entries.filter(({ index }) => index > mark.index);
-    disk.state = joined([...machine.snapshot()]);
-    disk.durable = { hardState, snapshot: mark, entries: left };
-    this.#core.compact(mark.index);
+  #write(work: Work): void {
+    const { snapshot } = work.ready;
+    const state = snapshot === null ? null : (this.#arriving.get(keyOf(snapshot)) ?? null);
+    writeReady(this.#options.disk, work.ready, state);
+    if (snapshot !== null) this.#arriving.delete(keyOf(snapshot));
+    work.written = true;
+  }
+
+  /** Begins to take a snapshot when one is due. */
+  #takeSnapshot(): void {
+    const { applied, takes } = this.#machine;
+    const { snapshot } = this.#options.disk.durable;
+    const isDue = applied - snapshot.index >= this.#settings.snapshotEntries;
+    if (!isDue || takes || this.#snapshot !== null) return;
+    const mark = this.#core.markAt(applied);
+    /* Nobody votes as of an entry before the first that says who does: no label for a snapshot. */
+    if (mark.configuration.voters.length === 0) return;
+    this.#machine.take(mark, (taken) => {
+      if (this.#machine.applied > mark.index) this.#options.reached?.('applied during a snapshot');
+      this.#snapshot = taken;
+      this.#pump();
+    });
+  }
+
+  #noteSnapshot(): void {
+    const snapshot = this.#snapshot;
+    if (snapshot === null || this.#work !== null) return;
+    this.#snapshot = null;
+    writeSnapshot(this.#options.disk, snapshot.mark, snapshot.state);
+    this.#core.compact(snapshot.mark.index);
   }
 
   #send(messages: readonly Message[]): void {
@@ -392,47 +358,19 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   }
 
   #tellStatus(): void {
-    const status = this.status();
-    const { role, leader, term, appliedIndex, configuration } = status;
-    const text = JSON.stringify([role, leader, term, appliedIndex, configuration]);
-    if (text === this.#lastStatus) return;
-    this.#lastStatus = text;
-    this.#options.events.onStatus(status);
+    const [before, now] = [this.#told, this.status()];
+    const same =
+      before?.role === now.role &&
+      before.leader === now.leader &&
+      before.term === now.term &&
+      before.appliedIndex === now.appliedIndex &&
+      before.configuration === now.configuration;
+    if (same) return;
+    this.#told = now;
+    this.#options.events.onStatus(now);
   }
-}
-
-function coreConfig(id: string, settings: SimulatedLogSettings, rng: Rng): RaftConfig {
-  const { heartbeatTicks, electionTicks, maxUncommittedBytes, catchUpEntries } = settings;
-  return {
-    id,
-    heartbeatTicks,
-    electionTicks,
-    maxUncommittedBytes,
-    maxApplyBytes: 1024 * 1024,
-    maxMessageBytes: 1024 * 1024,
-    maxInflightMessages: 64,
-    maxInflightBytes: 16 * 1024 * 1024,
-    maxReads: 10_000,
-    catchUpEntries,
-    rng,
-  };
 }
 
 function keyOf({ index, term }: SnapshotMark): string {
   return `${index}/${term}`;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
-
-function restore(machine: LogMachine, state: Uint8Array): void {
-  const steps = machine.restore(state)[Symbol.iterator]();
-  while (steps.next().done !== true);
 }

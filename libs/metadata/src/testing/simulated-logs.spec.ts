@@ -123,7 +123,7 @@ describe('simulated logs', () => {
     const world = new World(4, { snapshotEntries: 10 });
     await world.write(...Array.from({ length: 40 }, (_, at) => `${at}`));
     const leader = world.node(await world.logs.untilLed());
-    expect(leader.log.status().snapshotIndex).toBeGreaterThan(20);
+    await world.logs.time.until(() => leader.log.status().snapshotIndex > 20);
     const joiner = world.start('d');
     expect(leader.log.change({ addLearners: ['d'] })).toMatchObject({ ok: true });
     await world.logs.time.until(() => joiner.machine.lines.length === 40);

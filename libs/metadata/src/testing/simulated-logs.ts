@@ -1,8 +1,10 @@
 import { assert, seededRng } from '@pawl/kernel';
 import type { Rng } from '@pawl/kernel';
 import type { LogEvents, LogMachine } from '../quorum/replicated-log.port.js';
-import { SimulatedLog, emptyDisk } from './simulated-log.js';
-import type { SimulatedDisk, SimulatedLogSettings } from './simulated-log.js';
+import { emptyDisk } from './simulated-disk.js';
+import type { SimulatedDisk } from './simulated-disk.js';
+import { SimulatedLog } from './simulated-log.js';
+import type { SimulatedLogSettings } from './simulated-log-settings.js';
 import { SimulatedNetwork } from './simulated-network.js';
 import { ProcessTime, SimulatedTime } from './simulated-time.js';
 
@@ -22,6 +24,8 @@ export class SimulatedLogs {
   readonly network: SimulatedNetwork;
   readonly disks = new Map<string, SimulatedDisk>();
   readonly processes = new Map<string, SimulatedProcess>();
+  /** Told of interesting states that a log reaches. */
+  onReached: (what: string) => void = () => undefined;
   readonly #folders = new Map<string, number>();
 
   constructor(
@@ -62,7 +66,9 @@ export class SimulatedLogs {
     assert(!this.processes.has(nodeId), `${nodeId} does not run`);
     const { network, rng, settings } = this;
     const disk = this.disk(nodeId);
-    const log = new SimulatedLog({ nodeId, network, disk, time, rng, machine, events, settings });
+    const reached = (what: string): void => this.onReached(what);
+    const parts = { nodeId, network, disk, time, rng, machine, events, settings, reached };
+    const log = new SimulatedLog(parts);
     this.processes.set(nodeId, { time, log });
     return log;
   }

@@ -4,7 +4,7 @@ import { QuorumNode } from '../quorum/quorum-node.js';
 import type { QuorumSettings } from '../quorum/quorum-settings.js';
 import type { LogMachine } from '../quorum/replicated-log.port.js';
 import type { MetadataState, StateLimits } from '../state/index.js';
-import type { SimulatedLogSettings } from './simulated-log.js';
+import type { SimulatedLogSettings } from './simulated-log-settings.js';
 import { SimulatedLogs } from './simulated-logs.js';
 import type { ProcessTime } from './simulated-time.js';
 

@@ -73,6 +73,7 @@ export class QuorumWorld implements World {
       wrap: (id, machine, stateOf) => this.applied.follow(id, machine, stateOf),
     });
     this.rng = this.quorum.logs.rng;
+    this.quorum.logs.onReached = (what) => this.reached(what);
   }
 
   /** Throws at the first broken invariant. */

@@ -20,6 +20,8 @@ const MUST_REACH = [
   'member added',
   'member removed',
   'removed node stopped',
+  'applied during a write',
+  'applied during a snapshot',
   'lease ran out',
   'renewal of an ended lease',
   'watch lost its node',
