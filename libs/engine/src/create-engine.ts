@@ -1,5 +1,5 @@
 import { done } from '@pawl/contracts';
-import type { Address, ClusterView, ConsumerView, Outcome, Page, ScopeView } from '@pawl/contracts';
+import type { Address, ConsumerView, Outcome, Page, ScopeView } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type {
   ConfigEngine,
@@ -13,11 +13,11 @@ import { previewChange } from './config/preview.js';
 import { PutDefinition } from './config/put-definition.js';
 import { badCursor, ReadDefinitions } from './config/read-definitions.js';
 import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-config.js';
-import { installationText } from './engine-context.js';
 import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease, releaseView } from './release/change-release.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
+import { clusterView } from './sharding/cluster-view.js';
 import { FenceChecks } from './sharding/fence-checks.js';
 import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
 import type { ShardHost } from './sharding/shard-ownership.port.js';
@@ -202,29 +202,6 @@ function pageOf<T>(items: readonly T[], query: PageQuery, key: (item: T) => stri
   const last = page.at(-1);
   if (rest.length <= limit || last === undefined) return { items: page };
   return { items: page, next: key(last) };
-}
-
-async function clusterView(context: EngineContext, shards: ShardRegistry): Promise<ClusterView> {
-  const status = await context.ownership.status();
-  const served = new Map(shards.served().map((shard) => [shard.shard, shard]));
-  const checkedAt = (shard: number): string | null => {
-    const own = served.get(shard);
-    if (own === undefined) return null;
-    const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
-    return context.formatTime(context.clock.wallMs() - ageMs);
-  };
-  return {
-    installation: installationText(context.installation),
-    nodes: [...status.nodes],
-    quorum: { ...status.quorum, members: [...status.quorum.members] },
-    shards: context.ownership.map().map(({ shard, owner, token }) => ({
-      shard,
-      owner,
-      fencingToken: token === null ? null : String(token),
-      serving: served.has(shard),
-      fenceCheckedAt: checkedAt(shard),
-    })),
-  };
 }
 
 function startTicker(context: EngineContext, watchers: RolloutWatchers): { stop(): void } {

@@ -4,16 +4,18 @@ import { describe, expect, it } from 'vitest';
 import { ownerCommands } from './owner-commands.js';
 import { sweepAllShards, type SweepFailures } from './sweep-all-shards.js';
 
+const served = { serving: true, since: '2026-01-01T00:00:00.000Z' };
+
 function sweeper(answer: (shard: number) => Promise<OwnerCommandReply>) {
   const asked: string[] = [];
   const failures: SweepFailures[] = [];
   const all = sweepAllShards({
     ownership: {
       map: () => [
-        { shard: 0, owner: 'a', token: 5n },
-        { shard: 1, owner: null, token: null },
-        { shard: 2, owner: 'b', token: 7n },
-        { shard: 3, owner: 'b', token: 8n },
+        { shard: 0, owner: 'a', token: 5n, ...served },
+        { shard: 1, owner: null, token: null, serving: false, since: null },
+        { shard: 2, owner: 'b', token: 7n, ...served },
+        { shard: 3, owner: 'b', token: 8n, ...served },
       ],
     },
     commands: {

@@ -188,7 +188,7 @@ export class FakeConfigEngine implements ConfigEngine {
     this.#record('cluster');
     return done({
       installation: 'main/1',
-      nodes: [{ id: 'node-1', state: 'ready' }],
+      nodes: [{ id: 'node-1', state: 'ready', shards: 1 }],
       quorum: { members: ['node-1'], leader: 'node-1', term: 1, revision: 7 },
       shards: [
         {
@@ -196,6 +196,7 @@ export class FakeConfigEngine implements ConfigEngine {
           owner: 'node-1',
           fencingToken: '281474976710657',
           serving: true,
+          since: '2026-01-02T03:04:05.678Z',
           fenceCheckedAt: '2026-01-02T03:04:05.678Z',
         },
       ],

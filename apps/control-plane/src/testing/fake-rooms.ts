@@ -14,6 +14,7 @@ import type { OpenedMetadata, Rooms } from '../composition.js';
 import { machineClock } from '../runtime/machine.js';
 
 const SHARDS = 4;
+const STARTED = '2026-01-01T00:00:00.000Z';
 const INSTALLATION: Installation = { name: 'main', id: 'test', generation: 1, shards: SHARDS };
 
 /** Claims every shard as soon as it is started. */
@@ -35,9 +36,21 @@ class FakeOwnership implements ShardOwnership {
   }
 
   map(): readonly ShardClaim[] {
-    return Array.from({ length: SHARDS }, (_, shard) =>
-      this.#owned ? { shard, owner: this.nodeId, token: 1n } : { shard, owner: null, token: null },
-    );
+    return Array.from({ length: SHARDS }, (_, shard) => this.#claim(shard));
+  }
+
+  onChange(): { stop(): void } {
+    return { stop: () => undefined };
+  }
+
+  async lookUp(shard: number): Promise<ShardClaim> {
+    return this.#claim(shard);
+  }
+
+  #claim(shard: number): ShardClaim {
+    return this.#owned
+      ? { shard, owner: this.nodeId, token: 1n, serving: true, since: STARTED }
+      : { shard, owner: null, token: null, serving: false, since: null };
   }
 
   async status(): Promise<ClusterStatus> {

@@ -294,8 +294,19 @@ export const clusterSchema = {
       type: 'array',
       items: {
         type: 'object',
-        required: ['id', 'state'],
-        properties: { id: { type: 'string' }, state: { type: 'string' } },
+        required: ['id', 'state', 'shards'],
+        properties: {
+          id: { type: 'string' },
+          state: { enum: ['ready', 'settling', 'unready', 'draining'] },
+          /** Shards that it claims. */
+          shards: part.counter,
+          /** Where other nodes reach it. */
+          address: { type: 'string' },
+          /** Since when it says so of itself, by its own clock. */
+          since: part.timestamp,
+          /** What keeps it from being ready. */
+          problem: { type: 'string' },
+        },
       },
     },
     quorum: {
@@ -327,12 +338,15 @@ export const clusterSchema = {
       type: 'array',
       items: {
         type: 'object',
-        required: ['shard', 'owner', 'fencingToken', 'serving'],
+        required: ['shard', 'owner', 'fencingToken', 'serving', 'since'],
         properties: {
           shard: part.counter,
           owner: { type: ['string', 'null'] },
           fencingToken: { type: ['string', 'null'] },
+          /** Whether the owner serves it, wherever that is. */
           serving: { type: 'boolean' },
+          /** Since when the owner serves it, by its own clock. */
+          since: { ...part.timestamp, type: ['string', 'null'] },
           /** When PostgreSQL last confirmed the fence of a shard that this node serves. */
           fenceCheckedAt: { ...part.timestamp, type: ['string', 'null'] },
         },

@@ -17,11 +17,32 @@ export interface ShardClaim {
   /** Node id of the owner, `null` while nobody claims it. */
   readonly owner: string | null;
   readonly token: bigint | null;
+  /** Whether the owner has said that it serves the shard under this token. */
+  readonly serving: boolean;
+  /** When it began to, RFC 3339 in UTC by the owner's clock; `null` until then. */
+  readonly since: string | null;
+}
+
+/**
+ * `ready`: owns shards; `settling`: ready too, but not for long enough yet to be given shards that
+ * others serve; `unready`: PostgreSQL does not answer it; `draining`: it is about to stop.
+ */
+export type NodeState = 'ready' | 'unready' | 'draining' | 'settling';
+
+/** A control-plane node as the one that is asked sees it. */
+export interface ClusterNode {
+  readonly id: string;
+  readonly state: NodeState;
+  readonly address?: string;
+  /** Since when it says so, RFC 3339 in UTC by its own clock. */
+  readonly since?: string;
+  /** What keeps it from being ready, in a few words. */
+  readonly problem?: string;
 }
 
 /** What the quorum says about itself and the control-plane nodes. */
 export interface ClusterStatus {
-  readonly nodes: readonly { readonly id: string; readonly state: string }[];
+  readonly nodes: readonly ClusterNode[];
   readonly quorum: {
     readonly members: readonly string[];
     readonly leader: string | null;
@@ -39,7 +60,12 @@ export interface ShardOwnership {
   start(host: ShardHost): Promise<void>;
   /** Hands everything back: claims, member record, lease. */
   stop(): Promise<void>;
+  /** What this node knows of every shard, by its watch of the store: it may be a little old. */
   map(): readonly ShardClaim[];
+  /** Calls back after the map may have changed; the listener must not throw. */
+  onChange(listener: () => void): { stop(): void };
+  /** Asks the store itself for one shard's claim, past the watch; rejects when it does not answer. */
+  lookUp(shard: number): Promise<ShardClaim>;
   status(): Promise<ClusterStatus>;
   /** Tells that a shard was refused by the fence: its claim is checked at once. */
   recheck(shard: number): void;

@@ -29,6 +29,7 @@ import { FakeStatusStore } from './fake-status-store.js';
 import { FakeTruthStore } from './fake-truth-store.js';
 
 const SHARDS = 4;
+const FIRST_SERVED = '2026-01-01T00:00:00.000Z';
 const ANYONE: CommandContext = { actor: 'anonymous' };
 
 /** What a world is made of that pure code is handed. */
@@ -197,7 +198,18 @@ export class EngineWorld {
           shard,
           owner: 'node-1',
           token: this.#token,
+          serving: true,
+          since: FIRST_SERVED,
         })),
+      onChange: () => ({ stop: () => undefined }),
+      lookUp: (shard) =>
+        Promise.resolve({
+          shard,
+          owner: 'node-1',
+          token: this.#token,
+          serving: true,
+          since: FIRST_SERVED,
+        }),
       status: () =>
         Promise.resolve({
           nodes: [],

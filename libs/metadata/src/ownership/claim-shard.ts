@@ -10,6 +10,7 @@ import {
   isEpoch,
   memberKey,
 } from './ownership-keys.js';
+import type { ClaimRecord } from './ownership-keys.js';
 
 export interface Claimant {
   readonly nodeId: string;
@@ -90,6 +91,35 @@ async function readEpoch(store: MetadataStore): Promise<string> {
   return text;
 }
 
+/** A claim that was made, as the store keeps it. */
+export interface MadeClaim {
+  readonly shard: number;
+  readonly epoch: string;
+  readonly createRevision: Revision;
+}
+
+/**
+ * Tells everybody that the claim's owner serves the shard since `servedAt` (RFC 3339 in UTC). Changes
+ * nothing, and answers so, when the claim is not the one that was made or the lease has ended.
+ */
+export async function markServed(
+  store: MetadataStore,
+  { shard, epoch, createRevision }: MadeClaim,
+  { nodeId, incarnation, session }: Claimant,
+  servedAt: string,
+): Promise<'marked' | 'gone' | 'no-session'> {
+  const key = claimKey(shard);
+  const value = encodeRecord({ node: nodeId, incarnation, epoch, servedAt });
+  const result = await store.txn({
+    compare: [{ key, target: 'create', operator: '=', value: createRevision }],
+    success: [{ kind: 'put', key, value, lease: session.lease }],
+    failure: [],
+  });
+  if (result.ok) return result.succeeded ? 'marked' : 'gone';
+  if (result.refusal === 'lease-not-found') return 'no-session';
+  throw new Error(`telling that shard ${shard} is served was refused: ${result.refusal}`);
+}
+
 /** Deletes the claim that was created at this revision, if it is still there. */
 export async function giveClaimBack(
   store: MetadataStore,
@@ -102,6 +132,18 @@ export async function giveClaimBack(
     success: [{ kind: 'delete', key }],
     failure: [],
   });
+}
+
+/** The claim of a shard as the store has it now; null without one that can be read. */
+export async function readClaim(
+  store: MetadataStore,
+  shard: number,
+): Promise<{ readonly record: ClaimRecord; readonly createRevision: Revision } | null> {
+  const found = await store.range({ key: claimKey(shard) });
+  if (!found.ok) throw new Error(`reading the claim of shard ${shard}: ${found.refusal}`);
+  const [kv] = found.kvs;
+  const record = kv === undefined ? null : decodeClaim(kv.value);
+  return kv === undefined || record === null ? null : { record, createRevision: kv.createRevision };
 }
 
 /** Whether the claim that was created at this revision is still there. */

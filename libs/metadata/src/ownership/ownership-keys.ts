@@ -26,7 +26,14 @@ export interface MemberRecord {
   /** Identity of the data folder whose lock the process holds. */
   readonly folder: string;
   readonly address?: string;
+  readonly state: MemberState;
+  /** Since when it is in this state, RFC 3339 in UTC by its own clock. */
+  readonly since?: string;
+  /** What keeps it from being ready, in a few words. */
+  readonly problem?: string;
 }
+
+export type MemberState = 'ready' | 'unready' | 'draining';
 
 /** Whose a shard is, under the owner's lease. */
 export interface ClaimRecord {
@@ -34,6 +41,8 @@ export interface ClaimRecord {
   readonly incarnation: string;
   /** Metadata epoch when it was claimed; decimal. */
   readonly epoch: string;
+  /** When the owner began to serve it, RFC 3339 in UTC; left out until it does. */
+  readonly servedAt?: string;
 }
 
 export type OwnershipKey =
@@ -59,16 +68,28 @@ export function encodeRecord(record: MemberRecord | ClaimRecord): Uint8Array {
 export function decodeMember(value: Uint8Array): MemberRecord | null {
   const record = parse(value) as Partial<MemberRecord> | null;
   if (typeof record?.incarnation !== 'string' || typeof record.folder !== 'string') return null;
-  const { incarnation, folder, address } = record;
-  return { incarnation, folder, ...(typeof address === 'string' ? { address } : {}) };
+  const { incarnation, folder, address, since, problem } = record;
+  // A node of a version that knew no states is ready.
+  const state = isState(record.state) ? record.state : 'ready';
+  return { incarnation, folder, state, ...texts({ address, since, problem }) };
+}
+
+function isState(state: unknown): state is MemberState {
+  return state === 'ready' || state === 'unready' || state === 'draining';
+}
+
+/** Those that are texts. */
+function texts<K extends string>(fields: Record<K, unknown>): { [key in K]?: string } {
+  const found = Object.entries(fields).filter(([, value]) => typeof value === 'string');
+  return Object.fromEntries(found) as { [key in K]?: string };
 }
 
 /** Null when somebody wrote something else there. */
 export function decodeClaim(value: Uint8Array): ClaimRecord | null {
   const record = parse(value) as Partial<ClaimRecord> | null;
   if (typeof record?.node !== 'string' || typeof record.incarnation !== 'string') return null;
-  const { node, incarnation, epoch } = record;
-  return isEpoch(epoch) ? { node, incarnation, epoch } : null;
+  const { node, incarnation, epoch, servedAt } = record;
+  return isEpoch(epoch) ? { node, incarnation, epoch, ...texts({ servedAt }) } : null;
 }
 
 /** Epochs are 1 to 32,767, so that a token fits 63 bits. */

@@ -3,6 +3,8 @@ import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 import type { ClusterStatus, EngineLog, ShardClaim, ShardHost, ShardOwnership } from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
 import { ClusterView } from './cluster-view.js';
+import type { SeenClaim } from './cluster-view.js';
+import { readClaim } from './claim-shard.js';
 import type { Claimant } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
 import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.js';
@@ -59,6 +61,7 @@ class MetadataShardOwnership implements ShardOwnership {
   #rejoin: TimerHandle | null = null;
   #joining: Promise<void> = Promise.resolve();
   #state: 'new' | 'running' | 'stopped' = 'new';
+  readonly #listeners = new Set<() => void>();
 
   constructor(options: ShardOwnershipOptions) {
     this.#options = options;
@@ -102,19 +105,37 @@ class MetadataShardOwnership implements ShardOwnership {
   }
 
   map(): readonly ShardClaim[] {
-    return Array.from({ length: this.#options.shards }, (_, shard) => {
-      const claim = this.#view.claims.get(shard);
-      if (claim === undefined) return { shard, owner: null, token: null };
-      const { record, createRevision } = claim;
-      return { shard, owner: record.node, token: fencingToken(record.epoch, createRevision) };
-    });
+    return Array.from({ length: this.#options.shards }, (_, shard) =>
+      asShardClaim(shard, this.#view.claims.get(shard)),
+    );
+  }
+
+  onChange(listener: () => void): { stop(): void } {
+    // A wrapper of its own: one function may listen twice.
+    const entry = (): void => listener();
+    this.#listeners.add(entry);
+    return { stop: () => void this.#listeners.delete(entry) };
+  }
+
+  async lookUp(shard: number): Promise<ShardClaim> {
+    return asShardClaim(shard, await readClaim(this.#options.store, shard));
   }
 
   async status(): Promise<ClusterStatus> {
     const { members, leader, term, revision } = await this.#options.store.status();
-    const nodes = [...this.#view.members.keys()].sort();
+    const nodes = [...this.#view.members].map(([id, { record }]) => {
+      const { state, address, since, problem } = record;
+      return {
+        id,
+        state,
+        ...(address === undefined ? {} : { address }),
+        ...(since === undefined ? {} : { since }),
+        ...(problem === undefined ? {} : { problem }),
+      };
+    });
+    nodes.sort((left, right) => (left.id < right.id ? -1 : 1));
     return {
-      nodes: nodes.map((id) => ({ id, state: 'ready' })),
+      nodes,
       quorum: { members, leader, term, revision },
     };
   }
@@ -139,6 +160,7 @@ class MetadataShardOwnership implements ShardOwnership {
         const own = claim.record.incarnation === this.#options.incarnation;
         return { asOf, claim: claim.createRevision, own };
       },
+      now: () => this.#now(),
       mayHandOver: () => this.#handOvers < HAND_OVERS,
       handOverBegins: () => {
         this.#handOvers += 1;
@@ -158,7 +180,13 @@ class MetadataShardOwnership implements ShardOwnership {
 
   async #join(): Promise<void> {
     const { store, clock, timer, nodeId, incarnation, folder, address, leaseTtlMs } = this.#options;
-    const member = { incarnation, folder, ...(address === undefined ? {} : { address }) };
+    const member = {
+      incarnation,
+      folder,
+      state: 'ready' as const,
+      since: this.#now(),
+      ...(address === undefined ? {} : { address }),
+    };
     const session = await joinCluster({ store, clock, timer, nodeId, member, leaseTtlMs });
     this.#session = session;
     this.#stopKeepAlive = keepSessionAlive(session.lease, {
@@ -212,6 +240,7 @@ class MetadataShardOwnership implements ShardOwnership {
         ? null
         : this.#options.timer.after(Math.min(...waits), () => this.#changed());
     this.#wakeAll();
+    for (const listener of [...this.#listeners]) listener();
   }
 
   /** A member record that somebody took away ends the session as the end of the lease does. */
@@ -227,6 +256,24 @@ class MetadataShardOwnership implements ShardOwnership {
   #wakeAll(): void {
     for (const slot of this.#slots) slot.wake();
   }
+
+  #now(): string {
+    return new Date(this.#options.clock.wallMs()).toISOString();
+  }
+}
+
+function asShardClaim(shard: number, claim: SeenClaim | null | undefined): ShardClaim {
+  if (claim === null || claim === undefined) {
+    return { shard, owner: null, token: null, serving: false, since: null };
+  }
+  const { record, createRevision } = claim;
+  return {
+    shard,
+    owner: record.node,
+    token: fencingToken(record.epoch, createRevision),
+    serving: record.servedAt !== undefined,
+    since: record.servedAt ?? null,
+  };
 }
 
 function reasonOf(error: unknown): { readonly reason: string } {

@@ -2,8 +2,8 @@ import type { Timer, TimerHandle } from '@pawl/kernel';
 import type { EngineLog, Fence, ShardHost } from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
 import type { Revision } from '../state/index.js';
-import { claimShard, claimStands, giveClaimBack } from './claim-shard.js';
-import type { Claimant } from './claim-shard.js';
+import { claimShard, claimStands, giveClaimBack, markServed } from './claim-shard.js';
+import type { Claimant, MadeClaim } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
 import type { NodeSession } from './node-session.js';
 
@@ -27,6 +27,8 @@ export interface SlotSurroundings {
   /** Whether this node should own the shard. */
   wanted(shard: number): boolean;
   seen(shard: number): SeenOfShard;
+  /** RFC 3339 in UTC. */
+  now(): string;
   /** Whether one more shard may be handed over just now. */
   mayHandOver(): boolean;
   handOverBegins(): void;
@@ -35,13 +37,16 @@ export interface SlotSurroundings {
 }
 
 /** A claim that this node holds, and the fence that it gave its host. */
-interface Held {
+interface Held extends MadeClaim {
   readonly fence: Fence;
-  readonly createRevision: Revision;
-  readonly session: NodeSession;
+  readonly claimant: Claimant;
+  /** When the host began to serve it, RFC 3339. */
+  readonly servedAt: string;
+  /** Whether the store knows that it is served. */
+  announced: boolean;
 }
 
-type Step = 'claim' | 'drop' | 'recheck' | 'hand-over' | 'give-back' | 'idle';
+type Step = 'claim' | 'announce' | 'drop' | 'recheck' | 'hand-over' | 'give-back' | 'idle';
 
 const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 5000;
@@ -108,7 +113,6 @@ export class ShardSlot {
       } catch (error) {
         this.#retryLater(`shard ${this.shard}: ${step} failed`, error);
       }
-      this.#triedOnce();
     }
   }
 
@@ -126,12 +130,13 @@ export class ShardSlot {
     if (this.#stopping || this.#isGone(held)) return 'drop';
     if (this.#backOff !== null) return 'idle';
     if (this.#recheck) return 'recheck';
-    return !this.#around.wanted(this.shard) && this.#around.mayHandOver() ? 'hand-over' : 'idle';
+    if (!this.#around.wanted(this.shard) && this.#around.mayHandOver()) return 'hand-over';
+    return held.announced ? 'idle' : 'announce';
   }
 
   /** Known to be gone: the session has ended, or a state as new as the claim does not show it. */
-  #isGone({ session, createRevision }: Held): boolean {
-    if (this.#around.claimant()?.session !== session) return true;
+  #isGone({ claimant, createRevision }: Held): boolean {
+    if (this.#around.claimant()?.session !== claimant.session) return true;
     const { claim, asOf } = this.#around.seen(this.shard);
     return asOf >= createRevision && claim !== createRevision;
   }
@@ -140,6 +145,8 @@ export class ShardSlot {
     switch (step) {
       case 'claim':
         return this.#claim();
+      case 'announce':
+        return this.#announce();
       case 'drop':
         return this.#drop();
       case 'recheck':
@@ -176,10 +183,22 @@ export class ShardSlot {
       await this.#giveBack();
       return;
     }
-    this.#held = { fence, createRevision, session: claimant.session };
+    const servedAt = this.#around.now();
+    this.#held = { shard, epoch, createRevision, fence, claimant, servedAt, announced: false };
     this.#recheck = false;
     this.#failures = 0;
     log.debug('shard claimed', { shard, token: fence.token.toString() });
+  }
+
+  /** Tells everybody that the shard is served, unless the claim has gone meanwhile. */
+  async #announce(): Promise<void> {
+    const held = this.#held;
+    if (held === null) return;
+    const { claimant, servedAt } = held;
+    const outcome = await markServed(this.#around.store, held, claimant, servedAt);
+    if (outcome === 'marked') held.announced = true;
+    else await this.#drop();
+    if (outcome === 'no-session') this.#around.sessionEnded(claimant.session);
   }
 
   async #drop(): Promise<void> {

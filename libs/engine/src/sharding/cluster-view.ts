@@ -1,0 +1,37 @@
+import type { ClusterView } from '@pawl/contracts';
+import { installationText } from '../engine-context.js';
+import type { EngineContext } from '../engine-context.js';
+import type { ShardRegistry } from './shard-registry.js';
+
+/**
+ * Nodes, quorum and shards as this node knows them. When the fence of a shard was last confirmed is
+ * known to its owner only.
+ */
+export async function clusterView(
+  context: Pick<EngineContext, 'ownership' | 'clock' | 'formatTime' | 'installation'>,
+  shards: Pick<ShardRegistry, 'served'>,
+): Promise<ClusterView> {
+  const { nodes, quorum } = await context.ownership.status();
+  const served = new Map(shards.served().map((shard) => [shard.shard, shard]));
+  const checkedAt = (shard: number): string | null => {
+    const own = served.get(shard);
+    if (own === undefined) return null;
+    const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
+    return context.formatTime(context.clock.wallMs() - ageMs);
+  };
+  const map = context.ownership.map();
+  const count = (owner: string): number => map.filter((shard) => shard.owner === owner).length;
+  return {
+    installation: installationText(context.installation),
+    nodes: nodes.map((node) => ({ ...node, shards: count(node.id) })),
+    quorum: { ...quorum, members: [...quorum.members] },
+    shards: map.map(({ shard, owner, token, serving, since }) => ({
+      shard,
+      owner,
+      fencingToken: token === null ? null : String(token),
+      serving,
+      since,
+      fenceCheckedAt: checkedAt(shard),
+    })),
+  };
+}

@@ -1,0 +1,167 @@
+import { ManualTime } from '@pawl/kernel';
+import type { Fence, ShardHost, ShardOwnership } from '@pawl/engine';
+import { SimulatedFolder } from '@pawl/raft/testing';
+import { expect } from 'vitest';
+import { MetadataUnavailableError } from '../metadata-store.port.js';
+import type { MetadataStore, TxnResult } from '../metadata-store.port.js';
+import { openMetadataOn } from '../quorum/open-metadata.js';
+import type { QuorumNode } from '../quorum/quorum-node.js';
+import { textToBytes } from '../text.js';
+import { claimKey, memberKey } from './ownership-keys.js';
+import { createShardOwnership } from './shard-ownership.js';
+
+export const SHARDS = 64;
+export const TTL_MS = 5000;
+export const EPOCH_1 = 2n ** 48n;
+
+/** Keeps account of what it is told, and that it is told one thing at a time per shard. */
+export class FakeHost implements ShardHost {
+  readonly serving = new Map<number, bigint>();
+  readonly calls: string[] = [];
+  readonly #busy = new Set<number>();
+  /** Called before a shard is served; what it throws is why it cannot be. */
+  loading: (fence: Fence) => Promise<void> | void = () => undefined;
+
+  async claimed(fence: Fence): Promise<void> {
+    await this.#oneAtATime(fence, async () => {
+      expect(this.serving.has(fence.shard)).toBe(false);
+      await this.loading(fence);
+      this.serving.set(fence.shard, fence.token);
+    });
+  }
+
+  async lost(fence: Fence): Promise<void> {
+    await this.#oneAtATime(fence, async () => {
+      expect(this.serving.get(fence.shard)).toBe(fence.token);
+      this.serving.delete(fence.shard);
+    });
+    this.calls.push(`lost ${fence.shard}`);
+  }
+
+  async #oneAtATime({ shard }: Fence, work: () => Promise<void>): Promise<void> {
+    expect(this.#busy.has(shard)).toBe(false);
+    this.#busy.add(shard);
+    await Promise.resolve();
+    await work().finally(() => this.#busy.delete(shard));
+  }
+}
+
+/** A store that can be made not to answer, or to lose its answers. */
+export class UnreliableStore implements MetadataStore {
+  down = false;
+  loseAnswers = 0;
+
+  constructor(readonly inner: MetadataStore) {}
+
+  async txn(txn: Parameters<MetadataStore['txn']>[0]): Promise<TxnResult> {
+    this.#check();
+    const result = await this.inner.txn(txn);
+    if (this.loseAnswers > 0) {
+      this.loseAnswers -= 1;
+      throw new MetadataUnavailableError('the answer was lost', 'unknown');
+    }
+    return result;
+  }
+
+  range = (request: Parameters<MetadataStore['range']>[0]) =>
+    this.#ask(() => this.inner.range(request));
+  watch = (request: Parameters<MetadataStore['watch']>[0]) => this.inner.watch(request);
+  grantLease = (ttlMs: number, id?: bigint) => this.#ask(() => this.inner.grantLease(ttlMs, id));
+  keepAlive = (id: bigint) => this.#ask(() => this.inner.keepAlive(id));
+  revokeLease = (id: bigint) => this.#ask(() => this.inner.revokeLease(id));
+  compact = (revision: number) => this.#ask(() => this.inner.compact(revision));
+  status = () => this.#ask(() => this.inner.status());
+
+  async #ask<T>(call: () => Promise<T>): Promise<T> {
+    this.#check();
+    return call();
+  }
+
+  #check(): void {
+    if (this.down) throw new MetadataUnavailableError('no answer', 'no');
+  }
+}
+
+export interface Node {
+  readonly ownership: ShardOwnership;
+  readonly host: FakeHost;
+  readonly store: UnreliableStore;
+}
+
+export class Cluster {
+  readonly time = new ManualTime();
+  readonly folder = SimulatedFolder.empty();
+  store!: QuorumNode;
+  #incarnations = 0;
+
+  static async open(): Promise<Cluster> {
+    const cluster = new Cluster();
+    const { time, folder } = cluster;
+    cluster.store = await openMetadataOn(folder, { nodeId: 'm', clock: time, timer: time });
+    return cluster;
+  }
+
+  node(nodeId = 'node-1', folder = `folder of ${nodeId}`): Node {
+    const store = new UnreliableStore(this.store);
+    const ownership = createShardOwnership({
+      store,
+      nodeId,
+      incarnation: `incarnation-${(this.#incarnations += 1)}`,
+      folder,
+      shards: SHARDS,
+      leaseTtlMs: TTL_MS,
+      clock: this.time,
+      timer: this.time,
+    });
+    return { ownership, host: new FakeHost(), store };
+  }
+
+  async started(nodeId?: string, folder?: string): Promise<Node> {
+    const node = this.node(nodeId, folder);
+    await node.ownership.start(node.host);
+    return node;
+  }
+
+  /** Moves time in steps, letting everything happen that follows from each. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 50) {
+      this.time.advance(Math.min(50, left));
+      await settle(40);
+    }
+  }
+
+  /** Takes a key away as an operator could. */
+  async remove(key: Uint8Array): Promise<void> {
+    await this.store.txn({ compare: [], success: [{ kind: 'delete', key }], failure: [] });
+    await settle();
+  }
+
+  async leaseOf(nodeId: string): Promise<bigint> {
+    const found = await this.store.range({ key: memberKey(nodeId) });
+    const lease = found.ok ? found.kvs[0]?.lease : undefined;
+    if (lease === undefined) throw new Error(`${nodeId} is no member`);
+    return lease;
+  }
+}
+
+export async function settle(turns = 200): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function tokens(node: Node): bigint[] {
+  return [...node.host.serving].sort(([a], [b]) => a - b).map(([, token]) => token);
+}
+
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Takes a shard's claim away and puts another node's in its place, before anybody hears of it. */
+export async function takeOver({ store }: Cluster, shard: number): Promise<void> {
+  const key = claimKey(shard);
+  const value = textToBytes('{"node":"node-9","incarnation":"other","epoch":"1"}');
+  await Promise.all([
+    store.txn({ compare: [], success: [{ kind: 'delete', key }], failure: [] }),
+    store.txn({ compare: [], success: [{ kind: 'put', key, value, lease: 0n }], failure: [] }),
+  ]);
+}
