@@ -163,6 +163,8 @@ it('stops once it is removed, and while its vote may be needed not before', () =
   desk.become({});
   expect(desk.removed).toEqual([]);
   desk.become({ configuration: foundedBy(['b']) });
+  expect(desk.removed).toEqual([]);
+  desk.become({ leader: null });
   expect(desk.removed.map(({ message }) => message)).toEqual([
     'node a was removed from the quorum',
   ]);
@@ -250,4 +252,27 @@ it('does nothing more once it is stopped', async () => {
   desk.record('c');
   expect(desk.asked).toHaveLength(length);
   expect(desk.reached).toEqual(['b b -']);
+});
+
+it('takes nothing that the log tells of a node before it, under its id, for its own removal', async () => {
+  const desk = new Desk({ configuration: foundedBy(['a', 'b']), leader: null, lastIndex: 3 });
+  desk.record('a', { folderId: 'a/0' });
+  desk.record('b');
+  desk.apply({ kind: 'member-put', expect: 'known', id: 'a', wanted: 'removed' });
+  desk.become({ configuration: foundedBy(['b']) });
+  desk.directory.exchange({ index: 5, inside: ['b'], members: [recordOf('b')] });
+  await desk.look(60);
+  expect(desk.removed).toEqual([]);
+  desk.apply({ kind: 'member-remove', id: 'a' });
+  desk.directory.update();
+  expect(desk.removed).toEqual([]);
+  desk.become({ configuration: foundedBy(['a', 'b']), leader: 'b', lastIndex: 9 });
+  desk.record('a', { folderId: 'a/1' });
+  desk.apply({ kind: 'member-put', expect: 'known', id: 'a', wanted: 'removed' });
+  desk.become({ configuration: foundedBy(['b']) });
+  expect(desk.removed).toEqual([]);
+  desk.become({ leader: null });
+  expect(desk.removed.map(({ message }) => message)).toEqual([
+    'node a was removed from the quorum',
+  ]);
 });

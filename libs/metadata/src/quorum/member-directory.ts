@@ -195,13 +195,20 @@ export class MemberDirectory {
     this.update();
   }
 
+  /**
+   * Concludes nothing while somebody leads this node, which is fed then, nor while the log up to here
+   * tells of another node, in whose place this one has come: what became of that one is the past.
+   */
   #noticeRemoval(): void {
-    const { state, board } = this.#options;
-    const { nodeId, configuration } = board.status;
+    const { log, state, board } = this.#options;
+    const { nodeId, configuration, leader } = board.status;
     const inside = membersOf(configuration).includes(nodeId);
     const record = state.member(nodeId);
+    const folderId = record?.folderId ?? '';
+    const isAnother = folderId !== '' && folderId !== log.identity.folderId;
+    if (inside || isAnother) this.#wasMember = !isAnother;
+    if (leader !== null || isAnother) return;
     const unwanted = record === null || record.wanted === 'removed';
-    if (inside) this.#wasMember = true;
     const gone = this.#wasMember && unwanted && !inside;
     /* While the others may need its vote to finish its removal it stays. */
     const needed = configuration.voters.includes(nodeId);
