@@ -1,3 +1,4 @@
+import type { LeaderResponse } from '../etcd-protocol/concurrency-messages.js';
 import type * as rpc from '../etcd-protocol/messages.js';
 
 /** What an answer takes before it is encoded. */
@@ -16,6 +17,10 @@ const ENTRY_BYTES = 256;
 
 export function rangeSize({ kvs = [] }: rpc.Written<rpc.RangeResponse>): AnswerSize {
   return { bytes: bytesOf(kvs), wrote: false };
+}
+
+export function leaderSize({ kv }: rpc.Written<LeaderResponse>): AnswerSize {
+  return { bytes: kv ? bytesOf([kv]) : 0, wrote: false };
 }
 
 export function putSize({ prev_kv }: rpc.Written<rpc.PutResponse>): AnswerSize {

@@ -2,19 +2,33 @@ import { credentials, makeGenericClientConstructor, Metadata } from '@grpc/grpc-
 import type {
   ChannelCredentials,
   ClientDuplexStream,
+  ClientUnaryCall,
   ClientReadableStream,
+  ServiceDefinition,
   ServiceError,
 } from '@grpc/grpc-js';
 import { systemTime } from '../testing/system-time.js';
 import { serveEtcd } from './etcd-server.js';
 import type { EtcdServer, EtcdServerOptions } from './etcd-server.js';
 import { etcdServices } from '../etcd-protocol/services.js';
-import type { EtcdService } from '../etcd-protocol/services.js';
 import { openTestNode } from './test-node.fixture.js';
 import type { TestNode } from './test-node.fixture.js';
 
 type Method = (...parameters: unknown[]) => unknown;
 type Client = Record<string, Method> & { close(): void };
+
+/** A service by its last name. */
+export function serviceOf(name: string): ServiceDefinition {
+  const found = Object.entries(etcdServices()).find(([full]) => full.endsWith(`.${name}`));
+  if (found === undefined) throw new TypeError(`there is no service ${name}`);
+  return found[1];
+}
+
+/** A call that is under way. */
+export interface Pending<Response> {
+  readonly answer: Promise<Response>;
+  cancel(): void;
+}
 
 /** A bare client: what it is answered is exactly what came. 64-bit numbers are strings. */
 export class EtcdClient {
@@ -32,13 +46,28 @@ export class EtcdClient {
     headers: Record<string, string> = {},
     options: { deadline?: number } = {},
   ): Promise<Response> {
-    return new Promise((resolve, reject) => {
+    return this.begin<Response>(method, request, headers, options).answer;
+  }
+
+  /** A call that may be given up. */
+  begin<Response extends object = Record<string, unknown>>(
+    method: string,
+    request: object,
+    headers: Record<string, string> = {},
+    options: { deadline?: number } = {},
+  ): Pending<Response> {
+    let cancel = (): void => undefined;
+    const answer = new Promise<Response>((resolve, reject) => {
       const done = (error: ServiceError | null, response: Response): void => {
         if (error === null) resolve(response);
         else reject(error);
       };
-      this.#invoke(method, request, metadataOf(headers), options, done);
+      const call = this.#invoke(method, request, metadataOf(headers), options, done);
+      cancel = () => (call as ClientUnaryCall).cancel();
     });
+    /* Whoever gives it up need not listen. */
+    answer.catch(() => undefined);
+    return { answer, cancel };
   }
 
   duplex<Request, Response>(
@@ -48,8 +77,12 @@ export class EtcdClient {
     return this.#invoke(method, metadataOf(headers)) as ClientDuplexStream<Request, Response>;
   }
 
-  download<Response>(method: string): ClientReadableStream<Response> {
-    return this.#invoke(method, {}) as ClientReadableStream<Response>;
+  download<Response>(
+    method: string,
+    request: object = {},
+    headers: Record<string, string> = {},
+  ): ClientReadableStream<Response> {
+    return this.#invoke(method, request, metadataOf(headers)) as ClientReadableStream<Response>;
   }
 
   close(): void {
@@ -60,10 +93,7 @@ export class EtcdClient {
     const [service = '', method = ''] = path.split('.');
     let client = this.#clients.get(service);
     if (client === undefined) {
-      const Constructor = makeGenericClientConstructor(
-        etcdServices()[`etcdserverpb.${service}` as EtcdService],
-        service,
-      );
+      const Constructor = makeGenericClientConstructor(serviceOf(service), service);
       const options = { 'grpc.use_local_subchannel_pool': 1 };
       const address = `127.0.0.1:${this.port}`;
       client = new Constructor(address, this.trust, options) as unknown as Client;

@@ -1,4 +1,4 @@
-import { Client, credentials } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import { TestAuthority } from '@pawl/raft/testing';
 import { connect } from 'node:net';
 import { once } from 'node:events';
@@ -31,16 +31,6 @@ describe('the server', () => {
       unimplemented,
     );
     await expect(bench.client.call('Auth.AuthStatus', {})).rejects.toMatchObject(unimplemented);
-    /* No dependency ships what these are made of. */
-    const bare = new Client(`127.0.0.1:${bench.server.address.port}`, credentials.createInsecure());
-    const nothing = (): Buffer => Buffer.alloc(0);
-    for (const path of ['/v3lockpb.Lock/Lock', '/v3electionpb.Election/Campaign']) {
-      const answer = new Promise((resolve) => {
-        bare.makeUnaryRequest(path, nothing, nothing, {}, (error) => resolve(error));
-      });
-      expect(await answer).toMatchObject(unimplemented);
-    }
-    bare.close();
     await bench.close();
   });
 

@@ -6,17 +6,22 @@ import type { CoordinationNode } from '../coordination.port.js';
 import { ApiContext } from './api-context.js';
 import { CallGate } from './call-gate.js';
 import { clusterService } from './cluster.service.js';
+import { Contest } from './contest.js';
+import { electionService } from './election.service.js';
+import type { ElectionGates } from './election.service.js';
 import { Connections } from './connections.js';
 import { guardStreams, http2ServerOf } from './http2-server.js';
 import { kvService } from './kv.service.js';
 import { leaseService } from './lease.service.js';
 import { DEFAULT_ETCD_LIMITS } from './limits.js';
 import type { EtcdLimits } from './limits.js';
+import { lockService } from './lock.service.js';
 import { maintenanceService } from './maintenance.service.js';
 import { OpenCalls } from './open-calls.js';
 import type * as rpc from '../etcd-protocol/messages.js';
 import { etcdServices } from '../etcd-protocol/services.js';
 import { StreamGate } from './stream-gate.js';
+import { WaitGate } from './wait-gate.js';
 import { WatchServer } from './watch-server.js';
 import type { WatchCall } from './watch-stream.js';
 
@@ -56,6 +61,7 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
   const scheme = tls === undefined ? 'http' : 'https';
   const context = new ApiContext({ node, limits, timer, scheme, log });
   const calls = new CallGate(context);
+  const waits = new WaitGate(context, calls);
   const streams = new StreamGate(context, calls);
   const server = new Server({
     'grpc.max_receive_message_length': limits.requestBytes,
@@ -64,7 +70,7 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
     'grpc.keepalive_timeout_ms': limits.pongMs,
     'grpc.enable_channelz': 0,
   });
-  const watches = addServices(server, context, calls, streams);
+  const watches = addServices(server, context, { calls, waits, streams });
   const injector = server.createConnectionInjector(credentials(tls));
   const http2 = http2ServerOf(server);
   const open = new OpenCalls(etcdServices(), limits, timer);
@@ -81,6 +87,7 @@ export async function serveEtcd(options: EtcdServerOptions): Promise<EtcdServer>
     });
   const stop = async (): Promise<void> => {
     calls.close();
+    waits.close();
     const closed = connections.close();
     streams.close();
     watches.close();
@@ -103,12 +110,8 @@ function credentials(tls: EtcdTls | undefined): ServerCredentials {
 }
 
 /** What a service has and is not here answers UNIMPLEMENTED, as services that are not here do. */
-function addServices(
-  server: Server,
-  context: ApiContext,
-  calls: CallGate,
-  streams: StreamGate,
-): WatchServer {
+function addServices(server: Server, context: ApiContext, gates: ElectionGates): WatchServer {
+  const { calls, waits, streams } = gates;
   const services = etcdServices();
   const { Watch } = services['etcdserverpb.Watch'];
   if (Watch === undefined) throw new Error('the protocol has no Watch');
@@ -120,6 +123,9 @@ function addServices(
   server.addService(services['etcdserverpb.Lease'], leaseService(context, calls, streams));
   server.addService(services['etcdserverpb.Cluster'], clusterService(context, calls));
   server.addService(services['etcdserverpb.Maintenance'], maintenanceService(context, calls));
+  const contest = new Contest(context, waits.closing);
+  server.addService(services['v3lockpb.Lock'], lockService(context, calls, waits, contest));
+  server.addService(services['v3electionpb.Election'], electionService(context, gates, contest));
   /* Watches write batches of messages that are encoded already. */
   server.addService(
     { Watch: { ...Watch, responseSerialize: (batch: Buffer) => batch } },

@@ -14,6 +14,10 @@ export interface EtcdLimits {
   readonly pongMs: number;
   /** Calls that are not streams at once, on all connections, whether their requests came or not. */
   readonly calls: number;
+  /** Calls that wait for a lock or an election, or observe one; they are also calls. */
+  readonly waits: number;
+  /** What observers of elections did not take yet, on all connections. */
+  readonly observedBytes: number;
   /** Calls that stream a snapshot, which are also calls. */
   readonly snapshots: number;
   /** How long the request of a call may take to come, and a client to end what was answered. */
@@ -59,6 +63,8 @@ export const DEFAULT_ETCD_LIMITS: EtcdLimits = {
   pingMs: 60_000,
   pongMs: 20_000,
   calls: 8192,
+  waits: 4096,
+  observedBytes: 64 * MiB,
   snapshots: 16,
   requestMs: 10_000,
   answerMs: 60_000,

@@ -1,8 +1,7 @@
 import { connect } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { once } from 'node:events';
-import { etcdServices } from '../etcd-protocol/services.js';
-import type { EtcdService } from '../etcd-protocol/services.js';
+import { serviceOf } from './etcd-client.fixture.js';
 
 /** What a call was answered with: gRPC's code and text, in headers or in trailers. */
 export interface RawAnswer {
@@ -37,7 +36,7 @@ export class RawClient {
   /** A whole request, as in `KV.Range`; nothing is read unless somebody listens. */
   ask(method: string, request: object): ClientHttp2Stream {
     const [service = '', name = ''] = method.split('.');
-    const definition = etcdServices()[`etcdserverpb.${service}` as EtcdService][name]!;
+    const definition = serviceOf(service)[name]!;
     const body = definition.requestSerialize(request);
     const head = Buffer.alloc(5);
     head.writeUInt32BE(body.length, 1);

@@ -1,4 +1,4 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ApiContext } from './api-context.js';
 import { requiresLeader } from './call-gate.js';
@@ -30,17 +30,22 @@ export class StreamGate {
     this.#watchLeader();
   }
 
-  open<Q, A>(call: ServerDuplexStream<Q, A>, serve: () => ApiStream): void {
+  /** `serve` may throw what the stream is refused with. */
+  open<Q, A>(
+    call: ServerDuplexStream<Q, A> | ServerWritableStream<Q, A>,
+    serve: () => ApiStream,
+  ): void {
     /* grpc-js answers with the error that is emitted first. */
     call.on('error', () => undefined);
+    let stream: ApiStream;
     try {
       this.gate.check(call.metadata);
+      stream = serve();
     } catch (error) {
-      call.resume();
+      if ('resume' in call) call.resume();
       call.emit('error', this.context.toStatus(error));
       return;
     }
-    const stream = serve();
     this.#streams.set(stream, requiresLeader(call.metadata));
     const over = (): void => {
       if (this.#streams.delete(stream)) stream.closed();

@@ -1,6 +1,7 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { createRequire } from 'node:module';
+import { concurrencyServices } from './concurrency-services.js';
 
 /** The services of etcd's v3 protocol, by their full names. */
 export type EtcdService =
@@ -8,7 +9,9 @@ export type EtcdService =
   | 'etcdserverpb.Watch'
   | 'etcdserverpb.Lease'
   | 'etcdserverpb.Cluster'
-  | 'etcdserverpb.Maintenance';
+  | 'etcdserverpb.Maintenance'
+  | 'v3lockpb.Lock'
+  | 'v3electionpb.Election';
 
 const LOADED = {
   keepCase: true,
@@ -21,11 +24,13 @@ const LOADED = {
 
 let services: Record<EtcdService, ServiceDefinition> | null = null;
 
-/** Service definitions as the `etcd3` package ships them, read once. */
+/** Service definitions: as the `etcd3` package ships them, and the two that it lacks. Read once. */
 export function etcdServices(): Record<EtcdService, ServiceDefinition> {
-  services ??= loadSync(
-    createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto'),
-    LOADED,
-  ) as unknown as Record<EtcdService, ServiceDefinition>;
+  if (services !== null) return services;
+  const shipped = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto');
+  services = {
+    ...loadSync(shipped, LOADED),
+    ...concurrencyServices(shipped, LOADED),
+  } as unknown as Record<EtcdService, ServiceDefinition>;
   return services;
 }
