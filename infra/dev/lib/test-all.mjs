@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { asError, Failure, onFiles } from './failure.mjs';
 import { readJson } from './files.mjs';
@@ -14,7 +15,7 @@ import { createTerminal } from './terminal.mjs';
 
 const FOLDER = join(REPOSITORY, '.pawl-test');
 const NODE_24 = 'node@24.21.0';
-/** A check that prints nothing for this long is said to be at work. */
+/** What shows nothing for this long is said to be at work. */
 const QUIET_MS = 15_000;
 
 const terminal = createTerminal();
@@ -38,7 +39,7 @@ export async function testAll(args) {
   if (env === undefined) {
     add(FAILED);
   } else {
-    if (forVitest.length === 0) for (const check of CHECKS) add(await runCheck(check, env));
+    if (forVitest.length === 0) add(await runChecks(env));
     add(await runVitest('Tests', [process.execPath, VITEST, 'run', ...forVitest], env));
     if (onNode24) add(await runVitest('Unit tests on Node 24', NODE_24_COMMAND, env));
   }
@@ -47,7 +48,6 @@ export async function testAll(args) {
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-const PASSED = { passed: 1, failed: 0 };
 const FAILED = { passed: 0, failed: 1 };
 
 const bin = (/** @type {string[]} */ ...path) => join(REPOSITORY, 'node_modules', ...path);
@@ -62,11 +62,15 @@ const NODE_24_COMMAND = [
 ];
 const DEPCRUISE = bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs');
 
-/** @type {readonly { title: string, args: readonly string[] }[]} */
+/**
+ * The longest first.
+ *
+ * @type {readonly { title: string, args: readonly string[] }[]}
+ */
 const CHECKS = [
+  { title: 'Lint', args: [bin('eslint', 'bin', 'eslint.js'), '.'] },
   { title: 'Types of the tests', args: [TSC, '-p', 'test/tsconfig.json'] },
   { title: 'Types of the launcher', args: [TSC, '-p', 'infra/tsconfig.json'] },
-  { title: 'Lint', args: [bin('eslint', 'bin', 'eslint.js'), '.'] },
   { title: 'Format', args: [bin('prettier', 'bin', 'prettier.cjs'), '--check', '.'] },
   {
     title: 'Imports',
@@ -113,12 +117,42 @@ function heading(title) {
   terminal.line(terminal.paint.bold(`── ${title}`));
 }
 
-/** @param {{ title: string, args: readonly string[] }} check @param {NodeJS.ProcessEnv} env */
+/**
+ * Side by side, as many as there are cores; what one says is shown as a whole when it has ended.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<Counts>}
+ */
+async function runChecks(env) {
+  const waiting = [...CHECKS];
+  const total = { passed: 0, failed: 0 };
+  const worker = async () => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      if (await runCheck(check, env)) total.passed += 1;
+      else total.failed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return total;
+}
+
+/**
+ * @param {{ title: string, args: readonly string[] }} check @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<boolean>} whether it passed
+ */
 async function runCheck({ title, args }, env) {
+  /** @type {[NodeJS.WriteStream, Buffer][]} */
+  const said = [];
+  const since = Date.now();
+  const code = await execute([process.execPath, ...args], env, {
+    title,
+    show: (to, chunk) => void said.push([to, chunk]),
+  });
   heading(title);
-  const code = await execute([process.execPath, ...args], env);
-  terminal.line(code === 0 ? `${title}: passed` : `${title}: failed`);
-  return code === 0 ? PASSED : FAILED;
+  for (const [to, chunk] of said) to.write(chunk);
+  const seconds = Math.round((Date.now() - since) / 1000);
+  terminal.line(`${title}: ${code === 0 ? 'passed' : 'failed'}, ${seconds} s`);
+  return code === 0;
 }
 
 /**
@@ -129,7 +163,17 @@ async function runVitest(title, command, env) {
   heading(title);
   const file = join(FOLDER, `counts-${process.pid}.json`);
   await rm(file, { force: true });
-  const code = await execute(command, { ...env, PAWL_TEST_COUNTS: file });
+  const code = await execute(
+    command,
+    { ...env, PAWL_TEST_COUNTS: file },
+    {
+      title,
+      show: (to, chunk, timer) => {
+        timer.refresh();
+        to.write(chunk);
+      },
+    },
+  );
   const counts = await readJson(file);
   await rm(file, { force: true });
   if (typeof counts?.passed !== 'number' || typeof counts.failed !== 'number') return FAILED;
@@ -139,19 +183,21 @@ async function runVitest(title, command, env) {
 
 /**
  * @param {readonly string[]} command @param {NodeJS.ProcessEnv} env
+ * @param {{
+ *   title: string,
+ *   show: (to: NodeJS.WriteStream, chunk: Buffer, timer: NodeJS.Timeout) => void,
+ * }} output `show` is given what it says, and the timer that says that it is at work
  * @returns {Promise<number>} exit code
  */
-function execute([file = '', ...args], env) {
+function execute([file = '', ...args], env, { title, show }) {
   const since = Date.now();
   const timer = setInterval(() => {
-    terminal.line(`… ${Math.round((Date.now() - since) / 1000)} s`);
+    terminal.line(`… ${title}, ${Math.round((Date.now() - since) / 1000)} s`);
   }, QUIET_MS);
   return new Promise((resolve) => {
     const child = spawn(file, args, { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const pass = (/** @type {NodeJS.WriteStream} */ to) => (/** @type {Buffer} */ chunk) => {
-      timer.refresh();
-      to.write(chunk);
-    };
+    const pass = (/** @type {NodeJS.WriteStream} */ to) => (/** @type {Buffer} */ chunk) =>
+      show(to, chunk, timer);
     child.stdout.on('data', pass(process.stdout));
     child.stderr.on('data', pass(process.stderr));
     // A signal to this process alone must not leave the tests behind.
