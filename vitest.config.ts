@@ -9,6 +9,37 @@ const all = process.env['PAWL_TEST_ALL'] !== undefined;
 const chaos = all ? '*' : '{etcd,crash-images,no-quorum,leases,disks}';
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
+/**
+ * E2e tests of the control plane and of npm start wait for processes most of the time, and share
+ * nothing: two at a time. The others judge times, memory or what the machine does, or start many
+ * processes themselves: one at a time.
+ */
+const pairs = [
+  ...[
+    'adopt-streams',
+    'bad-input',
+    'bad-messages',
+    'change-arrives',
+    'cli',
+    'closed-checkout',
+    'compose',
+    'crashes',
+    'jobs',
+    'launcher',
+    'launcher-failures',
+    'launcher-lock',
+    'log-reader',
+    'real-schemas',
+    'sleepers-and-twins',
+  ].map((name) => `test/e2e/${name}.spec.ts`),
+  'test/packaging/*.spec.ts',
+];
+const e2e = {
+  globalSetup: ['./test/support/global-setup.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+};
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/plain-line.reporter.ts'],
@@ -27,19 +58,27 @@ export default defineConfig({
       {
         ...shared,
         test: {
+          ...e2e,
+          name: 'e2e-pairs',
+          include: pairs,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...e2e,
           name: 'e2e',
           include: [
-            'test/e2e/**/*.spec.ts',
+            'test/e2e/*.spec.ts',
             'test/chaos/network/*.spec.ts',
             `test/chaos/${chaos}.spec.ts`,
             'test/differential/*.spec.ts',
-            'test/packaging/**/*.spec.ts',
           ],
-          globalSetup: ['./test/support/global-setup.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: pairs,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
