@@ -92,6 +92,24 @@ describe('nodes over TCP', () => {
     expect(await keysOf(quorum.node('a'))).toContain('by-d');
   });
 
+  it('take one in of which only the address was told, under the id that this gave it', async () => {
+    const quorum = await found(['a']);
+    const peerAddress = await quorum.address('d');
+    const added = await quorum.node('a').addMember({ peerAddress });
+    const id = added.ok ? added.changed?.id : undefined;
+    expect(id).toMatch(/^member-/);
+    await quorum.start('d');
+    await until(async () => (await quorum.node('d').members()).every(({ learner }) => !learner));
+    const own = (await quorum.node('a').members()).find((member) => member.name === 'd');
+    expect(own).toMatchObject({ id, peerAddress });
+    await quorum.stop('d');
+    await write(await quorum.start('d'), 'by-d');
+    expect(quorum.node('d').nodeId).toBe(id);
+    await quorum.stop('d');
+    const other = quorum.start('e', { dataDir: quorum.dataDir('d') });
+    await expect(other).rejects.toThrow(`belongs to node "${id}", not "e"`);
+  });
+
   it('let one go, which then stops and says why; and take its id in anew', async () => {
     const quorum = await found();
     await write(quorum.node('a'), 'k');

@@ -4,6 +4,7 @@ import type { Clock, Rng, Timer } from '@pawl/kernel';
 import { RaftNode, askClusterId, lockFolder, openFsFolder, overTcp } from '@pawl/raft/node';
 import type {
   ListenAddress,
+  NewPlace,
   PeerAddress,
   PeerTls,
   RaftSettings,
@@ -11,8 +12,10 @@ import type {
 } from '@pawl/raft/node';
 import { encodeCommand } from '../state/index.js';
 import type { StateLimits } from '../state/index.js';
+import { idOfAddress } from './member-number.js';
 import { addressText, parseAddress } from './peer-address.js';
 import { peerListNote } from './peer-list-note.js';
+import { idToJoinUnder } from './place-by-address.js';
 import { QuorumHost } from './quorum-host.js';
 import type { OpenLog } from './quorum-host.js';
 import { QuorumNode } from './quorum-node.js';
@@ -141,13 +144,15 @@ function peerNotes(
 function logOptions(options: Omit<QuorumOptions, 'dataDir'>) {
   const { nodeId, clock, timer, cluster, clusterId = null, raft } = options;
   const { forceNewCluster = false } = options;
+  const ownAddress = addressToJoinAt(options);
   const rng = seededRng(randomInt(2 ** 32));
   const command = encodeCommand({ kind: 'member-reset' });
   return {
     nodeId,
     clusterId,
     founders: cluster?.join === true ? null : foundersOf(options).map(({ id }) => id),
-    newClusterId: () => newClusterId(options),
+    ...(ownAddress === null ? {} : { otherId: idOfAddress(ownAddress) }),
+    newPlace: () => newPlace(options),
     newId: randomUUID,
     clock,
     timer,
@@ -170,15 +175,22 @@ function foundersOf({ nodeId, cluster }: Omit<QuorumOptions, 'dataDir'>): PeerAd
 }
 
 /** Founders that were given the same list agree on the id without having to speak to each other. */
-async function newClusterId(options: Omit<QuorumOptions, 'dataDir'>): Promise<string> {
+async function newPlace(options: Omit<QuorumOptions, 'dataDir'>): Promise<NewPlace> {
   const { nodeId, timer, cluster } = options;
-  if (cluster === undefined || cluster.peers.length === 0) return randomUUID();
-  if (cluster.join === true) {
-    const { peers, tls } = cluster;
-    const secure = tls === undefined ? {} : { tls };
-    return askClusterId({ nodeId, peers, timer, deadlineMs: JOIN_MS, ...secure });
-  }
-  return foundingId(foundersOf(options));
+  if (cluster === undefined || cluster.peers.length === 0) return { clusterId: randomUUID() };
+  if (cluster.join !== true) return { clusterId: foundingId(foundersOf(options)) };
+  const { peers, tls } = cluster;
+  const asking = { nodeId, peers, timer, ...(tls === undefined ? {} : { tls }) };
+  const clusterId = await askClusterId({ ...asking, deadlineMs: JOIN_MS });
+  const peerAddress = addressToJoinAt(options);
+  if (peerAddress === null) return { clusterId };
+  return { clusterId, nodeId: await idToJoinUnder({ ...asking, peerAddress, clusterId }) };
+}
+
+/** Where the members are told to find this node; null: that is not known before it listens. */
+function addressToJoinAt({ cluster }: Omit<QuorumOptions, 'dataDir'>): string | null {
+  if (cluster?.advertise !== undefined) return cluster.advertise;
+  return cluster === undefined || cluster.listen.port === 0 ? null : addressText(cluster.listen);
 }
 
 function foundingId(founders: readonly PeerAddress[]): string {

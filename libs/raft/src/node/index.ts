@@ -22,6 +22,7 @@ export type {
 export { DEFAULT_RAFT_SETTINGS } from './raft-settings.js';
 export type { RaftSettings } from './raft-settings.js';
 export { readStorage } from './raft-storage.js';
+export type { NewPlace } from './raft-storage.js';
 export { SnapshotFiles } from './snapshot-files.js';
 export { writeFully } from './storage-folder.port.js';
 export type { StorageFile, StorageFolder } from './storage-folder.port.js';
@@ -29,7 +30,13 @@ export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';
 export { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 export type { SegmentContent } from './wal-segment.js';
-export { askClusterId, NoClusterError, overTcp, RequestError } from './transport/index.js';
+export {
+  askAsStranger,
+  askClusterId,
+  NoClusterError,
+  overTcp,
+  RequestError,
+} from './transport/index.js';
 export type {
   AskOptions,
   ListenAddress,

@@ -2,6 +2,7 @@ import type { Clock, Rng, Timer } from '@pawl/kernel';
 import type { Configuration, ProposeRefusal, Role } from '../core/index.js';
 import type { StartTransport } from './log-transport.port.js';
 import type { RaftSettings } from './raft-settings.js';
+import type { NewPlace } from './raft-storage.js';
 import type { StorageFolder } from './storage-folder.port.js';
 
 /** Where and who a node is. */
@@ -64,6 +65,8 @@ export interface LogEvents {
 export interface RaftNodeOptions {
   readonly folder: StorageFolder;
   readonly nodeId: string;
+  /** Another id that a folder which was used may have; its own counts then. */
+  readonly otherId?: string;
   /** Null: the cluster that the folder belongs to, a new one if it is empty. */
   readonly clusterId: string | null;
   /**
@@ -71,8 +74,8 @@ export interface RaftNodeOptions {
    * null: this node joins a cluster that exists and waits until its leader adds it.
    */
   readonly founders: readonly string[] | null;
-  /** Of an empty folder, where `clusterId` is null: which cluster it becomes part of; left out: a new one. */
-  readonly newClusterId?: () => Promise<string>;
+  /** Of an empty folder, where `clusterId` is null: whose it becomes; left out: that of a new cluster. */
+  readonly newPlace?: () => Promise<NewPlace>;
   /** A random identifier. */
   readonly newId: () => string;
   /**

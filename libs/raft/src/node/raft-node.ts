@@ -65,7 +65,8 @@ export class RaftNode {
     const storage = await openStorage({ ...options, segmentBytes });
     try {
       if (storage.snapshotState !== null) await restoreInTurns(machine, storage.snapshotState);
-      const node = new RaftNode(options, settings, storage);
+      const { nodeId } = storage.identity;
+      const node = new RaftNode({ ...options, nodeId }, settings, storage);
       await node.#begin();
       return node;
     } catch (error) {

@@ -13,18 +13,27 @@ import { WriteAheadLog } from './write-ahead-log.js';
 export interface StorageOptions {
   readonly folder: StorageFolder;
   readonly nodeId: string;
+  /** Another id that a folder which was used may have; its own counts then. */
+  readonly otherId?: string;
   /** Null: whichever cluster the folder belongs to, a new one if it is empty. */
   readonly clusterId: string | null;
   /** Who votes first, if the folder is empty; null: this node joins others. */
   readonly founders: readonly string[] | null;
-  /** Which cluster an empty folder becomes part of; left out: a new one. */
-  readonly newClusterId?: () => Promise<string>;
+  /** Whose an empty folder becomes; left out: that of a new cluster. */
+  readonly newPlace?: () => Promise<NewPlace>;
   /** A random identifier, for what is made anew. */
   readonly newId: () => string;
   /** Makes this node the only member, and what is applied with that. */
   readonly forceAlone?: Uint8Array;
   /** A segment beyond this length is followed by a new one. */
   readonly segmentBytes: number;
+}
+
+/** A place in a cluster. */
+export interface NewPlace {
+  readonly clusterId: string;
+  /** Left out: as the node calls itself. */
+  readonly nodeId?: string;
 }
 
 /** A node's folder, recovered and open for writing. */
@@ -72,7 +81,8 @@ export async function openStorage(options: StorageOptions): Promise<OpenStorage>
     else await snapshots.discardReceived(index);
   }
   const log = await WriteAheadLog.resume(folder, recovered, segmentBytes);
-  const { nodeId, forceAlone } = options;
+  const { forceAlone } = options;
+  const { nodeId } = recovered.identity;
   if (forceAlone === undefined) return { ...found, log, snapshots };
   const state = await makeAlone(log, found.state, { nodeId, command: forceAlone });
   return { ...found, state, log, snapshots };
@@ -129,13 +139,15 @@ async function beginStorage(
   options: StorageOptions,
   snapshots: SnapshotFiles,
 ): Promise<OpenStorage> {
-  const { folder, nodeId, founders, newId, segmentBytes } = options;
+  const { folder, founders, newId, segmentBytes } = options;
   if (options.forceAlone !== undefined) {
     throw new WrongFolderError(
       `${folder.path} holds no member: name the folder of the one that is left`,
     );
   }
-  const clusterId = options.clusterId ?? (await options.newClusterId?.()) ?? newId();
+  const place = options.clusterId === null ? await options.newPlace?.() : undefined;
+  const clusterId = options.clusterId ?? place?.clusterId ?? newId();
+  const nodeId = place?.nodeId ?? options.nodeId;
   const identity: Identity = { clusterId, nodeId, folderId: newId() };
   const state = foundingState(founders ?? []);
   const { configuration } = state.snapshot;
@@ -150,8 +162,8 @@ async function removeLeftOvers(folder: StorageFolder): Promise<void> {
 }
 
 function checkIdentity(options: StorageOptions, found: Identity): void {
-  const { clusterId, nodeId, folder } = options;
-  if (found.nodeId !== nodeId) {
+  const { clusterId, nodeId, otherId, folder } = options;
+  if (found.nodeId !== nodeId && found.nodeId !== otherId) {
     throw new WrongFolderError(
       `${folder.path} belongs to node "${found.nodeId}", not "${nodeId}"; start with that id or give another data folder`,
     );

@@ -90,7 +90,7 @@ async function introduce(
   health: string,
   { settings, log, ending }: Omit<QuorumRun, 'signal'> & { readonly ending: Ending },
 ): Promise<void> {
-  const { nodeId, dataDir } = settings;
+  const { dataDir } = settings;
   await writeEndpoints(dataDir, {
     peer: member.peerAddress,
     etcd: member.etcdUrl,
@@ -98,7 +98,7 @@ async function introduce(
     processes: { quorum: process.pid },
   });
   ending.push('endpoints.json', () => removeEndpoints(dataDir, process.pid));
-  log.info(`member ${nodeId} of cluster ${member.node.clusterId}, data in ${dataDir}`);
+  log.info(`member ${member.node.nodeId} of cluster ${member.node.clusterId}, data in ${dataDir}`);
   log.info(`the other members find it at ${member.peerAddress}`);
   log.info(`coordination API (etcd v3) at ${member.etcdUrl}`);
   log.info(`health at ${health}/health, metrics at ${health}/metrics`);

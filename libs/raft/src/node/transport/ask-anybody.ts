@@ -1,5 +1,16 @@
+import type { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import type { Timer } from '@pawl/kernel';
+import type { NodeId } from '../../core/index.js';
 import { ByteWriter } from '../bytes.js';
-import { decodeWelcome, encodeHello, HANDSHAKE_FRAME_BYTES, PROTOCOL } from './handshake.js';
+import {
+  decodeWelcome,
+  encodeHello,
+  HANDSHAKE_FRAME_BYTES,
+  NOT_YET_KNOWN,
+  PROTOCOL,
+} from './handshake.js';
+import type { NodeIdentity } from './handshake.js';
 import { strictly } from './message-codec.js';
 import { RequestError } from './outgoing-requests.js';
 import { FRAME, FrameReader, oneFrame } from './peer-frame.js';
@@ -7,15 +18,43 @@ import type { ReceivedFrame } from './peer-frame.js';
 import { describe, printable } from './protocol-error.js';
 import { readResponse, writeRequest } from './request-codec.js';
 import { addressOf, dial } from './transport-context.js';
-import type { TransportContext } from './transport-context.js';
-import type { PeerAddress } from './transport-options.js';
+import type { Dialling } from './transport-context.js';
+import { DEFAULT_TRANSPORT_LIMITS } from './transport-options.js';
+import type { PeerAddress, PeerTls } from './transport-options.js';
+
+interface AskingContext extends Dialling {
+  readonly options: { readonly self: NodeIdentity; readonly timer: Timer };
+  readonly limits: { readonly frameBytes: number };
+}
+
+export interface StrangerOptions {
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+  readonly tls?: PeerTls;
+  readonly timer: Timer;
+  /** From now. */
+  readonly deadlineMs: number;
+}
+
+/** {@link askAnybody} for a node that is not open yet. */
+export function askAsStranger(
+  { nodeId, clusterId, tls, timer, deadlineMs }: StrangerOptions,
+  at: PeerAddress,
+  body: Uint8Array,
+): Promise<Uint8Array> {
+  const self = { id: nodeId, clusterId, folderId: NOT_YET_KNOWN };
+  const secure = tls === undefined ? null : createSecureContext({ ...tls, minVersion: 'TLSv1.3' });
+  const limits = DEFAULT_TRANSPORT_LIMITS;
+  const context = { secure, dialled: new Set<Socket>(), options: { self, timer }, limits };
+  return askAnybody(context, at, body, deadlineMs);
+}
 
 /**
  * Asks one thing over a connection of its own, of whoever of the cluster listens there: neither side
  * need know the other. Rejects with a {@link RequestError}, `deadlineMs` from now at the latest.
  */
 export function askAnybody(
-  context: TransportContext,
+  context: AskingContext,
   at: PeerAddress,
   body: Uint8Array,
   deadlineMs: number,

@@ -1,7 +1,13 @@
 import type { Timer } from '@pawl/kernel';
 import { createSecureContext } from 'node:tls';
 import type { NodeId } from '../../core/index.js';
-import { decodeWelcome, encodeHello, HANDSHAKE_FRAME_BYTES, PROTOCOL } from './handshake.js';
+import {
+  decodeWelcome,
+  encodeHello,
+  HANDSHAKE_FRAME_BYTES,
+  NOT_YET_KNOWN,
+  PROTOCOL,
+} from './handshake.js';
 import { strictly } from './message-codec.js';
 import { FRAME, FrameReader, oneFrame } from './peer-frame.js';
 import { describe, printable } from './protocol-error.js';
@@ -11,8 +17,6 @@ import type { PeerAddress, PeerTls } from './transport-options.js';
 
 /** Between two attempts to reach a peer. */
 const RETRY_MS = 100;
-/** Stands in the greeting where a member would name its cluster. */
-const NOT_YET_KNOWN = 'unknown';
 
 export interface AskOptions {
   /** Of the node that asks. */

@@ -10,6 +10,9 @@ export const HANDSHAKE_FRAME_BYTES = 4096;
 /** Longest payload of a frame from one that is not known and asks something. */
 export const QUESTION_FRAME_BYTES = 512 * 1024;
 
+/** Stands in the greeting of a node that joins where a member names its cluster or folder. */
+export const NOT_YET_KNOWN = 'unknown';
+
 /** "PAWL" as it lies on the wire. */
 const MAGIC = 0x4c574150;
 

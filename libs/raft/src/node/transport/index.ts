@@ -1,3 +1,4 @@
+export { askAsStranger } from './ask-anybody.js';
 export { askClusterId, NoClusterError } from './ask-cluster-id.js';
 export type { AskOptions } from './ask-cluster-id.js';
 export type { NodeIdentity } from './handshake.js';
