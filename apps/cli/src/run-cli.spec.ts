@@ -151,6 +151,16 @@ describe('where the control plane is', () => {
     expect(guessed.err).toMatch(/PAWL_URL .* PAWL_DATA_DIR/);
   });
 
+  it('goes to a node of the data folder that lives when the first does not', async () => {
+    await world.file('endpoints.json', JSON.stringify({ http: nobody }));
+    const second = JSON.stringify({ http: world.env['PAWL_URL'] });
+    await world.file('nodes/node-2/endpoints.json', second);
+    world.answers.set('GET /healthz', (_request, response) => response.end('{}'));
+    world.answers.set('PUT /v1/config/acme/app', written(2));
+    const env = { PAWL_DATA_DIR: world.folder };
+    expect(await world.run(await put('a.json', '{}'), { env })).toMatchObject({ code: 0, err: '' });
+  });
+
   it.each(['127.0.0.1:7400', 'localhost:7400'])('says that %s lacks http://', async (url) => {
     const flag = await world.pawl('--url', url, 'status', 'acme/app');
     expect(flag.code).toBe(2);

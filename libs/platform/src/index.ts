@@ -11,7 +11,12 @@ export { ProblemFilter } from './problems/problem.filter.js';
 export { PROBLEM_CONTENT_TYPE, problemResponse } from './problems/problem-response.js';
 export type { ProblemResponse } from './problems/problem-response.js';
 export { toProblem } from './problems/to-problem.js';
-export { readEndpoints, removeEndpoints, writeEndpoints } from './runtime/endpoints-file.js';
+export {
+  listEndpoints,
+  readEndpoints,
+  removeEndpoints,
+  writeEndpoints,
+} from './runtime/endpoints-file.js';
 export type { Endpoints } from './runtime/endpoints-file.js';
 export { isLoopback, loadSettings } from './settings/load-settings.js';
 export type { Environment, LoadedSettings } from './settings/load-settings.js';

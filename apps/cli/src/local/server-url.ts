@@ -1,21 +1,43 @@
 import { resolve } from 'node:path';
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
-import { readEndpoints } from '@pawl/platform';
+import { listEndpoints } from '@pawl/platform';
 import { CliError, EXIT } from '../exit-codes.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_URL = 'http://127.0.0.1:7400';
+/** A node that stands still keeps its socket and answers nothing. */
+const ALIVE_WITHIN_MS = 1_000;
 
 /**
- * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, else the default.
+ * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, of several the first
+ * that lives, else the default.
  * Throws a CliError for what is no address of a web server.
  */
 export async function serverUrl(env: Env, flag: string | undefined): Promise<string> {
   if (flag !== undefined) return httpUrl('--url', flag);
   const given = env['PAWL_URL'];
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
-  return (await readEndpoints(dataFolder(env)))?.http ?? DEFAULT_URL;
+  const nodes = await listEndpoints(dataFolder(env));
+  const urls = nodes.flatMap((node) => (node.http === undefined ? [] : [node.http]));
+  return (urls.length > 1 ? await firstAlive(urls) : undefined) ?? urls[0] ?? DEFAULT_URL;
+}
+
+async function firstAlive(urls: readonly string[]): Promise<string | undefined> {
+  const alive = await Promise.all(
+    urls.map(async (url) => {
+      try {
+        const answer = await fetch(`${url}/healthz`, {
+          signal: AbortSignal.timeout(ALIVE_WITHIN_MS),
+        });
+        await answer.arrayBuffer();
+        return answer.ok;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  return urls.find((_, at) => alive[at]);
 }
 
 /** Whether nobody said where the control plane is. */

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readEndpoints, removeEndpoints, writeEndpoints } from './endpoints-file.js';
+import { listEndpoints, readEndpoints, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 
 const endpoints = {
   http: 'http://127.0.0.1:7400',
@@ -35,4 +35,16 @@ it('is removed only by the process that it names', async () => {
   expect(await readEndpoints(folder)).toEqual(endpoints);
   await removeEndpoints(folder, 42);
   expect(await readEndpoints(folder)).toBeUndefined();
+});
+
+it('lists those of a data folder and of the nodes below it, of whichever there is one', async () => {
+  expect(await listEndpoints(folder)).toEqual([]);
+  const below = (id: string): string => join(folder, 'nodes', id);
+  await writeEndpoints(below('node-3'), { http: 'http://third', processes: {} });
+  await writeEndpoints(below('node-2'), { http: 'http://second', processes: {} });
+  await mkdir(below('node-4'));
+  const named = async (): Promise<unknown> => (await listEndpoints(folder)).map(({ http }) => http);
+  expect(await named()).toEqual(['http://second', 'http://third']);
+  await writeEndpoints(folder, endpoints);
+  expect(await named()).toEqual([endpoints.http, 'http://second', 'http://third']);
 });

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '@pawl/contracts/node';
 
@@ -19,6 +19,8 @@ export interface Endpoints {
 }
 
 const NAME = 'endpoints.json';
+/** Of nodes beside the one whose data folder it is in, each with a data folder of its own. */
+const NODES = 'nodes';
 
 /** Replaces the file whole, on disk before it is seen: a reader never meets half of it. */
 export async function writeEndpoints(dataDir: string, endpoints: Endpoints): Promise<void> {
@@ -48,6 +50,17 @@ export async function readEndpoints(dataDir: string): Promise<Endpoints | undefi
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What the nodes of a data folder say: its own, and those that `npm start -- --nodes N` runs below it,
+ * by name. One that was killed may be among them.
+ */
+export async function listEndpoints(dataDir: string): Promise<readonly Endpoints[]> {
+  const names = await readdir(join(dataDir, NODES)).catch(() => []);
+  const folders = [dataDir, ...names.sort().map((name) => join(dataDir, NODES, name))];
+  const found = await Promise.all(folders.map(readEndpoints));
+  return found.filter((endpoints) => endpoints !== undefined);
 }
 
 const ADDRESSES = ['http', 'postgres', 'nats', 'peer', 'etcd', 'health'] as const;

@@ -66,6 +66,15 @@ describe('pawl cluster members', () => {
     expect((await world.run(['cluster'], { env })).out).toContain('node-2');
     expect((await world.run(['cluster', 'status'], { env })).out).toContain('node-2');
   });
+
+  it('finds another node of the data folder when the first is gone', async () => {
+    const at = (etcd: string): string => JSON.stringify({ etcd, processes: { quorum: 1 } });
+    await world.file('endpoints.json', at(`http://${cluster.endpoint('node-1')}`));
+    await world.file('nodes/node-2/endpoints.json', at(`http://${cluster.endpoint('node-2')}`));
+    cluster.kill('node-1');
+    const env = { PAWL_DATA_DIR: world.folder };
+    expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
+  });
 });
 
 describe('pawl cluster add', () => {

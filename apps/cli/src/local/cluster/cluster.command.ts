@@ -1,5 +1,5 @@
 import type { ClusterView } from '@pawl/contracts';
-import { parseHostPort, readEndpoints } from '@pawl/platform';
+import { listEndpoints, parseHostPort } from '@pawl/platform';
 import type { Command } from 'commander';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
@@ -62,8 +62,8 @@ async function showStatus(context: CliContext, flags: ReachFlags): Promise<void>
 /** What runs in this folder is a quorum member without a control plane. */
 async function isQuorumAlone({ env }: CliContext): Promise<boolean> {
   if (env['PAWL_URL']) return false;
-  const endpoints = await readEndpoints(dataFolder(env));
-  return endpoints?.etcd !== undefined && endpoints.http === undefined;
+  const nodes = await listEndpoints(dataFolder(env));
+  return nodes.length > 0 && nodes.every((node) => node.etcd !== undefined && !node.http);
 }
 
 function statusText(view: ClusterView): string {

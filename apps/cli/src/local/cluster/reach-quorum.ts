@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ClusterCallError, ClusterClient } from '@pawl/metadata/cluster-client';
 import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/cluster-client';
-import { parseHostPort, readEndpoints } from '@pawl/platform';
+import { listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
 import { dataFolder } from '../server-url.js';
@@ -35,10 +35,10 @@ export class Quorum {
     private readonly tls: ClusterTls | undefined,
   ) {}
 
-  /** Where `--endpoint` says, else what the node in the data folder wrote down. */
+  /** Where `--endpoint` says, else what the nodes in the data folder wrote down. */
   static async reach(env: CliContext['env'], flags: ReachFlags): Promise<Quorum> {
     const endpoints =
-      flags.endpoint === undefined ? [await ownEndpoint(env)] : listed(flags.endpoint);
+      flags.endpoint === undefined ? await ownEndpoints(env) : listed(flags.endpoint);
     return new Quorum(endpoints, await readTls(flags));
   }
 
@@ -117,13 +117,18 @@ export function numberText(number: bigint): string {
   return number.toString(16);
 }
 
-async function ownEndpoint(env: CliContext['env']): Promise<string> {
-  const etcd = (await readEndpoints(dataFolder(env)))?.etcd;
-  return etcd?.replace(/^https?:\/\//, '') ?? DEFAULT_ENDPOINT;
+async function ownEndpoints(env: CliContext['env']): Promise<readonly string[]> {
+  const nodes = await listEndpoints(dataFolder(env));
+  const urls = nodes.flatMap((node) => (node.etcd === undefined ? [] : [node.etcd]));
+  return urls.length === 0 ? [DEFAULT_ENDPOINT] : urls.map(withoutScheme);
+}
+
+function withoutScheme(url: string): string {
+  return url.replace(/^https?:\/\//, '');
 }
 
 function listed(text: string): string[] {
-  const endpoints = text.split(',').map((one) => one.trim().replace(/^https?:\/\//, ''));
+  const endpoints = text.split(',').map((one) => withoutScheme(one.trim()));
   for (const endpoint of endpoints) {
     if (parseHostPort(endpoint) === undefined) {
       throw new CliError(`--endpoint must be host:port, not ${endpoint}`, EXIT.usage);
