@@ -6,8 +6,15 @@ import { call, promote, startChild } from './lib/stack.mjs';
 
 const PASSES = 3;
 const SECONDS = 2;
-const CALLERS = [1, 16, 64];
-const ROOTS = 16;
+/** Callers, and over how many roots they write: callers of one root share its shard's transactions. */
+const LOADS = [
+  { callers: 1, roots: 1 },
+  { callers: 16, roots: 16 },
+  { callers: 16, roots: 1 },
+  { callers: 64, roots: 16 },
+  { callers: 64, roots: 1 },
+];
+const ROOTS = Math.max(...LOADS.map(({ roots }) => roots));
 
 /** What an operator would demand of such a document; every PUT is checked against it. */
 const SCHEMA = {
@@ -67,7 +74,6 @@ function documentOf(caller, round) {
 
 /** PUT beside the bare transaction, with and without HTTP, by turns. */
 export async function benchPut(stack) {
-  const most = Math.max(...CALLERS);
   const bare = startChild('bare-put-server.mjs', [stack.postgresUrl]);
   const pool = new pg.Pool({ connectionString: stack.postgresUrl, max: 16 });
   try {
@@ -76,27 +82,27 @@ export async function benchPut(stack) {
       await call(stack.url, 'PUT', `/v1/schema/bench${root}`, SCHEMA);
       await promote(stack.url, `bench${root}`);
     }
-    for (let caller = 0; caller < most; caller += 1) {
-      await call(stack.url, 'PUT', pathOf(caller), JSON.parse(documentOf(caller, 0)));
+    for (const path of pathsOfAll()) {
+      await call(stack.url, 'PUT', path, JSON.parse(documentOf(0, 0)));
     }
     await assertChecked(stack.url);
     const sides = {
-      pawl: (callers) => overHttp(stack.port, callers),
-      'fastify + transaction': (callers) => overHttp(barePort, callers),
-      'bare transaction': (callers) => overPool(pool, callers),
+      pawl: (load) => overHttp(stack.port, load),
+      'fastify + transaction': (load) => overHttp(barePort, load),
+      'bare transaction': (load) => overPool(pool, load),
     };
-    for (const run of Object.values(sides)) await run(16);
+    for (const run of Object.values(sides)) await run({ callers: 16, roots: ROOTS });
     const rows = [];
-    for (const callers of CALLERS) {
+    for (const load of LOADS) {
       const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
       for (let pass = 0; pass < PASSES; pass += 1) {
-        for (const [name, run] of Object.entries(sides)) results[name].push(await run(callers));
+        for (const [name, run] of Object.entries(sides)) results[name].push(await run(load));
       }
-      rows.push(...rowsOf(callers, results));
+      rows.push(...rowsOf(load, results));
     }
     printTable(
       `PUT of ${documentOf(0, 0).length} bytes over an existing version, checked against a schema of ${JSON.stringify(SCHEMA).length} bytes, median of ${PASSES} passes by turns`,
-      ['callers', 'what', 'p50 ms', 'p99 ms', 'per second', 'p50 ratio', 'rate ratio'],
+      ['callers', 'roots', 'what', 'p50 ms', 'p99 ms', 'per second', 'p50 ratio', 'rate ratio'],
       rows,
     );
   } finally {
@@ -105,13 +111,21 @@ export async function benchPut(stack) {
   }
 }
 
-function pathOf(caller) {
-  return `/v1/config/bench${caller % ROOTS}/app${caller}`;
+/** Over fewer roots: addresses of the first ones only. */
+function pathOf(caller, roots) {
+  const address = caller * (ROOTS / roots);
+  return `/v1/config/bench${address % ROOTS}/app${address}`;
+}
+
+function pathsOfAll() {
+  const ofLoad = ({ callers, roots }) =>
+    Array.from({ length: callers }, (_, caller) => pathOf(caller, roots));
+  return new Set(LOADS.flatMap(ofLoad));
 }
 
 /** The figures are of checked writes only if the schema refuses what it should. */
 async function assertChecked(url) {
-  const response = await fetch(`${url}${pathOf(0)}`, {
+  const response = await fetch(`${url}${pathOf(0, ROOTS)}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json', 'if-match': '*' },
     body: JSON.stringify({ service: 'checkout' }),
@@ -120,12 +134,13 @@ async function assertChecked(url) {
     throw new Error(`the schema let a wrong document through: ${response.status}`);
 }
 
-function rowsOf(callers, results) {
+function rowsOf({ callers, roots }, results) {
   const middle = (name, field) => median(results[name].map((result) => result[field]));
   const ratio = (name, field) =>
     median(results.pawl.map((result, pass) => result[field] / results[name][pass][field]));
   return Object.keys(results).map((name) => [
     callers,
+    roots,
     name,
     middle(name, 'p50'),
     middle(name, 'p99'),
@@ -135,13 +150,13 @@ function rowsOf(callers, results) {
   ]);
 }
 
-async function overHttp(port, callers) {
+async function overHttp(port, { callers, roots }) {
   const connections = await Promise.all(
     Array.from({ length: callers }, () => HttpConnection.open(port)),
   );
   try {
     return await measure(callers, SECONDS, async (caller, round) => {
-      const head = `PUT ${pathOf(caller)} HTTP/1.1\r\ncontent-type: application/json\r\nif-match: *`;
+      const head = `PUT ${pathOf(caller, roots)} HTTP/1.1\r\ncontent-type: application/json\r\nif-match: *`;
       const { status, body } = await connections[caller].request(
         head,
         documentOf(caller, round + Math.random()),
@@ -153,7 +168,7 @@ async function overHttp(port, callers) {
   }
 }
 
-function overPool(pool, callers) {
+function overPool(pool, { callers }) {
   return measure(callers, SECONDS, async (caller, round) => {
     const client = await pool.connect();
     try {

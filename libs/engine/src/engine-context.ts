@@ -18,6 +18,8 @@ export interface EngineLog {
 export interface EngineObserver {
   /** A command ended: `outcome` is `ok`, `unchanged`, `replayed` or a problem code. */
   written(command: string, outcome: string, durationMs: number): void;
+  /** A transaction is committed, with the changesets of this many commands. */
+  committed(changesets: number): void;
   /** A snapshot is in JetStream. */
   published(address: string, version: number): void;
   /**

@@ -5,6 +5,7 @@ import { ENTITIES } from './entities/index.js';
 import { Tables1764000000000 } from './migrations/1764000000000-tables.js';
 import { Functions1764000000001 } from './migrations/1764000000001-functions.js';
 import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-left.js';
+import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commit.js';
 
 export interface SessionOptions {
   readonly url: string;
@@ -36,7 +37,12 @@ export function createDataSource(options: SessionOptions): DataSource {
     type: 'postgres',
     url: options.url,
     entities: ENTITIES,
-    migrations: [Tables1764000000000, Functions1764000000001, ConsumerLeft1764000000002],
+    migrations: [
+      Tables1764000000000,
+      Functions1764000000001,
+      ConsumerLeft1764000000002,
+      GroupCommit1764000000003,
+    ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,
     installExtensions: false,

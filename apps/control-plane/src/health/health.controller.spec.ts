@@ -42,6 +42,8 @@ describe('/metrics', () => {
     test.metrics.applied('acme/shop', -3);
     test.metrics.rejected();
     test.metrics.written('put-config', 'ok', 2);
+    test.metrics.committed(1);
+    test.metrics.committed(3);
     test.metrics.published();
     test.metrics.incident('same-version');
     test.metrics.dropped('ack', 'malformed');
@@ -57,6 +59,8 @@ describe('/metrics', () => {
       'pawl_applied_versions_total 2',
       'pawl_rejections_total 1',
       'pawl_write_duration_seconds_count{command="put-config",outcome="ok"} 1',
+      'pawl_commits_total 2',
+      'pawl_committed_changesets_total 4',
       'pawl_published_snapshots_total 1',
       'pawl_incidents_total{kind="same-version"} 1',
       'pawl_dropped_messages_total{kind="ack",reason="malformed"} 1',

@@ -9,6 +9,8 @@ export class ControlPlaneMetrics implements EngineObserver {
   readonly #applied;
   readonly #rejections;
   readonly #writes;
+  readonly #commits;
+  readonly #committed;
   readonly #published;
   readonly #incidents;
   readonly #dropped;
@@ -37,6 +39,14 @@ export class ControlPlaneMetrics implements EngineObserver {
       name: 'pawl_write_duration_seconds',
       help: 'Write commands by command and outcome: ok, unchanged, replayed or a problem code',
       labels: ['command', 'outcome'],
+    });
+    this.#commits = metrics.counter({
+      name: 'pawl_commits_total',
+      help: 'Transactions of writes; commands that wait together share one',
+    });
+    this.#committed = metrics.counter({
+      name: 'pawl_committed_changesets_total',
+      help: 'Changesets in those transactions, about one for each command that wrote',
     });
     this.#published = metrics.counter({
       name: 'pawl_published_snapshots_total',
@@ -116,6 +126,11 @@ export class ControlPlaneMetrics implements EngineObserver {
 
   written(command: string, outcome: string, durationMs: number): void {
     this.#writes.observe({ command, outcome }, durationMs / 1000);
+  }
+
+  committed(changesets: number): void {
+    this.#commits.inc();
+    this.#committed.inc(changesets);
   }
 
   published(): void {

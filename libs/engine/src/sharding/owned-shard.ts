@@ -2,6 +2,7 @@ import type { Address, AddressText } from '@pawl/contracts';
 import { ReadWriteLock } from '@pawl/kernel';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ShardConsumers } from '../status/shard-consumers.js';
+import type { CommitQueue } from './commit-queue.js';
 import type { Fence, FencingToken } from './fence.js';
 import { RootTree } from './root-tree.js';
 
@@ -55,6 +56,8 @@ export class OwnedShard implements Fence {
   constructor(
     fence: Fence,
     readonly consumers: ShardConsumers,
+    /** The only way to write in the shard. */
+    readonly commits: CommitQueue,
     private readonly maxWaiters: number,
   ) {
     this.shard = fence.shard;

@@ -4,6 +4,7 @@ import type { Address, Outcome } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
 import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
+import { CommitQueueFullError } from './commit-queue.js';
 import type { FenceChecks } from './fence-checks.js';
 import type { OwnedRoot } from './owned-shard.js';
 import { noOwner, truthUnavailable } from './refusals.js';
@@ -167,6 +168,9 @@ export class CommandRunner {
   #failure(root: OwnedRoot, error: unknown): Outcome<never> {
     if (error instanceof LockQueueFullError) {
       return refused('too-many-requests', `too many requests wait for "${root.name}"; slow down`);
+    }
+    if (error instanceof CommitQueueFullError) {
+      return refused('too-many-requests', `too many writes wait beside "${root.name}"; slow down`);
     }
     if (error instanceof ValidationOverloadedError) return tooMuchValidation();
     if (error instanceof FencedError) {

@@ -7,6 +7,7 @@ import type { Publication, PublicationHost } from '../publication/publication.js
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
 import { ShardConsumers } from '../status/shard-consumers.js';
 import { addImages, asNewSnapshot, nextHead } from './build-nodes.js';
+import { CommitQueue } from './commit-queue.js';
 import type { Fence } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import type { AddressNode, RootTree } from './root-tree.js';
@@ -65,10 +66,16 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     }
   }
 
-  lost(fence: Fence): Promise<void> {
+  /**
+   * Takes no new command of the shard. What waits to be committed may still be, since the fence decides,
+   * and is waited for a while, so that an orderly hand-over refuses none of it.
+   */
+  async lost(fence: Fence): Promise<void> {
     const shard = this.#shards.get(fence.shard);
-    if (shard?.token === fence.token) this.#drop(shard);
-    return Promise.resolve();
+    if (shard?.token !== fence.token) return;
+    this.#drop(shard);
+    await this.#drained(shard);
+    shard.commits.close(shard.token);
   }
 
   /** Compares everything with JetStream again: after a reconnect, or when a stream was made anew. */
@@ -137,6 +144,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   /** The fence is not ours: somebody else owns the shard now. */
   refusedByFence(shard: OwnedShard): void {
+    if (!this.holds(shard)) return;
     this.context.log.warn('the fence is another’s: dropping the shard', { shard: shard.shard });
     this.loadAnew(shard);
   }
@@ -144,6 +152,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   /** Memory is not what the truth holds now: the shard is dropped, and claimed again if it is ours. */
   loadAnew(shard: OwnedShard): void {
     this.#drop(shard);
+    shard.commits.close(shard.token);
     this.context.ownership.recheck(shard.shard);
   }
 
@@ -187,16 +196,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   }
 
   /**
-   * Commits under the shard's fence; what is committed has also checked it. Called under the root's
-   * lock: when the outcome is not known, the root is doubted before anybody else gets the lock.
+   * Commits under the shard's fence, together with what waits for the same shard. Called under the
+   * root's lock: when the outcome is not known, the root is doubted before anybody else gets the lock.
    */
   async commit(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
-    const { shard } = root;
-    const startedMs = this.context.clock.monotonicMs();
     try {
-      const outcome = await this.context.truth.commit(shard, changeset);
-      if (outcome.kind === 'committed') shard.fenceConfirmed(startedMs);
-      return outcome;
+      return await root.shard.commits.commit(changeset);
     } catch (error) {
       if (error instanceof OutcomeUnknownError) this.doubt(root);
       throw error;
@@ -237,8 +242,44 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       const tree = this.#shards.get(fence.shard)?.roots.get(root)?.tree;
       return tree?.getByText(address)?.published ?? null;
     };
+    const { clock, timer, settings } = this.context;
+    const commits = new CommitQueue({
+      commit: (changesets) => this.#commitAll(shard, changesets),
+      clock,
+      timer,
+      maxWaiting: settings.maxWaiters,
+      maxWaitMs: settings.leaseTtlMs,
+    });
     const consumers = new ShardConsumers(this.context, published);
-    return new OwnedShard(fence, consumers, this.context.settings.maxWaiters);
+    const shard: OwnedShard = new OwnedShard(fence, consumers, commits, settings.maxWaiters);
+    return shard;
+  }
+
+  /** What is committed has also checked the fence; what it refuses drops the shard before any answer. */
+  async #commitAll(shard: OwnedShard, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+    const { truth, clock, observer } = this.context;
+    const startedMs = clock.monotonicMs();
+    const [only, ...others] = changesets;
+    const outcome =
+      only !== undefined && others.length === 0
+        ? await truth.commit(shard, only)
+        : await truth.commitAll(shard, changesets);
+    if (outcome.kind === 'fenced') this.refusedByFence(shard);
+    if (outcome.kind !== 'committed') return outcome;
+    shard.fenceConfirmed(startedMs);
+    observer.committed(changesets.length);
+    return outcome;
+  }
+
+  async #drained(shard: OwnedShard): Promise<void> {
+    const { timer, settings } = this.context;
+    await new Promise<void>((resolve) => {
+      const deadline = timer.after(settings.leaseTtlMs / 3, resolve);
+      void shard.commits.drained().then(() => {
+        deadline.cancel();
+        resolve();
+      });
+    });
   }
 
   async #load(shard: OwnedShard): Promise<void> {

@@ -89,7 +89,7 @@ export interface NewSnapshot {
   readonly variant: SnapshotHead['variant'];
 }
 
-/** Everything that one command writes: one transaction, all or nothing, for one root. */
+/** Everything that one command writes: all or nothing, for one root. */
 export interface Changeset {
   readonly root: string;
   readonly definitions: readonly NewDefinition[];
@@ -134,8 +134,9 @@ export class FencedError extends Error {
 /** What PostgreSQL holds of fences at one time. */
 export interface FenceReading {
   /**
-   * Identifies the PostgreSQL server's data (its system identifier): a restart and a physical copy
-   * keep it; a server that a dump was restored on, or one reached by mistake, has another.
+   * Identifies what PostgreSQL's server writes: `<system identifier>/<timeline>`. A restart keeps both.
+   * A standby that was promoted, or a copy recovered to some point in time, goes on on another
+   * timeline; a server that a dump was restored on, or one reached by mistake, has another identifier.
    */
   readonly server: string;
   /** By shard that was asked for: the token in its fence row; none where there is no row of ours. */
@@ -173,6 +174,12 @@ export interface TruthStore {
   /** Every address under one root: what memory is set right from after an unknown outcome. */
   loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]>;
   commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome>;
+  /**
+   * Commits several changesets of the fence's shard in one transaction, in order, all or nothing: a
+   * conflict or an error is of the group, whichever of them it came from. One that expects what an
+   * earlier one of the group writes finds it.
+   */
+  commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome>;
   /** Records what JetStream holds now. */
   markPublished(
     fence: Fence,

@@ -50,6 +50,8 @@ export class EngineWorld {
   readonly publisher = new FakeSnapshotPublisher(this.time);
   readonly status = new FakeStatusStore(SHARDS);
   readonly incidents: string[] = [];
+  /** Changesets of each transaction that was committed. */
+  readonly committed: number[] = [];
   /** Propagation times that were told, `null` where none was measured. */
   readonly propagations: (number | null)[] = [];
   readonly logged: string[] = [];
@@ -63,6 +65,11 @@ export class EngineWorld {
 
   get use(): ConfigEngine {
     return this.engine.use;
+  }
+
+  /** What this node claimed its shards under last. */
+  get token(): FencingToken {
+    return this.#token as FencingToken;
   }
 
   /** This node claims every shard under the next token. */
@@ -176,6 +183,7 @@ export class EngineWorld {
       log: { debug: log, info: log, warn: log, error: log },
       observer: {
         written: () => undefined,
+        committed: (changesets) => void this.committed.push(changesets),
         published: () => undefined,
         applied: (_, propagationMs) => void this.propagations.push(propagationMs),
         rejected: () => undefined,

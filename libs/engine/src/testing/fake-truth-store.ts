@@ -42,8 +42,8 @@ export class FakeTruthStore implements TruthStore {
 
   /** Called before each reading of fences; may throw what an infrastructure failure would. */
   beforeFences: (shards: readonly number[]) => Promise<void> = () => Promise.resolve();
-  /** What identifies the server: set to another, everything is on another server at once. */
-  server = '1';
+  /** What identifies the server and its timeline: set to another, everything is there at once. */
+  server = '1/00000001';
 
   constructor(private readonly identity: Installation) {}
 
@@ -84,14 +84,25 @@ export class FakeTruthStore implements TruthStore {
     );
   }
 
-  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
-    await this.beforeCommit(changeset);
+  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+    return this.commitAll(fence, [changeset]);
+  }
+
+  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+    for (const changeset of changesets) await this.beforeCommit(changeset);
     const held = this.#fences.get(fence.shard) ?? 0n;
     if (held !== fence.token) return { kind: 'fenced', token: held };
-    const conflict = this.#conflict(changeset);
-    if (conflict !== undefined) return { kind: 'conflict', what: conflict };
-    this.#write(changeset);
-    this.afterCommit(changeset);
+    const undo: (() => void)[] = [];
+    for (const changeset of changesets) {
+      const conflict = this.#conflict(changeset);
+      if (conflict !== undefined) {
+        for (const step of undo.toReversed()) step();
+        return { kind: 'conflict', what: conflict };
+      }
+      undo.push(this.#undoing(changeset));
+      this.#write(changeset);
+    }
+    for (const changeset of changesets) this.afterCommit(changeset);
     return { kind: 'committed' };
   }
 
@@ -174,6 +185,25 @@ export class FakeTruthStore implements TruthStore {
     }
     if (idempotency !== null && this.#idempotency.has(idempotency.key)) return 'idempotency key';
     return undefined;
+  }
+
+  /** What takes back the writing of this changeset, done next. */
+  #undoing(changeset: Changeset): () => void {
+    const { definitions, releases, snapshots, opened, forgotten, idempotency } = changeset;
+    const written = [...definitions, ...releases, ...snapshots].map(({ address }) => address);
+    const before = [...written, ...opened, ...forgotten].map((address) => {
+      const row = this.#rows.get(address);
+      return { address, row: row && { ...row, definitions: [...row.definitions] } };
+    });
+    const entries = this.#history.length;
+    return () => {
+      for (const { address, row } of before) {
+        if (row === undefined) this.#rows.delete(address);
+        else this.#rows.set(address, row);
+      }
+      this.#history.splice(entries);
+      if (idempotency !== null) this.#idempotency.delete(idempotency.key);
+    };
   }
 
   #write(changeset: Changeset): void {

@@ -5,4 +5,4 @@ export { FakeTruthStore } from './fake-truth-store.js';
 export { statusStoreCases } from './status-store.conformance.js';
 export type { StatusSubject } from './status-store.conformance.js';
 export { truthStoreCases } from './truth-store.conformance.js';
-export type { TruthSubject } from './truth-store.conformance.js';
+export type { TruthSubject } from './truth-subject.js';

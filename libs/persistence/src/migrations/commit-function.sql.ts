@@ -1,21 +1,11 @@
 /**
- * Commits one changeset under the fence: one round trip, one transaction, all or nothing. A part that
- * is NULL costs nothing. Long texts (documents, schemas) come in `p_texts`, apart from the JSON that
- * names them by position, because escaping them into JSON costs more than storing them. A row that is
- * not as the changeset expects raises PW002, which takes everything back.
+ * Applies one changeset of a shard that was entered. A part that is NULL costs nothing. Long texts
+ * (documents, schemas) come in `p_texts`, apart from the JSON that names them by position, because
+ * escaping them into JSON costs more than storing them. A row that is not as the changeset expects
+ * raises PW002, which takes everything back. Functions share it as text: one that they called would
+ * copy `p_texts` at every call.
  */
-export const COMMIT = `
-CREATE FUNCTION pawl_commit(
-  p_lock integer, p_installation uuid, p_shard integer, p_token bigint, p_root text,
-  p_definitions json, p_releases json, p_snapshots json, p_opened text[], p_forgotten text[],
-  p_history json, p_idempotency json, p_texts text[]
-) RETURNS void LANGUAGE plpgsql VOLATILE AS $pawl$
-DECLARE
-  item record;
-  written integer;
-BEGIN
-  PERFORM pawl_enter(p_lock, p_installation, p_shard, p_token);
-
+export const APPLY = `
   IF p_definitions IS NOT NULL THEN
     FOR item IN SELECT * FROM json_to_recordset(p_definitions) AS d(
       address text, version bigint, document integer, "documentHash" text, schema integer,
@@ -129,5 +119,55 @@ BEGIN
     IF NOT FOUND THEN
       RAISE EXCEPTION USING ERRCODE = 'PW002', MESSAGE = 'the idempotency key is already used';
     END IF;
-  END IF;
+  END IF;`.trim();
+
+/** Commits one changeset under the fence: one round trip, one transaction, all or nothing. */
+export const COMMIT = `
+CREATE FUNCTION pawl_commit(
+  p_lock integer, p_installation uuid, p_shard integer, p_token bigint, p_root text,
+  p_definitions json, p_releases json, p_snapshots json, p_opened text[], p_forgotten text[],
+  p_history json, p_idempotency json, p_texts text[]
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $pawl$
+DECLARE
+  item record;
+  written integer;
+BEGIN
+  PERFORM pawl_enter(p_lock, p_installation, p_shard, p_token);
+
+  ${APPLY}
+END $pawl$`;
+
+/**
+ * Commits several changesets under the fence, in order: one round trip, one transaction, all or
+ * nothing. The shard is entered once. `p_changesets` holds the parts of each by name, and none that
+ * is empty; positions count through `p_texts`, which all of them share.
+ */
+export const COMMIT_ALL = `
+CREATE FUNCTION pawl_commit_all(
+  p_lock integer, p_installation uuid, p_shard integer, p_token bigint, p_changesets json,
+  p_texts text[]
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $pawl$
+DECLARE
+  p_root text;
+  p_definitions json;
+  p_releases json;
+  p_snapshots json;
+  p_opened text[];
+  p_forgotten text[];
+  p_history json;
+  p_idempotency json;
+  item record;
+  written integer;
+BEGIN
+  PERFORM pawl_enter(p_lock, p_installation, p_shard, p_token);
+
+  FOR p_root, p_definitions, p_releases, p_snapshots, p_opened, p_forgotten, p_history, p_idempotency
+  IN SELECT c.root, c.definitions, c.releases, c.snapshots, c.opened, c.forgotten, c.history,
+      c.idempotency
+    FROM json_to_recordset(p_changesets) AS c(
+      root text, definitions json, releases json, snapshots json, opened text[], forgotten text[],
+      history json, idempotency json)
+  LOOP
+  ${APPLY}
+  END LOOP;
 END $pawl$`;

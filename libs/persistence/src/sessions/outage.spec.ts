@@ -63,6 +63,22 @@ describe('a commit', () => {
     expect(await opened.truth.healthy()).toBe(true);
   });
 
+  it('of a group whose connection breaks has one unknown outcome: all of it or nothing', async () => {
+    await open();
+    const near = changeset({ root: 'near', definitions: [definition('near', 1)] });
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    const lost = opened.truth.commitAll(FENCE, [near, FIRST]).catch((error: unknown) => error);
+    await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+    await server.restart();
+    expect(await lost).toBeInstanceOf(OutcomeUnknownError);
+    expect(await opened.truth.loadShard(FENCE)).toEqual([]);
+    expect(await opened.truth.commitAll(FENCE, [near, FIRST])).toEqual({ kind: 'committed' });
+    expect((await opened.truth.loadShard(FENCE)).map(({ address }) => address)).toEqual([
+      'acme',
+      'near',
+    ]);
+  });
+
   it('that waits too long for a lock surely changes nothing', async () => {
     await open();
     const before = await dumpTruth(url);

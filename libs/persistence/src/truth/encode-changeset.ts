@@ -3,7 +3,10 @@ import type { AddressText } from '@pawl/contracts';
 import type { Changeset, NewDefinition, NewRelease, NewSnapshot } from '@pawl/engine';
 
 export interface EncodedChangeset {
-  /** Arguments of `pawl_commit` from `p_root` to `p_idempotency`; `null` for a part that is empty. */
+  /**
+   * Arguments between the token and the texts: of `pawl_commit` from `p_root` to `p_idempotency`, with
+   * `null` for a part that is empty; of `pawl_commit_all` its `p_changesets`.
+   */
   readonly values: readonly unknown[];
   /** Long texts, which the JSON among the values names by position from 1. */
   readonly texts: readonly string[];
@@ -11,22 +14,56 @@ export interface EncodedChangeset {
 
 /** Writes a changeset as the arguments of `pawl_commit`. Every address must lie under its root. */
 export function encodeChangeset(changeset: Changeset): EncodedChangeset {
-  checkRoot(changeset);
   const texts: string[] = [];
+  const parts = encodeParts(changeset, texts);
+  const json = (part: unknown): string | null => (part === null ? null : JSON.stringify(part));
+  return {
+    values: [
+      parts.root,
+      json(parts.definitions),
+      json(parts.releases),
+      json(parts.snapshots),
+      parts.opened,
+      parts.forgotten,
+      json(parts.history),
+      json(parts.idempotency),
+    ],
+    texts,
+  };
+}
+
+/** Writes changesets as the arguments of `pawl_commit_all`, likewise. */
+export function encodeChangesets(changesets: readonly Changeset[]): EncodedChangeset {
+  const texts: string[] = [];
+  const parts = changesets.map((changeset) => encodeParts(changeset, texts));
+  return { values: [JSON.stringify(parts)], texts };
+}
+
+interface EncodedParts {
+  readonly root: string;
+  readonly definitions: readonly unknown[] | null;
+  readonly releases: readonly unknown[] | null;
+  readonly snapshots: readonly unknown[] | null;
+  readonly opened: readonly AddressText[] | null;
+  readonly forgotten: readonly AddressText[] | null;
+  readonly history: readonly unknown[] | null;
+  readonly idempotency: unknown;
+}
+
+/** `null` for a part that is empty. Long texts are added to `texts`. */
+function encodeParts(changeset: Changeset, texts: string[]): EncodedParts {
+  checkRoot(changeset);
   const position = (text: string | undefined): number | null =>
     text === undefined ? null : texts.push(text);
   return {
-    values: [
-      changeset.root,
-      json(changeset.definitions.map((definition) => encodeDefinition(definition, position))),
-      json(changeset.releases.map(encodeRelease)),
-      json(changeset.snapshots.map(encodeSnapshot)),
-      addresses(changeset.opened),
-      addresses(changeset.forgotten),
-      json(changeset.history),
-      changeset.idempotency === null ? null : JSON.stringify(changeset.idempotency),
-    ],
-    texts,
+    root: changeset.root,
+    definitions: some(changeset.definitions.map((each) => encodeDefinition(each, position))),
+    releases: some(changeset.releases.map(encodeRelease)),
+    snapshots: some(changeset.snapshots.map(encodeSnapshot)),
+    opened: some(changeset.opened),
+    forgotten: some(changeset.forgotten),
+    history: some(changeset.history),
+    idempotency: changeset.idempotency,
   };
 }
 
@@ -66,11 +103,7 @@ function encodeSnapshot(snapshot: NewSnapshot): unknown {
   };
 }
 
-function json(items: readonly unknown[]): string | null {
-  return items.length === 0 ? null : JSON.stringify(items);
-}
-
-function addresses(items: readonly AddressText[]): readonly AddressText[] | null {
+function some<T>(items: readonly T[]): readonly T[] | null {
   return items.length === 0 ? null : items;
 }
 

@@ -36,6 +36,16 @@ const EVERYTHING: Changeset = changeset({
   history: [written('acme', 2)],
   idempotency: record('key'),
 });
+/** The second of these waits for whoever inserts its definition. */
+const GROUP: readonly Changeset[] = [
+  EVERYTHING,
+  changeset({
+    root: 'near',
+    definitions: [definition('near', 1)],
+    history: [written('near', 1)],
+    idempotency: record('near key'),
+  }),
+];
 const RELEASE: Changeset = changeset({
   releases: EVERYTHING.releases,
   snapshots: EVERYTHING.snapshots,
@@ -173,3 +183,38 @@ describe('a writer paused inside its transaction changes nothing once the fence 
     await patient.close();
   });
 });
+
+describe('a group of changesets paused inside its transaction changes nothing either', () => {
+  it('before it has the shard lock', async () => {
+    const before = await dumpTruth(url);
+    await blocker.hold('SELECT FROM shard_fence WHERE shard = $1 FOR UPDATE', [SHARD]);
+    const raised = taker.truth.raiseFence(NEW, 'taker');
+    await blocker.someoneWaits(WAITS_FOR.row);
+    const paused = outcomeOf(owner.truth.commitAll(OLD, GROUP));
+    await blocker.someoneWaits(WAITS_FOR.shard(SHARD));
+    await blocker.release();
+    expect(await raised).toBe('raised');
+    expect(await paused).toEqual({ kind: 'fenced', token: NEW.token });
+    await expectNothingOfGroup(before);
+  });
+
+  it('between two of its changesets', async () => {
+    const before = await dumpTruth(url);
+    await blocker.hold(
+      "INSERT INTO config_definition (address, version, author, created_at) VALUES ('near', 1, 'test', now())",
+    );
+    const paused = outcomeOf(owner.truth.commitAll(OLD, GROUP));
+    await blocker.someoneWaits(WAITS_FOR.row);
+    expect(await taker.truth.raiseFence(NEW, 'taker')).toBe('raised');
+    await blocker.release();
+    expect(await paused).toBeInstanceOf(OutcomeUnknownError);
+    await expectNothingOfGroup(before);
+  });
+});
+
+async function expectNothingOfGroup(before: unknown): Promise<void> {
+  expect(await dumpTruth(url)).toEqual(before);
+  expect(await owner.truth.commitAll(OLD, GROUP)).toEqual({ kind: 'fenced', token: NEW.token });
+  expect(await dumpTruth(url)).toEqual(before);
+  expect(await taker.truth.commitAll(NEW, GROUP)).toEqual({ kind: 'committed' });
+}

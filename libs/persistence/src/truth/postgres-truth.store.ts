@@ -22,15 +22,16 @@ import { decodeDefinition } from './decode-address.js';
 import type { DefinitionRow } from './decode-address.js';
 import { decodeHistory, decodeIdempotent } from './decode-history.js';
 import type { HistoryRow, IdempotencyRow } from './decode-history.js';
-import { encodeChangeset } from './encode-changeset.js';
+import { encodeChangeset, encodeChangesets } from './encode-changeset.js';
+import type { EncodedChangeset } from './encode-changeset.js';
 import { loadAddresses } from './load-addresses.js';
 import type { PageQuery } from './load-addresses.js';
 import { PacedParser } from './paced-parser.js';
 import * as queries from './queries.js';
 
 const HEALTH_TIMEOUT_MS = 1_000;
-/** Up to this many long texts a commit's statement is prepared once per session. */
-const PREPARED_TEXTS = 3;
+/** Numbers of long texts that a commit's statement is prepared for, once per session. */
+const PREPARED_TEXTS: readonly number[] = [0, 1, 2, 3, 4, 8, 16, 32, 64];
 const SEQUENCE = /^\d{1,18}$/;
 const LAST_SEQUENCE = (2n ** 63n - 1n).toString();
 
@@ -108,18 +109,12 @@ export class PostgresTruthStore implements TruthStore {
     });
   }
 
-  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
-    const { values, texts } = encodeChangeset(changeset);
-    const fixed = [...this.statements.parameters(fence), ...values];
-    const place = (index: number): string => `$${index + 1}`;
-    const textPlaces = texts.map((_, index) => place(fixed.length + index)).join(', ');
-    const answer = await this.#sessions.write({
-      ...(texts.length <= PREPARED_TEXTS ? { name: `pawl_commit_${texts.length}` } : {}),
-      text: `SELECT pawl_commit(${fixed.map((_, index) => place(index)).join(', ')},
-        ARRAY[${textPlaces}]::text[])`,
-      values: [...fixed, ...texts],
-    });
-    return answer.kind === 'rows' ? { kind: 'committed' } : answer;
+  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+    return this.#commit('pawl_commit', fence, encodeChangeset(changeset));
+  }
+
+  commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+    return this.#commit('pawl_commit_all', fence, encodeChangesets(changesets));
   }
 
   async markPublished(
@@ -179,6 +174,25 @@ export class PostgresTruthStore implements TruthStore {
 
   async sweepIdempotency(fence: Fence, before: string): Promise<number> {
     return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, before);
+  }
+
+  async #commit(
+    name: string,
+    fence: Fence,
+    { values, texts }: EncodedChangeset,
+  ): Promise<CommitOutcome> {
+    const fixed = [...this.statements.parameters(fence), ...values];
+    const place = (index: number): string => `$${index + 1}`;
+    const places = PREPARED_TEXTS.find((prepared) => prepared >= texts.length) ?? texts.length;
+    const textPlaces = Array.from({ length: places }, (_, index) => place(fixed.length + index));
+    const padding = Array.from({ length: places - texts.length }, () => null);
+    const answer = await this.#sessions.write({
+      ...(PREPARED_TEXTS.includes(places) ? { name: `${name}_${places}` } : {}),
+      text: `SELECT ${name}(${fixed.map((_, index) => place(index)).join(', ')},
+        ARRAY[${textPlaces.join(', ')}]::text[])`,
+      values: [...fixed, ...texts, ...padding],
+    });
+    return answer.kind === 'rows' ? { kind: 'committed' } : answer;
   }
 
   async #readInstallation(timeoutMs?: number): Promise<Installation> {
