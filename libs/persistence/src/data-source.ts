@@ -6,6 +6,7 @@ import { Tables1764000000000 } from './migrations/1764000000000-tables.js';
 import { Functions1764000000001 } from './migrations/1764000000001-functions.js';
 import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-left.js';
 import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commit.js';
+import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
   readonly url: string;
@@ -59,6 +60,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       query_timeout: options.answerTimeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
+      onConnect: prepareSession,
     },
   });
 }

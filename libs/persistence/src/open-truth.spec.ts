@@ -13,7 +13,7 @@ let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 function open(url: string, options: Partial<OpenTruthOptions> = {}): Promise<OpenedTruth> {
   return openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1', ...options });
@@ -24,6 +24,11 @@ async function administrate(url: string, ...statements: string[]): Promise<void>
   await client.connect();
   for (const statement of statements) await client.query(statement);
   await client.end();
+}
+
+/** The notes on which server this is. */
+function notesOnServer({ notes }: OpenedTruth): readonly string[] {
+  return notes.filter((note) => note.includes('system identifier'));
 }
 
 describe('opening', () => {
@@ -47,23 +52,24 @@ describe('opening', () => {
     const ids = await Promise.all(nodes.map(async ({ truth }) => (await truth.installation()).id));
     expect(new Set(ids).size).toBe(1);
     const migrations: unknown[] = await nodes[0]!.dataSource.query('SELECT FROM pawl_migration');
-    expect(migrations).toHaveLength(3);
+    expect(migrations).toHaveLength(4);
     await Promise.all(nodes.map((node) => node.close()));
   });
 
   it('says when another server raised the fences before, until they are raised here', async () => {
     const url = await server.createDatabase();
     const first = await open(url);
-    expect(first.notes).toEqual([]);
+    expect(notesOnServer(first)).toEqual([]);
     for (const shard of [1, 2]) await first.truth.raiseFence(fenceOf(shard, 10), 'node-1');
     const here = await first.truth.readFences([1]);
-    expect(here.server).toMatch(/^\d+$/);
+    expect(here.server).toMatch(/^\d+\/00000001$/);
+    const [identifier] = here.server.split('/');
     await first.close();
     await administrate(url, 'UPDATE shard_fence SET system_identifier = 77');
 
     const moved = await open(url);
-    expect(moved.notes).toHaveLength(1);
-    expect(moved.notes[0]).toContain(`(system identifier 77, now ${here.server})`);
+    expect(notesOnServer(moved)).toHaveLength(1);
+    expect(notesOnServer(moved)[0]).toContain(`(system identifier 77, now ${identifier})`);
     expect(await moved.truth.readFences([1, 2])).toEqual({
       server: here.server,
       tokens: new Map([
@@ -75,7 +81,7 @@ describe('opening', () => {
     await moved.close();
 
     const settled = await open(url);
-    expect(settled.notes).toEqual([]);
+    expect(notesOnServer(settled)).toEqual([]);
     await settled.close();
   });
 
@@ -89,7 +95,7 @@ describe('opening', () => {
   it('can be taken back and done again', async () => {
     const url = await server.createDatabase();
     const opened = await open(url);
-    for (let undone = 0; undone < 3; undone += 1) await opened.dataSource.undoLastMigration();
+    for (let undone = 0; undone < 4; undone += 1) await opened.dataSource.undoLastMigration();
     const tables = await opened.dataSource.query<{ name: string }[]>(
       "SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'",
     );
@@ -139,6 +145,7 @@ describe('opening', () => {
     }
     const images = await opened.truth.loadShard(fence);
     expect(images.map((image) => image.address)).toEqual(addresses.toSorted());
+    expect((await opened.truth.readFences([0])).tokens.get(0)).toBe(fence.token);
     const blocker = new Client({ connectionString: url });
     blocker.on('error', () => undefined);
     await blocker.connect();

@@ -5,6 +5,7 @@ import type { StatusStore, TruthStore } from '@pawl/engine';
 import type { Scheduler } from '@pawl/kernel';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from './data-source.js';
+import { notesOnDurability } from './durability.js';
 import { prepareDatabase } from './prepare-database.js';
 import { FencedStatements } from './sessions/fenced-statements.js';
 import { TruthSessions } from './sessions/truth-sessions.js';
@@ -48,7 +49,7 @@ export interface OpenedTruth {
 /**
  * Opens the truth: migrates the database if needed, makes or checks its installation, and connects a
  * pool. Throws `InstallationMismatchError` when the database is another's, `TruthUnavailableError`
- * when PostgreSQL does not answer: waiting and trying again is the caller's.
+ * when PostgreSQL does not answer or is a standby: waiting and trying again is the caller's.
  */
 export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth> {
   const leaseTtlMs = Math.max(500, options.leaseTtlMs ?? 5_000);
@@ -91,12 +92,16 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
 
 const EVENT_LOOP: Scheduler = { yield: () => setImmediate() };
 
+async function notesOn(sessions: TruthSessions): Promise<string[]> {
+  return [...(await notesOnServer(sessions)), ...(await notesOnDurability(sessions))];
+}
+
 /**
  * A physical copy keeps the system identifier, so another one means a dump that was restored, an
  * upgrade, or a wrong address. All but the last are legitimate, and this cannot tell them apart; the
  * fences and the installation's id are in the dump, and claiming raises the fences here.
  */
-async function notesOn(sessions: TruthSessions): Promise<string[]> {
+async function notesOnServer(sessions: TruthSessions): Promise<string[]> {
   const answer = await sessions.read<{ former: string; server: string }>({
     text: FORMER_SERVER,
     values: [],

@@ -89,17 +89,23 @@ describe('the fences of owned shards', () => {
     expect(world.rechecked).toEqual([]);
   });
 
-  it('drop everything that was loaded from another server, and say so once', async () => {
-    world.truth.server = '2';
-    await world.pass(TTL_MS / 2);
-    expect(world.rechecked).toEqual([0, 1, 2, 3]);
-    expect(world.logged.filter((line) => line.includes('another server'))).toHaveLength(1);
-    expect(code(await world.use.getConfig(APP))).toBe('no-owner');
-    await world.claimAll();
-    await world.pass(TTL_MS);
-    expect(code(await world.use.getConfig(APP))).toBe('ok');
-    expect(world.rechecked).toHaveLength(4);
-  });
+  it.each(['2/00000001', '1/00000002'])(
+    'drop all once the server is %s, say so once',
+    async (to) => {
+      const before = world.token;
+      world.truth.server = to;
+      await world.pass(TTL_MS / 2);
+      expect(world.rechecked).toEqual([0, 1, 2, 3]);
+      expect(world.logged.filter((line) => line.includes('another server'))).toHaveLength(1);
+      expect(code(await world.use.getConfig(APP))).toBe('no-owner');
+      await world.claimAll();
+      await world.pass(TTL_MS);
+      expect(code(await world.use.getConfig(APP))).toBe('ok');
+      expect(world.rechecked).toHaveLength(4);
+      const { tokens } = await world.truth.readFences([ACME]);
+      expect([tokens.get(ACME), world.token > before]).toEqual([world.token, true]);
+    },
+  );
 
   it('say when they were checked', async () => {
     const before = world.time.wallMs();

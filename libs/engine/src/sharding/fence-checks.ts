@@ -108,7 +108,7 @@ export class FenceChecks {
     const moved = owned.filter(({ loadedFrom }) => loadedFrom !== server);
     if (moved.length > 0) {
       this.context.log.warn(
-        'PostgreSQL is another server than shards were loaded from: they are claimed and loaded anew',
+        'PostgreSQL is another server than shards were loaded from, or was promoted: they are claimed and loaded anew',
         { shards: moved.length, loadedFrom: moved[0]?.loadedFrom, server },
       );
     }

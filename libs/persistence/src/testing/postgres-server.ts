@@ -9,12 +9,19 @@ import { Client } from 'pg';
 
 /** A throwaway PostgreSQL of the embedded package, with its data below the system's temporary folder. */
 export interface PostgresServer {
+  /** Where it listens, `127.0.0.1:<port>`. */
+  readonly host: string;
   /** Makes an empty database and answers its URL. */
   createDatabase(): Promise<string>;
   /** Ends every process of the server at once and deletes its data. */
   stop(): Promise<void>;
-  /** Ends every process of the server at once and starts it again on the same port and data. */
-  restart(): Promise<void>;
+  /**
+   * Ends every process of the server at once and starts it again on the same port and data; with these
+   * `name=value` settings instead of {@link FAST}, until the next restart.
+   */
+  restart(settings?: readonly string[]): Promise<void>;
+  /** A standby of this server as it is now, which it follows no further; it is stopped and started for it. */
+  standby(): Promise<PostgresServer>;
 }
 
 interface Binaries {
@@ -32,6 +39,9 @@ const START_DEADLINE_MS = 60_000;
 /** For the hook that starts a server: a busy machine takes its time. */
 export const START_HOOK_MS = 90_000;
 
+/** Its data survives no power loss. */
+const FAST = ['fsync=off', 'full_page_writes=off'];
+
 /** Starts a server on a free port; without fsync, so its data survives no power loss. */
 export async function startPostgres(): Promise<PostgresServer> {
   const binaries = await findBinaries();
@@ -41,9 +51,22 @@ export async function startPostgres(): Promise<PostgresServer> {
   const data = join(folder, 'data');
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--locale=C'];
   await finished(run([binaries.initdb, ...initdb, '--no-sync'], as));
+  return serve({ folder, file: binaries.postgres, as });
+}
+
+interface Place {
+  /** Holds `data`. Deleted when the server stops. */
+  readonly folder: string;
+  readonly file: string;
+  readonly as: Account | undefined;
+}
+
+async function serve(place: Place): Promise<PostgresServer> {
+  const { folder, file, as } = place;
+  const data = join(folder, 'data');
   const port = await freePort();
-  const start = (): Promise<ChildProcess> =>
-    startServer({ file: binaries.postgres, data, port, as });
+  const start = (settings: readonly string[] = FAST): Promise<ChildProcess> =>
+    startServer({ file, data, port, as, settings });
   let server = await start();
   let databases = 0;
   const abandon = (): void => {
@@ -52,15 +75,25 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
   process.once('exit', abandon);
   return {
+    host: `${HOST}:${port}`,
     createDatabase: async () => {
       databases += 1;
       const name = `test_${databases}`;
       await administrate(port, `CREATE DATABASE ${name}`);
       return url(port, name);
     },
-    restart: async () => {
+    restart: async (settings) => {
       await stopServer(server);
+      server = await start(settings);
+    },
+    standby: async () => {
+      const copy = mkdtempSync(join(tmpdir(), 'pawl-postgres-'));
+      if (as !== undefined) chownSync(copy, as.uid, as.gid);
+      await stopServer(server, 'SIGINT');
+      await finished(run(['cp', '-R', data, join(copy, 'data')], as));
+      await finished(run(['touch', join(copy, 'data', 'standby.signal')], as));
       server = await start();
+      return serve({ ...place, folder: copy });
     },
     stop: async () => {
       process.off('exit', abandon);
@@ -119,11 +152,15 @@ interface Launch {
   readonly data: string;
   readonly port: number;
   readonly as: Account | undefined;
+  readonly settings: readonly string[];
 }
 
-async function startServer({ file, data, port, as }: Launch): Promise<ChildProcess> {
-  const settings = ['fsync=off', 'full_page_writes=off', 'unix_socket_directories='];
-  const options = settings.flatMap((setting) => ['-c', setting]);
+/** A standby says that it accepts read-only connections. */
+const READY = /database system is ready to accept (read-only )?connections/;
+
+async function startServer({ file, data, port, as, settings }: Launch): Promise<ChildProcess> {
+  const all = [...settings, 'unix_socket_directories='];
+  const options = all.flatMap((setting) => ['-c', setting]);
   const child = run([file, '-D', data, '-h', HOST, '-p', String(port), ...options], as);
   let output = '';
   await new Promise<void>((resolve, reject) => {
@@ -136,7 +173,7 @@ async function startServer({ file, data, port, as }: Launch): Promise<ChildProce
     child.once('exit', (code) => fail(`exit code ${code}`));
     child.stderr?.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-10_000);
-      if (!output.includes('database system is ready to accept connections')) return;
+      if (!READY.test(output)) return;
       clearTimeout(timer);
       resolve();
     });
@@ -144,11 +181,14 @@ async function startServer({ file, data, port, as }: Launch): Promise<ChildProce
   return child;
 }
 
-/** SIGQUIT: immediate shutdown, as after a crash. */
-async function stopServer(child: ChildProcess): Promise<void> {
+/** SIGQUIT: immediate shutdown, as after a crash. SIGINT: sessions are ended, data are in order. */
+async function stopServer(
+  child: ChildProcess,
+  signal: 'SIGQUIT' | 'SIGINT' = 'SIGQUIT',
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGQUIT');
+  child.kill(signal);
   await gone;
 }
 

@@ -69,9 +69,14 @@ export const HISTORY = `
 export const AUDIT = `
   SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
 
-/** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */
+/**
+ * Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence.
+ * The timeline is the one that WAL is written on: the control file's stays the old one from a promotion
+ * until its checkpoint is done. Fails on a standby.
+ */
 export const FENCES = `
-  SELECT c.system_identifier::text AS server, f.shard, f.token
+  SELECT c.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS server,
+    f.shard, f.token
   FROM pg_control_system() c
   LEFT JOIN shard_fence f ON f.installation = $1 AND f.shard = ANY ($2::integer[])`;
 
