@@ -5,13 +5,16 @@ import { REPOSITORY } from './repository.mjs';
 /**
  * What to try next.
  *
- * @param {{ url: string, data: import('./data-folder.mjs').DataFolder, fleet: boolean, paint: import('./terminal.mjs').Paint }} options
+ * @param {{ url: string, data: import('./data-folder.mjs').DataFolder, fleet: boolean, nodes: readonly import('./nodes.mjs').RunningNode[] | undefined, paint: import('./terminal.mjs').Paint }} options
  * @returns {string}
  */
-export function describeNext({ url, data, fleet, paint }) {
+export function describeNext({ url, data, fleet, nodes, paint }) {
   const cli = `${cliPrefix(data)}npx --no-install pawl`;
   const lines = [
     `${paint.green(paint.bold('Pawl runs'))} at ${paint.bold(url)}, API at ${url}/openapi.json, data in ${data.path}`,
+    ...(nodes ?? []).map(
+      ({ node, url: at, service }) => `  ${node.id}  ${at}  process ${service.pid}`,
+    ),
     '',
     'Try next, in another terminal:',
     ...(fleet ? [] : [`  ${paint.cyan(`${cli} apply -f examples/shop --promote`)}`]),
@@ -19,6 +22,7 @@ export function describeNext({ url, data, fleet, paint }) {
     `  ${paint.cyan(`${cli} config edit ${FLEET_ADDRESS}`)}`,
     `  ${paint.cyan(`${cli} promote ${FLEET_ADDRESS}`)}`,
     `  ${paint.cyan(`${cli} status ${FLEET_ADDRESS} --watch`)}`,
+    ...describeFailover(nodes, cli, paint),
     'or one edit with curl alone, released at once:',
     `  ${paint.cyan(
       `curl -X PATCH ${url}/v1/config/${FLEET_ADDRESS} -H 'If-Match: *' ` +
@@ -36,8 +40,23 @@ export function describeNext({ url, data, fleet, paint }) {
   return lines.join('\n');
 }
 
-/** The CLI finds the control plane through the data folder; the usual one needs no word. */
-function cliPrefix(/** @type {import('./data-folder.mjs').DataFolder} */ data) {
+/**
+ * @param {readonly import('./nodes.mjs').RunningNode[] | undefined} nodes
+ * @param {string} cli
+ * @param {import('./terminal.mjs').Paint} paint
+ */
+function describeFailover(nodes, cli, paint) {
+  const victim = nodes?.at(-1);
+  if (nodes === undefined || victim === undefined || nodes.length < 3) return [];
+  return [
+    `or lose ${victim.node.id}, and see the others take its shards over:`,
+    `  ${paint.cyan(`kill -9 ${victim.service.pid}`)}`,
+    `  ${paint.cyan(`${cli} cluster status`)}`,
+  ];
+}
+
+/** @returns {string} of the command `pawl`: the CLI finds the control plane through the data folder; the usual one needs no word. */
+export function cliPrefix(/** @type {import('./data-folder.mjs').DataFolder} */ data) {
   if (data.path === join(REPOSITORY, '.pawl')) return '';
   const shorter = relative(process.cwd(), data.path);
   return `PAWL_DATA_DIR=${shorter.startsWith('..') ? data.path : shorter} `;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Failure } from './failure.mjs';
 import { readJson } from './files.mjs';
 import { MARK } from './orphans.mjs';
@@ -10,6 +11,8 @@ import { startService } from './service.mjs';
  *
  * @typedef {object} ControlPlaneOptions
  * @property {import('./data-folder.mjs').DataFolder} data
+ * @property {string} [name] of its process, where there are several
+ * @property {string} [folder] of its own data; that of `data` if left out
  * @property {NodeJS.ProcessEnv} env settings of the control plane; the URLs of PostgreSQL and NATS
  *   travel here, not on the command line, where everybody could read the password
  * @property {string} logFile
@@ -28,22 +31,23 @@ const REQUEST_DEADLINE_MS = 2_000;
  * @param {ControlPlaneOptions} options
  * @returns {Promise<{ service: Service, url: string }>} `url`: base of REST
  */
-export async function startControlPlane({ data, env, logFile, signal, onSpawn }) {
+export async function startControlPlane({ data, name, env, logFile, signal, onSpawn, ...node }) {
   if (!existsSync(CONTROL_PLANE))
     throw new Failure(`${CONTROL_PLANE} is missing: run npm run build.`);
+  const folder = node.folder ?? data.path;
   /** @type {string | undefined} */
   let url;
   const service = await startService({
-    name: 'control-plane',
-    title: 'The control plane',
+    name: name ?? 'control-plane',
+    title: name ?? 'The control plane',
     command: process.execPath,
     args: ['--enable-source-maps', CONTROL_PLANE],
-    env: { ...process.env, ...env, PAWL_DATA_DIR: data.path, [MARK]: data.path },
+    env: { ...process.env, ...env, PAWL_DATA_DIR: folder, [MARK]: data.path },
     cwd: REPOSITORY,
     logFile,
     stopPlan: [{ signal: 'SIGTERM', graceMs: STOP_GRACE_MS }],
     ready: async ({ pid }) => {
-      url ??= await addressOf(data.endpoints, pid);
+      url ??= await addressOf(endpointsOf(folder), pid);
       return url !== undefined && (await isReady(url));
     },
     readyDeadlineMs: READY_DEADLINE_MS,
@@ -51,6 +55,11 @@ export async function startControlPlane({ data, env, logFile, signal, onSpawn })
     ...(onSpawn && { onSpawn }),
   });
   return { service, url: url ?? '' };
+}
+
+/** Where a node says what it listens on. */
+export function endpointsOf(/** @type {string} */ folder) {
+  return join(folder, 'endpoints.json');
 }
 
 /**

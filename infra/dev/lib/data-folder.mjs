@@ -8,7 +8,7 @@ const MEGABYTE = 1024 * 1024;
 const LEAST_ROOM_BYTES = 128 * MEGABYTE;
 
 /**
- * @typedef {object} DataFolder where everything of one node is kept
+ * @typedef {object} DataFolder where everything that one launcher starts is kept
  * @property {string} path absolute, without symbolic links
  * @property {string} locks
  * @property {string} logs
@@ -17,6 +17,8 @@ const LEAST_ROOM_BYTES = 128 * MEGABYTE;
  * @property {string} tools
  * @property {string} record of the launcher and what it started
  * @property {string} endpoints written by the control plane
+ * @property {string} nodes a folder for each node but the first, whose folder is `path`
+ * @property {string} nodesRecord of which nodes there are, where there were ever several
  * @property {string} demoCache
  */
 
@@ -73,6 +75,8 @@ export function layOut(path) {
     tools: join(path, 'tools'),
     record: join(path, 'launcher.json'),
     endpoints: join(path, 'endpoints.json'),
+    nodes: join(path, 'nodes'),
+    nodesRecord: join(path, 'nodes.json'),
     demoCache: join(path, 'demo-cache'),
   };
 }

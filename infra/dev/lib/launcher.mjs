@@ -14,8 +14,11 @@ import { takeLock } from './lock.mjs';
 import { lastComplaint } from './logs.mjs';
 import { findNats } from './nats-binary.mjs';
 import { startNats } from './nats.mjs';
+import { NodeKeeper } from './node-keeper.mjs';
+import { forgetNode, planNodes } from './node-plan.mjs';
+import { startNode, startNodes } from './nodes.mjs';
 import { stopOrphans } from './orphans.mjs';
-import { assertFree, assertReachable } from './ports.mjs';
+import { assertDistinct, assertFree, assertReachable, portsOf } from './ports.mjs';
 import { startPostgres } from './postgres.mjs';
 import { prepare } from './prepare.mjs';
 import { HELP, readSettings, UsageError } from './settings.mjs';
@@ -26,6 +29,7 @@ import { createTerminal } from './terminal.mjs';
  * @typedef {import('./settings.mjs').LauncherSettings} LauncherSettings
  * @typedef {import('./data-folder.mjs').DataFolder} DataFolder
  * @typedef {import('./service.mjs').Service} Service
+ * @typedef {import('./node-plan.mjs').PlannedNode} PlannedNode
  */
 
 /** Another launcher that is on its way out may take this long. */
@@ -63,6 +67,8 @@ export function complain(terminal, error) {
 class Launcher {
   /** @type {Stack | undefined} */
   #stack;
+  /** @type {NodeKeeper | undefined} of several control planes */
+  #keeper;
   /** @type {(error: Error) => void} */
   #fail = () => undefined;
   /** Rejects when something that should run on ends. */
@@ -86,16 +92,22 @@ class Launcher {
     } catch (error) {
       if (!this.signal.aborted) {
         complain(this.terminal, error);
-        await this.#stack?.stop();
+        await this.#stop();
         return 1;
       }
     }
     this.terminal.close();
     this.terminal.line();
     const step = this.terminal.step('Stopping');
-    await this.#stack?.stop();
+    await this.#stop();
     step.done();
     return 0;
+  }
+
+  /** One after the other, so that each node hands its shards over while others are there. */
+  async #stop() {
+    await this.#keeper?.close();
+    await this.#stack?.stop();
   }
 
   async #force() {
@@ -116,16 +128,19 @@ class Launcher {
     await onFiles(data.path, () => removeDrafts(data.record));
     await recorder.write();
     this.#stack = new Stack(recorder, (service) => this.#onDeath(service));
-    await this.#checkPorts();
+    const nodes = await planNodes(data, settings);
+    await this.#checkPorts(nodes);
     await prepare({ terminal, signal });
     const postgresUrl = settings.postgres.url ?? (await this.#startPostgres(data));
     const natsUrl = settings.nats.url ?? (await this.#startNats(data));
-    const url = await this.#startControlPlane(data, { postgresUrl, natsUrl });
+    const env = { PAWL_POSTGRES_URL: postgresUrl, PAWL_NATS_URL: natsUrl };
+    const running = nodes && (await this.#startNodes(data, nodes, env));
+    const url = running?.[0]?.url ?? (await this.#startControlPlane(data, env));
     await recorder.enter('running', url);
     const fleet = settings.demo && (await this.#demo(data, { url, natsUrl }));
     this.#telling = true;
     terminal.line();
-    terminal.line(describeNext({ url, data, fleet, paint: terminal.paint }));
+    terminal.line(describeNext({ url, data, fleet, nodes: running, paint: terminal.paint }));
   }
 
   /** One that is on its way out is waited for; one that runs is not disturbed. */
@@ -157,20 +172,16 @@ class Launcher {
     );
   }
 
-  async #checkPorts() {
-    const { postgres, nats, http, quorum } = this.settings;
-    const http_ = { port: http.port, setting: 'PAWL_HTTP_PORT', what: 'REST', host: http.host };
-    await assertFree(http_);
-    for (const wanted of quorum) await assertFree(wanted);
-    if (postgres.url === undefined) {
-      await assertFree({ port: postgres.port, setting: 'PAWL_POSTGRES_PORT', what: 'PostgreSQL' });
-    } else {
+  async #checkPorts(/** @type {readonly PlannedNode[] | undefined} */ nodes) {
+    const { postgres, nats } = this.settings;
+    const wanted = portsOf(this.settings, nodes);
+    assertDistinct(wanted);
+    for (const one of wanted) await assertFree(one);
+    if (postgres.url !== undefined) {
       const setting = 'PAWL_POSTGRES_URL';
       await assertReachable({ url: postgres.url, setting, what: 'PostgreSQL', defaultPort: 5432 });
     }
-    if (nats.url === undefined) {
-      await assertFree({ port: nats.port, setting: 'PAWL_NATS_PORT', what: 'NATS' });
-    } else {
+    if (nats.url !== undefined) {
       const setting = 'PAWL_NATS_URL';
       await assertReachable({ url: nats.url, setting, what: 'NATS', defaultPort: 4222 });
     }
@@ -214,12 +225,12 @@ class Launcher {
     return url;
   }
 
-  /** @param {DataFolder} data @param {{ postgresUrl: string, natsUrl: string }} urls */
-  async #startControlPlane(data, { postgresUrl, natsUrl }) {
+  /** @param {DataFolder} data @param {NodeJS.ProcessEnv} env */
+  async #startControlPlane(data, env) {
     const { url, service } = await this.#step('Starting the control plane', async () => {
       const running = await startControlPlane({
         data,
-        env: { PAWL_POSTGRES_URL: postgresUrl, PAWL_NATS_URL: natsUrl },
+        env,
         logFile: logFileOf(data.logs, 'control-plane'),
         signal: this.signal,
         onSpawn: this.#spawned,
@@ -228,6 +239,32 @@ class Launcher {
     });
     this.#stack?.watch(service);
     return url;
+  }
+
+  /** @param {DataFolder} data @param {readonly PlannedNode[]} nodes @param {NodeJS.ProcessEnv} env */
+  async #startNodes(data, nodes, env) {
+    const { quorum } = this.settings;
+    const peerHost = quorum.find(({ setting }) => setting === 'PAWL_PEER_PORT')?.host ?? '';
+    const group = { data, nodes, peerHost, env, onSpawn: this.#spawned };
+    const keeper = new NodeKeeper({
+      start: async (node, signal) => {
+        const running = await startNode(group, { node, members: nodes, signal });
+        this.#stack?.watch(running.service);
+        return running.url;
+      },
+      forget: (node) => forgetNode(data, node),
+      say: (line) => this.terminal.line(line),
+      giveUp: this.#fail,
+    });
+    this.#keeper = keeper;
+    return startNodes(group, {
+      step: (label, work) => this.#step(label, work),
+      signal: this.signal,
+      started: ({ node, service }) => {
+        keeper.keep(node);
+        this.#stack?.watch(service);
+      },
+    });
   }
 
   /**
@@ -298,10 +335,15 @@ class Launcher {
   }
 
   /** @param {Service} service */
-  #onDeath({ title, tail, logFile, name, child }) {
+  #onDeath(service) {
+    const { title, tail, logFile, name, child } = service;
     const { exitCode, signalCode } = child;
     const end = signalCode ?? `exit code ${exitCode}`;
     const sentence = `${title} ended unexpectedly with ${end}; its log is ${logFile}.`;
+    if (this.#keeper?.keeps(name) === true) {
+      this.#keeper.died(service, sentence);
+      return;
+    }
     if (name === 'demo-fleet') {
       this.terminal.line(`${sentence} npm run demo starts another.`);
       return;

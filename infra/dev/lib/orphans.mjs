@@ -18,10 +18,11 @@ export const MARK = 'LAUNCHED_BY_PAWL';
 
 /** In the order in which they are stopped; PostgreSQL ends fast, and cleanly, on SIGINT. */
 const KINDS = /** @type {const} */ ([
-  { name: 'demo-fleet', signal: 'SIGTERM', graceMs: 4_000 },
-  { name: 'control-plane', signal: 'SIGTERM', graceMs: 10_000 },
-  { name: 'nats', signal: 'SIGTERM', graceMs: 8_000 },
-  { name: 'postgres', signal: 'SIGINT', graceMs: 10_000 },
+  { names: /^demo-fleet$/, signal: 'SIGTERM', graceMs: 4_000 },
+  // Of several control planes each bears its node's name.
+  { names: /^(control-plane|node-\d+)$/, signal: 'SIGTERM', graceMs: 10_000 },
+  { names: /^nats$/, signal: 'SIGTERM', graceMs: 8_000 },
+  { names: /^postgres$/, signal: 'SIGINT', graceMs: 10_000 },
 ]);
 const KILLED_WITHIN_MS = 5_000;
 
@@ -36,8 +37,8 @@ const KILLED_WITHIN_MS = 5_000;
  */
 export async function stopOrphans(data) {
   const orphans = await findOrphans(data);
-  for (const { name, signal, graceMs } of KINDS) {
-    const mine = orphans.filter((orphan) => orphan.name === name);
+  for (const { names, signal, graceMs } of KINDS) {
+    const mine = orphans.filter(({ name }) => names.test(name));
     await Promise.all(mine.map((orphan) => end(orphan, signal, graceMs)));
   }
   return [...new Set(orphans.map(({ name }) => name))];
@@ -46,9 +47,8 @@ export async function stopOrphans(data) {
 /** @param {DataFolder} data @returns {Promise<Orphan[]>} */
 export async function findOrphans(data) {
   const record = await readRecord(data.record);
-  const known = KINDS.map(({ name }) => String(name));
   const recorded = (record?.children ?? []).filter(
-    (child) => known.includes(child.name) && isAlive(child),
+    (child) => KINDS.some(({ names }) => names.test(child.name)) && isAlive(child),
   );
   const found = process.platform === 'linux' ? scanProcesses(data) : [];
   const pids = new Set(recorded.map(({ pid }) => pid));

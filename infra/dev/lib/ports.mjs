@@ -32,25 +32,75 @@ export async function freePort() {
 }
 
 /**
+ * @typedef {{ port: number, setting?: string, what: string, host?: string }} WantedPort without a
+ *   setting it is recorded, and stays
+ *
+ * All that the launcher is to have listen itself.
+ *
+ * @param {import('./settings.mjs').LauncherSettings} settings
+ * @param {readonly import('./node-plan.mjs').PlannedNode[]} [nodes] several control planes
+ * @returns {readonly WantedPort[]}
+ */
+export function portsOf({ http, quorum, postgres, nats }, nodes) {
+  const rest = { ...http, setting: 'PAWL_HTTP_PORT', what: 'REST' };
+  const several = (nodes ?? []).flatMap(({ id, ports, isRecorded }) => [
+    { ...rest, port: ports.http, what: `REST of ${id}` },
+    ...quorum.map(({ host, setting, what }) => ({
+      host,
+      what: `${what}, ${id}`,
+      ...(setting === 'PAWL_PEER_PORT'
+        ? { port: ports.peer, ...(!isRecorded && { setting }) }
+        : { port: ports.etcd, setting }),
+    })),
+  ]);
+  const postgresPort = { ...postgres, setting: 'PAWL_POSTGRES_PORT', what: 'PostgreSQL' };
+  const natsPort = { ...nats, setting: 'PAWL_NATS_PORT', what: 'NATS' };
+  return [
+    ...(nodes === undefined ? [rest, ...quorum] : several),
+    ...(postgres.url === undefined ? [postgresPort] : []),
+    ...(nats.url === undefined ? [natsPort] : []),
+  ];
+}
+
+/** Refuses, in one sentence, a port that two are to have. */
+export function assertDistinct(/** @type {readonly WantedPort[]} */ all) {
+  for (const [at, { port, what, setting }] of all.entries()) {
+    const other = all.slice(0, at).find((one) => one.port === port && port !== 0);
+    if (other === undefined) continue;
+    const settings = [other.setting, setting].filter((name) => name !== undefined);
+    throw new Failure(
+      `${other.what} and ${what} would both have port ${port}: ` +
+        `set ${settings.join(' or ')} to another one.`,
+    );
+  }
+}
+
+/**
  * Refuses, in one sentence, a port that is taken.
  *
- * @param {{ port: number, setting: string, what: string, host?: string }} wanted
+ * @param {WantedPort} wanted
  */
 export async function assertFree({ port, setting, what, host = HOST }) {
   if (port === 0) return;
   const answer = await isFree(port, host);
   if (answer === true) return;
-  if (answer.code === 'EADDRINUSE') throw portInUse({ port, setting, what });
+  if (answer.code === 'EADDRINUSE') throw portInUse({ port, what, ...(setting && { setting }) });
   if (answer.code === 'EACCES') {
     throw new Failure(
-      `No permission to listen on port ${port} (${what}): set ${setting} to a port above 1023.`,
+      `No permission to listen on port ${port} (${what}): set ${setting ?? 'PAWL_PEER_PORT'} to a port above 1023.`,
     );
   }
   throw new Failure(`${what} cannot listen on ${host}:${port}: ${answer.message}.`);
 }
 
-/** @param {{ port: number, setting: string, what: string }} wanted */
+/** @param {WantedPort} wanted */
 export function portInUse({ port, setting, what }) {
+  if (setting === undefined) {
+    return new Failure(
+      `Port ${port} (${what}) is in use by another program: stop that; the other nodes look for ` +
+        'this one there.',
+    );
+  }
   return new Failure(
     `Port ${port} (${what}) is in use by another program: stop that, ` +
       `or set ${setting} to another port (0 takes a free one).`,

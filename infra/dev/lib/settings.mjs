@@ -12,6 +12,8 @@ import { Failure } from './failure.mjs';
  * @property {readonly { host: string, port: number, setting: string, what: string }[]} quorum where
  *   the control plane's member of the quorum listens
  * @property {string} installation
+ * @property {number | undefined} nodes how many control planes; as many as the data folder has if left out
+ * @property {readonly string[]} singular settings that were given and make sense for one node only
  */
 
 export const HELP = `Starts Pawl on this machine: PostgreSQL, NATS, the control plane, and on the first start a demo.
@@ -19,17 +21,19 @@ export const HELP = `Starts Pawl on this machine: PostgreSQL, NATS, the control 
 Usage: npm start [-- OPTIONS]
 
 Options:
+  --nodes N        1, 3 or 5 control planes, which form one quorum (default: as many as the data
+                   folder has, 1 in a new one)
   --no-demo        no demo: neither the first rollout nor the fleet of 20 consumers
   --data-dir DIR   everything that is kept (default: PAWL_DATA_DIR, or .pawl)
   --help           this text
 
 Settings are environment variables; the README lists them all. Those of the launcher:
   PAWL_DATA_DIR        .pawl
-  PAWL_HTTP_PORT       7400, REST (0 takes a free port, here and below)
+  PAWL_HTTP_PORT       7400, REST (0 takes a free port, here and below); of each further node 1 higher
   PAWL_POSTGRES_PORT   7432, or PAWL_POSTGRES_URL: a PostgreSQL of your own
   PAWL_NATS_PORT       7422, or PAWL_NATS_URL: a NATS server with JetStream of your own
-  PAWL_PEER_PORT       7480, where members of the quorum talk
-  PAWL_ETCD_PORT       7479, the coordination API
+  PAWL_PEER_PORT       7480, where members of the quorum talk; of each further node 10 higher
+  PAWL_ETCD_PORT       7479, the coordination API; of each further node 10 higher
 
 Ctrl-C stops everything; what was written is there at the next start.
 `;
@@ -62,6 +66,8 @@ export function readSettings(args, env) {
     },
     quorum: readQuorum(env),
     installation: given(env, 'PAWL_INSTALLATION') ?? 'main',
+    nodes: readNodes(options.nodes),
+    singular: SINGULAR.filter((name) => given(env, name) !== undefined),
   };
 }
 
@@ -79,6 +85,28 @@ function refuseFarPeers(env) {
   if (missing === undefined || hosts.every((host) => near.test(host))) return;
   throw new Failure(
     `PAWL_PEERS names other hosts, which an embedded PostgreSQL or NATS does not serve: set ${missing}.`,
+  );
+}
+
+/** Of one node, or of a quorum that is put together by hand. */
+const SINGULAR = [
+  'PAWL_NODE_ID',
+  'PAWL_PEERS',
+  'PAWL_JOIN',
+  'PAWL_FORCE_NEW_CLUSTER',
+  'PAWL_PEER_ADVERTISE',
+  'PAWL_ETCD_ADVERTISE',
+  'PAWL_ETCD_CERT',
+  'PAWL_METADATA',
+];
+
+/** @param {string | undefined} text */
+function readNodes(text) {
+  if (text === undefined) return undefined;
+  if (['1', '3', '5'].includes(text)) return Number(text);
+  throw new UsageError(
+    `--nodes must be 1, 3 or 5, not ${JSON.stringify(text.slice(0, 40))}: ` +
+      'a quorum of an even number survives no more than one of one node less.',
   );
 }
 
@@ -106,6 +134,7 @@ function readOptions(args) {
       options: {
         'no-demo': { type: 'boolean' },
         'data-dir': { type: 'string' },
+        nodes: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

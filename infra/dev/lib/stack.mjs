@@ -8,6 +8,9 @@ import { keepLogBounded } from './logs.mjs';
 
 /** Whatever happens, stopping ends within this: the sum of the parts' plans is below it. */
 const STOP_DEADLINE_MS = 60_000;
+/** Of a demo fleet, a control plane, NATS and PostgreSQL; what is beyond are more control planes. */
+const PARTS = 4;
+const MORE_DEADLINE_MS = 25_000;
 const LOGS_EVERY_MS = 30_000;
 
 /** The processes beside the launcher: the later ones depend on the earlier ones. */
@@ -48,7 +51,7 @@ export class Stack {
     });
   }
 
-  /** Stops all, last first; may be called again. Never rejects. */
+  /** Stops all, last first, see `inGroups`; may be called again. Never rejects. */
   stop() {
     this.#stopping = true;
     this.#stopped ??= this.#stopInOrder();
@@ -58,8 +61,12 @@ export class Stack {
   async #stopInOrder() {
     clearInterval(this.timer);
     await this.recorder.enter('stopping');
-    const deadline = setTimeout(() => void this.kill(), STOP_DEADLINE_MS);
-    for (const service of [...this.#services].reverse()) await service.stop();
+    const more = Math.max(0, this.#services.length - PARTS);
+    const deadlineMs = STOP_DEADLINE_MS + more * MORE_DEADLINE_MS;
+    const deadline = setTimeout(() => void this.kill(), deadlineMs);
+    for (const group of inGroups([...this.#services].reverse())) {
+      await Promise.all(group.map((service) => service.stop()));
+    }
     clearTimeout(deadline);
     await this.recorder.close();
   }
@@ -69,6 +76,22 @@ export class Stack {
     this.#stopping = true;
     await Promise.all(this.#services.map((service) => service.stop({ force: true })));
   }
+}
+
+/**
+ * One after the other, but for the last nodes without which the quorum has no majority: the one that
+ * would be left alone could not hand anything over, and would wait for that.
+ *
+ * @param {readonly Service[]} services
+ * @returns {readonly (readonly Service[])[]}
+ */
+function inGroups(services) {
+  const nodes = services.filter(({ name }) => /^node-\d+$/.test(name));
+  const last = nodes.slice(Math.ceil(nodes.length / 2) - 1);
+  return services.flatMap((service) => {
+    if (!last.includes(service)) return [[service]];
+    return service === last[0] ? [last] : [];
+  });
 }
 
 /** @param {string} logs @param {string} name */

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { poll } from '../../infra/dev/lib/delay.mjs';
+import { eventually } from '../support/eventually.js';
+import {
+  childPid,
+  processesOn,
+  spawnLauncher,
+  urlOf,
+  type TestLauncher,
+} from '../support/launcher.js';
+import { runPawl } from '../support/run-pawl.js';
+import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.js';
+
+const ADDRESS = 'acme/prod/checkout';
+const NODES = ['node-1', 'node-2', 'node-3'];
+const BRIEFLY = { deadlineMs: 5_000 };
+
+let folder: TemporaryFolder;
+let launcher: TestLauncher;
+/** How many versions the address has. */
+let written = 0;
+
+beforeAll(async () => {
+  folder = await makeTemporaryFolder('launch');
+});
+
+afterAll(async () => {
+  launcher?.signal('SIGTERM');
+  await launcher?.exited;
+  await folder?.remove();
+});
+
+function start(
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): TestLauncher {
+  launcher = spawnLauncher({ dataFolder: folder.path, args: ['--no-demo', ...args], env });
+  return launcher;
+}
+
+async function end(name: NodeJS.Signals): Promise<void> {
+  launcher.signal(name);
+  expect(await launcher.exited).toBe(0);
+  expect(await poll(async () => (await processesOn(folder.path)).length === 0, BRIEFLY)).toBe(true);
+}
+
+/** Base URL of each node, as the summary lists them. */
+async function nodeUrls(): Promise<readonly string[]> {
+  await urlOf(launcher);
+  const text = launcher.output();
+  const after = text.slice(text.lastIndexOf('Pawl runs at'));
+  return [...after.matchAll(/^ {2}node-\d+ {2}(http:\S+) {2}process \d+$/gm)].map(
+    ([, url]) => url ?? '',
+  );
+}
+
+/** Writes the next version at the first of the nodes that takes it: not each owns the shard. */
+async function write(urls: readonly string[]): Promise<void> {
+  await eventually(async () => {
+    const answers: number[] = [];
+    for (const url of urls) {
+      const answer = await fetch(`${url}/v1/config/${ADDRESS}`, {
+        method: 'PUT',
+        headers: {
+          'content-type': 'application/json',
+          ...(written === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${written}"` }),
+        },
+        body: JSON.stringify({ n: written + 1 }),
+      });
+      answers.push(answer.status);
+      if (answer.ok) {
+        written += 1;
+        return;
+      }
+    }
+    throw new Error(`no node takes the write: ${answers.join(', ')}`);
+  });
+}
+
+async function read(urls: readonly string[]): Promise<unknown> {
+  for (const url of urls) {
+    const answer = await fetch(`${url}/v1/config/${ADDRESS}`);
+    if (answer.ok) return ((await answer.json()) as { document: unknown }).document;
+  }
+  return undefined;
+}
+
+it('refuses another number of nodes, and settings of a quorum that is put together by hand', async () => {
+  expect(await start(['--nodes', '2']).exited).toBe(2);
+  expect(launcher.output()).toContain('--nodes must be 1, 3 or 5, not "2"');
+  expect(await start(['--nodes', '3'], { PAWL_PEERS: 'node-2=127.0.0.1:1' }).exited).toBe(1);
+  expect(launcher.output()).toContain('PAWL_PEERS is not for several nodes');
+  expect(await start(['--nodes', '3'], { PAWL_HTTP_PORT: '65534' }).exited).toBe(1);
+  expect(launcher.output()).toContain('leaves no room for those of further nodes');
+});
+
+it('runs one node when nothing is said', async () => {
+  start();
+  await write([await urlOf(launcher)]);
+  await end('SIGINT');
+});
+
+it('makes three nodes of the one, each of which takes writes, with what the one had', async () => {
+  start(['--nodes', '3']);
+  const urls = await nodeUrls();
+  expect(urls).toHaveLength(3);
+  expect(await processesOn(folder.path)).toEqual(['nats', ...NODES, 'postgres']);
+  await eventually(async () => expect(await read(urls)).toEqual({ n: 1 }));
+  for (const url of urls) {
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    await write([url, ...urls]);
+  }
+});
+
+it('goes on when a node is killed, says so, and starts it again', async () => {
+  const [first = '', second = ''] = await nodeUrls();
+  process.kill(await childPid(folder.path, 'node-3'), 'SIGKILL');
+  await launcher.waitFor(/node-3 ended unexpectedly with SIGKILL; .* is started again/);
+  await write([first, second]);
+  await launcher.waitFor(/node-3 is back at http:/);
+  process.kill(await childPid(folder.path, 'node-1'), 'SIGKILL');
+  await launcher.waitFor(/node-1 ended unexpectedly with SIGKILL/);
+  const members = await runPawl(['cluster', 'members'], { PAWL_DATA_DIR: folder.path });
+  expect(members, 'the CLI finds a node that lives').toMatchObject({ code: 0, err: '' });
+  const status = await runPawl(['cluster', 'status'], { PAWL_DATA_DIR: folder.path });
+  expect(status).toMatchObject({ code: 0, err: '' });
+});
+
+it('leaves no process after a kill -9 that the next start does not stop, nor after its own end', async () => {
+  launcher.signal('SIGKILL');
+  await launcher.exited;
+  start();
+  const urls = await nodeUrls();
+  expect(launcher.output()).toMatch(/Stopped what an earlier start left running: .*node-2/);
+  expect(urls, 'as many as the folder has').toHaveLength(3);
+  expect(await processesOn(folder.path)).toEqual(['nats', ...NODES, 'postgres']);
+  await eventually(async () => expect(await read(urls)).toEqual({ n: written }));
+  await end('SIGINT');
+  expect(launcher.output()).not.toContain('ended unexpectedly');
+});
+
+it('does not become a single node by itself', async () => {
+  expect(await start(['--nodes', '1']).exited).toBe(1);
+  expect(launcher.output()).toMatch(
+    /has 3 nodes .* cluster remove node-3, then .* cluster remove node-2\), and start again/,
+  );
+});
