@@ -1,17 +1,13 @@
 import { seededRng } from '@pawl/kernel';
-import { openMetadata } from '@pawl/metadata';
-import { serveEtcd } from '@pawl/metadata/etcd-api';
-import { systemTime } from '@pawl/metadata/testing';
 import { describe, it } from 'vitest';
 import { encodeTxn } from '../../libs/metadata/src/etcd/encode-txn.js';
 import { KeyPrefix } from '../../libs/metadata/src/etcd/key-prefix.js';
-import { startEtcd } from '../support/etcd.js';
-import { makeTemporaryFolder } from '../support/temporary-folder.js';
 import { assertSame } from './plain.js';
 import { RandomRequests } from './random-requests.js';
 import { RandomWire } from './random-wire.js';
 import type { WireRequest } from './random-wire.js';
 import { differentialSeeds } from './seeds.js';
+import { openServers } from './servers.js';
 import { WireServer } from './wire-server.js';
 import type { WireAnswer } from './wire-server.js';
 import { WireWatches } from './wire-watches.js';
@@ -21,34 +17,22 @@ const READS = 3;
 const MOST_STREAMS = 3;
 const TIMEOUT_MS = 300_000;
 
-interface Servers {
+interface Pair {
   readonly ours: WireServer;
   readonly theirs: WireServer;
   close(): Promise<void>;
 }
 
-async function openBoth(): Promise<Servers> {
-  const [etcd, folder] = await Promise.all([startEtcd(), makeTemporaryFolder('wire')]);
-  const node = await openMetadata({
-    clock: systemTime,
-    timer: systemTime,
-    dataDir: folder.path,
-    nodeId: 'n1',
-    keepRevisions: 1_000_000,
-  });
-  const log = (text: string) => console.log(text);
-  const server = await serveEtcd({ node, port: 0, timer: systemTime, log });
-  const ours = new WireServer(`127.0.0.1:${server.address.port}`);
-  const theirs = new WireServer(etcd.endpoints[0]!);
+async function openBoth(): Promise<Pair> {
+  const servers = await openServers();
+  const [ours, theirs] = [new WireServer(servers.ours), new WireServer(servers.theirs)];
   return {
     ours,
     theirs,
     close: async () => {
       ours.close();
       theirs.close();
-      await server.close();
-      await Promise.all([node.close(), etcd.stop()]);
-      await folder.remove();
+      await servers.close();
     },
   };
 }
@@ -61,7 +45,7 @@ class Comparison {
   #history = { revision: 1, compactRevision: 0 };
 
   constructor(
-    private readonly servers: Servers,
+    private readonly servers: Pair,
     private readonly requests: RandomRequests,
   ) {
     this.#wire = new RandomWire(requests);
