@@ -10,7 +10,9 @@ import {
 import {
   createEngine,
   DEFAULT_ENGINE_SETTINGS,
+  routedEngine,
   TruthUnavailableError,
+  type ConfigEngine,
   type Engine,
   type Installation,
   type SchemaValidator,
@@ -28,6 +30,7 @@ import {
   type Settings,
 } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
@@ -35,6 +38,8 @@ import { readinessChecks } from './health/readiness-checks.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { engineLog } from './runtime/engine-log.js';
+import { hearingHost } from './routing/hearing-host.js';
+import { ownerCommands } from './routing/owner-commands.js';
 import { CloseStack } from './runtime/close-stack.js';
 import { machineClock, machineScheduler, machineTimer } from './runtime/machine.js';
 import {
@@ -44,7 +49,6 @@ import {
   StartError,
 } from './runtime/start-error.js';
 import { keepSweeping } from './sweeping/keep-sweeping.js';
-import { ownerCommands } from './sweeping/owner-commands.js';
 import { sweepAllShards } from './sweeping/sweep-all-shards.js';
 
 /** Where the metadata lives: a member of the quorum in this process, or a real etcd cluster. */
@@ -82,6 +86,14 @@ export interface ControlPlane {
 const TRUTH_WAIT_MS = 30_000;
 const TRUTH_RETRY_MS = 500;
 const PREPARE_RETRY_MS = 1_000;
+/**
+ * A request outlives the failure of its shard's owner: its lease, which a new leader of the quorum
+ * may have begun anew, and the next owner's loading.
+ */
+const ROUTE_TTLS = 3;
+const MIN_ROUTE_MS = 5_000;
+/** Requests that may be with other nodes, or look for them; each holds its body. */
+const MAX_ROUTED = 1_000;
 /** How long requests may take to finish at shutdown before their connections are cut. */
 const HTTP_GRACE_MS = 3_000;
 /** How long any other part may take to close. */
@@ -140,12 +152,13 @@ class Composition {
     const ownership = await metadata.ownership(installation);
     const distribution = await this.#connect(installation);
     const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
-    const app = await this.#createApp({ opened, distribution, ownership, engine, metadata });
+    const parts = { opened, installation, distribution, ownership, engine, metadata };
+    const { app, server } = await this.#createApp(parts);
     // Closed in the reverse order: jobs, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop());
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app, metadata);
-    await ownership.start(engine.host);
+    await ownership.start(hearingHost(engine.host, server));
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close());
     return url;
@@ -249,12 +262,14 @@ class Composition {
 
   async #createApp(parts: {
     readonly opened: OpenedTruth;
+    readonly installation: Installation;
     readonly distribution: Distribution;
     readonly ownership: ShardOwnership;
     readonly engine: Engine;
     readonly metadata: OpenedMetadata;
-  }): Promise<NestFastifyApplication> {
+  }): Promise<{ readonly app: NestFastifyApplication; readonly server: PawlNatsServer }> {
     const { engine, ownership, distribution } = parts;
+    const use = this.#routed(parts);
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
     const dropped = new DroppedMessages({
       logger: this.#logger,
@@ -262,7 +277,7 @@ class Composition {
     });
     const app = await createHttpApp({
       module: AppModule.with({
-        engine: engine.use,
+        engine: use,
         engineStatus,
         fleetStatus: () => engine.fleet(),
         quorumMembers: parts.metadata.members,
@@ -289,16 +304,37 @@ class Composition {
       logger: this.#logger,
       observe: (request) => this.#metrics.request(request),
     });
-    app.connectMicroservice({
-      strategy: new PawlNatsServer({
-        servers: this.#urls.nats,
-        installation: this.settings.installation,
-        dropped,
-        foreign: () => distribution.foreign,
-        logger: this.#logger,
-      }),
+    const server = new PawlNatsServer({
+      servers: this.#urls.nats,
+      installation: this.settings.installation,
+      dropped,
+      serves: engine.serves,
+      foreign: () => distribution.foreign,
+      logger: this.#logger,
     });
-    return app;
+    app.connectMicroservice({ strategy: server });
+    return { app, server };
+  }
+
+  /** The use-cases that REST offers: on any node, wherever the owner is. */
+  #routed(parts: {
+    readonly installation: Installation;
+    readonly distribution: Distribution;
+    readonly ownership: ShardOwnership;
+    readonly engine: Engine;
+  }): ConfigEngine {
+    return routedEngine({
+      local: parts.engine.use,
+      serves: parts.engine.serves,
+      ownership: parts.ownership,
+      calls: parts.distribution.commands,
+      shards: parts.installation.shards,
+      clock: machineClock,
+      timer: machineTimer,
+      newId: randomUUID,
+      deadlineMs: Math.max(MIN_ROUTE_MS, ROUTE_TTLS * this.settings.leaseTtlMs),
+      maxRouted: MAX_ROUTED,
+    });
   }
 
   #startJobs(ownership: ShardOwnership, { commands }: Distribution): Promise<SweepJobs> {

@@ -12,6 +12,7 @@ export { joinPointer } from './json/pointer.js';
 export { hasLoneSurrogate, utf8Length } from './json/unicode.js';
 export * from './limits.js';
 export * from './messages/ack.message.js';
+export * from './messages/command.message.js';
 export * from './messages/content.message.js';
 export * from './messages/hello.message.js';
 export type { Infer } from './messages/infer.js';

@@ -78,7 +78,7 @@ export async function connectDistribution(options: DistributionOptions): Promise
     get foreign() {
       return publisher.foreign;
     },
-    commands: new OwnerCommandClient(link, subjects),
+    commands: new OwnerCommandClient(link, subjects, clock),
     close: () => {
       publisher.close();
       return link.close();

@@ -1,9 +1,6 @@
 export { connectDistribution } from './connect-distribution.js';
 export type { Distribution, DistributionOptions } from './connect-distribution.js';
-export { CommandOutcomeUnknownError, NoOwnerError } from './commands/owner-command-client.js';
 export type { OwnerCommandClient } from './commands/owner-command-client.js';
-export { ownerCommandReplySchema, ownerCommandSchema } from './commands/owner-command.message.js';
-export type { OwnerCommand, OwnerCommandReply } from './commands/owner-command.message.js';
 export type { DistributionLogger } from './connection/logger.js';
 export type { StorageLimits } from './publication/stream-config.js';
 export { StreamSetupError } from './publication/stream-setup-error.js';

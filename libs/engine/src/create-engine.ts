@@ -17,6 +17,7 @@ import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease, releaseView } from './release/change-release.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
+import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
 import { FenceChecks } from './sharding/fence-checks.js';
 import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
@@ -38,8 +39,12 @@ export interface Engine {
   readonly use: ConfigEngine;
   /** What the ownership calls when shards come and go. */
   readonly host: ShardHost;
-  /** Removes what has expired in a shard; `undefined` when this node does not serve it. */
-  sweep(shard: number, token: bigint, kind: SweepKind): Promise<number | undefined>;
+  /** Whether this node serves the shard of a root. */
+  readonly serves: (root: string) => boolean;
+  /** Whether it serves this shard under this very token. */
+  servesUnder(target: OwnerTarget): boolean;
+  /** Removes what has expired in a shard; `undefined` when this node does not serve it so. */
+  sweep(target: OwnerTarget, kind: SweepKind): Promise<number | undefined>;
   status(): EngineStatus;
   /** Goes through every consumer: for metrics, not for every request. */
   fleet(): FleetStatus;
@@ -67,8 +72,10 @@ export function createEngine(context: EngineContext): Engine {
   return {
     use: useCases(context, { publication, shards, fences, commands, watchers }),
     host: shards,
-    sweep: async (number, token, kind) => {
-      const shard = shards.served().find((one) => one.shard === number && one.token === token);
+    serves: (root) => shards.shardOf(root) !== undefined,
+    servesUnder: (target) => shards.servedUnder(target) !== undefined,
+    sweep: async (target, kind) => {
+      const shard = shards.servedUnder(target);
       return shard && sweepShard(context, { shards, fences, publication }, shard, kind);
     },
     status: () => {

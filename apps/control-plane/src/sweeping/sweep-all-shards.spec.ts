@@ -1,12 +1,11 @@
-import type { OwnerCommandReply } from '@pawl/distribution';
-import { DistributionUnavailableError } from '@pawl/engine';
+import type { OwnerReply } from '@pawl/contracts';
+import { DistributionUnavailableError, NoOwnerError } from '@pawl/engine';
 import { describe, expect, it } from 'vitest';
-import { ownerCommands } from './owner-commands.js';
 import { sweepAllShards, type SweepFailures } from './sweep-all-shards.js';
 
 const served = { serving: true, since: '2026-01-01T00:00:00.000Z' };
 
-function sweeper(answer: (shard: number) => Promise<OwnerCommandReply>) {
+function sweeper(answer: (shard: number) => Promise<OwnerReply>) {
   const asked: string[] = [];
   const failures: SweepFailures[] = [];
   const all = sweepAllShards({
@@ -20,7 +19,7 @@ function sweeper(answer: (shard: number) => Promise<OwnerCommandReply>) {
     },
     commands: {
       send: ({ shard, token }, command) => {
-        asked.push(`${shard} ${token} ${command.sweep}`);
+        asked.push(`${shard} ${token} ${command.kind === 'sweep' && command.sweep}`);
         return answer(shard);
       },
     },
@@ -30,8 +29,8 @@ function sweeper(answer: (shard: number) => Promise<OwnerCommandReply>) {
   return { asked, failures, stop, run: () => all.sweep('contents', stop.signal) };
 }
 
-const removed = (count: number): Promise<OwnerCommandReply> =>
-  Promise.resolve({ format: 1, ok: true, removed: count });
+const removed = (count: number): Promise<OwnerReply> =>
+  Promise.resolve({ format: 1, ok: true, value: count });
 
 describe('sweepAllShards', () => {
   it('asks the owner of each claimed shard under its token and adds up', async () => {
@@ -52,6 +51,15 @@ describe('sweepAllShards', () => {
     expect(failures).toEqual([{ kind: 'contents', shards: [0, 2], error }]);
   });
 
+  it('leaves shards that are on the move to the next turn, and says nothing', async () => {
+    const { run, failures } = sweeper(async (shard) => {
+      if (shard === 2) throw new NoOwnerError('nobody listens');
+      return removed(1);
+    });
+    expect(await run()).toBe(2);
+    expect(failures).toEqual([]);
+  });
+
   it('gives up when NATS is away', async () => {
     const { run, asked } = sweeper(() =>
       Promise.reject(new DistributionUnavailableError('not connected')),
@@ -67,21 +75,5 @@ describe('sweepAllShards', () => {
     });
     await expect(swept.run()).rejects.toThrow('shutting down');
     expect(swept.asked).toHaveLength(1);
-  });
-});
-
-describe('ownerCommands', () => {
-  const command = { format: 1, kind: 'sweep', sweep: 'consumers' } as const;
-
-  it('answers what the engine removed', async () => {
-    const commands = ownerCommands({
-      sweep: async (shard, token, kind) =>
-        shard === 3 && token === 9n && kind === 'consumers' ? 2 : undefined,
-    });
-    expect(await commands.execute(3, 9n, command)).toEqual({ format: 1, ok: true, removed: 2 });
-    expect(await commands.execute(3, 8n, command)).toMatchObject({
-      ok: false,
-      problem: { code: 'no-owner' },
-    });
   });
 });

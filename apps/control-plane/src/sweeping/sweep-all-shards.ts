@@ -1,6 +1,11 @@
 import { FORMAT } from '@pawl/contracts';
 import type { OwnerCommandClient } from '@pawl/distribution';
-import { DistributionUnavailableError, type ShardOwnership, type SweepKind } from '@pawl/engine';
+import {
+  DistributionUnavailableError,
+  NoOwnerError,
+  type ShardOwnership,
+  type SweepKind,
+} from '@pawl/engine';
 import type { Sweeper } from '@pawl/jobs';
 
 /** How long the owner of one shard may take; contents are looked through one by one. */
@@ -30,8 +35,8 @@ export function sweepAllShards(parts: Parts): Sweeper {
     sweep: async (kind, signal) => {
       let removed = 0;
       const failed: { readonly shard: number; readonly error: unknown }[] = [];
-      for (const { shard, token } of parts.ownership.map()) {
-        if (token === null) continue;
+      for (const { shard, token, serving } of parts.ownership.map()) {
+        if (token === null || !serving) continue;
         signal.throwIfAborted();
         const result = await sweepOne({ shard, token }, kind, parts.commands);
         if (result.ok) removed += result.removed;
@@ -54,9 +59,12 @@ async function sweepOne(
   try {
     const command = { format: FORMAT, kind: 'sweep', sweep: kind } as const;
     const reply = await commands.send(target, command, SHARD_DEADLINE_MS);
-    return reply.ok ? reply : { ok: false, error: reply.problem.detail };
+    if (!reply.ok) return { ok: false, error: reply.problem.detail };
+    return { ok: true, removed: Number(reply.value) };
   } catch (error) {
     if (error instanceof DistributionUnavailableError) throw error;
+    // It moves just now: nobody has to hear of that.
+    if (error instanceof NoOwnerError) return { ok: true, removed: 0 };
     return { ok: false, error };
   }
 }

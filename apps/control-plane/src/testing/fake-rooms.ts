@@ -107,7 +107,7 @@ export class FakeRooms implements Rooms {
         return publisher.healthy() ? null : 'does not answer';
       },
       foreign: false,
-      commands: { send: async () => ({ format: 1, ok: true, removed: 2 }) },
+      commands: { send: async () => ({ format: 1, ok: true, value: 2 }) },
       close: async () => void this.log.push('distribution closed'),
     };
     return distribution as unknown as Awaited<ReturnType<Rooms['connectDistribution']>>;

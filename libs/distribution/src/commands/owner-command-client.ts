@@ -1,70 +1,93 @@
-import { RequestError, TimeoutError } from '@nats-io/transport-node';
-import type { Msg } from '@nats-io/transport-node';
-import type { Subjects } from '@pawl/contracts';
-import { DistributionUnavailableError } from '@pawl/engine';
+import { errors, nuid } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { OwnerCall, OwnerCommand, OwnerReply, Outcome, Subjects } from '@pawl/contracts';
+import { isOwnerReply } from '@pawl/contracts/validate';
+import {
+  CommandOutcomeUnknownError,
+  DistributionUnavailableError,
+  NoOwnerError,
+} from '@pawl/engine';
+import type { OwnerCalls, OwnerTarget } from '@pawl/engine';
+import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
 import type { NatsLink } from '../connection/nats-link.js';
-import { isOwnerCommandReply } from './owner-command.message.js';
-import type { OwnerCommand, OwnerCommandReply } from './owner-command.message.js';
-
-/** Nobody owns the shard under this token: look at the shard map again. Nothing was done. */
-export class NoOwnerError extends Error {
-  override readonly name = 'NoOwnerError';
-}
-
-/** The owner did not answer in time, or what came back was no answer: it may have been done. */
-export class CommandOutcomeUnknownError extends Error {
-  override readonly name = 'CommandOutcomeUnknownError';
-}
+import { MessageJoiner, splitMessage } from './message-parts.js';
 
 /** Asks the owner of a shard to do something. */
-export class OwnerCommandClient {
+export class OwnerCommandClient implements OwnerCalls {
   constructor(
     private readonly link: NatsLink,
     private readonly subjects: Subjects,
+    private readonly clock: Clock,
   ) {}
+
+  call(target: OwnerTarget, call: OwnerCall, deadlineMs: number): Promise<Outcome<unknown>> {
+    return this.send(target, call, deadlineMs);
+  }
 
   /**
    * Sends one command under the token that the shard map names, and answers the owner's reply within
    * `deadlineMs`. Throws {@link NoOwnerError}, {@link CommandOutcomeUnknownError}, or
    * `DistributionUnavailableError` when NATS is down before anything was sent.
    */
-  async send(
-    target: { readonly shard: number; readonly token: bigint },
-    command: OwnerCommand,
-    deadlineMs: number,
-  ): Promise<OwnerCommandReply> {
+  async send(target: OwnerTarget, command: OwnerCommand, deadlineMs: number): Promise<OwnerReply> {
     const subject = this.subjects.command(target.shard, target.token);
     if (!this.link.connected) throw new DistributionUnavailableError('NATS is not connected');
-    const answer = await this.#request(subject, command, deadlineMs);
-    const reply = parseReply(answer, subject);
-    if (!reply.ok && reply.problem.code === 'no-owner')
+    const reply = parseReply(await this.#request(subject, command, deadlineMs), subject);
+    if (!reply.ok && reply.problem.code === 'no-owner') {
       throw new NoOwnerError(reply.problem.detail);
+    }
     return reply;
   }
 
-  async #request(subject: string, command: OwnerCommand, deadlineMs: number): Promise<Msg> {
+  async #request(subject: string, command: OwnerCommand, deadlineMs: number): Promise<Uint8Array> {
     try {
       return await this.link.run((connection) =>
-        connection.request(subject, JSON.stringify(command), { timeout: deadlineMs }),
+        this.#exchange(connection, { subject, command, deadlineMs }),
       );
     } catch (error) {
-      if (error instanceof RequestError && error.isNoResponders()) {
+      if (error instanceof CommandOutcomeUnknownError) throw error;
+      if (error instanceof errors.NoRespondersError) {
         throw new NoOwnerError(`nobody listens on ${subject}`, { cause: error });
       }
-      const what = error instanceof TimeoutError ? 'no answer in time' : describeError(error);
-      throw new CommandOutcomeUnknownError(`${subject}: ${what}`, { cause: error });
+      throw new CommandOutcomeUnknownError(`${subject}: ${describeError(error)}`, { cause: error });
     }
+  }
+
+  /** All parts but the last go ahead: an owner that is not there misses them, and then the last. */
+  async #exchange(
+    connection: NatsConnection,
+    of: { readonly subject: string; readonly command: OwnerCommand; readonly deadlineMs: number },
+  ): Promise<Uint8Array> {
+    const { subject, command, deadlineMs } = of;
+    const parts = splitMessage(JSON.stringify(command), nuid.next());
+    for (const { data, headers } of parts.slice(0, -1)) {
+      connection.publish(subject, data, headers && { headers });
+    }
+    const last = parts.at(-1);
+    const replies = await connection.requestMany(subject, last?.data, {
+      strategy: 'timer',
+      maxWait: deadlineMs,
+      ...(last?.headers === undefined ? {} : { headers: last.headers }),
+    });
+    const joiner = new MessageJoiner(this.clock);
+    for await (const message of replies) {
+      const joined = joiner.add(message);
+      if (joined.kind === 'whole') return joined.data;
+      if (joined.kind === 'broken')
+        throw new CommandOutcomeUnknownError(`${subject}: a part of the answer is missing`);
+    }
+    throw new CommandOutcomeUnknownError(`${subject}: no answer in time`);
   }
 }
 
-function parseReply(message: Msg, subject: string): OwnerCommandReply {
+function parseReply(data: Uint8Array, subject: string): OwnerReply {
   let value: unknown;
   try {
-    value = message.json();
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
   } catch {
     value = undefined;
   }
-  if (isOwnerCommandReply(value)) return value;
+  if (isOwnerReply(value)) return value;
   throw new CommandOutcomeUnknownError(`${subject}: the answer is not a reply`);
 }

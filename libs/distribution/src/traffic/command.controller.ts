@@ -1,8 +1,8 @@
 import { Controller, Inject } from '@nestjs/common';
 import { Ctx, MessagePattern, NatsContext, Payload } from '@nestjs/microservices';
 import { FORMAT, problem } from '@pawl/contracts';
-import { isOwnerCommand } from '../commands/owner-command.message.js';
-import type { OwnerCommandReply } from '../commands/owner-command.message.js';
+import type { OwnerReply } from '@pawl/contracts';
+import { isOwnerCommand } from '@pawl/contracts/validate';
 import { describeError } from '../connection/logger.js';
 import { OWNER_COMMANDS } from './consumer-traffic.js';
 import type { OwnerCommands } from './consumer-traffic.js';
@@ -18,7 +18,7 @@ export class CommandController {
   ) {}
 
   @MessagePattern(COMMAND_PATTERN)
-  async execute(@Payload() data: unknown, @Ctx() context: NatsContext): Promise<OwnerCommandReply> {
+  async execute(@Payload() data: unknown, @Ctx() context: NatsContext): Promise<OwnerReply> {
     const subject = context.getSubject();
     const target = parseCommandSubject(subject);
     if (target === undefined || !isOwnerCommand(data)) {
@@ -27,7 +27,7 @@ export class CommandController {
       return { format: FORMAT, ok: false, problem: refusal };
     }
     try {
-      return await this.commands.execute(target.shard, target.token, data);
+      return await this.commands.execute(target, data);
     } catch (error) {
       this.dropped.drop('command', 'failed', () => ({ subject, error: describeError(error) }));
       const refusal = problem('internal', 'the owner failed; its log says why');

@@ -1,6 +1,5 @@
-import type { Ack, Hello, HelloReply } from '@pawl/contracts';
-import type { ConsumerRef } from '@pawl/engine';
-import type { OwnerCommand, OwnerCommandReply } from '../commands/owner-command.message.js';
+import type { Ack, Hello, HelloReply, OwnerCommand, OwnerReply } from '@pawl/contracts';
+import type { ConsumerRef, OwnerTarget } from '@pawl/engine';
 
 /** What consumers say, checked and decoded; `ConfigEngine` is one. */
 export interface ConsumerTraffic {
@@ -13,7 +12,7 @@ export interface ConsumerTraffic {
 /** What other nodes ask of the owner of a shard. */
 export interface OwnerCommands {
   /** Refuses with the code `no-owner` when this node does not own the shard under that token. */
-  execute(shard: number, token: bigint, command: OwnerCommand): Promise<OwnerCommandReply>;
+  execute(target: OwnerTarget, command: OwnerCommand): Promise<OwnerReply>;
 }
 
 /** Injection tokens of the two. */

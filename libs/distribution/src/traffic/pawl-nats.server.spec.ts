@@ -5,12 +5,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { connect, RequestError } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { problem, subjectsOf } from '@pawl/contracts';
-import type { Ack, Hello, HelloReply } from '@pawl/contracts';
-import { DistributionUnavailableError } from '@pawl/engine';
-import type { ConsumerRef } from '@pawl/engine';
-import { CommandOutcomeUnknownError, NoOwnerError } from '../commands/owner-command-client.js';
-import type { OwnerCommand } from '../commands/owner-command.message.js';
+import type { Ack, Hello, HelloReply, OwnerCommand } from '@pawl/contracts';
+import {
+  CommandOutcomeUnknownError,
+  DistributionUnavailableError,
+  NoOwnerError,
+} from '@pawl/engine';
+import type { ConsumerRef, OwnerTarget } from '@pawl/engine';
 import { connectDistribution } from '../connect-distribution.js';
+import { splitMessage } from '../commands/message-parts.js';
 import { NatsTestServer } from '../testing/nats-test-server.js';
 import type { ConsumerTraffic, OwnerCommands } from './consumer-traffic.js';
 import { distributionControllers, distributionProviders } from './distribution-controllers.js';
@@ -56,13 +59,16 @@ class TestOwner implements ConsumerTraffic, OwnerCommands {
     if (from.workload === 'broken') throw new Error('no room');
   }
 
-  async execute(shard: number, token: bigint, command: OwnerCommand) {
+  /** What a sweep removes, or a call answers. */
+  value: unknown = 12;
+
+  async execute({ shard, token }: OwnerTarget, command: OwnerCommand) {
     this.commands.push(command);
     if (shard === 5) throw new Error('no disk');
     if (shard !== 3 || token !== 7n) {
       return { format: 1, ok: false, problem: problem('no-owner', 'somebody else') } as const;
     }
-    return { format: 1, ok: true, removed: 12 } as const;
+    return { format: 1, ok: true, value: this.value } as const;
   }
 }
 
@@ -107,6 +113,14 @@ async function startNode(options: Partial<PawlNatsServerOptions> = {}, of = owne
   return { app, strategy };
 }
 
+/** A node that hears commands for these shards, all of them under token 7. */
+async function startOwner(shards: number[], options: Partial<PawlNatsServerOptions> = {}) {
+  const node = await startNode(options);
+  for (const shard of shards) node.strategy.claim(shard, 7n);
+  await node.strategy.unwrap<NatsConnection>().flush();
+  return node;
+}
+
 /** The reply as text, or why there is none. */
 async function ask(subject: string, payload: string | Uint8Array): Promise<string> {
   try {
@@ -136,7 +150,7 @@ describe('heartbeats', () => {
 
   it('and acks of another installation’s consumers are neither handled nor answered', async () => {
     let foreign = true;
-    await startNode({ foreign: () => foreign });
+    await startOwner([3], { foreign: () => foreign });
     const ack = subjects.ack('acme', 'checkout', 'c');
     bare.publish(ack, JSON.stringify(ACK));
     expect(await ask(subject, JSON.stringify(HELLO))).toBe('silence');
@@ -146,6 +160,16 @@ describe('heartbeats', () => {
     bare.publish(ack, JSON.stringify(ACK));
     expect(await ask(subject, JSON.stringify(HELLO))).toBe(JSON.stringify(REPLY));
     expect(owner.acks).toHaveLength(1);
+  });
+
+  it('of roots that are not served here are not even parsed', async () => {
+    await startNode({ serves: (root) => root === 'acme' });
+    expect(await ask(subjects.hello('other', 'w', 'c'), 'garbage')).toBe('silence');
+    expect(await ask(subject, JSON.stringify(HELLO))).toBe(JSON.stringify(REPLY));
+    bare.publish(subjects.ack('other', 'w', 'c'), JSON.stringify(ACK));
+    bare.publish(subjects.ack('acme', 'w', 'c'), JSON.stringify(ACK));
+    await expect.poll(() => owner.acks.length).toBe(1);
+    expect([owner.hellos.length, owner.acks[0]?.[0].root, drops]).toEqual([1, 'acme', []]);
   });
 
   it.each([
@@ -198,12 +222,12 @@ describe('owner commands', () => {
     connectDistribution({ servers: server.url, installation: 'main', installationId: 'one' });
 
   it('are executed by the owner and answered', async () => {
-    await startNode();
+    await startOwner([3]);
     const { commands, close } = await open();
     expect(await commands.send({ shard: 3, token: 7n }, SWEEP, 5_000)).toEqual({
       format: 1,
       ok: true,
-      removed: 12,
+      value: 12,
     });
     expect(owner.commands).toEqual([SWEEP]);
     await close();
@@ -211,9 +235,9 @@ describe('owner commands', () => {
 
   it('fail with no owner, whether nobody listens or the node refuses', async () => {
     const { commands, close } = await open();
-    const send = () => commands.send({ shard: 3, token: 8n }, SWEEP, 5_000);
+    const send = () => commands.send({ shard: 4, token: 7n }, SWEEP, 5_000);
     await expect(send()).rejects.toThrow(NoOwnerError);
-    await startNode();
+    await startOwner([4]);
     await expect(send()).rejects.toThrow(/somebody else/);
     await expect(send()).rejects.toThrow(NoOwnerError);
     await close();
@@ -221,7 +245,7 @@ describe('owner commands', () => {
   });
 
   it('tell a refusal, and an answer that is none', async () => {
-    await startNode();
+    await startOwner([3, 5]);
     const { commands, close } = await open();
     const failed = await commands.send({ shard: 5, token: 7n }, SWEEP, 5_000);
     expect(failed).toMatchObject({ ok: false, problem: { code: 'internal' } });
@@ -241,10 +265,71 @@ describe('owner commands', () => {
     await close();
   });
 
+  const patch = (length: number): OwnerCommand => ({
+    format: 1,
+    kind: 'call',
+    operation: 'patch-config',
+    address: 'acme/prod',
+    precondition: { kind: 'match-any' },
+    context: { actor: 'ann' },
+    patchKind: 'merge-patch',
+    patch: { text: 'é'.repeat(length) },
+  });
+
+  it('of any size arrive, and so do their answers, several at a time', async () => {
+    await startOwner([3]);
+    const { commands, close } = await open();
+    owner.value = { text: 'ß€'.repeat(1_500_000) };
+    const sizes = [10, 130_000, 1_100_000];
+    const sent = sizes.map((size) => commands.send({ shard: 3, token: 7n }, patch(size), 20_000));
+    for (const reply of await Promise.all(sent)) {
+      expect(reply.ok && reply.value).toEqual(owner.value);
+    }
+    expect(owner.commands).toHaveLength(sizes.length);
+    expect(owner.commands).toEqual(expect.arrayContaining(sizes.map(patch)));
+    await close();
+  });
+
+  it('whose answer is too long are told so', async () => {
+    await startOwner([3]);
+    const { commands, close } = await open();
+    owner.value = 'x'.repeat(33 * 1024 * 1024);
+    const reply = await commands.send({ shard: 3, token: 7n }, SWEEP, 20_000);
+    expect(reply).toMatchObject({ ok: false, problem: { code: 'too-large' } });
+    await close();
+  });
+
+  it('of which a part is lost are not executed, and may be sent again', async () => {
+    await startOwner([3]);
+    const [first, , third] = splitMessage(JSON.stringify(patch(300_000)), 'id');
+    bare.publish(subjects.command(3, 7n), first?.data, { headers: first!.headers! });
+    const reply = await bare.request(subjects.command(3, 7n), third?.data, {
+      headers: third!.headers!,
+      timeout: 5_000,
+    });
+    expect(reply.json()).toMatchObject({ ok: false, problem: { code: 'no-owner' } });
+    expect(owner.commands).toEqual([]);
+    expect(drops).toEqual(['command malformed']);
+  });
+
+  it.each([
+    ['a key twice', '{"format":1,"format":1}', 'duplicate-key'],
+    ['a prototype', '{"__proto__":{}}', 'forbidden-key'],
+    ['no JSON', '{', 'malformed-json'],
+    ['a deep nest', '['.repeat(10_000), 'too-deep'],
+  ])('with %s are refused', async (_, text, code) => {
+    await startOwner([3]);
+    expect(JSON.parse(await ask(subjects.command(3, 7n), text))).toMatchObject({
+      ok: false,
+      problem: { code },
+    });
+    expect(owner.commands).toEqual([]);
+  });
+
   it('reach the claiming node only, of several that hear their own', async () => {
     const others = new TestOwner();
-    const claiming = await startNode({ commandSubjects: 'owned' });
-    await startNode({ commandSubjects: 'owned' }, others);
+    const claiming = await startNode();
+    await startNode({}, others);
     const { commands, close } = await open();
     const send = () => commands.send({ shard: 3, token: 7n }, SWEEP, 5_000);
     await expect(send()).rejects.toThrow(/nobody listens/);
@@ -263,7 +348,7 @@ describe('owner commands', () => {
 describe('PawlNatsServer', () => {
   it('listens while NATS is down, hears once it is up, and again after kill -9', async () => {
     const own = await NatsTestServer.create();
-    const { strategy } = await startNode({ servers: own.url, commandSubjects: 'owned' });
+    const { strategy } = await startNode({ servers: own.url });
     strategy.claim(3, 7n);
     expect(() => strategy.unwrap()).toThrow(/not been connected/);
     for (let round = 0; round < 2; round += 1) {
@@ -275,7 +360,7 @@ describe('PawlNatsServer', () => {
       const hello = await client.request(subjects.hello('acme', 'w', 'c'), JSON.stringify(HELLO));
       expect(hello.json()).toEqual(REPLY);
       const command = await client.request(subjects.command(3, 7n), JSON.stringify(SWEEP));
-      expect(command.json()).toMatchObject({ removed: 12 });
+      expect(command.json()).toMatchObject({ value: 12 });
       await client.close();
       const down = new Promise<void>((resolve) => strategy.on('down', resolve));
       await own.kill();

@@ -1,9 +1,19 @@
 import { NatsContext, Server, Transport } from '@nestjs/microservices';
 import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
+import { nuid } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { LIMITS, subjectsOf } from '@pawl/contracts';
-import type { Subjects } from '@pawl/contracts';
+import {
+  FORMAT,
+  LIMITS,
+  parseJson,
+  problem,
+  refused,
+  subjectsOf,
+  utf8Length,
+} from '@pawl/contracts';
+import type { JsonValue, Outcome, Subjects } from '@pawl/contracts';
 import { lastValueFrom } from 'rxjs';
+import { MAX_MESSAGE_BYTES, MessageJoiner, splitMessage } from '../commands/message-parts.js';
 import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
@@ -18,11 +28,10 @@ export interface PawlNatsServerOptions {
   readonly installation: string;
   readonly dropped: DroppedMessages;
   /**
-   * `all` (the default) hears every command and leaves refusing to the handler: right for a single
-   * node. `owned` hears those for shards given to {@link PawlNatsServer.claim} only, so that a command
-   * that nobody owns finds no responder at once: what several nodes need.
+   * Whether this node serves a root: what consumers say of any other is for another node, and is not
+   * even parsed. All of them by default.
    */
-  readonly commandSubjects?: 'all' | 'owned';
+  readonly serves?: (root: string) => boolean;
   /**
    * While it says yes, the consumers on these subjects are another installation's: heartbeats and acks
    * are neither handled nor answered. Never by default.
@@ -36,6 +45,16 @@ type Listener = () => void;
 const MAX_PENDING = 2_000;
 const REQUEST_MAX_MS = 60_000;
 const CLOSE_GRACE_MS = 1_000;
+
+/** Bytes of UTF-8 that one UTF-16 code unit takes at most. */
+const MAX_UTF8 = 3;
+/** Nothing was done: whoever sends it again sends all of it. */
+const PARTS_LOST = problem('no-owner', 'a part of the command was lost; send it again');
+const OVERLOADED = problem('too-many-requests', 'the owner is busy; slow down');
+const TOO_LONG = problem(
+  'too-large',
+  `the answer is longer than ${MAX_MESSAGE_BYTES} bytes; ask for less, or ask the node that owns it`,
+);
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -51,6 +70,7 @@ export class PawlNatsServer
   override readonly transportId = Transport.NATS;
   readonly #subjects: Subjects;
   readonly #log: DistributionLogger;
+  readonly #joiner = new MessageJoiner(systemClock);
   readonly #pending = new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock);
   #link: NatsLink | undefined;
   #connection: NatsConnection | undefined;
@@ -107,7 +127,10 @@ export class PawlNatsServer
     return this.#connection as T;
   }
 
-  /** Hears commands for a shard under this token; see `commandSubjects`. */
+  /**
+   * Hears commands for a shard under this token, and no others: a command that nobody owns finds no
+   * responder at once.
+   */
   claim(shard: number, token: bigint): void {
     const subject = this.#subjects.command(shard, token);
     if (!this.#claims.has(subject)) this.#claims.set(subject, this.#subscribeClaim(subject));
@@ -129,7 +152,7 @@ export class PawlNatsServer
     this.#connection = connection;
     this.#subscriptions = [];
     for (const [pattern, handler] of this.messageHandlers) {
-      if (pattern === COMMAND_PATTERN && this.options.commandSubjects === 'owned') continue;
+      if (pattern === COMMAND_PATTERN) continue;
       const subject = `${this.#subjects.prefix}.${pattern}`;
       this.#subscriptions.push(this.#subscribe(connection, subject, handler));
     }
@@ -140,7 +163,7 @@ export class PawlNatsServer
 
   #subscribeClaim(subject: string): Subscription | undefined {
     const handler = this.messageHandlers.get(COMMAND_PATTERN);
-    if (this.options.commandSubjects !== 'owned' || handler === undefined) return undefined;
+    if (handler === undefined) return undefined;
     if (this.#connection === undefined || this.#connection.isClosed()) return undefined;
     return this.#subscribe(this.#connection, subject, handler);
   }
@@ -153,14 +176,39 @@ export class PawlNatsServer
           this.#log.error({ subject, error: describeError(error) }, 'NATS refuses a subscription');
           return;
         }
-        if (kind !== 'command' && this.options.foreign?.() === true) return;
-        const data = this.#parse(kind, message);
+        if (kind !== 'command' && !this.#isForUs(message)) return;
+        const data = kind === 'command' ? this.#parseCommand(message) : this.#parse(kind, message);
         if (data === undefined) return;
         const received = { kind, message, json: data.json };
         if (handler.isEventHandler === true) void this.#handleEvent(handler, received);
         else void this.#handleRequest(handler, received);
       },
     });
+  }
+
+  /** Of a consumer of this installation, about a root that this node serves. */
+  #isForUs({ subject }: Msg): boolean {
+    const { foreign, serves } = this.options;
+    if (foreign?.() === true) return false;
+    return serves === undefined || serves(rootIn(subject));
+  }
+
+  /** As {@link #parse}, of a message that may come in parts; nothing is undone by a missing one. */
+  #parseCommand(message: Msg): { readonly json: unknown } | undefined {
+    const { subject } = message;
+    const joined = this.#joiner.add(message);
+    if (joined.kind === 'part') return undefined;
+    if (joined.kind === 'broken') {
+      this.options.dropped.drop('command', 'malformed', () => ({ subject, reason: 'lost a part' }));
+      respond(message, { format: FORMAT, ok: false, problem: PARTS_LOST });
+      return undefined;
+    }
+    const parsed = parseCommand(joined.data);
+    if (parsed.ok) return { json: parsed.value };
+    const { problem: refusal } = parsed;
+    this.options.dropped.drop('command', 'malformed', () => ({ subject, reason: refusal.detail }));
+    respond(message, { format: FORMAT, ok: false, problem: refusal });
+    return undefined;
   }
 
   /** The message's JSON in a box; `undefined` once it is dropped. */
@@ -192,12 +240,13 @@ export class PawlNatsServer
     const request = this.#pending.begin();
     if (request === undefined) {
       this.options.dropped.drop(kind, 'overloaded', () => ({ subject: message.subject }));
+      if (kind === 'command') respond(message, { format: FORMAT, ok: false, problem: OVERLOADED });
       return;
     }
     try {
       const result: unknown = await handler(received.json, contextOf(received));
       const reply = await lastValueFrom(this.transformToObservable(result));
-      if (reply !== undefined) message.respond(JSON.stringify(reply));
+      if (reply !== undefined) respond(message, reply);
     } catch (error) {
       this.#failed(received, error);
     } finally {
@@ -209,6 +258,32 @@ export class PawlNatsServer
     const { subject } = message;
     this.options.dropped.drop(kind, 'failed', () => ({ subject, error: describeError(error) }));
   }
+}
+
+/** Answers, in parts if it is long; a longer one than can be sent is refused instead. */
+function respond(message: Msg, reply: unknown): void {
+  const text = JSON.stringify(reply);
+  const fits = text.length * MAX_UTF8 <= MAX_MESSAGE_BYTES || utf8Length(text) <= MAX_MESSAGE_BYTES;
+  const sent = fits ? text : JSON.stringify({ format: FORMAT, ok: false, problem: TOO_LONG });
+  for (const { data, headers } of splitMessage(sent, nuid.next())) {
+    message.respond(data, headers && { headers });
+  }
+}
+
+/** Strictly, as a document that arrives by REST: it is the same document. */
+function parseCommand(data: Uint8Array): Outcome<JsonValue> {
+  let text: string;
+  try {
+    text = utf8.decode(data);
+  } catch (error) {
+    return refused('malformed-json', describeError(error));
+  }
+  return parseJson(text, { maxDepth: LIMITS.messageDepth });
+}
+
+/** In `pawl.<installation>.<kind>.<root>.…`. */
+function rootIn(subject: string): string {
+  return subject.split('.', 4)[3] ?? '';
 }
 
 interface Received {

@@ -99,6 +99,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     return shard !== undefined && shard.roots.get(rootName)?.uncertain !== true;
   }
 
+  /** The shard, where this node serves it under this very token. */
+  servedUnder(target: { readonly shard: number; readonly token: bigint }): OwnedShard | undefined {
+    const shard = this.#shards.get(target.shard);
+    return shard?.serving === true && shard.token === target.token ? shard : undefined;
+  }
+
   /** The served shard of this root. */
   shardOf(rootName: string): OwnedShard | undefined {
     return this.#servedShard(rootName);

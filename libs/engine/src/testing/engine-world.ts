@@ -97,7 +97,7 @@ export class EngineWorld {
   /** Runs one kind of sweep over every shard. */
   async sweepAll(kind: SweepKind): Promise<void> {
     for (let shard = 0; shard < SHARDS; shard += 1) {
-      await this.engine.sweep(shard, this.#token, kind);
+      await this.engine.sweep({ shard, token: this.#token }, kind);
     }
   }
 

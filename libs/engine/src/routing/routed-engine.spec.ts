@@ -1,0 +1,186 @@
+import { address, refused } from '@pawl/contracts';
+import type { OwnerCall, Outcome, ReleaseRequest } from '@pawl/contracts';
+import { isOwnerCommand } from '@pawl/contracts/validate';
+import { setImmediate as turn } from 'node:timers/promises';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ConfigEngine } from '../config-engine.js';
+import { claimedWorld } from '../testing/engine-world.fixture.js';
+import type { EngineWorld } from '../testing/engine-world.js';
+import { answerCall } from './answer-call.js';
+import { CommandOutcomeUnknownError } from './owner-calls.port.js';
+import { routedEngine } from './routed-engine.js';
+
+const APP = address('acme/app');
+const ANN = { actor: 'ann' };
+
+let world: EngineWorld;
+/** Answers of the owner that are lost before they arrive. */
+let lose: number;
+let calls: OwnerCall[];
+let ids: number;
+let any: ConfigEngine;
+
+/** Another node than the owner of everything, which reaches it by JSON as NATS carries it. */
+beforeEach(async () => {
+  world = await claimedWorld();
+  [lose, calls, ids] = [0, [], 0];
+  any = routedEngine({
+    local: new Proxy({} as ConfigEngine, {
+      get: () => () => Promise.reject(new Error('not the owner')),
+    }),
+    serves: () => false,
+    ownership: {
+      map: () =>
+        [0, 1, 2, 3].map((shard) => ({
+          shard,
+          owner: 'node-1',
+          token: 101n,
+          serving: true,
+          since: null,
+        })),
+      lookUp: () => Promise.reject(new Error('not needed')),
+      onChange: () => ({ stop: () => undefined }),
+    },
+    calls: {
+      call: async (_, call) => {
+        const sent: unknown = JSON.parse(JSON.stringify(call));
+        if (!isOwnerCommand(sent) || sent.kind !== 'call') return refused('internal', 'no call');
+        calls.push(sent);
+        const answer = await answerCall(world.use, sent);
+        if ((lose -= 1) >= 0) throw new CommandOutcomeUnknownError('lost');
+        return JSON.parse(JSON.stringify(answer)) as Outcome<unknown>;
+      },
+    },
+    shards: 4,
+    clock: world.time,
+    timer: world.time,
+    newId: () => String((ids += 1)),
+    deadlineMs: 10_000,
+    maxRouted: 100,
+  });
+});
+
+/** Lets the world's time pass until `work` settles. */
+async function settled<T>(work: Promise<T>): Promise<T> {
+  let pending = true;
+  const done = work.finally(() => (pending = false));
+  while (pending) {
+    for (let index = 0; index < 4 && pending; index += 1) await turn();
+    if (pending) world.time.advance(20);
+  }
+  return done;
+}
+
+const put = (engine: ConfigEngine, document: object, version?: number) =>
+  engine.putConfig(
+    {
+      address: APP,
+      precondition:
+        version === undefined ? { kind: 'match-none' } : { kind: 'match', versions: [version] },
+      message: 'why',
+      context: ANN,
+    },
+    document as never,
+  );
+
+describe('on a node that owns nothing', () => {
+  it('every use-case answers what the owner answers', async () => {
+    const promote: ReleaseRequest = { action: 'promote', reason: 'now' };
+    const write = { address: APP, context: ANN } as const;
+    expect(await put(any, { a: 1, n: 1.5 })).toMatchObject({
+      value: { status: 201, replayed: false, body: { version: 1, author: 'ann', message: 'why' } },
+    });
+    const merged = await any.patchConfig(
+      { ...write, precondition: { kind: 'match-any' } },
+      'merge-patch',
+      { b: null, c: [1] },
+    );
+    expect(merged).toMatchObject({ value: { body: { version: 2 } } });
+    const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+    const typed = await any.putSchema(
+      { ...write, precondition: { kind: 'match', versions: [2] } },
+      schema,
+    );
+    expect(typed).toMatchObject({ value: { body: { version: 3 } } });
+    expect(await any.release(APP, promote, ANN)).toMatchObject({
+      value: { body: { stableVersion: 3 }, replayed: false },
+    });
+    expect(await put(any, { a: 'x' }, 3)).toMatchObject({
+      problem: { code: 'schema-violation', errors: [{ pointer: '/a' }] },
+    });
+    expect(await put(any, { a: 1 }, 1)).toMatchObject({
+      problem: { code: 'version-mismatch', currentVersion: 3 },
+    });
+    const same: ((engine: ConfigEngine) => Promise<unknown>)[] = [
+      (engine) => engine.getConfig(APP),
+      (engine) => engine.getConfig(APP, 1),
+      (engine) => engine.getConfig(APP, 9),
+      (engine) => engine.getSchema(APP),
+      (engine) => engine.getRelease(APP),
+      (engine) => engine.getEffective(APP, { explain: true, workload: 'shop' }),
+      (engine) => engine.getRollout(APP),
+      (engine) => engine.listConsumers(APP, { limit: 10, state: 'applied' }),
+      (engine) => engine.listHistory(APP, { limit: 2 }),
+      (engine) => engine.diff(APP, 1, 2),
+      (engine) => engine.preview(APP, { document: { a: 2 } }),
+      (engine) => engine.getConfig(address('nobody/here')),
+    ];
+    for (const ask of same) {
+      expect(await ask(any)).toEqual(JSON.parse(JSON.stringify(await ask(world.use))));
+    }
+    const bare = await any.deleteSchema({ ...write, precondition: { kind: 'match-any' } });
+    expect(bare).toMatchObject({ value: { body: { version: 4 } } });
+    expect(new Set(calls.map(({ operation }) => operation)).size).toBe(14);
+  });
+
+  it('a write whose answer was lost is done once, and told as done', async () => {
+    lose = 2;
+    const written = await settled(put(any, { a: 1 }));
+    expect(written).toMatchObject({
+      value: { status: 201, replayed: false, body: { version: 1 } },
+    });
+    expect(calls).toHaveLength(3);
+    expect(await world.use.listHistory(APP, { limit: 10 })).toMatchObject({
+      value: { items: [{ version: 1 }] },
+    });
+    await settled(put(any, { a: 2 }, 1));
+    expect(
+      new Set(calls.map((call) => 'context' in call && call.context.idempotency?.key)),
+    ).toEqual(new Set(['routed 1', 'routed 2']));
+  });
+
+  it('a caller’s own key gives the first answer again, and says so', async () => {
+    const context = { actor: 'ann', idempotency: { key: 'PUT /x k', requestHash: 'a'.repeat(64) } };
+    const write = () =>
+      any.putConfig({ address: APP, precondition: { kind: 'match-none' }, context }, { a: 1 });
+    expect(await write()).toMatchObject({ value: { replayed: false } });
+    expect(await write()).toMatchObject({ value: { status: 201, replayed: true } });
+  });
+
+  it('whoever follows a rollout is told to look again, until he stops', async () => {
+    let looks = 0;
+    const quiet = { ...world.use, watchRollout: () => ({ stop: () => undefined }) };
+    const engine = routedEngine({
+      local: quiet,
+      serves: () => false,
+      ownership: {
+        map: () => [],
+        lookUp: () => Promise.reject(new Error('no')),
+        onChange: () => ({ stop: () => undefined }),
+      },
+      calls: { call: () => Promise.reject(new Error('no')) },
+      shards: 4,
+      clock: world.time,
+      timer: world.time,
+      newId: () => '',
+      deadlineMs: 1,
+      maxRouted: 1,
+    });
+    const following = engine.watchRollout(APP, () => (looks += 1));
+    world.time.advance(1_000);
+    expect(looks).toBe(3);
+    following.stop();
+    world.time.advance(1_000);
+    expect(looks).toBe(3);
+  });
+});

@@ -1,0 +1,177 @@
+import { FORMAT } from '@pawl/contracts';
+import type { Address, Outcome, OwnerCall, ReleaseView, WrittenView } from '@pawl/contracts';
+import type { CommandContext, ConfigEngine, WriteOptions, Written } from '../config-engine.js';
+import { readErrand, WriteErrand } from './errand.js';
+import { Router } from './router.js';
+import type { RouterOptions } from './router.js';
+
+export interface RoutedEngineOptions extends RouterOptions {
+  /** This node's own use-cases. */
+  readonly local: ConfigEngine;
+  /** A random identifier: what an owner recognises a command by that is sent twice. */
+  readonly newId: () => string;
+}
+
+/** How often somebody who follows a rollout of another node's shard looks again, milliseconds. */
+const FOLLOW_EVERY_MS = 300;
+
+type Head = 'format' | 'kind' | 'address';
+/** What a call says besides whom it is for. */
+type Call = OwnerCall extends infer One ? (One extends OwnerCall ? Omit<One, Head> : never) : never;
+
+/**
+ * Every use-case on any node: what belongs to one address is done by the address's owner, wherever
+ * that is (see {@link Router}); the rest, and what consumers say, by this node.
+ */
+export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
+  const { local } = options;
+  const router = new Router(options);
+  return {
+    ...routedWrites(options, router),
+    ...routedReads(options, router),
+    watchRollout: (address, changed) => watch(options, address, changed),
+    listAudit: (query) => local.listAudit(query),
+    listScopes: (query) => local.listScopes(query),
+    cluster: () => local.cluster(),
+    hello: (from, hello) => local.hello(from, hello),
+    ack: (from, ack) => local.ack(from, ack),
+  };
+}
+
+type Writes = Pick<
+  ConfigEngine,
+  'putConfig' | 'patchConfig' | 'putSchema' | 'deleteSchema' | 'release'
+>;
+
+function routedWrites({ local, newId }: RoutedEngineOptions, router: Router): Writes {
+  const write = async <T>(
+    address: Address,
+    context: CommandContext,
+    work: {
+      readonly here: (context: CommandContext) => Promise<Outcome<Written<T>>>;
+      readonly call: (context: CommandContext) => Call;
+    },
+  ): Promise<Outcome<Written<T>>> => {
+    const call = (keyed: CommandContext): OwnerCall => callAt(address, work.call(keyed));
+    const errand = new WriteErrand<T>(context, { here: work.here, call, newId });
+    const outcome = await router.run(address.root, errand);
+    // A caller that gave no key has not seen a first answer.
+    if (!outcome.ok || !errand.isRouted) return outcome;
+    return { ok: true, value: { ...outcome.value, replayed: false } };
+  };
+  const define = (
+    { address, precondition, message, context }: WriteOptions,
+    call: DefinitionCall,
+    here: (options: WriteOptions) => Promise<Outcome<Written<WrittenView>>>,
+  ): Promise<Outcome<Written<WrittenView>>> => {
+    const given = { precondition, ...(message === undefined ? {} : { message }) };
+    return write(address, context, {
+      here: (keyed) => here({ address, ...given, context: keyed }),
+      call: (keyed) => ({ ...call, ...given, context: keyed }),
+    });
+  };
+  return {
+    putConfig: (given, document) =>
+      define(given, { operation: 'put-config', document }, (keyed) =>
+        local.putConfig(keyed, document),
+      ),
+    patchConfig: (given, patchKind, patch) =>
+      define(given, { operation: 'patch-config', patchKind, patch }, (keyed) =>
+        local.patchConfig(keyed, patchKind, patch),
+      ),
+    putSchema: (given, schema) =>
+      define(given, { operation: 'put-schema', schema }, (keyed) => local.putSchema(keyed, schema)),
+    deleteSchema: (given) =>
+      define(given, { operation: 'delete-schema' }, (keyed) => local.deleteSchema(keyed)),
+    release: (address, request, context) =>
+      write<ReleaseView>(address, context, {
+        here: (keyed) => local.release(address, request, keyed),
+        call: (keyed) => ({ operation: 'release', request, context: keyed }),
+      }),
+  };
+}
+
+type Reads = Pick<
+  ConfigEngine,
+  | 'getConfig'
+  | 'getSchema'
+  | 'getRelease'
+  | 'getEffective'
+  | 'getRollout'
+  | 'listConsumers'
+  | 'listHistory'
+  | 'diff'
+  | 'preview'
+>;
+
+function routedReads({ local }: RoutedEngineOptions, router: Router): Reads {
+  const read = <T>(
+    address: Address,
+    call: Call,
+    here: () => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> => router.run<T>(address.root, readErrand(here, callAt(address, call)));
+  return {
+    getConfig: (address, version) =>
+      read(address, { operation: 'get-config', ...versionOf(version) }, () =>
+        local.getConfig(address, version),
+      ),
+    getSchema: (address, version) =>
+      read(address, { operation: 'get-schema', ...versionOf(version) }, () =>
+        local.getSchema(address, version),
+      ),
+    getRelease: (address) =>
+      read(address, { operation: 'get-release' }, () => local.getRelease(address)),
+    getEffective: (address, query) =>
+      read(address, { operation: 'get-effective', ...query }, () =>
+        local.getEffective(address, query),
+      ),
+    getRollout: (address) =>
+      read(address, { operation: 'get-rollout' }, () => local.getRollout(address)),
+    listConsumers: (address, query) =>
+      read(address, { operation: 'list-consumers', ...query }, () =>
+        local.listConsumers(address, query),
+      ),
+    listHistory: (address, query) =>
+      read(address, { operation: 'list-history', ...query }, () =>
+        local.listHistory(address, query),
+      ),
+    diff: (address, from, to) =>
+      read(address, { operation: 'diff', from, to }, () => local.diff(address, from, to)),
+    preview: (address, request) =>
+      read(address, { operation: 'preview', request }, () => local.preview(address, request)),
+  };
+}
+
+type DefinitionCall = Call extends infer One
+  ? One extends { readonly precondition: unknown }
+    ? Omit<One, 'precondition' | 'message' | 'context'>
+    : never
+  : never;
+
+function callAt(address: Address, call: Call): OwnerCall {
+  return { format: FORMAT, kind: 'call', address: address.text, ...call };
+}
+
+function versionOf(version: number | undefined): { readonly version?: number } {
+  return version === undefined ? {} : { version };
+}
+
+/** The owner's node is told of changes; any other looks again now and then. */
+function watch(
+  { local, serves, timer }: RoutedEngineOptions,
+  address: Address,
+  changed: () => void,
+): { readonly stop: () => void } {
+  const own = local.watchRollout(address, changed);
+  let next = timer.after(FOLLOW_EVERY_MS, look);
+  function look(): void {
+    if (!serves(address.root)) changed();
+    next = timer.after(FOLLOW_EVERY_MS, look);
+  }
+  return {
+    stop: () => {
+      own.stop();
+      next.cancel();
+    },
+  };
+}
