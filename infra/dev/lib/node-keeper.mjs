@@ -11,6 +11,7 @@ import { asError, Failure, Stopped } from './failure.mjs';
  * @property {(node: PlannedNode) => Promise<void>} forget it was removed from the quorum
  * @property {(line: string) => void} say
  * @property {(error: Error) => void} giveUp no node runs any more, and none is started again
+ * @property {number} [pauseMs] before a node is started again
  */
 
 /** Longer than the lease of a node: the others have taken its shards over by then, to be seen. */
@@ -27,10 +28,12 @@ export class NodeKeeper {
   /** @type {Set<Promise<void>>} */
   #restarts = new Set();
   #stop = new AbortController();
+  #pauseMs;
 
   /** @param {NodeKeeperOptions} options */
   constructor(options) {
     this.options = options;
+    this.#pauseMs = options.pauseMs ?? PAUSE_MS;
   }
 
   keep(/** @type {PlannedNode} */ node) {
@@ -48,8 +51,8 @@ export class NodeKeeper {
   died({ name, tail }, sentence) {
     const node = this.#kept.get(name);
     if (node === undefined) return;
-    if (/was removed from the quorum/.test(tail())) void this.#removed(node);
-    else this.#again(node, sentence);
+    if (!/was removed from the quorum/.test(tail())) this.#again(node, sentence);
+    else this.#removed(node).catch((error) => this.options.say(asError(error).message));
   }
 
   /** Nothing is started any more once it resolves. */
@@ -63,8 +66,8 @@ export class NodeKeeper {
     this.options.say(
       `${node.id} was removed from the quorum and is not started again; npm start -- --nodes N adds another.`,
     );
-    await this.options.forget(node);
     this.#drop(node);
+    await this.options.forget(node);
   }
 
   /** @param {PlannedNode} node @param {string} sentence */
@@ -79,7 +82,7 @@ export class NodeKeeper {
       return;
     }
     say(
-      `${sentence} The others take its shards over; it is started again in ${PAUSE_MS / 1000} s.`,
+      `${sentence} The others take its shards over; it is started again in ${this.#pauseMs / 1000} s.`,
     );
     const restart = this.#restart(node).finally(() => this.#restarts.delete(restart));
     this.#restarts.add(restart);
@@ -89,7 +92,7 @@ export class NodeKeeper {
   async #restart(node) {
     const { signal } = this.#stop;
     try {
-      await delay(PAUSE_MS, signal);
+      await delay(this.#pauseMs, signal);
       this.options.say(`Starting ${node.id} again …`);
       const since = Date.now();
       const url = await this.options.start(node, signal);

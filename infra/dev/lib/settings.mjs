@@ -67,7 +67,9 @@ export function readSettings(args, env) {
     quorum: readQuorum(env),
     installation: given(env, 'PAWL_INSTALLATION') ?? 'main',
     nodes: readNodes(options.nodes),
-    singular: SINGULAR.filter((name) => given(env, name) !== undefined),
+    singular: SINGULAR.filter(
+      (name) => !['false', 'embedded'].includes(given(env, name) ?? 'false'),
+    ),
   };
 }
 
