@@ -93,10 +93,15 @@ export async function benchPut(stack) {
     };
     for (const run of Object.values(sides)) await run({ callers: 16, roots: ROOTS });
     const rows = [];
+    const shared = new Map();
     for (const load of LOADS) {
       const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
       for (let pass = 0; pass < PASSES; pass += 1) {
-        for (const [name, run] of Object.entries(sides)) results[name].push(await run(load));
+        for (const [name, run] of Object.entries(sides)) {
+          const before = name === 'pawl' ? await commitsOf(stack.url) : null;
+          results[name].push(await run(load));
+          if (before !== null) shared.set(load, ratioOf(before, await commitsOf(stack.url)));
+        }
       }
       rows.push(...rowsOf(load, results));
     }
@@ -104,6 +109,11 @@ export async function benchPut(stack) {
       `PUT of ${documentOf(0, 0).length} bytes over an existing version, checked against a schema of ${JSON.stringify(SCHEMA).length} bytes, median of ${PASSES} passes by turns`,
       ['callers', 'roots', 'what', 'p50 ms', 'p99 ms', 'per second', 'p50 ratio', 'rate ratio'],
       rows,
+    );
+    printTable(
+      'Changesets that share one transaction of a shard, in the last pass',
+      ['callers', 'roots', 'changesets per transaction'],
+      [...shared].map(([{ callers, roots }, ratio]) => [callers, roots, ratio]),
     );
   } finally {
     await pool.end();
@@ -115,6 +125,19 @@ export async function benchPut(stack) {
 function pathOf(caller, roots) {
   const address = caller * (ROOTS / roots);
   return `/v1/config/bench${address % ROOTS}/app${address}`;
+}
+
+async function commitsOf(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const read = (name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
+  return {
+    transactions: read('pawl_commits_total'),
+    changesets: read('pawl_committed_changesets_total'),
+  };
+}
+
+function ratioOf(before, after) {
+  return (after.changesets - before.changesets) / (after.transactions - before.transactions);
 }
 
 function pathsOfAll() {

@@ -59,8 +59,11 @@ describe('commands of one shard that wait together', () => {
   it('are all refused by the fence, which drops the shard once, and nothing is written', async () => {
     const { release, codes } = await group();
     await world.fenceOff('acme');
+    const sentAfter: string[] = [];
+    world.truth.beforeCommit = async ({ root }) => void sentAfter.push(root);
     release();
     expect(await codes).toEqual(['no-owner', 'no-owner', 'no-owner', 'no-owner']);
+    expect(sentAfter).toEqual([]);
     expect(world.rechecked).toEqual([ACME]);
     expect(world.committed).toEqual([]);
     expect((await world.truth.readAudit({ limit: 100 })).length).toBe(4);
