@@ -216,7 +216,7 @@ export class LeaseKeeper {
       const unrecordedMs = this.#unrecordedMs(lease.ttlMs);
       const grainMs = Math.min(RECORD_GRAIN_MS, RECORD_GRAIN_SHARE * unrecordedMs);
       if (lease.recordAtMs - grainMs <= now) {
-        record.push({ id, remainingMs: Math.max(1, Math.floor(lease.deadlineMs - now)) });
+        record.push({ id, remainingMs: Math.ceil(lease.deadlineMs - now) });
         lease.recordAtMs = now + unrecordedMs;
         lease.records += 1;
       }

@@ -1,6 +1,6 @@
 import type { TimerHandle } from '@pawl/kernel';
 import type { ReadState } from '@pawl/raft/core';
-import type { ProcessTime } from './simulated-time.js';
+import type { ProcessTime } from './process-time.js';
 
 interface Barrier {
   /** Of the read that was asked for last; the index it has to wait for, once that is known. */

@@ -18,7 +18,7 @@ import type { SimulatedLogSettings } from './simulated-log-settings.js';
 import { SimulatedMachine } from './simulated-machine.js';
 import type { TakenSnapshot } from './simulated-machine.js';
 import type { Letter, NetworkNode, SimulatedNetwork } from './simulated-network.js';
-import type { ProcessTime } from './simulated-time.js';
+import type { ProcessTime } from './process-time.js';
 
 export interface SimulatedLogOptions {
   readonly nodeId: string;
@@ -95,6 +95,11 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
       snapshotIndex: this.#options.disk.durable.snapshot.index,
       configuration,
     };
+  }
+
+  /** Whether it leads, as far as it knows itself. */
+  get leads(): boolean {
+    return this.#core.leading !== null;
   }
 
   propose(command: Uint8Array): LogOutcome {

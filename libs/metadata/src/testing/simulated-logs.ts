@@ -1,12 +1,13 @@
 import { assert, seededRng } from '@pawl/kernel';
 import type { Rng } from '@pawl/kernel';
 import type { LogEvents, LogMachine } from '../quorum/replicated-log.port.js';
+import { ProcessTime } from './process-time.js';
 import { emptyDisk } from './simulated-disk.js';
 import type { SimulatedDisk } from './simulated-disk.js';
 import { SimulatedLog } from './simulated-log.js';
 import type { SimulatedLogSettings } from './simulated-log-settings.js';
 import { SimulatedNetwork } from './simulated-network.js';
-import { ProcessTime, SimulatedTime } from './simulated-time.js';
+import { SimulatedTime } from './simulated-time.js';
 
 /** A process that runs a log: its own time, and the log in it. */
 export interface SimulatedProcess {

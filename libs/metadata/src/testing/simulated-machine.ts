@@ -1,7 +1,7 @@
 import type { Rng } from '@pawl/kernel';
 import type { Entry, SnapshotMark } from '@pawl/raft/core';
 import type { LogMachine } from '../quorum/replicated-log.port.js';
-import type { ProcessTime } from './simulated-time.js';
+import type { ProcessTime } from './process-time.js';
 
 /** Of this many entries one is followed by something else before the next is applied. */
 const TURN_AFTER = 16;

@@ -6,7 +6,7 @@ import type { LogMachine } from '../quorum/replicated-log.port.js';
 import type { MetadataState, StateLimits } from '../state/index.js';
 import type { SimulatedLogSettings } from './simulated-log-settings.js';
 import { SimulatedLogs } from './simulated-logs.js';
-import type { ProcessTime } from './simulated-time.js';
+import type { ProcessTime } from './process-time.js';
 
 export interface SimulatedQuorumOptions {
   readonly seed: number;

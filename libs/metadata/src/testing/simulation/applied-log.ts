@@ -5,6 +5,7 @@ import type { MetadataState } from '../../state/index.js';
 import { bytesToText, textToBytes } from '../../text.js';
 import type { HistoryRevision } from '../history/index.js';
 import { toRevision } from './history-forms.js';
+import type { LeaderMoment } from './leader-time.js';
 
 /** Every key, and every change of one look. */
 const EVERYTHING = { key: textToBytes('\0'), rangeEnd: textToBytes('\0') };
@@ -24,11 +25,11 @@ interface AppliedEntry {
 export class AppliedLog {
   readonly written: HistoryRevision[] = [];
   /** When a key was first seen deleted anywhere. */
-  readonly deletedAtMs = new Map<string, number>();
+  readonly deletedAt = new Map<string, LeaderMoment>();
   readonly #entries = new Map<number, AppliedEntry>();
   readonly #lastIndex = new Map<string, number>();
 
-  constructor(private readonly nowMs: () => number) {}
+  constructor(private readonly now: () => LeaderMoment) {}
 
   /** The machine, with what it does compared and kept. `stateOf`: null while its host opens. */
   follow(id: string, machine: LogMachine, stateOf: () => MetadataState | null): LogMachine {
@@ -92,8 +93,7 @@ export class AppliedLog {
       this.written.push(toRevision(revision));
       for (const { kind, kv } of revision.events) {
         const key = bytesToText(kv.key);
-        if (kind === 'delete' && !this.deletedAtMs.has(key))
-          this.deletedAtMs.set(key, this.nowMs());
+        if (kind === 'delete' && !this.deletedAt.has(key)) this.deletedAt.set(key, this.now());
       }
     }
   }

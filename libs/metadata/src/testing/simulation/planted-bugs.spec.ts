@@ -7,6 +7,7 @@ import { runWorlds } from './run-worlds.js';
 /** Most bugs are found by the first few seeds. */
 const SEEDS = 40;
 const EVENTS = 12_000;
+const TIME = { timeout: 600_000 };
 
 /** The first violation, or `null`. Anything but a broken invariant is thrown on. */
 async function firstFind(makeQuorum: MakeQuorum, seeds: number): Promise<string | null> {
@@ -22,7 +23,7 @@ async function firstFind(makeQuorum: MakeQuorum, seeds: number): Promise<string 
 }
 
 describe('the simulated worlds find planted bugs', () => {
-  it('find nothing in the sources as they are, loaded the same way', async () => {
+  it('find nothing in the sources as they are, loaded the same way', TIME, async () => {
     expect(await firstFind(plantedQuorum([]), 3)).toBeNull();
   });
 
@@ -30,7 +31,7 @@ describe('the simulated worlds find planted bugs', () => {
     expect(new Set(PLANTED_BUGS.map(({ name }) => name)).size).toBe(PLANTED_BUGS.length);
   });
 
-  it.each(PLANTED_BUGS)('$name', { timeout: 600_000 }, async ({ edits }) => {
+  it.each(PLANTED_BUGS)('$name', TIME, async ({ edits }) => {
     const found = await firstFind(plantedQuorum(edits), SEEDS);
     expect(found, `not found by ${SEEDS} seeds`).not.toBeNull();
   });

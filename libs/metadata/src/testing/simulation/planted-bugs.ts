@@ -58,6 +58,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'lease.deadlineMs = now + lease.ttlMs / 2;',
   ),
   bug(
+    'the time of leases is counted by the wall clock',
+    'quorum/lease-keeper.ts',
+    'return this.#options.clock.monotonicMs();',
+    'return this.#options.clock.wallMs();',
+  ),
+  bug(
+    'leases end at once where the clock jumped ahead',
+    'quorum/lease-keeper.ts',
+    'if (lease.deadlineMs <= now && stoodStill && !lease.graced)',
+    'if (lease.deadlineMs < 0 && stoodStill && !lease.graced)',
+  ),
+  bug(
     'a command that is proposed again is done again',
     'state/session-table.ts',
     'if (answer !== undefined) {',

@@ -7,8 +7,12 @@ import type { HistoryCall, HistoryOutcome, HistoryRequest, Violation } from '../
 import { SimulatedQuorum } from '../simulated-quorum.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import { AppliedLog } from './applied-log.js';
+import { checkGrace } from './check-grace.js';
+import type { Stall } from './check-grace.js';
+import { LeaderTime } from './leader-time.js';
+import type { LeaderMoment } from './leader-time.js';
 import type { World } from './world.js';
-import { WorldClient, perform } from './world-client.js';
+import { WorldClient, outcomeOf, perform } from './world-client.js';
 import { WorldFaults } from './world-faults.js';
 import { WorldHolder } from './world-holder.js';
 import { WorldWatcher } from './world-watcher.js';
@@ -18,8 +22,10 @@ const CALL_MS = 2_000;
 const GIVE_UP_MS = 3_000;
 /** Simulated time within which all must be well again once the faults have ended. */
 const HEALED_WITHIN_MS = 60_000;
-/** How much faster or slower clocks may run. */
+/** How much faster or slower clocks run that nothing is wrong with. */
 const DRIFT = 0.05;
+/** Of sums of times by leaders' clocks, as a share of the shortest. */
+const ROUNDING = 1e-5;
 const TRANSFERS = { count: 6, everyMs: 900 };
 const OBSERVED_LEASE = { ttlMs: 2_000, latenessMs: 2_500 };
 /** Of all nodes that there may be. */
@@ -56,6 +62,8 @@ export class QuorumWorld implements World {
   readonly #calls: HistoryCall[] = [];
   readonly #watchers: WorldWatcher[] = [];
   readonly #reached = new Map<string, number>();
+  readonly #leaderTime: LeaderTime;
+  readonly #stalls: Stall[] = [];
   #compacted = 0;
   #stamp = 0;
   #values = 0;
@@ -63,7 +71,7 @@ export class QuorumWorld implements World {
 
   constructor(seed: number, makeQuorum: MakeQuorum = (options) => new SimulatedQuorum(options)) {
     this.#founders = IDS.slice(0, seed % 4 === 0 ? 5 : 3);
-    this.applied = new AppliedLog(() => this.nowMs());
+    this.applied = new AppliedLog(() => this.leaderTime());
     this.quorum = makeQuorum({
       seed,
       founders: this.#founders,
@@ -73,6 +81,7 @@ export class QuorumWorld implements World {
       wrap: (id, machine, stateOf) => this.applied.follow(id, machine, stateOf),
     });
     this.rng = this.quorum.logs.rng;
+    this.#leaderTime = new LeaderTime(this.quorum.logs.processes);
     this.quorum.logs.onReached = (what) => this.reached(what);
   }
 
@@ -88,7 +97,7 @@ export class QuorumWorld implements World {
     new WorldFaults(this).start();
     for (let event = 0; event < events; event += 1) {
       await this.quorum.time.step();
-      this.#bury();
+      this.#look();
     }
     this.#isOver = true;
     await this.#heal();
@@ -103,6 +112,18 @@ export class QuorumWorld implements World {
 
   nowMs(): number {
     return this.quorum.time.monotonicMs();
+  }
+
+  leaderTime(): LeaderMoment {
+    return this.#leaderTime.now();
+  }
+
+  stalled(kind: Stall['kind']): void {
+    this.#stalls.push({ kind, at: this.leaderTime() });
+  }
+
+  setRight(process: QuorumProcess): void {
+    process.time.drift(this.#rate());
   }
 
   later(delayMs: number, task: () => void): void {
@@ -199,7 +220,16 @@ export class QuorumWorld implements World {
   }
 
   async #start(id: string): Promise<void> {
-    await this.quorum.start([id], { rate: 1 - DRIFT + this.rng.next() * 2 * DRIFT });
+    await this.quorum.start([id], { rate: this.#rate() });
+  }
+
+  #rate(): number {
+    return 1 - DRIFT + this.rng.next() * 2 * DRIFT;
+  }
+
+  #look(): void {
+    this.#leaderTime.now();
+    this.#bury();
   }
 
   /** Nodes stop by themselves when they were removed, and for no other reason. */
@@ -218,7 +248,10 @@ export class QuorumWorld implements World {
     logs.network.heal();
     this.calmNetwork();
     for (const disk of logs.disks.values()) disk.hangs = false;
-    for (const { time } of processes.values()) time.resume();
+    for (const process of processes.values()) {
+      process.time.resume();
+      this.setRight(process);
+    }
     for (const id of [...logs.disks.keys()]) if (!processes.has(id)) await this.#start(id);
     await this.#until('a leader', () => this.leader() !== null);
   }
@@ -226,7 +259,6 @@ export class QuorumWorld implements World {
   /** Leaders follow each other while a lease that nobody renews runs out (L2, for each of them). */
   async #replaceLeaders(): Promise<void> {
     const { ttlMs, latenessMs } = OBSERVED_LEASE;
-    const { time } = this.quorum;
     const granted = await this.#answered(({ node }) => node.grantLease(ttlMs));
     assert(granted.ok, 'a lease is granted once all is well');
     const untilMs = this.nowMs() + ttlMs + latenessMs;
@@ -234,14 +266,19 @@ export class QuorumWorld implements World {
       const leader = this.leader();
       const heir = leader === null ? undefined : this.#heirOf(leader);
       if (leader !== null && heir !== undefined) void leader.node.transferLeadership(heir);
-      await time.advance(TRANSFERS.everyMs);
-      this.#bury();
+      await this.#advance(TRANSFERS.everyMs);
     }
-    await time.advance(Math.max(0, untilMs - this.nowMs()));
+    await this.#advance(Math.max(0, untilMs - this.nowMs()));
     const lives = [...this.quorum.processes.values()].filter(
       ({ host }) => host.state.lease(granted.id) !== null,
     );
     assert(lives.length === 0, `a lease of ${ttlMs} ms ends though leaders change (L2)`);
+  }
+
+  async #advance(ms: number): Promise<void> {
+    const endMs = this.nowMs() + ms;
+    while (await this.quorum.time.step(endMs)) this.#look();
+    await this.quorum.time.advance(endMs - this.nowMs());
   }
 
   #heirOf(leader: QuorumProcess): bigint | undefined {
@@ -254,8 +291,7 @@ export class QuorumWorld implements World {
 
   /** Everybody who belongs to the cluster agrees on everything, watchers too (V1 to V6). */
   async #rest(): Promise<void> {
-    const put = { compare: [], success: [], failure: [] };
-    await this.#answered(({ node }) => node.txn(put));
+    await this.#answered(({ node }) => node.txn({ compare: [], success: [], failure: [] }));
     await this.#until('calls that are over', () => this.#calls.every(isOver));
     await this.#until('agreement', () => this.#agree());
     const revision = this.#rested().host.state.revision;
@@ -322,7 +358,7 @@ export class QuorumWorld implements World {
     while (!holds()) {
       const goesOn = await this.quorum.time.step(endMs);
       assert(goesOn, `once the faults end there is ${what} (V1 to V6)`);
-      this.#bury();
+      this.#look();
     }
   }
 
@@ -335,7 +371,8 @@ export class QuorumWorld implements World {
     const violations: Violation[] = [
       ...kv.violations,
       ...checkWatches({ watches, written, compacted: this.#compacted }),
-      ...checkLeases(leases, { fasterBy: 1 + DRIFT, latenessMs: Infinity }),
+      ...checkLeases(leases, { fasterBy: 1 + ROUNDING, latenessMs: Infinity }),
+      ...this.#checkGraces(),
     ];
     const [first] = violations;
     assert(first === undefined, `${first?.rule}: ${first?.text} (of ${violations.length})`);
@@ -344,17 +381,19 @@ export class QuorumWorld implements World {
     const reached = Object.fromEntries(this.#reached);
     return { reached, calls: calls.length, answered, unknown, revisions, trace: crc32(seen) };
   }
+
+  #checkGraces(): Violation[] {
+    return this.held.flatMap((lease) => {
+      const end = lease.end();
+      const found = end === null ? null : checkGrace(end, this.#stalls);
+      if (found === 'kept') this.reached('lease outlived a jump of a clock');
+      return found === null || found === 'kept' ? [] : [found];
+    });
+  }
 }
 
 const UNKNOWN: HistoryOutcome = { kind: 'unknown' };
 
 function isOver({ returnedAt }: HistoryCall): boolean {
   return returnedAt < Infinity;
-}
-
-/** A rejection that does not say what it means is a defect. */
-function outcomeOf(error: unknown): 'failed' | 'unknown' {
-  const { name, done } = error as { name?: string; done?: string };
-  if (name === 'MetadataUnavailableError') return done === 'no' ? 'failed' : 'unknown';
-  throw error;
 }

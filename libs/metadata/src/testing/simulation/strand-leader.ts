@@ -18,6 +18,7 @@ export function strandLeader(world: World): void {
     if (lease === null || leader === null || world.isOver) return;
     const { network } = world.quorum.logs;
     network.isolate(leader.id, world.quorum.processes.keys());
+    world.stalled('pause');
     leader.time.pause();
     world.later(between(STILL_MS), () => {
       leader.time.resume();

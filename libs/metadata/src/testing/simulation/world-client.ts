@@ -138,6 +138,13 @@ export async function perform(
   }
 }
 
+/** A rejection that does not say what it means is a defect. */
+export function outcomeOf(error: unknown): 'failed' | 'unknown' {
+  const { name, done } = error as { name?: string; done?: string };
+  if (name === 'MetadataUnavailableError') return done === 'no' ? 'failed' : 'unknown';
+  throw error;
+}
+
 function pick(rng: Rng): string {
   return KEYS[rng.below(KEYS.length)] ?? 'a';
 }

@@ -1,5 +1,6 @@
 import { members as membersOf } from '@pawl/raft/core';
 import { addressOf } from '../simulated-quorum.js';
+import { disturbClock } from './clock-faults.js';
 import { strandLeader } from './strand-leader.js';
 import type { World } from './world.js';
 
@@ -23,7 +24,7 @@ export class WorldFaults {
 
   #happen(): void {
     const { world } = this;
-    switch (world.rng.below(14)) {
+    switch (world.rng.below(17)) {
       case 0:
       case 1:
         return this.#crash();
@@ -43,6 +44,10 @@ export class WorldFaults {
       case 10:
       case 11:
         return strandLeader(world);
+      case 12:
+      case 13:
+      case 14:
+        return disturbClock(world);
       default:
         return this.#changeMembers();
     }
@@ -64,6 +69,7 @@ export class WorldFaults {
     const process = world.pickProcess();
     if (process === null) return;
     world.reached('process paused');
+    world.stalled('pause');
     process.time.pause();
     world.later(100 + world.rng.next() * 3_000, () => process.time.resume());
   }

@@ -45,7 +45,7 @@ export class WorldHolder {
 
   #awaitEnd(lease: HeldLease, untilMs: number): void {
     const { world } = this;
-    if (world.applied.deletedAtMs.has(lease.key)) world.reached('lease ran out');
+    if (world.applied.deletedAt.has(lease.key)) world.reached('lease ran out');
     else if (world.nowMs() < untilMs && !world.isOver) {
       world.later(REST_MS, () => this.#awaitEnd(lease, untilMs));
       return;

@@ -2,6 +2,8 @@ import type { Rng } from '@pawl/kernel';
 import type { HistoryRequest, LeaseLife } from '../history/index.js';
 import type { QuorumProcess, SimulatedQuorum } from '../simulated-quorum.js';
 import type { AppliedLog } from './applied-log.js';
+import type { Stall, UnrenewedLife } from './check-grace.js';
+import type { LeaderMoment } from './leader-time.js';
 
 /** What those who live in a simulated world see of it, and may do in it. */
 export interface World {
@@ -9,17 +11,23 @@ export interface World {
   readonly rng: Rng;
   readonly applied: AppliedLog;
   /** Every lease that was granted to somebody. */
-  readonly held: { life(): LeaseLife }[];
+  readonly held: { life(): LeaseLife; end(): UnrenewedLife | null }[];
   /** Whom most are to ask, while it runs; null: nobody more than others. */
   preferred: QuorumProcess | null;
   /** The faults have ended: nobody begins anything new. */
   readonly isOver: boolean;
   nowMs(): number;
+  /** By the clocks of those who lead. */
+  leaderTime(): LeaderMoment;
   later(delayMs: number, task: () => void): void;
   /** One that no other call writes. */
   newValue(): string;
   /** Counts that an interesting state was reached. */
   reached(what: string): void;
+  /** A process is about to stand still, or its clock to jump ahead. */
+  stalled(kind: Stall['kind']): void;
+  /** The clock of a process runs as well as it did when it was started. */
+  setRight(process: QuorumProcess): void;
   isRunning(process: QuorumProcess): boolean;
   /** Any, but mostly the preferred one; null when none runs. */
   pickProcess(): QuorumProcess | null;

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runWorlds } from './run-worlds.js';
 
 const EVENTS = 20_000;
-const FIXED = { from: 1, count: 17 };
-const FRESH = 4;
+const FIXED = { from: 1, count: 40 };
 
 /** What the fixed seeds must have reached, most of it very often. */
 const MUST_REACH = [
@@ -16,6 +15,14 @@ const MUST_REACH = [
   'links cut one way',
   'disk hung',
   'network disturbed',
+  "leader's clock runs at 0.9",
+  "leader's clock runs at 1.1",
+  "leader's clock runs at 5",
+  "follower's clock runs at 5",
+  "leader's wall clock set",
+  "leader's monotonic clock jumped",
+  "leader's machine suspended",
+  'lease outlived a jump of a clock',
   'transfer: done',
   'member added',
   'member removed',
@@ -34,17 +41,11 @@ const MUST_REACH = [
   'call: unknown',
 ] as const;
 
-describe('simulated worlds', { timeout: 600_000 }, () => {
+describe('simulated worlds', { timeout: 1_200_000 }, () => {
   it(`seeds ${FIXED.from} to ${FIXED.from + FIXED.count - 1}`, async () => {
     const { reached, calls, answered } = await runWorlds({ ...FIXED, events: EVENTS });
     for (const what of MUST_REACH) expect(reached[what] ?? 0, what).toBeGreaterThan(0);
     expect(answered).toBeGreaterThan(calls / 2);
-  });
-
-  const fresh = 1_000_000 + Math.floor(Math.random() * 1_000_000_000);
-  it(`fresh seeds ${fresh} to ${fresh + FRESH - 1}`, async () => {
-    const { answered } = await runWorlds({ from: fresh, count: FRESH, events: EVENTS });
-    expect(answered).toBeGreaterThan(FRESH * 50);
   });
 
   it('two runs of one seed are the same', async () => {
