@@ -31,6 +31,12 @@ class FakeOwnership implements ShardOwnership {
     for (const { shard } of this.map()) await host.claimed({ shard, token: 1n as FencingToken });
   }
 
+  async drain(): Promise<void> {
+    this.log.push('shards handed over');
+  }
+
+  setTruth(): void {}
+
   async stop(): Promise<void> {
     this.log.push('ownership stopped');
   }

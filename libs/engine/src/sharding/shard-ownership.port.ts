@@ -58,8 +58,19 @@ export interface ShardOwnership {
   readonly incarnation: string;
   /** Resolves once the node is a member and has tried every shard once. */
   start(host: ShardHost): Promise<void>;
-  /** Hands everything back: claims, member record, lease. */
+  /**
+   * Before a planned stop: tells the others, then hands the shards over, two at a time, each served by
+   * its next owner before the next goes. Resolves when nothing is left here, when nobody is ready to
+   * take it, or after a bound. From then on the node claims nothing.
+   */
+  drain(): Promise<void>;
+  /** Drains, then hands everything back: claims, member record, lease. */
   stop(): Promise<void>;
+  /**
+   * What keeps PostgreSQL from answering this node, in a few words; null: it answers. When it lasts,
+   * the node says that it is not ready, and its shards go to members that are, if there are any.
+   */
+  setTruth(problem: string | null): void;
   /** What this node knows of every shard, by its watch of the store: it may be a little old. */
   map(): readonly ShardClaim[];
   /** Calls back after the map may have changed; the listener must not throw. */

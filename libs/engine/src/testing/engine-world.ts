@@ -200,7 +200,9 @@ export class EngineWorld {
       nodeId: 'node-1',
       incarnation: 'test',
       start: () => Promise.resolve(),
+      drain: () => Promise.resolve(),
       stop: () => Promise.resolve(),
+      setTruth: () => undefined,
       map: () =>
         Array.from({ length: SHARDS }, (_, shard) => ({
           shard,

@@ -20,8 +20,8 @@ export interface Claimant {
 
 export type ClaimOutcome =
   | { readonly kind: 'claimed'; readonly epoch: string; readonly createRevision: Revision }
-  /** Somebody else holds it. */
-  | { readonly kind: 'held' }
+  /** Somebody else held it at that revision. */
+  | { readonly kind: 'held'; readonly asOf: Revision }
   /** The lease or the member record has ended. */
   | { readonly kind: 'no-session' };
 
@@ -45,7 +45,9 @@ export async function claimShard(
     }
     if (result.succeeded) return { kind: 'claimed', epoch, createRevision: result.revision };
     const [claim, member, current] = result.results.map(firstOf);
-    if (claim !== null && claim !== undefined) return judgeClaim(claim, claimant);
+    if (claim !== null && claim !== undefined) {
+      return judgeClaim(claim, claimant) ?? { kind: 'held', asOf: result.revision };
+    }
     if (member?.createRevision !== claimant.session.memberRevision) return { kind: 'no-session' };
     const newer = current === null || current === undefined ? null : bytesToText(current.value);
     if (!isEpoch(newer) || newer === epoch) throw new Error('the metadata epoch cannot be read');
@@ -75,11 +77,15 @@ function claimTxn(
   };
 }
 
-function judgeClaim(claim: KeyValue, { nodeId, incarnation, session }: Claimant): ClaimOutcome {
+/** Null when it is not this incarnation's. */
+function judgeClaim(
+  claim: KeyValue,
+  { nodeId, incarnation, session }: Claimant,
+): ClaimOutcome | null {
   const record = decodeClaim(claim.value);
   const own =
     record?.node === nodeId && record.incarnation === incarnation && claim.lease === session.lease;
-  if (record === null || !own) return { kind: 'held' };
+  if (record === null || !own) return null;
   return { kind: 'claimed', epoch: record.epoch, createRevision: claim.createRevision };
 }
 
@@ -134,16 +140,16 @@ export async function giveClaimBack(
   });
 }
 
-/** The claim of a shard as the store has it now; null without one that can be read. */
+/** The claim of a shard as the store has it now; null without one. */
 export async function readClaim(
   store: MetadataStore,
   shard: number,
-): Promise<{ readonly record: ClaimRecord; readonly createRevision: Revision } | null> {
+): Promise<{ readonly record: ClaimRecord | null; readonly createRevision: Revision } | null> {
   const found = await store.range({ key: claimKey(shard) });
   if (!found.ok) throw new Error(`reading the claim of shard ${shard}: ${found.refusal}`);
   const [kv] = found.kvs;
-  const record = kv === undefined ? null : decodeClaim(kv.value);
-  return kv === undefined || record === null ? null : { record, createRevision: kv.createRevision };
+  if (kv === undefined) return null;
+  return { record: decodeClaim(kv.value), createRevision: kv.createRevision };
 }
 
 /** Whether the claim that was created at this revision is still there. */
@@ -152,9 +158,7 @@ export async function claimStands(
   shard: number,
   createRevision: Revision,
 ): Promise<boolean> {
-  const found = await store.range({ key: claimKey(shard) });
-  if (!found.ok) throw new Error(`reading the claim of shard ${shard}: ${found.refusal}`);
-  return found.kvs[0]?.createRevision === createRevision;
+  return (await readClaim(store, shard))?.createRevision === createRevision;
 }
 
 function firstOf(result: OperationResult): KeyValue | null {

@@ -9,12 +9,16 @@ export interface SeenMember {
   readonly record: MemberRecord;
   readonly createRevision: Revision;
   readonly lease: LeaseId;
-  /** By this node's monotonic clock; -Infinity for one that was there before this node. */
+  /**
+   * Since when it is known in this state, by this node's monotonic clock; -Infinity for one that was
+   * in it before this node came.
+   */
   readonly seenAtMs: number;
 }
 
 export interface SeenClaim {
-  readonly record: ClaimRecord;
+  /** Null when somebody wrote something else there. */
+  readonly record: ClaimRecord | null;
   readonly createRevision: Revision;
 }
 
@@ -68,11 +72,7 @@ export class ClusterView {
     const known = new Map(this.members);
     this.members.clear();
     this.claims.clear();
-    for (const kv of content.kvs) this.#put(kv, seenAtMs);
-    for (const [nodeId, member] of this.members) {
-      const before = known.get(nodeId);
-      if (before?.createRevision === member.createRevision) this.members.set(nodeId, before);
-    }
+    for (const kv of content.kvs) this.#put(kv, seenAtMs, known);
     this.#revision = content.revision;
     this.#options.changed();
   }
@@ -84,7 +84,7 @@ export class ClusterView {
       this.#watch = this.#options.store.watch({ ...OWNERSHIP_RANGE, fromRevision });
       for await (const { revision, events } of this.#watch) {
         for (const { kind, kv } of events) {
-          if (kind === 'put') this.#put(kv, this.#now);
+          if (kind === 'put') this.#put(kv, this.#now, this.members);
           else this.#delete(kv);
         }
         this.#revision = revision;
@@ -110,20 +110,29 @@ export class ClusterView {
     return this.#options.clock.monotonicMs();
   }
 
-  #put(kv: KeyValue, seenAtMs: number): void {
+  #put(kv: KeyValue, seenAtMs: number, known: ReadonlyMap<string, SeenMember>): void {
     const key = parseKey(kv.key);
-    const { createRevision, lease } = kv;
-    if (key.kind === 'member') {
-      const record = decodeMember(kv.value);
-      const own = key.nodeId === this.#options.nodeId;
-      const member = { createRevision, lease, seenAtMs: own ? this.#now : seenAtMs };
-      if (record === null) this.members.delete(key.nodeId);
-      else this.members.set(key.nodeId, { record, ...member });
-    } else if (key.kind === 'claim') {
-      const record = decodeClaim(kv.value);
-      if (record === null) this.claims.delete(key.shard);
-      else this.claims.set(key.shard, { record, createRevision });
+    const { createRevision } = kv;
+    if (key.kind === 'member') this.#putMember(key.nodeId, kv, seenAtMs, known.get(key.nodeId));
+    if (key.kind === 'claim') {
+      this.claims.set(key.shard, { record: decodeClaim(kv.value), createRevision });
     }
+  }
+
+  #putMember(nodeId: string, kv: KeyValue, seenAtMs: number, before?: SeenMember): void {
+    const record = decodeMember(kv.value);
+    if (record === null) {
+      this.members.delete(nodeId);
+      return;
+    }
+    const { createRevision, lease } = kv;
+    const own = nodeId === this.#options.nodeId;
+    const same =
+      before?.createRevision === createRevision &&
+      before.record.state === record.state &&
+      before.record.since === record.since;
+    const sinceMs = same ? before.seenAtMs : own ? this.#now : seenAtMs;
+    this.members.set(nodeId, { record, createRevision, lease, seenAtMs: sinceMs });
   }
 
   #delete(kv: KeyValue): void {

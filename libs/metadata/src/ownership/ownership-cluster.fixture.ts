@@ -14,26 +14,52 @@ export const SHARDS = 64;
 export const TTL_MS = 5000;
 export const EPOCH_1 = 2n ** 48n;
 
-/** Keeps account of what it is told, and that it is told one thing at a time per shard. */
+/**
+ * Keeps account of what it is told, and that it is told one thing at a time per shard. Raises fences
+ * that it shares with the other hosts of its cluster, and sees that no two hosts serve a shard at
+ * once, but one that has been cut off and does not know yet.
+ */
 export class FakeHost implements ShardHost {
   readonly serving = new Map<number, bigint>();
   readonly calls: string[] = [];
+  /** The store does not answer it: it may serve what others have taken over. */
+  cutOff = (): boolean => false;
+  /** Called whenever what it serves has changed. */
+  changed = (): void => undefined;
   readonly #busy = new Set<number>();
   /** Called before a shard is served; what it throws is why it cannot be. */
   loading: (fence: Fence) => Promise<void> | void = () => undefined;
+  /** Called before a shard is put away. */
+  leaving: (fence: Fence) => Promise<void> | void = () => undefined;
+
+  constructor(
+    private readonly fences = new Map<number, bigint>(),
+    private readonly hosts = new Set<FakeHost>(),
+  ) {
+    hosts.add(this);
+  }
 
   async claimed(fence: Fence): Promise<void> {
     await this.#oneAtATime(fence, async () => {
-      expect(this.serving.has(fence.shard)).toBe(false);
+      const { shard, token } = fence;
+      expect(this.serving.has(shard)).toBe(false);
+      if ((this.fences.get(shard) ?? 0n) > token) throw new Error('the fence is higher');
+      this.fences.set(shard, token);
       await this.loading(fence);
-      this.serving.set(fence.shard, fence.token);
+      if (this.fences.get(shard) !== token) throw new Error('the fence was raised');
+      const others = [...this.hosts].filter((host) => host !== this && host.serving.has(shard));
+      expect(others.every((host) => host.cutOff())).toBe(true);
+      this.serving.set(shard, token);
+      this.changed();
     });
   }
 
   async lost(fence: Fence): Promise<void> {
     await this.#oneAtATime(fence, async () => {
       expect(this.serving.get(fence.shard)).toBe(fence.token);
+      await this.leaving(fence);
       this.serving.delete(fence.shard);
+      this.changed();
     });
     this.calls.push(`lost ${fence.shard}`);
   }
@@ -92,6 +118,8 @@ export class Cluster {
   readonly time = new ManualTime();
   readonly folder = SimulatedFolder.empty();
   store!: QuorumNode;
+  readonly hosts = new Set<FakeHost>();
+  readonly #fences = new Map<number, bigint>();
   #incarnations = 0;
 
   static async open(): Promise<Cluster> {
@@ -113,7 +141,9 @@ export class Cluster {
       clock: this.time,
       timer: this.time,
     });
-    return { ownership, host: new FakeHost(), store };
+    const host = new FakeHost(this.#fences, this.hosts);
+    host.cutOff = () => store.down;
+    return { ownership, host, store };
   }
 
   async started(nodeId?: string, folder?: string): Promise<Node> {
@@ -123,11 +153,29 @@ export class Cluster {
   }
 
   /** Moves time in steps, letting everything happen that follows from each. */
-  async pass(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= 50) {
-      this.time.advance(Math.min(50, left));
+  async pass(ms: number, stepMs = 50): Promise<void> {
+    for (let left = ms; left > 0; left -= stepMs) {
+      this.time.advance(Math.min(stepMs, left));
       await settle(40);
     }
+  }
+
+  /** Starts nodes one after the other, and lets them share the shards. */
+  async shared<T extends readonly string[]>(...ids: T): Promise<{ [key in keyof T]: Node }> {
+    const nodes: Node[] = [];
+    for (const id of ids) nodes.push(await this.started(id));
+    await this.pass(2 * TTL_MS, 250);
+    for (const { host } of nodes) {
+      expect(host.serving.size).toBeGreaterThan(0);
+      host.calls.length = 0;
+    }
+    return nodes as { [key in keyof T]: Node };
+  }
+
+  /** Shards that no host serves. */
+  unserved(): number {
+    const served = new Set([...this.hosts].flatMap(({ serving }) => [...serving.keys()]));
+    return SHARDS - served.size;
   }
 
   /** Takes a key away as an operator could. */

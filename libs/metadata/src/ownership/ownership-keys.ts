@@ -31,6 +31,8 @@ export interface MemberRecord {
   readonly since?: string;
   /** What keeps it from being ready, in a few words. */
   readonly problem?: string;
+  /** How often it stopped being ready, not counting what is long ago; 0 if left out. */
+  readonly lapses?: number;
 }
 
 export type MemberState = 'ready' | 'unready' | 'draining';
@@ -71,7 +73,14 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
   const { incarnation, folder, address, since, problem } = record;
   // A node of a version that knew no states is ready.
   const state = isState(record.state) ? record.state : 'ready';
-  return { incarnation, folder, state, ...texts({ address, since, problem }) };
+  const lapses = Number.isSafeInteger(record.lapses) ? record.lapses : undefined;
+  return {
+    incarnation,
+    folder,
+    state,
+    ...texts({ address, since, problem }),
+    ...(lapses === undefined || lapses < 0 ? {} : { lapses }),
+  };
 }
 
 function isState(state: unknown): state is MemberState {

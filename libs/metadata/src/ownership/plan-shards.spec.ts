@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fencingToken } from './fencing-token.js';
-import { planShards } from './plan-shards.js';
+import { planChangesIn, planShard, settleMs } from './plan-shards.js';
+import type { PlannedMember } from './plan-shards.js';
 import { wantedOwner } from './rendezvous.js';
 
 const shards = Array.from({ length: 1024 }, (_, shard) => shard);
@@ -26,15 +27,77 @@ describe('rendezvous hashing', () => {
 });
 
 describe('the plan', () => {
-  it('counts members only once they have settled, unless none has', () => {
-    const [old, fresh] = [
-      { nodeId: 'a', seenForMs: Infinity },
-      { nodeId: 'b', seenForMs: 10 },
-    ];
-    expect(new Set(planShards(64, [old, fresh], 1000))).toEqual(new Set(['a']));
-    expect(new Set(planShards(64, [old, { ...fresh, seenForMs: 1000 }], 1000)).size).toBe(2);
-    expect(new Set(planShards(64, [fresh], 1000))).toEqual(new Set(['b']));
-    expect(new Set(planShards(64, [], 1000))).toEqual(new Set([null]));
+  const times = { settleMs: 1000, graceMs: 500 };
+  const member = (nodeId: string, of: Partial<PlannedMember> = {}): PlannedMember => ({
+    nodeId,
+    incarnation: nodeId,
+    state: 'ready',
+    forMs: Infinity,
+    lapses: 0,
+    ...of,
+  });
+  const fresh = { forMs: 10 };
+  const unready = { state: 'unready' } as const;
+  const draining = { state: 'draining' } as const;
+  /** Who owns the 64 shards that `owner` claims, or nobody. */
+  const owners = (owner: string | null, ...members: PlannedMember[]): string => {
+    const claim = owner === null ? null : { node: owner, incarnation: owner };
+    const wanted = shards.slice(0, 64).map((shard) => planShard(shard, claim, members, times));
+    return [...new Set(wanted)].sort().join(' ');
+  };
+
+  it('gives what nobody owns to settled members, else to ready ones, else to those that stay', () => {
+    expect(owners(null, member('a'), member('b', fresh))).toBe('a');
+    expect(owners(null, member('a'), member('b', { forMs: 1000 }))).toBe('a b');
+    expect(owners(null, member('a', fresh), member('b', fresh), member('c', unready))).toBe('a b');
+    expect(owners(null, member('a', unready), member('b', draining))).toBe('a');
+    expect(owners(null, member('a', draining))).toBe('');
+    expect(owners(null)).toBe('');
+  });
+
+  it('moves nothing from a ready owner but to one that by its own clock is settled too', () => {
+    expect(owners('a', member('a'), member('b', { forMs: 1000 }))).toBe('a');
+    expect(owners('a', member('a'), member('b', { forMs: 1100 }))).toBe('a b');
+    expect(owners('a', member('a', fresh), member('b', fresh))).toBe('a');
+    expect(owners('a', member('a', fresh), member('b'))).toBe('a b');
+    expect(owners('a', member('a'), member('b', unready), member('c', draining))).toBe('a');
+  });
+
+  it('moves what an unready owner has after a grace, and only to a settled member', () => {
+    expect(owners('a', member('a', { ...unready, forMs: 499 }), member('b'))).toBe('a');
+    expect(owners('a', member('a', unready), member('b'))).toBe('b');
+    expect(owners('a', member('a', unready), member('b', fresh))).toBe('a');
+    expect(owners('a', member('a', unready), member('b', unready))).toBe('a');
+    expect(owners('a', member('a', unready), member('b', draining))).toBe('a');
+  });
+
+  it('moves what a draining owner has to settled members, else to ready ones, else nowhere', () => {
+    expect(owners('a', member('a', draining), member('b'), member('c', fresh))).toBe('b');
+    expect(owners('a', member('a', draining), member('b', fresh))).toBe('b');
+    expect(owners('a', member('a', draining), member('b', unready))).toBe('a');
+  });
+
+  it('has no respect for a claim whose owner is gone, or comes back as another incarnation', () => {
+    const back = member('a', { incarnation: 'second', ...fresh });
+    expect(owners('a', back, member('b'))).toBe('b');
+    expect(owners('gone', member('b'))).toBe('b');
+  });
+
+  it('waits twice as long after each lapse, up to a bound', () => {
+    const waits = [0, 1, 2, 5, 50].map((lapses) => settleMs({ lapses }, times));
+    expect(waits).toEqual([1000, 2000, 4000, 32_000, 32_000]);
+    expect(owners('a', member('a'), member('b', { forMs: 2000, lapses: 1 }))).toBe('a');
+    expect(owners('a', member('a'), member('b', { forMs: 2200, lapses: 1 }))).toBe('a b');
+  });
+
+  it('tells when it may change of itself', () => {
+    expect(planChangesIn([], times)).toBeNull();
+    expect(planChangesIn([member('a'), member('b', unready), member('c', draining)], times)).toBe(
+      null,
+    );
+    expect(planChangesIn([member('a', { forMs: 400 })], times)).toBe(600);
+    expect(planChangesIn([member('a', { forMs: 1000 })], times)).toBeCloseTo(100);
+    expect(planChangesIn([member('a', { ...unready, forMs: 100 }), member('b')], times)).toBe(400);
   });
 });
 

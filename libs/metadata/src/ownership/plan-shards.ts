@@ -1,23 +1,92 @@
+import type { MemberState } from './ownership-keys.js';
 import { wantedOwner } from './rendezvous.js';
 
 /** A member as the planner sees it. */
 export interface PlannedMember {
   readonly nodeId: string;
-  /** How long this node has known it, milliseconds. */
-  readonly seenForMs: number;
+  readonly incarnation: string;
+  readonly state: MemberState;
+  /** How long this node has known it in this state, milliseconds; Infinity: longer than itself. */
+  readonly forMs: number;
+  /** How often it stopped being ready, not counting what is long ago. */
+  readonly lapses: number;
+}
+
+export interface PlanTimes {
+  /** How long a member is ready before it is given shards. */
+  readonly settleMs: number;
+  /** How long an owner is unready before its shards move: by then the others would be too. */
+  readonly graceMs: number;
+}
+
+/** Who claims a shard now. */
+export interface PlannedClaim {
+  readonly node: string;
+  readonly incarnation: string;
+}
+
+/** An owner gives away to a member only what that member by its own clock surely wants. */
+const MARGIN = 1.1;
+const MOST_DOUBLINGS = 5;
+
+/** How long this member must be ready to count: twice as long after each lapse, so that no flapping moves shards to and fro. */
+export function settleMs({ lapses }: Pick<PlannedMember, 'lapses'>, times: PlanTimes): number {
+  return times.settleMs * 2 ** Math.min(lapses, MOST_DOUBLINGS);
+}
+
+/** Ready for long enough to be given shards. */
+export function isSettled(member: PlannedMember, times: PlanTimes, margin = 1): boolean {
+  return member.state === 'ready' && member.forMs >= settleMs(member, times) * margin;
 }
 
 /**
- * Who should own each shard: the wanted owner among the members that have been there for `settleMs`,
- * or among all while none has. A member that is gone is out at once, so its shards move at once; a new
- * one takes its share only when it has settled. `null` without members.
+ * Who should own a shard: the highest rendezvous hash among the settled members. A shard that has an
+ * owner moves calmly: from a ready owner only to a settled member with a higher hash, from an unready
+ * one after a grace, and from a draining one to any ready member while none is settled. Where nobody
+ * is there to take it, it stays. One that nobody owns is for the settled members, else for the ready
+ * ones, else for those that may be ready again before they say so. Null without any.
  */
-export function planShards(
-  shards: number,
+export function planShard(
+  shard: number,
+  claim: PlannedClaim | null,
   members: readonly PlannedMember[],
-  settleMs: number,
-): readonly (string | null)[] {
-  const settled = members.filter(({ seenForMs }) => seenForMs >= settleMs);
-  const nodes = (settled.length > 0 ? settled : members).map(({ nodeId }) => nodeId);
-  return Array.from({ length: shards }, (_, shard) => wantedOwner(shard, nodes));
+  times: PlanTimes,
+): string | null {
+  const best = (among: readonly PlannedMember[]): string | null =>
+    wantedOwner(
+      shard,
+      among.map(({ nodeId }) => nodeId),
+    );
+  const ready = members.filter(({ state }) => state === 'ready');
+  const owner = members.find(
+    ({ nodeId, incarnation }) => nodeId === claim?.node && incarnation === claim.incarnation,
+  );
+  if (owner === undefined) {
+    const settled = ready.filter((member) => isSettled(member, times));
+    return best(settled) ?? best(ready) ?? best(members.filter(isStaying));
+  }
+  const settled = ready.filter((member) => isSettled(member, times, MARGIN));
+  switch (owner.state) {
+    case 'ready':
+      return best(settled.includes(owner) ? settled : [...settled, owner]);
+    case 'unready':
+      return owner.forMs < times.graceMs ? owner.nodeId : (best(settled) ?? owner.nodeId);
+    case 'draining':
+      return best(settled) ?? best(ready) ?? owner.nodeId;
+  }
+}
+
+function isStaying({ state }: PlannedMember): boolean {
+  return state !== 'draining';
+}
+
+/** When the plan may change although nobody says anything: milliseconds from now; null: not at all. */
+export function planChangesIn(members: readonly PlannedMember[], times: PlanTimes): number | null {
+  const waits = members.flatMap((member) => {
+    const needed = settleMs(member, times);
+    if (member.state === 'ready') return [needed - member.forMs, needed * MARGIN - member.forMs];
+    return member.state === 'unready' ? [times.graceMs - member.forMs] : [];
+  });
+  const coming = waits.filter((ms) => ms > 0);
+  return coming.length === 0 ? null : Math.min(...coming);
 }

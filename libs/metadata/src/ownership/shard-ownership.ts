@@ -1,15 +1,26 @@
 import { assert } from '@pawl/kernel';
 import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
-import type { ClusterStatus, EngineLog, ShardClaim, ShardHost, ShardOwnership } from '@pawl/engine';
+import type {
+  ClusterNode,
+  ClusterStatus,
+  EngineLog,
+  ShardClaim,
+  ShardHost,
+  ShardOwnership,
+} from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
 import { ClusterView } from './cluster-view.js';
 import type { SeenClaim } from './cluster-view.js';
 import { readClaim } from './claim-shard.js';
 import type { Claimant } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
+import { HandOvers } from './hand-overs.js';
 import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.js';
 import type { NodeSession } from './node-session.js';
-import { planShards } from './plan-shards.js';
+import { NodeState } from './node-state.js';
+import { OwnRecord } from './own-record.js';
+import { isSettled, planChangesIn, planShard } from './plan-shards.js';
+import type { PlannedMember, PlanTimes } from './plan-shards.js';
 import { ShardSlot } from './shard-slot.js';
 import type { SlotSurroundings } from './shard-slot.js';
 
@@ -27,12 +38,21 @@ export interface ShardOwnershipOptions {
   readonly log?: EngineLog;
   /** Where other nodes and people reach this one. */
   readonly address?: string;
-  /** How long a new member is known before it is wanted as an owner; the lease's TTL if left out. */
+  /** How long a member is ready before it is wanted as an owner; the lease's TTL if left out. */
   readonly settleMs?: number;
+  /** How long {@link ShardOwnership.drain} may take at most; 10 s if left out. */
+  readonly drainMs?: number;
 }
 
-/** Shards that move to another owner at the same time. */
+/** Shards that may be without service at the same time because they move. */
 const HAND_OVERS = 2;
+/** How long the next owner of a shard is waited for before the next shard is handed over. */
+const HAND_OVER_MS = 2000;
+const DRAIN_MS = 10_000;
+/** Within this time an owner that drains must have been able to say so. */
+const SAY_MS = 2000;
+/** Nodes notice within this time of each other that PostgreSQL is away for all of them. */
+const LEAST_GRACE_MS = 2000;
 const RETRY_MS = 200;
 const SILENT: EngineLog = {
   debug: () => undefined,
@@ -46,31 +66,58 @@ export function createShardOwnership(options: ShardOwnershipOptions): ShardOwner
   return new MetadataShardOwnership(options);
 }
 
+/** A planned stop that goes on. */
+interface Draining {
+  readonly over: Promise<void>;
+  end(): void;
+}
+
 class MetadataShardOwnership implements ShardOwnership {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly #options: ShardOwnershipOptions;
   readonly #log: EngineLog;
   readonly #view: ClusterView;
+  readonly #times: PlanTimes;
+  readonly #own: NodeState;
+  readonly #record: OwnRecord;
+  readonly #handOvers: HandOvers;
+  readonly #listeners = new Set<() => void>();
   #session: NodeSession | null = null;
   #slots: readonly ShardSlot[] = [];
   #plan: readonly (string | null)[] = [];
-  #handOvers = 0;
   #stopKeepAlive: () => void = () => undefined;
   #settling: TimerHandle | null = null;
   #rejoin: TimerHandle | null = null;
   #joining: Promise<void> = Promise.resolve();
+  #draining: Draining | null = null;
   #state: 'new' | 'running' | 'stopped' = 'new';
-  readonly #listeners = new Set<() => void>();
 
   constructor(options: ShardOwnershipOptions) {
     this.#options = options;
     this.nodeId = options.nodeId;
     this.incarnation = options.incarnation;
     this.#log = options.log ?? SILENT;
-    const { store, clock, timer, nodeId } = options;
+    const { store, clock, timer, nodeId, leaseTtlMs } = options;
+    const { settleMs = leaseTtlMs } = options;
+    this.#times = { settleMs, graceMs: Math.max(leaseTtlMs / 2, LEAST_GRACE_MS) };
     const changed = (): void => this.#changed();
     this.#view = new ClusterView({ store, clock, timer, nodeId, retryMs: RETRY_MS, changed });
+    this.#own = new NodeState({
+      timer,
+      monotonicMs: () => clock.monotonicMs(),
+      times: this.#times,
+      patienceMs: leaseTtlMs / 2,
+      changed: () => this.#record.changed(),
+    });
+    this.#record = this.#ownRecord(options);
+    this.#handOvers = new HandOvers({
+      timer,
+      boundMs: HAND_OVER_MS,
+      limit: () => (this.#own.current.state === 'unready' ? Infinity : HAND_OVERS),
+      served: (shard) => this.#isServedElsewhere(shard),
+      freed: () => this.#wakeAll(),
+    });
   }
 
   async start(host: ShardHost): Promise<void> {
@@ -87,13 +134,26 @@ class MetadataShardOwnership implements ShardOwnership {
     await Promise.all(this.#slots.map(({ tried }) => tried));
   }
 
+  async drain(): Promise<void> {
+    if (this.#state !== 'running') return;
+    if (this.#draining === null) {
+      this.#draining = this.#beginDraining();
+      this.#own.drain();
+      this.#checkDrained();
+    }
+    await this.#draining.over;
+  }
+
   async stop(): Promise<void> {
+    await this.drain();
     this.#state = 'stopped';
     this.#settling?.cancel();
     this.#rejoin?.cancel();
+    this.#own.stop();
+    this.#handOvers.stop();
     await Promise.all([this.#joining, ...this.#slots.map((slot) => slot.stop())]);
     this.#stopKeepAlive();
-    await this.#view.stop();
+    await Promise.all([this.#view.stop(), this.#record.release()]);
     const session = this.#session;
     this.#session = null;
     if (session === null) return;
@@ -102,6 +162,13 @@ class MetadataShardOwnership implements ShardOwnership {
     } catch (error) {
       this.#log.warn('the lease could not be ended; it runs out', reasonOf(error));
     }
+  }
+
+  setTruth(problem: string | null): void {
+    if (this.#state === 'stopped') return;
+    const wasReady = this.#own.current.state !== 'unready';
+    this.#own.setTruth(problem);
+    if (!wasReady && problem === null) for (const slot of this.#slots) slot.hurry();
   }
 
   map(): readonly ShardClaim[] {
@@ -123,25 +190,42 @@ class MetadataShardOwnership implements ShardOwnership {
 
   async status(): Promise<ClusterStatus> {
     const { members, leader, term, revision } = await this.#options.store.status();
-    const nodes = [...this.#view.members].map(([id, { record }]) => {
-      const { state, address, since, problem } = record;
+    const planned = this.#members();
+    const settled = planned.filter((member) => isSettled(member, this.#times));
+    const nodes = planned.map((member): ClusterNode => {
+      const { nodeId: id, state } = member;
+      const settling = state === 'ready' && settled.length > 0 && !settled.includes(member);
+      const { address, since, problem } = this.#view.members.get(id)?.record ?? {};
       return {
         id,
-        state,
+        state: settling ? 'settling' : state,
         ...(address === undefined ? {} : { address }),
         ...(since === undefined ? {} : { since }),
         ...(problem === undefined ? {} : { problem }),
       };
     });
     nodes.sort((left, right) => (left.id < right.id ? -1 : 1));
-    return {
-      nodes,
-      quorum: { members, leader, term, revision },
-    };
+    return { nodes, quorum: { members, leader, term, revision } };
   }
 
   recheck(shard: number): void {
     this.#slots[shard]?.recheck();
+  }
+
+  #ownRecord(options: ShardOwnershipOptions): OwnRecord {
+    const { store, timer, nodeId, incarnation, folder, address } = options;
+    return new OwnRecord({
+      store,
+      timer,
+      nodeId,
+      about: { incarnation, folder, ...(address === undefined ? {} : { address }) },
+      state: () => this.#own.current,
+      now: () => this.#now(),
+      retryMs: RETRY_MS,
+      sessionEnded: (session) => this.#sessionEnded(session),
+      unanswered: (error) =>
+        this.#log.warn('the member record could not be written', reasonOf(error)),
+    });
   }
 
   #surroundings(host: ShardHost): SlotSurroundings {
@@ -157,19 +241,13 @@ class MetadataShardOwnership implements ShardOwnership {
         const claim = this.#view.claims.get(shard);
         const asOf = this.#view.revision;
         if (claim === undefined) return { asOf, claim: null, own: false };
-        const own = claim.record.incarnation === this.#options.incarnation;
+        const own = claim.record?.incarnation === this.#options.incarnation;
         return { asOf, claim: claim.createRevision, own };
       },
       now: () => this.#now(),
-      mayHandOver: () => this.#handOvers < HAND_OVERS,
-      handOverBegins: () => {
-        this.#handOvers += 1;
-      },
-      handOverEnds: () => {
-        this.#handOvers -= 1;
-        this.#wakeAll();
-      },
+      handOvers: this.#handOvers,
       sessionEnded: (session) => this.#sessionEnded(session),
+      rested: () => this.#checkDrained(),
     };
   }
 
@@ -179,14 +257,8 @@ class MetadataShardOwnership implements ShardOwnership {
   }
 
   async #join(): Promise<void> {
-    const { store, clock, timer, nodeId, incarnation, folder, address, leaseTtlMs } = this.#options;
-    const member = {
-      incarnation,
-      folder,
-      state: 'ready' as const,
-      since: this.#now(),
-      ...(address === undefined ? {} : { address }),
-    };
+    const { store, clock, timer, nodeId, leaseTtlMs } = this.#options;
+    const member = this.#record.record;
     const session = await joinCluster({ store, clock, timer, nodeId, member, leaseTtlMs });
     this.#session = session;
     this.#stopKeepAlive = keepSessionAlive(session.lease, {
@@ -196,6 +268,7 @@ class MetadataShardOwnership implements ShardOwnership {
       ended: () => this.#sessionEnded(session),
       unanswered: (error) => this.#log.warn('the lease could not be renewed', reasonOf(error)),
     });
+    this.#record.keep(session, member);
   }
 
   /** All claims went with the lease: everything is dropped, and this node becomes a member anew. */
@@ -204,6 +277,7 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#log.warn("this node's lease has ended; it claims its shards anew");
     this.#session = null;
     this.#stopKeepAlive();
+    void this.#record.release();
     this.#wakeAll();
     this.#joinAgain(0);
   }
@@ -226,21 +300,25 @@ class MetadataShardOwnership implements ShardOwnership {
   #changed(): void {
     if (this.#state !== 'running') return;
     this.#checkMember();
-    const { shards, leaseTtlMs, settleMs = leaseTtlMs, clock } = this.#options;
-    const now = clock.monotonicMs();
-    const members = [...this.#view.members].map(([nodeId, { seenAtMs }]) => ({
-      nodeId,
-      seenForMs: now - seenAtMs,
-    }));
-    this.#plan = planShards(shards, members, settleMs);
-    const waits = members.map(({ seenForMs }) => settleMs - seenForMs).filter((ms) => ms > 0);
+    const members = this.#members();
+    this.#plan = Array.from({ length: this.#options.shards }, (_, shard) => {
+      const claim = this.#view.claims.get(shard)?.record ?? null;
+      return planShard(shard, claim, members, this.#times);
+    });
+    const inMs = planChangesIn(members, this.#times);
     this.#settling?.cancel();
-    this.#settling =
-      waits.length === 0
-        ? null
-        : this.#options.timer.after(Math.min(...waits), () => this.#changed());
+    this.#settling = inMs === null ? null : this.#options.timer.after(inMs, () => this.#changed());
+    this.#handOvers.look();
     this.#wakeAll();
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  #members(): PlannedMember[] {
+    const now = this.#options.clock.monotonicMs();
+    return [...this.#view.members].map(([nodeId, { record, seenAtMs }]) => {
+      const { incarnation, state, lapses = 0 } = record;
+      return { nodeId, incarnation, state, lapses, forMs: now - seenAtMs };
+    });
   }
 
   /** A member record that somebody took away ends the session as the end of the lease does. */
@@ -253,8 +331,46 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#sessionEnded(session);
   }
 
+  #beginDraining(): Draining {
+    const { timer, drainMs = DRAIN_MS } = this.#options;
+    let resolve = (): void => undefined;
+    const over = new Promise<void>((done) => (resolve = done));
+    const end = (): void => {
+      for (const handle of timers) handle.cancel();
+      resolve();
+    };
+    const giveUp = (): void => {
+      this.#log.warn('not every shard could be handed over; the others go with the lease');
+      end();
+    };
+    const timers = [
+      timer.after(drainMs, giveUp),
+      timer.after(SAY_MS, () => this.#saysItDrains || giveUp()),
+    ];
+    return { over, end };
+  }
+
+  get #saysItDrains(): boolean {
+    return this.#view.members.get(this.nodeId)?.record.state === 'draining';
+  }
+
+  /** Drained: nothing is left here, or nobody is there to take it. */
+  #checkDrained(): void {
+    if (this.#draining === null) return;
+    const others = this.#members().filter(({ nodeId }) => nodeId !== this.nodeId);
+    const alone = others.every(({ state }) => state !== 'ready');
+    const empty = this.#handOvers.count === 0 && this.#slots.every(({ isFree }) => isFree);
+    if (alone || (this.#saysItDrains && empty)) this.#draining.end();
+  }
+
+  #isServedElsewhere(shard: number): boolean {
+    const record = this.#view.claims.get(shard)?.record;
+    return record?.servedAt !== undefined && record.incarnation !== this.incarnation;
+  }
+
   #wakeAll(): void {
     for (const slot of this.#slots) slot.wake();
+    this.#checkDrained();
   }
 
   #now(): string {
@@ -263,14 +379,14 @@ class MetadataShardOwnership implements ShardOwnership {
 }
 
 function asShardClaim(shard: number, claim: SeenClaim | null | undefined): ShardClaim {
-  if (claim === null || claim === undefined) {
+  const record = claim?.record ?? null;
+  if (claim === null || claim === undefined || record === null) {
     return { shard, owner: null, token: null, serving: false, since: null };
   }
-  const { record, createRevision } = claim;
   return {
     shard,
     owner: record.node,
-    token: fencingToken(record.epoch, createRevision),
+    token: fencingToken(record.epoch, claim.createRevision),
     serving: record.servedAt !== undefined,
     since: record.servedAt ?? null,
   };

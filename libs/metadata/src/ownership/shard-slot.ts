@@ -5,6 +5,7 @@ import type { Revision } from '../state/index.js';
 import { claimShard, claimStands, giveClaimBack, markServed } from './claim-shard.js';
 import type { Claimant, MadeClaim } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
+import type { HandOvers } from './hand-overs.js';
 import type { NodeSession } from './node-session.js';
 
 /** What is known of a shard's claim, as of a revision. */
@@ -29,11 +30,10 @@ export interface SlotSurroundings {
   seen(shard: number): SeenOfShard;
   /** RFC 3339 in UTC. */
   now(): string;
-  /** Whether one more shard may be handed over just now. */
-  mayHandOver(): boolean;
-  handOverBegins(): void;
-  handOverEnds(): void;
+  readonly handOvers: HandOvers;
   sessionEnded(session: NodeSession): void;
+  /** A slot has done what there was to do. */
+  rested(): void;
 }
 
 /** A claim that this node holds, and the fence that it gave its host. */
@@ -60,6 +60,8 @@ export class ShardSlot {
   #held: Held | null = null;
   /** A claim of ours that the host does not serve: it must go before the shard is claimed anew. */
   #leftOver: Revision | null = null;
+  /** At this revision somebody else held the claim. */
+  #heldAsOf: Revision = 0;
   #recheck = false;
   #stopping = false;
   #running: Promise<void> | null = null;
@@ -88,7 +90,20 @@ export class ShardSlot {
     this.#running = this.#run().finally(() => {
       this.#running = null;
       this.wake();
+      if (this.#running === null) this.#around.rested();
     });
+  }
+
+  /** Whether the shard is not of this node, and nothing is being done about it. */
+  get isFree(): boolean {
+    return this.#held === null && this.#leftOver === null && this.#running === null;
+  }
+
+  /** What failed may succeed now: it is tried again at once. */
+  hurry(): void {
+    this.#failures = 0;
+    this.#endBackOff();
+    this.wake();
   }
 
   /** The fence refused a write: the claim is checked, and given up if it still stands. */
@@ -120,7 +135,9 @@ export class ShardSlot {
     if (this.#held !== null) return this.#nextWhileHeld(this.#held);
     if (this.#stopping || this.#backOff !== null) return 'idle';
     if (this.#leftOver !== null) return 'give-back';
-    const { claim, own } = this.#around.seen(this.shard);
+    const { claim, own, asOf } = this.#around.seen(this.shard);
+    // What is seen is older than what is known; the watch tells when it is given back.
+    if (asOf < this.#heldAsOf) return 'idle';
     const free = claim === null || own;
     const claimable = free && this.#around.claimant() !== null && this.#around.wanted(this.shard);
     return claimable ? 'claim' : 'idle';
@@ -130,7 +147,8 @@ export class ShardSlot {
     if (this.#stopping || this.#isGone(held)) return 'drop';
     if (this.#backOff !== null) return 'idle';
     if (this.#recheck) return 'recheck';
-    if (!this.#around.wanted(this.shard) && this.#around.mayHandOver()) return 'hand-over';
+    const { wanted, handOvers } = this.#around;
+    if (!wanted(this.shard) && handOvers.mayBegin()) return 'hand-over';
     return held.announced ? 'idle' : 'announce';
   }
 
@@ -170,7 +188,7 @@ export class ShardSlot {
       return;
     }
     if (outcome.kind === 'held') {
-      this.#pause();
+      this.#heldAsOf = outcome.asOf;
       return;
     }
     const { epoch, createRevision } = outcome;
@@ -221,17 +239,39 @@ export class ShardSlot {
     await this.#giveBack();
   }
 
+  /** Puts the shard away, gives the claim back, and leaves the rest to the next owner. */
   async #handOver(): Promise<void> {
     const held = this.#held;
     if (held === null) return;
-    this.#around.handOverBegins();
+    const { store, handOvers, wanted } = this.#around;
+    const { shard } = this;
+    handOvers.begin(shard);
     try {
+      // A store that does not answer would leave the shard without an owner who serves it.
+      const stands = await claimStands(store, shard, held.createRevision);
+      if (stands && wanted(shard)) return;
       this.#held = null;
       await this.#tellLost(held);
-      this.#leftOver = held.createRevision;
-      await this.#giveBack();
+      if (stands) await this.#giveAway(held);
+      handOvers.givenBack(shard);
     } finally {
-      this.#around.handOverEnds();
+      handOvers.endUnlessGiven(shard);
+    }
+  }
+
+  /** Goes on serving when the store has stopped answering meanwhile; the fence decides. */
+  async #giveAway(held: Held): Promise<void> {
+    const { store, host } = this.#around;
+    try {
+      await giveClaimBack(store, this.shard, held.createRevision);
+    } catch (error) {
+      try {
+        await host.claimed(held.fence);
+        this.#held = held;
+      } catch {
+        this.#leftOver = held.createRevision;
+      }
+      throw error;
     }
   }
 
