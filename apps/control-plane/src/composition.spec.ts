@@ -103,6 +103,7 @@ describe('a control plane', () => {
     await Promise.all([controlPlane.stop(), controlPlane.stop()]);
     expect(rooms.log).toEqual([
       'jobs closed',
+      'shards handed over',
       'ownership stopped',
       'distribution closed',
       'truth closed',

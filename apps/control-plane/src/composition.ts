@@ -35,6 +35,7 @@ import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { readinessChecks } from './health/readiness-checks.js';
+import { watchTruth } from './health/watch-truth.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { engineLog } from './runtime/engine-log.js';
@@ -98,6 +99,8 @@ const MAX_ROUTED = 1_000;
 const HTTP_GRACE_MS = 3_000;
 /** How long any other part may take to close. */
 const CLOSE_DEADLINE_MS = 5_000;
+/** The same for the hand-over of the shards, which has a bound of its own. */
+const DRAIN_DEADLINE_MS = 12_000;
 
 /**
  * Opens every part in the order in which one needs the other, listens, and claims shards. Throws a
@@ -154,14 +157,23 @@ class Composition {
     const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
     const parts = { opened, installation, distribution, ownership, engine, metadata };
     const { app, server } = await this.#createApp(parts);
-    // Closed in the reverse order: jobs, HTTP and NATS handlers, the engine, ownership; then the rest.
+    // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop());
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app, metadata);
     await ownership.start(hearingHost(engine.host, server));
+    this.#keepReady(opened, ownership);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close());
     return url;
+  }
+
+  /** PostgreSQL is watched, and the shards go to other nodes before anything else of a stop. */
+  #keepReady({ truth }: OpenedTruth, ownership: ShardOwnership): void {
+    const { leaseTtlMs } = this.settings;
+    const watching = watchTruth({ truth, ownership, leaseTtlMs, timer: machineTimer });
+    this.#stack.push('truth watch', () => watching.stop());
+    this.#stack.push('shards', () => ownership.drain(), DRAIN_DEADLINE_MS);
   }
 
   #explained(error: unknown): Error {

@@ -3,6 +3,7 @@ import type { Logger } from '@pawl/platform';
 interface Opened {
   readonly name: string;
   readonly close: () => Promise<void> | void;
+  readonly deadlineMs: number;
 }
 
 /** What was opened, closed in the reverse order; each part may fail or hang without the others. */
@@ -15,8 +16,8 @@ export class CloseStack {
     private readonly deadlineMs: number,
   ) {}
 
-  push(name: string, close: Opened['close']): void {
-    this.#opened.push({ name, close });
+  push(name: string, close: Opened['close'], deadlineMs = this.deadlineMs): void {
+    this.#opened.push({ name, close, deadlineMs });
   }
 
   /** Resolves when all is closed or given up; callers that come meanwhile wait for the same end. */
@@ -31,10 +32,10 @@ export class CloseStack {
     }
   }
 
-  async #closeOne({ name, close }: Opened): Promise<void> {
+  async #closeOne({ name, close, deadlineMs }: Opened): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('took too long')), this.deadlineMs);
+      timer = setTimeout(() => reject(new Error('took too long')), deadlineMs);
     });
     try {
       await Promise.race([Promise.resolve().then(close), late]);

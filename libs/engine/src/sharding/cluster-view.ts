@@ -4,7 +4,8 @@ import type { EngineContext } from '../engine-context.js';
 import type { ShardRegistry } from './shard-registry.js';
 
 /**
- * Nodes, quorum and shards as this node knows them. When the fence of a shard was last confirmed is
+ * Nodes, quorum and shards as this node knows them. A shard that it claims and has dropped is not
+ * served, whatever the store says yet. When the fence of a shard was last confirmed is
  * known to its owner only.
  */
 export async function clusterView(
@@ -19,7 +20,11 @@ export async function clusterView(
     const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
     return context.formatTime(context.clock.wallMs() - ageMs);
   };
-  const map = context.ownership.map();
+  const { nodeId } = context.ownership;
+  const map = context.ownership.map().map((claim) => {
+    const dropped = claim.owner === nodeId && !served.has(claim.shard);
+    return dropped ? { ...claim, serving: false, since: null } : claim;
+  });
   const count = (owner: string): number => map.filter((shard) => shard.owner === owner).length;
   return {
     installation: installationText(context.installation),

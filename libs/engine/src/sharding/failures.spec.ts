@@ -19,6 +19,24 @@ describe('when things fail', () => {
     expect(code(await world.use.getConfig(address('acme/app')))).toBe('no-owner');
   });
 
+  it('lets commands that run end before a lost shard is gone, and takes no new ones', async () => {
+    await world.put('acme/app', { a: 1 });
+    let release = (): void => undefined;
+    world.truth.beforeCommit = () => new Promise((resolve) => (release = resolve));
+    const running = world.over('acme/app', { a: 2 });
+    const queued = world.over('acme/app', { a: 3 });
+    await world.settle();
+    let gone = false;
+    const lost = world.lose('acme').then(() => (gone = true));
+    await world.settle();
+    expect(gone).toBe(false);
+    expect(code(await world.over('acme/app', { a: 4 }))).toBe('no-owner');
+    release();
+    expect(await running).toMatchObject({ ok: true, value: { body: { version: 2 } } });
+    expect(code(await queued)).toBe('no-owner');
+    await lost;
+  });
+
   it('reads memory anew after an unknown outcome', async () => {
     await world.put('acme/app', { a: 1 });
     world.truth.afterCommit = () => {

@@ -87,6 +87,12 @@ export class EngineWorld {
     await this.truth.raiseFence({ shard: shardOf(root, SHARDS), token }, 'another');
   }
 
+  /** The claim of a root's shard is gone, or to be given to another. */
+  lose(root: string): Promise<void> {
+    const token = this.#token as FencingToken;
+    return this.engine.host.lost({ shard: shardOf(root, SHARDS), token });
+  }
+
   /** The process is gone and starts again with the same stores. */
   async restart(): Promise<void> {
     await this.engine.stop();

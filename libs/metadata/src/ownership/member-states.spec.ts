@@ -19,7 +19,6 @@ const AWAY = 'PostgreSQL does not answer';
 const MOVED_MS = TTL_MS / 2 + TTL_MS / 2 + 100;
 
 const owned = ({ host }: Node): number[] => [...host.serving.keys()].sort((a, b) => a - b);
-const counts = (nodes: readonly Node[]): number[] => nodes.map(({ host }) => host.serving.size);
 const moves = (nodes: readonly Node[]): number =>
   nodes.reduce((sum, { host }) => sum + host.calls.length, 0);
 

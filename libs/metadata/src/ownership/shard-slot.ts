@@ -147,8 +147,8 @@ export class ShardSlot {
     if (this.#stopping || this.#isGone(held)) return 'drop';
     if (this.#backOff !== null) return 'idle';
     if (this.#recheck) return 'recheck';
-    const { wanted, handOvers } = this.#around;
-    if (!wanted(this.shard) && handOvers.mayBegin()) return 'hand-over';
+    const mayLeave = !this.#around.wanted(this.shard) && this.#around.handOvers.mayBegin();
+    if (mayLeave) return 'hand-over';
     return held.announced ? 'idle' : 'announce';
   }
 
@@ -243,13 +243,13 @@ export class ShardSlot {
   async #handOver(): Promise<void> {
     const held = this.#held;
     if (held === null) return;
-    const { store, handOvers, wanted } = this.#around;
+    const { store, handOvers } = this.#around;
     const { shard } = this;
     handOvers.begin(shard);
     try {
       // A store that does not answer would leave the shard without an owner who serves it.
       const stands = await claimStands(store, shard, held.createRevision);
-      if (stands && wanted(shard)) return;
+      if (stands && this.#around.wanted(shard)) return;
       this.#held = null;
       await this.#tellLost(held);
       if (stands) await this.#giveAway(held);
