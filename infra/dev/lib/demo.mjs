@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { endpointsOf } from './control-plane.mjs';
 import { openDataFolder } from './data-folder.mjs';
 import { Failure, Stopped } from './failure.mjs';
 import { readJson } from './files.mjs';
@@ -129,11 +131,15 @@ async function repeat({ terminal, stay, overwrite, settings }) {
 
 /** @param {DataFolder} data @param {import('./settings.mjs').LauncherSettings} settings */
 async function findRunning(data, settings) {
-  const endpoints = await readJson(data.endpoints);
-  const url = endpoints?.http;
-  const natsUrl = settings.nats.url ?? endpoints?.nats;
-  const ready = typeof url === 'string' && (await answers(`${url}/readyz`));
-  if (ready && typeof natsUrl === 'string') return { url, natsUrl };
+  const further = existsSync(data.nodes) ? (await readdir(data.nodes)).sort() : [];
+  const files = [data.path, ...further.map((name) => join(data.nodes, name))].map(endpointsOf);
+  for (const file of files) {
+    const endpoints = await readJson(file);
+    const url = endpoints?.http;
+    const natsUrl = settings.nats.url ?? endpoints?.nats;
+    const ready = typeof url === 'string' && (await answers(`${url}/readyz`));
+    if (ready && typeof natsUrl === 'string') return { url, natsUrl };
+  }
   throw nothingRuns(data.path);
 }
 
