@@ -56,6 +56,8 @@ it('takes any request on any node, and every node answers alike', async () => {
       `/v1/effective/${at}?explain=true`,
       `/v1/rollout/${at}`,
       `/v1/consumers/${at}`,
+      '/v1/scopes?limit=1000',
+      '/v1/audit?limit=5',
       `/v1/history/${at}?limit=2`,
       `/v1/diff/${at}?from=1&to=3`,
       `/v1/config/${at}/nothing`,

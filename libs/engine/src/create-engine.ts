@@ -1,5 +1,5 @@
 import { done } from '@pawl/contracts';
-import type { Address, ConsumerView, Outcome, Page, ScopeView } from '@pawl/contracts';
+import type { Address, ConsumerView, Outcome, Page } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type {
   ConfigEngine,
@@ -9,9 +9,10 @@ import type {
   SweepKind,
 } from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
+import { listScopes } from './config/list-scopes.js';
 import { previewChange } from './config/preview.js';
 import { PutDefinition } from './config/put-definition.js';
-import { badCursor, ReadDefinitions } from './config/read-definitions.js';
+import { ReadDefinitions } from './config/read-definitions.js';
 import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-config.js';
 import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
@@ -25,7 +26,7 @@ import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
 import { ConsumerTraffic } from './status/consumer-traffic.js';
-import { compareText, consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
+import { consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
 import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
 import type { ShardConsumers } from './status/shard-consumers.js';
@@ -167,38 +168,11 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
           throw error;
         }),
       ),
-    listScopes: async (query) =>
-      (await fences.unsure(shards.served())) ?? listScopes(shards, query),
+    listScopes: (query) => listScopes(context.truth, query),
     cluster: async () => done(await clusterView(context, shards)),
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
   };
-}
-
-function listScopes(
-  shards: ShardRegistry,
-  query: PageQuery & { readonly prefix?: string },
-): Outcome<Page<ScopeView>> {
-  const { prefix, cursor } = query;
-  if (cursor !== undefined && !/^[a-z0-9/:_-]{1,600}$/.test(cursor)) return badCursor();
-  const nodes = shards
-    .served()
-    .flatMap((shard) => [...shard.roots.values()])
-    .flatMap((root) => root.tree.all())
-    .filter((node) => prefix === undefined || isWithin(node.address.scope, prefix));
-  const views = nodes.map((node) => ({
-    address: node.address.text,
-    newestVersion: node.newest?.version ?? 0,
-    stableVersion: node.release.stableVersion,
-    state: node.release.state,
-    snapshotVersion: node.head.version,
-  }));
-  views.sort((a, b) => compareText(a.address, b.address));
-  return done(pageOf(views, query, (view: ScopeView) => view.address));
-}
-
-function isWithin(scope: string, prefix: string): boolean {
-  return scope === prefix || scope.startsWith(`${prefix}/`);
 }
 
 /** Items after the cursor, which is the key of the last item of the page before. */

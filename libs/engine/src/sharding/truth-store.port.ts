@@ -1,4 +1,4 @@
-import type { AddressText, SnapshotInput } from '@pawl/contracts';
+import type { AddressText, ScopeView, SnapshotInput } from '@pawl/contracts';
 import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
 import type { Fence } from './fence.js';
 
@@ -149,6 +149,14 @@ export interface HistoryQuery {
   readonly before?: string;
 }
 
+export interface InventoryQuery {
+  readonly limit: number;
+  /** Addresses after this one only. */
+  readonly after?: string;
+  /** A scope: its addresses and those below it only. */
+  readonly within?: string;
+}
+
 /**
  * The truth, reached only under a fence. Every call that writes is one READ COMMITTED transaction
  * that takes the shard's advisory lock shared and in its next statement compares the fence row with
@@ -198,6 +206,8 @@ export interface TruthStore {
   ): Promise<readonly StoredHistoryEntry[]>;
   /** Newest first over all addresses; not bound to a shard, a projection for people. */
   readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]>;
+  /** Every known address, in order; not bound to a shard, for people. */
+  readInventory(query: InventoryQuery): Promise<readonly ScopeView[]>;
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
   /** Deletes idempotency records of the shard made before `before`; answers how many. */
   sweepIdempotency(fence: Fence, before: string): Promise<number>;

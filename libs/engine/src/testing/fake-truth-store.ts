@@ -1,4 +1,4 @@
-import type { AddressText } from '@pawl/contracts';
+import type { AddressText, ScopeView } from '@pawl/contracts';
 import { parseAddress, parseJson, shardOf } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
 import { INITIAL_RELEASE } from '@pawl/domain';
@@ -13,6 +13,7 @@ import type {
   HistoryQuery,
   IdempotencyRecord,
   Installation,
+  InventoryQuery,
   NewDefinition,
   StoredHistoryEntry,
   TruthStore,
@@ -143,6 +144,21 @@ export class FakeTruthStore implements TruthStore {
 
   readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
     return Promise.resolve(page(this.#history, query));
+  }
+
+  readInventory({ limit, after, within }: InventoryQuery): Promise<readonly ScopeView[]> {
+    const rows = [...this.#rows.values()]
+      .filter(({ address }) => after === undefined || address > after)
+      .filter(({ address }) => within === undefined || isWithin(address, within))
+      .sort((a, b) => (a.address < b.address ? -1 : 1));
+    const views = rows.slice(0, limit).map((row) => ({
+      address: row.address,
+      newestVersion: row.definitions.length,
+      stableVersion: row.release.stableVersion,
+      state: row.release.state,
+      snapshotVersion: row.snapshot?.version ?? 0,
+    }));
+    return Promise.resolve(views);
   }
 
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
@@ -287,4 +303,9 @@ function rootOf(text: AddressText): string {
   const result = parseAddress(text);
   assert(result.ok, 'a stored address is well formed');
   return result.address.root;
+}
+
+function isWithin(address: AddressText, scope: string): boolean {
+  const rest = address.slice(scope.length);
+  return address.startsWith(scope) && (rest === '' || rest.startsWith('/') || rest.startsWith(':'));
 }

@@ -1,7 +1,7 @@
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { ReleaseState } from '@pawl/domain';
 import type { Fence, FencingToken } from '../sharding/fence.js';
-import type { Changeset } from '../sharding/truth-store.port.js';
+import type { Changeset, InventoryQuery } from '../sharding/truth-store.port.js';
 import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 import { truthGroupCases } from './truth-group.conformance.js';
@@ -211,6 +211,64 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
         'second page',
       );
       expectSame((await truth.readAudit({ limit: 100 })).length, 6, 'audit');
+    },
+  },
+  {
+    name: 'lists every address of all shards in order, page by page, by whole segments',
+    run: async (subject) => {
+      const { truth } = subject;
+      const fence = await owned(subject, 'acme');
+      const acme = ['acme/a', 'acme/a0', 'acme/a_x', 'acme/a/x', 'acme/a:limits'];
+      const first = { definitions: acme.map((at) => definition(at, 1, '{}')) };
+      const second = {
+        definitions: [definition('acme/a', 2, '{}')],
+        releases: [{ address: text('acme/a'), next: released }],
+        snapshots: [snapshot('acme/a', 7)],
+      };
+      for (const change of [first, second]) {
+        const { kind } = await truth.commit(fence, changes('acme', change));
+        expectSame(kind, 'committed', 'outcome');
+      }
+      const other = await owned(subject, 'other');
+      await truth.commit(other, changes('other', { opened: [text('other/app')] }));
+      const names = async (query: InventoryQuery): Promise<string[]> =>
+        (await truth.readInventory(query)).map(({ address }) => address);
+      const sorted = ['acme/a', 'acme/a/x', 'acme/a0', 'acme/a:limits', 'acme/a_x', 'other/app'];
+      expectSame(await names({ limit: 10 }), sorted, 'all');
+      expectSame(await names({ limit: 2, after: 'acme/a0' }), sorted.slice(3, 5), 'a page');
+      const within = ['acme/a', 'acme/a/x', 'acme/a:limits'];
+      expectSame(await names({ limit: 10, within: 'acme/a' }), within, 'within');
+      expectSame(
+        await names({ limit: 10, within: 'acme/a', after: 'acme/a' }),
+        within.slice(1),
+        'rest',
+      );
+      expectSame(
+        await truth.readInventory({ limit: 1 }),
+        [
+          {
+            address: 'acme/a',
+            newestVersion: 2,
+            stableVersion: 1,
+            state: 'idle',
+            snapshotVersion: 7,
+          },
+        ],
+        'what is known',
+      );
+      expectSame(
+        await truth.readInventory({ limit: 1, within: 'other/app' }),
+        [
+          {
+            address: 'other/app',
+            newestVersion: 0,
+            stableVersion: null,
+            state: 'idle',
+            snapshotVersion: 0,
+          },
+        ],
+        'what is only opened',
+      );
     },
   },
   {

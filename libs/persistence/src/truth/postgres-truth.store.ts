@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Scheduler } from '@pawl/kernel';
-import type { AddressText } from '@pawl/contracts';
+import type { AddressText, ScopeView } from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
 import type {
@@ -12,10 +12,12 @@ import type {
   HistoryQuery,
   IdempotencyRecord,
   Installation,
+  InventoryQuery,
   StoredHistoryEntry,
   TruthStore,
 } from '@pawl/engine';
 import type { FencedStatements } from '../sessions/fenced-statements.js';
+import { toSafeInteger } from '../entities/transformers.js';
 import { sweepAll } from '../sessions/sweep-all.js';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
 import { decodeDefinition } from './decode-address.js';
@@ -109,11 +111,11 @@ export class PostgresTruthStore implements TruthStore {
     });
   }
 
-  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
     return this.#commit('pawl_commit', fence, encodeChangeset(changeset));
   }
 
-  commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
     return this.#commit('pawl_commit_all', fence, encodeChangesets(changesets));
   }
 
@@ -161,6 +163,22 @@ export class PostgresTruthStore implements TruthStore {
     });
     assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
     return answer.rows.map(decodeHistory);
+  }
+
+  async readInventory({ limit, after, within }: InventoryQuery): Promise<readonly ScopeView[]> {
+    const answer = await this.#sessions.read<InventoryRow>({
+      name: 'pawl_inventory',
+      text: queries.INVENTORY,
+      values: [after ?? '', within ?? null, limit],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    return answer.rows.map((row) => ({
+      address: row.address,
+      newestVersion: toSafeInteger(row.newest_version),
+      stableVersion: row.stable_version === null ? null : toSafeInteger(row.stable_version),
+      state: row.state,
+      snapshotVersion: toSafeInteger(row.snapshot_version),
+    }));
   }
 
   async findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
@@ -221,6 +239,14 @@ export class PostgresTruthStore implements TruthStore {
   #load(fence: Fence, query: PageQuery): Promise<AddressImage[]> {
     return loadAddresses(this.statements, this.options.scheduler, fence, query);
   }
+}
+
+interface InventoryRow {
+  readonly address: AddressText;
+  readonly state: ScopeView['state'];
+  readonly stable_version: string | null;
+  readonly snapshot_version: string;
+  readonly newest_version: string;
 }
 
 interface FenceRow {

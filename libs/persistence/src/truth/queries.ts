@@ -70,6 +70,19 @@ export const AUDIT = `
   SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
 
 /**
+ * After address $1, within scope $2 where that is not null, at most $3; of all shards, so under no
+ * fence. What is within a scope lies between it and it followed by a character above all others.
+ */
+export const INVENTORY = `
+  SELECT a.address, a.state, a.stable_version, coalesce(h.version, 0) AS snapshot_version,
+    coalesce((SELECT max(d.version) FROM config_definition d WHERE d.address = a.address), 0)
+      AS newest_version
+  FROM config_address a LEFT JOIN config_snapshot h ON h.address = a.address
+  WHERE a.address > $1 AND ($2::text IS NULL OR (a.address >= $2 AND a.address < $2 || '~'
+    AND (a.address = $2 OR starts_with(a.address, $2 || '/') OR starts_with(a.address, $2 || ':'))))
+  ORDER BY a.address LIMIT $3`;
+
+/**
  * Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence.
  * The timeline is the one that WAL is written on: the control file's stays the old one from a promotion
  * until its checkpoint is done. Fails on a standby.
