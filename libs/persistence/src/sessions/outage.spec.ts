@@ -26,7 +26,7 @@ const cleanups: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
   url = await server.createDatabase();

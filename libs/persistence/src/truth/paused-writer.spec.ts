@@ -63,7 +63,7 @@ let blocker: Blocker;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
   url = await server.createDatabase();
