@@ -28,6 +28,7 @@ const pairs = [
     'launcher',
     'launcher-failures',
     'launcher-lock',
+    'launcher-nodes',
     'log-reader',
     'real-schemas',
     'sleepers-and-twins',

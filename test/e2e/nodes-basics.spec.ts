@@ -2,10 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { NodeCluster, type OwnedShardView } from '../support/node-cluster.js';
 
-/** Long enough to tell a shard that was handed over from one whose lease ran out. */
-const LEASE_TTL_MS = 6_000;
-/** A lease has at least this left when its node is told to stop: it is renewed every third. */
-const LEAST_LEFT_MS = (LEASE_TTL_MS * 2) / 3;
+const LEASE_TTL_MS = 4_000;
 const TAKEN_WITHIN_MS = LEASE_TTL_MS + 20_000;
 
 let cluster: NodeCluster;
@@ -92,27 +89,14 @@ it('gives a node that is back its part of the shards', async () => {
   for (const at of addresses.values()) await write(at);
 });
 
-it('hands the shards of a node that is stopped over at once, under higher tokens', async () => {
+it('hands the shards of a node that is stopped over before it ends, under higher tokens', async () => {
   const rest = ['node-1', 'node-2'];
   const before = await cluster.served();
-  const signalled = performance.now();
   expect(await cluster.node('node-3').shutDown()).toBe(0);
-  const after = await eventually(() => cluster.served(rest), TAKEN_WITHIN_MS);
-  expect(performance.now() - signalled).toBeLessThan(LEAST_LEFT_MS);
+  const after = await cluster.served(rest);
   for (const { shard, owner, token } of before.filter((one) => one.owner === 'node-3')) {
     expect(rest).toContain(after[shard]?.owner);
     expect(after[shard]?.token, `shard ${shard} of ${owner}`).toBeGreaterThan(token);
   }
   await write(address('node-3'), rest);
-});
-
-it('comes back with all that was written when all nodes were killed at once', async () => {
-  await Promise.all(cluster.ids.map((id) => cluster.node(id).kill()));
-  await Promise.all(cluster.ids.map((id) => cluster.node(id).start()));
-  await eventually(() => cluster.served(), TAKEN_WITHIN_MS);
-  for (const at of addresses.values()) {
-    const newest = await cluster.atOwner(at, (admin) => admin.getConfig(at));
-    expect(newest).toMatchObject({ version: written.get(at), document: { n: written.get(at) } });
-    await write(at);
-  }
 });
