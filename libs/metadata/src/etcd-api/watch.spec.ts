@@ -208,6 +208,23 @@ describe('a stream of watches', () => {
     stream.close();
   });
 
+  it('tells one that keeps up of what is compacted in the turn that wrote it', async () => {
+    const stream = open();
+    stream.create('turn');
+    await stream.received.count(1);
+    const at = await put('turn');
+    await stream.received.count(2);
+    const puts = [put('turn'), put('turn'), put('turn')];
+    await Promise.all([...puts, bench.client.call('KV.Compact', { revision: at + 3 })]);
+    const told = () =>
+      stream.received.all.flatMap(({ canceled, events }) =>
+        canceled ? ['canceled'] : events.map(({ kv }) => Number(kv.mod_revision)),
+      );
+    await stream.received.until(() => told().length >= 4 || told().includes('canceled'));
+    expect(told()).toEqual([at, at + 1, at + 2, at + 3]);
+    stream.close();
+  });
+
   it('goes on after the client has ended its side', async () => {
     const stream = open();
     stream.create('half');

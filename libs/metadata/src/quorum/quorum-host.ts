@@ -178,6 +178,11 @@ export class QuorumHost {
     if (command.kind === 'member-put' || command.kind === 'member-remove') this.directory.update();
   }
 
+  /** A command is about to be applied on this node. */
+  applying(command: Command): void {
+    if (command.kind === 'compact') this.#readAhead();
+  }
+
   /** A snapshot took the place of the state. */
   restored(): void {
     this.directory.update();
@@ -186,8 +191,7 @@ export class QuorumHost {
   onStatus(status: LogStatus): void {
     const before = this.board.status;
     this.board.set(status);
-    this.ownWatches.applied();
-    this.userWatches.applied();
+    this.#readAhead();
     const led = before.leader === status.leader && before.term === status.term;
     if (!led || before.role !== status.role) this.#followStatus(status);
     if (!led || before.configuration !== status.configuration) this.directory.update();
@@ -207,6 +211,11 @@ export class QuorumHost {
     this.scavenger.stop();
     this.#end(error.message);
     this.#options.onFailure?.(error);
+  }
+
+  #readAhead(): void {
+    this.ownWatches.applied();
+    this.userWatches.applied();
   }
 
   #newCalls(): SessionCalls {
@@ -323,6 +332,7 @@ function apply(
     state.applyEncoded(bytes, place);
     return;
   }
+  host?.applying(command);
   const result = state.apply(command, place);
   host?.applied(command, result, place);
 }

@@ -92,7 +92,10 @@ export class WatchHub implements WatcherHost {
     return new IteratedWatch((sink) => this.observe(request, sink));
   }
 
-  /** To be called after each command that was applied, and when a snapshot replaced the state. */
+  /**
+   * To be called after each command that was applied, when a snapshot replaced the state, and before
+   * a command compacts: those that keep up are yet told of what they were to be told.
+   */
   applied(): void {
     if (this.#synced.size === 0) return;
     this.#readAhead();

@@ -102,6 +102,8 @@ describe('the check of watches', () => {
     expect(rules([told(2), compacted(5)], { compacted: 4 })).toEqual(['W7']);
     expect(rules([told(2, 3), compacted(4)], { compacted: 4 })).toEqual(['W7']);
     expect(rules([compacted(5), told(2)], { compacted: 5 })).toEqual(['W7']);
+    const keptUp = { ...compacted(5), keptUp: true } as const;
+    expect(rules([told(2), keptUp], { compacted: 5 })).toEqual(['W7']);
     // Passed over in silence.
     expect(rules([told(5)], { compacted: 5 })).toEqual(['W3']);
   });

@@ -19,7 +19,12 @@ export type WatchMessage =
   /** Everything up to this revision has been told. */
   | { readonly kind: 'progress'; readonly revision: number }
   /** The watch ended because what comes next was compacted away. */
-  | { readonly kind: 'compacted'; readonly compactRevision: number };
+  | {
+      readonly kind: 'compacted';
+      readonly compactRevision: number;
+      /** It had been told everything there was, and taken all since. */
+      readonly keptUp?: boolean;
+    };
 
 export type WatchedEvent = HistoryEvent & {
   /** Only when previous values were asked for; null: there was none. */
@@ -52,8 +57,8 @@ export interface WatchHistory {
 
 /**
  * The promises of watches: ordered (W1), unique (W2), reliable (W3), atomic (W4), resumable (W5),
- * progress never ahead of what was told (W6), a compacted start told and never passed over (W7),
- * filters and previous values right (W8).
+ * progress never ahead of what was told (W6), a compacted start told and never passed over, and no
+ * watch that kept up ended for it (W7), filters and previous values right (W8).
  */
 export function checkWatches({ watches, written, compacted = 0 }: WatchHistory): Violation[] {
   const model = new HistoryModel(written);
@@ -102,7 +107,7 @@ class WatchChecker {
     }
     if (this.pending.length > 0) this.broken('W4', `${message.kind} between fragments`);
     if (message.kind === 'progress') this.takeProgress(message.revision);
-    else this.takeEnd(message.compactRevision);
+    else this.takeEnd(message.compactRevision, message.keptUp === true);
   }
 
   private takeProgress(revision: number): void {
@@ -111,9 +116,11 @@ class WatchChecker {
     this.next = Math.max(this.next, revision + 1);
   }
 
-  private takeEnd(compactRevision: number): void {
+  private takeEnd(compactRevision: number, keptUp: boolean): void {
     this.isOpen = false;
-    if (compactRevision > this.compacted) {
+    if (keptUp) {
+      this.broken('W7', `ended for the compaction to ${compactRevision}, though it kept up`);
+    } else if (compactRevision > this.compacted) {
       this.broken('W7', `ended for a compaction to ${compactRevision} that nobody asked for`);
     } else if (this.next >= compactRevision) {
       this.broken('W7', `ended for the compaction to ${compactRevision}, being at ${this.next}`);

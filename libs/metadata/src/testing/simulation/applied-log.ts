@@ -28,6 +28,7 @@ export class AppliedLog {
   readonly deletedAt = new Map<string, LeaderMoment>();
   readonly #entries = new Map<number, AppliedEntry>();
   readonly #lastIndex = new Map<string, number>();
+  readonly #restores = new Map<string, number>();
 
   constructor(private readonly now: () => LeaderMoment) {}
 
@@ -65,6 +66,12 @@ export class AppliedLog {
     const same = known === undefined || known.revision === revision;
     assert(same, `a snapshot at ${appliedIndex} is of the revision that was applied there`);
     this.#lastIndex.set(id, appliedIndex);
+    this.#restores.set(id, this.restores(id) + 1);
+  }
+
+  /** How often a snapshot took the place of a node's commands while it ran. */
+  restores(id: string): number {
+    return this.#restores.get(id) ?? 0;
   }
 
   /** Of the newest change that anybody applied. */

@@ -106,6 +106,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'watcher.at = page.compactRevision;',
   ),
   bug(
+    'a watch that keeps up is not told what is compacted in the turn that wrote it',
+    'quorum/quorum-host.ts',
+    "if (command.kind === 'compact') this.#readAhead();",
+    'void command;',
+  ),
+  bug(
     'a watch that catches up is told of its last revision again',
     'watch/watch-hub.ts',
     'watcher.at = page.next;',

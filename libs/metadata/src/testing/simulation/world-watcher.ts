@@ -22,6 +22,8 @@ export class WorldWatcher {
   #open: OpenWatch | null = null;
   /** Behind what was told last; null to begin with what comes next. */
   #resume: number | null = null;
+  /** Since it was told everything it took all: how many snapshots its node had taken over then. */
+  #keptUpSince: number | null = null;
 
   constructor(
     private readonly world: World,
@@ -58,7 +60,12 @@ export class WorldWatcher {
 
   /** What the handle says is told, is told: a progress mark. */
   #note({ handle, record, process }: OpenWatch): void {
-    process.time.run(() => record.messages.push({ kind: 'progress', revision: handle.next - 1 }));
+    process.time.run(() => {
+      record.messages.push({ kind: 'progress', revision: handle.next - 1 });
+      if (handle.next <= process.node.head().revision) return;
+      this.#keptUpSince = this.world.applied.restores(process.id);
+      this.world.reached('watch kept up');
+    });
   }
 
   #leave(why: string): void {
@@ -86,6 +93,7 @@ export class WorldWatcher {
     const isResumed = this.#resume !== null;
     if (isResumed) world.reached('watch resumed');
     const messages: WatchMessage[] = [];
+    this.#keptUpSince = null;
     let current: OpenWatch | null = null;
     const ended = (message: WatchMessage | null): void => {
       if (current === null || this.#open !== current) return;
@@ -101,7 +109,11 @@ export class WorldWatcher {
       { ...toRange(range), fromRevision: from },
       {
         events: (changes) => this.#take(process, messages, changes, () => handle.resume()),
-        compacted: (compactRevision) => ended({ kind: 'compacted', compactRevision }),
+        compacted: (compactRevision) => {
+          /* A snapshot may leave out what a watch that kept up was to be told. */
+          const keptUp = this.#keptUpSince === world.applied.restores(process.id);
+          ended({ kind: 'compacted', compactRevision, keptUp });
+        },
         failed: () => ended(null),
       },
     );
@@ -121,6 +133,7 @@ export class WorldWatcher {
     const { rng } = this.world;
     if (rng.below(6) === 0) {
       this.world.reached('watch too slow');
+      this.#keptUpSince = null;
       process.time.after(rng.next() * 400, resume);
       return false;
     }
