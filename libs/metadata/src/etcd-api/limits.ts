@@ -22,7 +22,7 @@ export interface EtcdLimits {
   readonly snapshots: number;
   /** How long the request of a call may take to come, and a client to end what was answered. */
   readonly requestMs: number;
-  /** How long a client may take to take an answer. */
+  /** How long a client may take to take an answer, and each piece of a snapshot. */
   readonly answerMs: number;
   /** An answer that is not a stream's, as `answer-size.ts` counts. */
   readonly answerBytes: number;

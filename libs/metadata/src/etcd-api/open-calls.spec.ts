@@ -1,6 +1,10 @@
 import { once } from 'node:events';
 import { constants } from 'node:http2';
+import type { ClientHttp2Stream } from 'node:http2';
+import { ManualTime } from '@pawl/kernel';
+import type { Timer } from '@pawl/kernel';
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemTime } from '../testing/system-time.js';
 import { Received, apiBench } from './etcd-client.fixture.js';
 import type { ApiBench } from './etcd-client.fixture.js';
 import type { EtcdLimits } from './limits.js';
@@ -16,8 +20,8 @@ const key = Buffer.from('k');
 let bench: ApiBench;
 const clients: RawClient[] = [];
 
-async function open(limits: Partial<EtcdLimits>): Promise<void> {
-  bench = await apiBench({ limits });
+async function open(limits: Partial<EtcdLimits>, timer: Timer = systemTime): Promise<void> {
+  bench = await apiBench({ limits, timer });
 }
 
 function client(window?: number): RawClient {
@@ -41,6 +45,22 @@ async function room(): Promise<void> {
     if (answered) return;
   }
   throw new Error('there is no room');
+}
+
+/** Takes what there is of an answer. */
+async function take(call: ClientHttp2Stream): Promise<Buffer> {
+  for (;;) {
+    const some = call.read() as Buffer | null;
+    if (some !== null) return some;
+    await once(call, 'readable');
+  }
+}
+
+/** Whether what was compacted takes memory that cannot be given back. */
+async function keepsMemory(): Promise<boolean> {
+  await bench.client.call('Maintenance.Defragment', {});
+  const { sizeBytes, sizeInUseBytes } = bench.node.nodeStatus();
+  return sizeBytes > sizeInUseBytes;
 }
 
 describe('calls that are open', () => {
@@ -113,16 +133,31 @@ describe('calls that are open', () => {
     await once(call, 'close');
   });
 
-  it('let a snapshot take its time', async () => {
-    await open({ requestMs: 400, answerMs: 100, snapshots: 1 });
-    await bench.client.call('KV.Put', { key, value: Buffer.alloc(1_000_000) });
-    const one = client();
-    const call = one.ask('Maintenance.Snapshot', {});
+  it('let a snapshot take its time, but end with their connection when nothing of it is taken', async () => {
+    const timer = new ManualTime();
+    await open({ requestMs: 400, answerMs: 400, snapshots: 1 }, timer);
+    const value = Buffer.alloc(100_000);
+    /* More than what waits for the client, beside the store, at once. */
+    for (let at = 0; at < 45; at += 1) {
+      await bench.client.call('KV.Put', { key: Buffer.from(`k${at}`), value });
+    }
+    const call = client(1000).ask('Maintenance.Snapshot', {});
     call.pause();
     await once(call, 'response');
     const second = new Received(bench.client.download('Maintenance.Snapshot'));
     expect(await second.end()).toMatchObject({ code: 8, details: TOO_MANY.text });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    for (let pieces = 0; pieces < 4; pieces += 1) {
+      timer.advance(300);
+      for (let left = 150_000; left > 0;) left -= (await take(call)).length;
+    }
     expect(call.closed).toBe(false);
+    await bench.client.call('KV.DeleteRange', { key, range_end: Buffer.from('l') });
+    await bench.client.call('KV.Compact', { revision: 47 });
+    expect(await keepsMemory()).toBe(true);
+    const over = once(call, 'close');
+    timer.advance(1000);
+    await over;
+    for (let attempts = 0; attempts < 1000 && (await keepsMemory()); attempts += 1);
+    expect(await keepsMemory()).toBe(false);
   });
 });

@@ -6,14 +6,14 @@ import { refused } from './status-error.js';
 
 /** `asking` until the request came whole, `answered` when only the client has not ended it. */
 type Phase = 'asking' | 'under-way' | 'answering' | 'answered';
-/** Streams go on as long as the client likes; so do downloads, which are calls otherwise. */
+/** Streams go on as long as the client likes; downloads, calls otherwise, while it takes of them. */
 type Kind = 'call' | 'download' | 'stream';
 
 interface OpenCall {
   readonly stream: ServerHttp2Stream;
   readonly kind: Kind;
   phase: Phase;
-  /** Looks at it that found it in this phase. */
+  /** Looks at it that found it in this phase, of a download since some of it was taken. */
   looks: number;
 }
 
@@ -59,6 +59,7 @@ export class OpenCalls {
     const call: OpenCall = { stream, kind, phase: 'asking', looks: 0 };
     this.#open.add(call);
     if (streams) this.#streams += 1;
+    if (kind === 'download') stream.on('drain', () => (call.looks = 0));
     stream.once('close', () => {
       this.#open.delete(call);
       if (streams) this.#streams -= 1;
@@ -92,7 +93,7 @@ export class OpenCalls {
     const most = {
       asking: kind === 'stream' ? Infinity : requestMs,
       'under-way': Infinity,
-      answering: kind === 'call' ? answerMs : Infinity,
+      answering: kind === 'stream' ? Infinity : answerMs,
       answered: requestMs,
     }[phase];
     if (looks * this.#lookMs >= most) stream.session?.destroy();
