@@ -14,6 +14,7 @@ it('tells where the members of the quorum are, and who does not vote', async () 
   const { quorum } = answer.json<{ quorum: object }>();
   expect(quorum).toMatchObject({
     learners: ['node-2'],
+    replication: [{ id: 'node-2', behind: 3 }],
     addresses: [
       { id: 'node-1', peer: '10.0.0.1:7480', clients: ['10.0.0.1:7479'] },
       { id: 'node-2', peer: '10.0.0.2:7480', clients: ['10.0.0.2:7479'] },

@@ -7,8 +7,14 @@ import { send, valueOf } from '../http/answers.js';
 import { Query } from '../http/query.js';
 import { CONFIG_ENGINE, QUORUM_MEMBERS } from '../tokens.js';
 
+/** A member of the quorum; `behind` is known to the leader only, and not of itself. */
+export type KnownMember = QuorumMember & {
+  /** Entries of the log that it is not known to have. */
+  readonly behind?: number;
+};
+
 /** The members of the embedded quorum as this node knows them; empty where the metadata is in etcd. */
-export type QuorumMembers = () => Promise<readonly QuorumMember[]>;
+export type QuorumMembers = () => Promise<readonly KnownMember[]>;
 
 /** Nodes, quorum and shards: `/v1/cluster`. */
 @Controller('v1/cluster')
@@ -26,7 +32,7 @@ export class ClusterController {
   }
 }
 
-function withMembers(view: ClusterView, members: readonly QuorumMember[]): ClusterView {
+function withMembers(view: ClusterView, members: readonly KnownMember[]): ClusterView {
   if (members.length === 0) return view;
   const learners = members.filter(({ learner }) => learner).map(({ id }) => id);
   const addresses = members.map(({ id, peerAddress, clientAddresses }) => ({
@@ -34,5 +40,9 @@ function withMembers(view: ClusterView, members: readonly QuorumMember[]): Clust
     peer: peerAddress,
     clients: [...clientAddresses],
   }));
-  return { ...view, quorum: { ...view.quorum, learners, addresses } };
+  const behind = members.flatMap((member) =>
+    member.behind === undefined ? [] : [{ id: member.id, behind: member.behind }],
+  );
+  const replication = behind.length === 0 ? null : behind;
+  return { ...view, quorum: { ...view.quorum, learners, replication, addresses } };
 }

@@ -56,7 +56,14 @@ async function openOwnMember(settings: Settings, logger: Logger): Promise<Opened
     endpoints: { peer: peerAddress, etcd: etcdUrl },
     ownership: ownershipOver({ store: node, folder: node.folderId, settings, logger }),
     problem: async () => failed?.message ?? (await quorumProblem(node)),
-    members: () => node.members({ serializable: true }),
+    members: async () => {
+      const members = await node.members({ serializable: true });
+      const behind = new Map(node.replication()?.map((member) => [member.id, member.behind]));
+      return members.map((member) => {
+        const entries = behind.get(member.id);
+        return entries === undefined ? member : { ...member, behind: entries };
+      });
+    },
     close: () => member.close(),
   };
 }

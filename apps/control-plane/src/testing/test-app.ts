@@ -1,9 +1,9 @@
 import { createLogger, Metrics, type ReadinessCheck } from '@pawl/platform';
-import type { QuorumMember } from '@pawl/metadata';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { AppModule } from '../app.module.js';
+import type { KnownMember } from '../cluster/cluster.controller.js';
 import { createHttpApp, type HttpAppOptions } from '../http/create-http-app.js';
 import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { FakeConfigEngine } from './fake-config-engine.js';
@@ -19,13 +19,14 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-const MEMBERS: readonly QuorumMember[] = ['node-1', 'node-2'].map((id, at) => ({
+const MEMBERS: readonly KnownMember[] = ['node-1', 'node-2'].map((id, at) => ({
   id,
   number: BigInt(at + 1),
   name: id,
   peerAddress: `10.0.0.${at + 1}:7480`,
   clientAddresses: [`10.0.0.${at + 1}:7479`],
   learner: at > 0,
+  ...(at > 0 ? { behind: 3 } : {}),
 }));
 
 /** The real application over a fake engine. */

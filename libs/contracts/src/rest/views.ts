@@ -319,6 +319,15 @@ export const clusterSchema = {
         revision: part.counter,
         /** Of `members`, those that receive the log and do not vote. */
         learners: { type: 'array', items: { type: 'string' } },
+        /** How many entries of the log the other members are behind; null but from the leader. */
+        replication: {
+          type: ['array', 'null'],
+          items: {
+            type: 'object',
+            required: ['id', 'behind'],
+            properties: { id: { type: 'string' }, behind: part.counter },
+          },
+        },
         /** Where members of an embedded quorum are: `host:port` each. */
         addresses: {
           type: 'array',

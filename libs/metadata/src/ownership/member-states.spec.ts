@@ -49,6 +49,15 @@ describe('a node that PostgreSQL alone does not answer', () => {
     expect(await states(nodes[0])).toEqual(['node-1 ready', 'node-2 ready', 'node-3 ready']);
   });
 
+  it('gives all of them at once: it serves none of them', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2');
+    nodes[0].host.loading = () => new Promise(() => undefined);
+    nodes[1].ownership.setTruth(AWAY);
+    await cluster.pass(MOVED_MS, 100);
+    expect(owned(nodes[1])).toEqual([]);
+  });
+
   it('for less than half its TTL moves nothing and writes nothing', async () => {
     const cluster = await Cluster.open();
     const nodes = await cluster.shared('node-1', 'node-2');

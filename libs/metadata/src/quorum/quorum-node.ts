@@ -112,6 +112,15 @@ export class QuorumNode implements CoordinationNode {
     };
   }
 
+  /** How many entries of the log each other member is behind this one; null where this one follows. */
+  replication(): readonly { readonly id: string; readonly behind: number }[] | null {
+    const { leader, lastIndex } = this.#host.log.status();
+    if (leader !== this.nodeId) return null;
+    return [...this.#host.log.progress()]
+      .filter(([id]) => id !== this.nodeId)
+      .map(([id, { match }]) => ({ id, behind: Math.max(0, lastIndex - match) }));
+  }
+
   async status(): Promise<StoreStatus> {
     const { state, log } = this.#host;
     const { leader, term, configuration } = log.status();

@@ -161,18 +161,37 @@ describe('pawl cluster remove and transfer', () => {
 describe('pawl cluster', () => {
   it('shows the control plane’s view when there is one', async () => {
     const quorum = { members: ['node-1'], leader: 'node-1', term: 3, revision: 9 };
-    const shards = [{ shard: 0, owner: 'node-1', serving: true }];
-    const view = {
-      installation: 'main/x',
-      nodes: [{ id: 'node-1', state: 'ready' }],
-      quorum,
-      shards,
-    };
+    const since = '2026-01-02T03:04:05.678Z';
+    const shards = [
+      { shard: 0, owner: 'node-1', fencingToken: '281474976710660', serving: true, since },
+      { shard: 1, owner: null, fencingToken: null, serving: false, since: null },
+    ];
+    const away = { state: 'unready', shards: 0, problem: 'PostgreSQL does not answer' };
+    const nodes = [
+      { id: 'node-1', state: 'ready', shards: 1, since },
+      { id: 'node-2', ...away },
+    ];
+    const view = { installation: 'main/x', nodes, quorum, shards };
     world.answers.set('GET /v1/cluster', json(view));
     const { out } = await world.pawl('cluster');
     expect(out).toContain('quorum: node-1; leader node-1, term 3, revision 9\n');
-    expect(out).toContain('shards: 1 of 1 served\n');
+    expect(out).toContain('shards: 1 of 2 served\n');
+    const rows = out.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
+    expect(rows).toContain(`node-1 ready 1 ${since} - -`);
+    expect(rows).toContain('node-2 unready 0 - - PostgreSQL does not answer');
+    expect(rows).toContain(`0 node-1 281474976710660 yes ${since}`);
+    expect(rows).toContain('1 - - no -');
     expect((await world.pawl('cluster', 'status')).out).toBe(out);
     expect((await world.pawl('cluster', 'frobnicate')).code).toBe(2);
+    const asked = await world.pawl('-o', 'json', 'cluster', 'status');
+    expect(JSON.parse(asked.out)).toEqual(view);
+    const replication = [
+      { id: 'node-2', behind: 0 },
+      { id: 'node-3', behind: 12 },
+    ];
+    const late = { ...view, quorum: { ...quorum, replication } };
+    world.answers.set('GET /v1/cluster', json(late));
+    const lines = (await world.pawl('cluster')).out;
+    expect(lines).toContain('term 3, revision 9; node-3 is 12 entries behind\n');
   });
 });

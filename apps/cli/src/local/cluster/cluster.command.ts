@@ -68,16 +68,39 @@ async function isQuorumAlone({ env }: CliContext): Promise<boolean> {
 
 function statusText(view: ClusterView): string {
   const nodes = table(
-    ['node', 'state'],
-    view.nodes.map((node) => [node.id, node.state]),
+    ['node', 'state', 'shards', 'since', 'address', 'problem'],
+    view.nodes.map(({ id, state, shards, since, address, problem }) => [
+      id,
+      state,
+      shards,
+      since,
+      address,
+      problem,
+    ]),
+  );
+  const shards = table(
+    ['shard', 'owner', 'token', 'serving', 'since'],
+    view.shards.map(({ shard, owner, fencingToken, serving, since }) => [
+      shard,
+      owner,
+      fencingToken,
+      serving ? 'yes' : 'no',
+      since,
+    ]),
   );
   const { leader, term, revision, members } = view.quorum;
   const serving = view.shards.filter((shard) => shard.serving).length;
   return [
     `${view.installation}\n${nodes}`,
-    `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}\n`,
-    `shards: ${serving} of ${view.shards.length} served\n`,
+    `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
+    `shards: ${serving} of ${view.shards.length} served\n${shards}`,
   ].join('');
+}
+
+/** Who of the quorum is behind its leader; nothing where nobody is, or another node leads. */
+function lagText({ quorum }: ClusterView): string {
+  const late = (quorum.replication ?? []).filter(({ behind }) => behind > 0);
+  return late.map(({ id, behind }) => `; ${id} is ${behind} entries behind`).join('');
 }
 
 async function showMembers(context: CliContext, flags: ReachFlags): Promise<void> {
