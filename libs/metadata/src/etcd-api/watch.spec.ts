@@ -217,7 +217,7 @@ describe('a stream of watches', () => {
     const puts = [put('turn'), put('turn'), put('turn')];
     await Promise.all([...puts, bench.client.call('KV.Compact', { revision: at + 3 })]);
     const told = () =>
-      stream.received.all.flatMap(({ canceled, events }) =>
+      stream.received.all.flatMap(({ canceled, events }): (string | number)[] =>
         canceled ? ['canceled'] : events.map(({ kv }) => Number(kv.mod_revision)),
       );
     await stream.received.until(() => told().length >= 4 || told().includes('canceled'));
