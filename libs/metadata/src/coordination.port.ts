@@ -125,8 +125,8 @@ export interface CoordinationNode extends MetadataStore {
   ): Promise<LeaseResult>;
   /** Told in pushes; throws `MetadataUnavailableError` when there are too many watches. */
   observe(range: KeyRange & { readonly fromRevision?: Revision }, sink: WatchSink): WatchHandle;
-  /** Null: no such lease. Asked of the leader, who counts the time. */
-  leaseTime(id: LeaseId): Promise<LeaseTime | null>;
+  /** Null: no such lease. Asked of the leader, who counts the time. Its keys only where asked for. */
+  leaseTime(id: LeaseId, options?: { readonly keys?: boolean }): Promise<LeaseTime | null>;
   leases(): Promise<readonly LeaseId[]>;
   /** Linearizable unless told otherwise. */
   members(options?: ReadOptions): Promise<readonly QuorumMember[]>;

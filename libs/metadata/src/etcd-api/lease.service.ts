@@ -55,7 +55,7 @@ class LeaseService {
     request: rpc.LeaseTimeToLiveRequest,
   ): Promise<rpc.Written<rpc.LeaseTimeToLiveResponse>> {
     const { ID } = request;
-    const time = await this.context.node.leaseTime(toLeaseId(ID));
+    const time = await this.context.node.leaseTime(toLeaseId(ID), { keys: request.keys });
     const header = this.context.header();
     if (time === null) return { header, ID, TTL: -1, grantedTTL: 0, keys: [] };
     return {
@@ -63,7 +63,7 @@ class LeaseService {
       ID,
       TTL: Math.floor(time.remainingMs / 1000),
       grantedTTL: Math.floor(time.grantedMs / 1000),
-      keys: request.keys ? time.keys.map(toUserKey) : [],
+      keys: time.keys.map(toUserKey),
     };
   }
 

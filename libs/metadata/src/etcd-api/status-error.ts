@@ -47,6 +47,7 @@ const FAILURES: Readonly<Record<Refusal | MemberRefusal | ApiRefusal, Failure>> 
   'member-exists': [FAILED_PRECONDITION, 'member ID already exist'],
   'address-in-use': [FAILED_PRECONDITION, 'Peer URLs already exists'],
   'other-folder': [FAILED_PRECONDITION, 'member has another data folder'],
+  'lease-full': [RESOURCE_EXHAUSTED, 'too many keys on the lease'],
   'too-many-members': [RESOURCE_EXHAUSTED, 'too many members in cluster'],
   'not-a-learner': [FAILED_PRECONDITION, 'can only promote a learner member'],
   'not-caught-up': [

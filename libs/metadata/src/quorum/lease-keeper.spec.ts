@@ -139,6 +139,21 @@ describe('the time of leases', () => {
     ]);
   });
 
+  it('end soon after, when others of their command ended and they were too many', async () => {
+    const desk = new Desk({ id: 1n }, { id: 2n });
+    let apply = (): void => undefined;
+    desk.applied = new Promise((resolve) => (apply = resolve));
+    desk.time.advance(5000);
+    desk.keeper.ended(1n);
+    apply();
+    await desk.settled();
+    desk.time.advance(100);
+    expect(desk.expired.map(({ atMs, ids }) => [atMs, ids])).toEqual([
+      [5000, [1n, 2n]],
+      [5100, [2n]],
+    ]);
+  });
+
   it('that has run out is tried again when the end is not taken', () => {
     const desk = new Desk({});
     desk.takes = false;

@@ -249,14 +249,16 @@ export class LeaseKeeper {
     }
   }
 
-  /** Those that are still there though their end was applied: it was refused. */
+  /** Those that are still there though it was applied: all were refused, or were too many at once. */
   #liveOn(ids: readonly LeaseId[]): void {
+    const refused = ids.every((id) => this.#leases.has(id));
+    const retryMs = refused ? REFUSED_RETRY_MS : RETRY_MS;
     for (const id of ids) {
       const lease = this.#leases.get(id);
       if (lease === undefined) continue;
       lease.ending = false;
       this.#release(id);
-      this.#arm(this.#now + REFUSED_RETRY_MS);
+      this.#arm(this.#now + retryMs);
     }
   }
 

@@ -205,7 +205,8 @@ describe('leases', () => {
     });
     const renewedMs = world.time.monotonicMs();
     await world.time.advance(2000);
-    const time = await world.wait(world.node(asked).leaseTime(id));
+    expect(await world.wait(world.node(asked).leaseTime(id))).toMatchObject({ keys: [] });
+    const time = await world.wait(world.node(asked).leaseTime(id, { keys: true }));
     expect(time).toMatchObject({ id, grantedMs: 5000 });
     expect(time?.remainingMs).toBeGreaterThan(2900);
     expect(time?.remainingMs).toBeLessThanOrEqual(3010);

@@ -190,14 +190,17 @@ export class QuorumNode implements CoordinationNode {
     return asDone(await this.#do({ kind: 'lease-revoke', id }, id < 0n ? 'own' : 'user'));
   }
 
-  async leaseTime(id: LeaseId): Promise<LeaseTime | null> {
+  async leaseTime(
+    id: LeaseId,
+    { keys = false }: { readonly keys?: boolean } = {},
+  ): Promise<LeaseTime | null> {
     this.#checkOpen();
     const { line, barrier, state } = this.#host;
     const { remainingMs } = await line.ask({ kind: 'lease-time', id }, 'no');
     await barrier.pass();
     const lease = state.lease(id);
     if (remainingMs === null || lease === null) return null;
-    return { id, grantedMs: lease.ttlMs, remainingMs, keys: state.leaseKeys(id) };
+    return { id, grantedMs: lease.ttlMs, remainingMs, keys: keys ? state.leaseKeys(id) : [] };
   }
 
   async leases(): Promise<readonly LeaseId[]> {

@@ -2,7 +2,7 @@ import { contains, toByteKey, toInterval } from './byte-key.js';
 import type { ByteKey, Interval } from './byte-key.js';
 import type { StateLimits } from './limits.js';
 import { checkMember } from './member-table.js';
-import type { Command, Operation, PutOperation, Refusal, Txn } from './types.js';
+import type { Command, CommandBody, Operation, PutOperation, Refusal, Txn } from './types.js';
 import { NO_LEASE } from './types.js';
 
 /** What is wrong with a command whatever the state is; null when nothing is. */
@@ -32,6 +32,19 @@ export function isReadOnly({ success, failure }: Txn): boolean {
     (operation) =>
       operation.kind === 'range' || (operation.kind === 'txn' && isReadOnly(operation)),
   );
+}
+
+/** Whether a command writes for a user: leases of users have ids above 0. */
+export function isUsers(command: CommandBody): boolean {
+  switch (command.kind) {
+    case 'txn':
+    case 'lease-grant':
+      return command.origin === 'user';
+    case 'lease-revoke':
+      return command.id > NO_LEASE;
+    default:
+      return false;
+  }
 }
 
 /** Comparisons and operations on all levels; counting ends once there are more than `most`. */

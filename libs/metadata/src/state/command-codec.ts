@@ -9,7 +9,7 @@ import type { Command, CommandBody, SessionCall } from './types.js';
  * something else of a command must not take it. A newer one may be used once an `upgrade` command, itself in
  * this layout for ever, has allowed it; until then every member refuses it, also one that knows it.
  */
-export const COMMAND_FORMAT = 4;
+export const COMMAND_FORMAT = 5;
 
 /** The order is that of their numbers in records: append only. */
 const KINDS = [

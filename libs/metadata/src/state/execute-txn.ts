@@ -9,6 +9,7 @@ import type {
   Compare,
   DeleteOperation,
   KeyValue,
+  LeaseId,
   Operation,
   OperationResult,
   PutOperation,
@@ -44,8 +45,13 @@ function compareHolds(compare: Compare, keys: KeyStore, work: TxnWork): boolean 
   return holds(compare, kvs);
 }
 
-/** Why a plan cannot be done as a whole; null when it can. */
-export function checkPlan(plan: Plan, keys: KeyStore, leases: LeaseTable): Refusal | null {
+/** Why a plan cannot be done as a whole; null when it can. `leaseKeys`: most that go with a lease. */
+export function checkPlan(
+  plan: Plan,
+  keys: KeyStore,
+  leases: LeaseTable,
+  leaseKeys: number,
+): Refusal | null {
   const leaves = [...leavesOf(plan)];
   for (const leaf of leaves) {
     const refusal = leaf.kind === 'put' ? checkPut(leaf, keys, leases) : null;
@@ -54,6 +60,19 @@ export function checkPlan(plan: Plan, keys: KeyStore, leases: LeaseTable): Refus
   for (const leaf of leaves) {
     const refusal = leaf.kind === 'range' ? checkRevision(leaf.revision ?? 0, keys) : null;
     if (refusal !== null) return refusal;
+  }
+  return checkLeases(leaves, leases, leaseKeys);
+}
+
+/** What the plan takes from a lease does not count. */
+function checkLeases(leaves: readonly Leaf[], leases: LeaseTable, most: number): Refusal | null {
+  const added = new Map<LeaseId, number>();
+  for (const leaf of leaves) {
+    if (leaf.kind !== 'put' || leaf.lease === NO_LEASE) continue;
+    if (leases.hasKey(leaf.lease, toByteKey(leaf.key))) continue;
+    const count = (added.get(leaf.lease) ?? 0) + 1;
+    if (leases.countKeys(leaf.lease) + count > most) return 'lease-full';
+    added.set(leaf.lease, count);
   }
   return null;
 }

@@ -48,6 +48,27 @@ export class LeaseTable {
     if (to !== NO_LEASE) this.#leases.get(to)?.keys.add(key);
   }
 
+  countKeys(id: LeaseId): number {
+    return this.#leases.get(id)?.keys.size ?? 0;
+  }
+
+  hasKey(id: LeaseId, key: ByteKey): boolean {
+    return this.#leases.get(id)?.keys.has(key) === true;
+  }
+
+  /** The first of some leases, those that are not there left out: with so many keys, or just one. */
+  together(ids: readonly LeaseId[], mostKeys: number): LeaseId[] {
+    const together: LeaseId[] = [];
+    let keys = 0;
+    for (const id of ids) {
+      if (!this.#leases.has(id)) continue;
+      keys += this.countKeys(id);
+      if (keys > mostKeys && together.length > 0) break;
+      together.push(id);
+    }
+    return together;
+  }
+
   /** Keys of a lease, in order. */
   keys(id: LeaseId): ByteKey[] {
     return [...(this.#leases.get(id)?.keys ?? [])].sort();

@@ -15,6 +15,10 @@ export interface StateLimits {
   readonly allOperations: number;
   /** What one transaction may look at and answer: members apply it whole, and wait for it. */
   readonly txn: WorkLimits;
+  /** Keys of one lease, and about as many of leases that end together: they are deleted in one step. */
+  readonly leaseKeys: number;
+  /** What one read outside of a transaction may look at, counted as in transactions. */
+  readonly rangeSteps: number;
   /** Of the answer to one read outside of a transaction, counted as in transactions. */
   readonly rangeAnswerBytes: number;
   /** Everything kept, history too, as {@link MetadataState.sizeBytes} counts it. */
@@ -44,7 +48,11 @@ export const DEFAULT_STATE_LIMITS: StateLimits = {
   requestBytes: 1536 * 1024,
   operations: 128,
   allOperations: 2048,
-  txn: { steps: 1_000_000, answerBytes: 16 * 1024 * 1024 },
+  /* So much work takes some 50 ms, far below an election's time-out, on every member. */
+  txn: { steps: 48_000, answerBytes: 16 * 1024 * 1024 },
+  leaseKeys: 10_000,
+  /* Takes some 200 ms on the member that is asked. */
+  rangeSteps: 400_000,
   rangeAnswerBytes: 64 * 1024 * 1024,
   totalBytes: 256 * 1024 * 1024,
   userBytes: 240 * 1024 * 1024,

@@ -390,7 +390,7 @@ describe('commands that are not known', () => {
     const before = subject.state.hashKv();
     for (const strange of [
       new Uint8Array(0),
-      Uint8Array.of(5, ...command.subarray(1)),
+      Uint8Array.of(6, ...command.subarray(1)),
       Uint8Array.of(...command, 0),
       command.subarray(0, 5),
     ]) {
@@ -402,8 +402,8 @@ describe('commands that are not known', () => {
 
   it('stop this member once the cluster has decided to use them', () => {
     const subject = new Subject();
-    expect(refusalOf(subject.run({ kind: 'upgrade', format: 4 }))).toBe('done');
-    expect(() => subject.run({ kind: 'upgrade', format: 5 })).toThrow(CommandFormatError);
+    expect(refusalOf(subject.run({ kind: 'upgrade', format: 5 }))).toBe('done');
+    expect(() => subject.run({ kind: 'upgrade', format: 6 })).toThrow(CommandFormatError);
   });
 });
 

@@ -1,7 +1,7 @@
 import { assert } from '@pawl/kernel';
 import { AlarmTable } from './alarm-table.js';
 import { fromByteKey, isSingleKey } from './byte-key.js';
-import { checkCommand, isReadOnly } from './check-command.js';
+import { checkCommand, isReadOnly, isUsers } from './check-command.js';
 import { COMMAND_FORMAT, decodeCommand } from './command-codec.js';
 import { refuseEarlierFormat } from './earlier-format.js';
 import { checkPlan, checkRevision, costOf, performPlan, planTxn } from './execute-txn.js';
@@ -191,7 +191,8 @@ export class MetadataState {
     if (request.key.length === 0) return { refusal: 'empty-key' };
     const refusal = checkRevision(revision, this.#keys);
     if (refusal !== null) return { refusal };
-    const work = new TxnWork({ steps: Infinity, answerBytes: this.#limits.rangeAnswerBytes });
+    const { rangeSteps: steps, rangeAnswerBytes: answerBytes } = this.#limits;
+    const work = new TxnWork({ steps, answerBytes });
     return unlessTooMuch(() => {
       const content = this.#keys.range(request, revision, limit, work);
       return toAnswer(content, request, work);
@@ -352,7 +353,7 @@ export class MetadataState {
         return this.#end([command.id]);
       case 'lease-expire': {
         const current = command.term === place.term;
-        return this.#end(current ? command.ids.filter((id) => this.#leases.has(id)) : []);
+        return this.#end(current ? this.#leases.together(command.ids, this.#limits.leaseKeys) : []);
       }
       case 'lease-checkpoint':
         return this.#checkpoint(command.term === place.term ? command.leases : []);
@@ -409,7 +410,7 @@ export class MetadataState {
 
   #perform(txn: Txn, origin: Origin, work: TxnWork): CommandResult {
     const plan = planTxn(txn, this.#keys, work);
-    const refusal = checkPlan(plan, this.#keys, this.#leases);
+    const refusal = checkPlan(plan, this.#keys, this.#leases, this.#limits.leaseKeys);
     if (refusal !== null) return this.#refused(refusal);
     if (!this.#hasRoom(costOf(plan, this.#keys), origin)) return this.#refused('no-space');
     const results = performPlan(plan, { keys: this.#keys, leases: this.#leases, work });
@@ -473,19 +474,6 @@ export class MetadataState {
     if (revision <= this.compactRevision) return this.#refused('compacted');
     this.#keys.compact(revision);
     return this.#done();
-  }
-}
-
-/** Whether a command writes for a user: leases of users have ids above 0. */
-function isUsers(command: CommandBody): boolean {
-  switch (command.kind) {
-    case 'txn':
-    case 'lease-grant':
-      return command.origin === 'user';
-    case 'lease-revoke':
-      return command.id > NO_LEASE;
-    default:
-      return false;
   }
 }
 

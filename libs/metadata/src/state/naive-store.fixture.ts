@@ -59,7 +59,7 @@ export class NaiveStore {
 
   constructor(
     readonly quota: { total: number; user: number },
-    readonly most = { all: 2048, steps: 1_000_000, answerBytes: 16 * 1024 * 1024 },
+    readonly most = { all: 2048, steps: 48_000, answerBytes: 16 * 1024 * 1024 },
   ) {}
 
   get now(): Keys {

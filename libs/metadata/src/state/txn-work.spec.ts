@@ -182,9 +182,16 @@ describe('the keys that a transaction looks at', () => {
 
   it('may be deleted in great numbers', () => {
     const subject = new Subject();
-    subject.fill(50_000);
-    const result = subject.runFor(txn({ kind: 'delete', ...everything }));
-    expect(result).toMatchObject({ results: [{ deleted: 50_000 }] });
+    subject.fill(12_001);
+    expect(subject.run(txn({ kind: 'delete', ...everything }))).toBe('too-large');
+    expect(subject.run(txn({ kind: 'delete', key: bytes(name(0)) }))).toBe('txn');
+    expect(subject.run({ kind: 'compact', revision: subject.state.revision })).toBe('done');
+    expect(subject.run(txn(put('x')))).toBe('txn');
+    expect(subject.run(txn({ kind: 'delete', key: bytes('x') }))).toBe('txn');
+    expect(subject.run({ kind: 'compact', revision: subject.state.revision - 1 })).toBe('done');
+    const most = { kind: 'delete', key: bytes('k'), rangeEnd: bytes('l') } as const;
+    const result = subject.runFor(txn(most));
+    expect(result).toMatchObject({ results: [{ deleted: 12_000 }] });
     const small = new Subject(steps(400));
     small.fill(101);
     const before = small.content();
@@ -230,6 +237,55 @@ describe('the answer of a transaction', () => {
     expect(subject.state.range({ key, rangeEnd })).toEqual({ refusal: 'too-large' });
     expect(subject.state.range({ key, rangeEnd, limit: 13 })).toMatchObject({ count: 20 });
     expect(subject.state.range({ key, rangeEnd, countOnly: true })).toMatchObject({ count: 20 });
+  });
+});
+
+describe('a single read', () => {
+  it('may look at so many keys, sorted ones more often, and count without looking', () => {
+    const subject = new Subject({ rangeSteps: 100 });
+    subject.fill(101);
+    const { key, rangeEnd } = everything;
+    const of = (count: number) => ({ key, rangeEnd: bytes(name(count)) });
+    const ok = { count: 101 };
+    expect(subject.state.range({ key, rangeEnd })).toEqual({ refusal: 'too-large' });
+    expect(subject.state.range({ key, rangeEnd, limit: 10 })).toMatchObject(ok);
+    expect(subject.state.range({ key, rangeEnd, countOnly: true })).toMatchObject(ok);
+    expect(subject.state.range(of(100))).toMatchObject({ count: 100 });
+    const sorted = { sortOrder: 'ascend', sortTarget: 'value', limit: 1 } as const;
+    expect(subject.state.range({ ...of(100), ...sorted })).toEqual({ refusal: 'too-large' });
+    expect(subject.state.range({ ...of(16), ...sorted })).toMatchObject({ count: 16 });
+  });
+});
+
+describe('the keys of a lease', () => {
+  const grant = (id: bigint): Command => ({ kind: 'lease-grant', id, ttlMs: 1000 });
+
+  it('are so many at most; one that has its lease may be put again, or go', () => {
+    const subject = new Subject({ leaseKeys: 3 });
+    for (const id of [7n, 8n]) subject.run(grant(id));
+    expect(subject.run(txn(put('a', '', 7n), put('b', '', 7n)))).toBe('txn');
+    const before = subject.content();
+    expect(subject.run(txn(put('c', '', 7n), inside([put('d', '', 7n)])))).toBe('lease-full');
+    expect(subject.content()).toEqual(before);
+    expect(subject.run(txn(put('c', '', 7n), put('a', '', 7n)))).toBe('txn');
+    expect(subject.run(txn(put('d', '', 7n)))).toBe('lease-full');
+    expect(subject.run(txn(put('c', '', 8n), put('a', 'again', 7n)))).toBe('txn');
+    expect(subject.run(txn(put('d', '', 7n), put('e')))).toBe('txn');
+  });
+
+  it('end with it, of leases that end together so many at once', () => {
+    const subject = new Subject({ leaseKeys: 3 });
+    const ids = [7n, 8n, 9n, 10n];
+    for (const id of ids) {
+      subject.run(grant(id));
+      subject.run(txn(put(`a${id}`, '', id), ...(id === 8n ? [] : [put(`b${id}`, '', id)])));
+    }
+    const expire = (): readonly bigint[] => {
+      const result = subject.runFor({ kind: 'lease-expire', ids, term: 1 });
+      return result.kind === 'done' ? result.ids : [];
+    };
+    expect([expire(), expire(), expire(), expire()]).toEqual([[7n, 8n], [9n], [10n], []]);
+    expect(subject.state.range({ ...everything, countOnly: true })).toMatchObject({ count: 0 });
   });
 });
 

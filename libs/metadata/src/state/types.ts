@@ -251,6 +251,8 @@ export const REFUSALS = [
   'last-voter',
   /** Of members, or of alarms of members. */
   'too-many-members',
+  /** More keys than one may have would go with a lease. */
+  'lease-full',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
