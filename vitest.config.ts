@@ -1,12 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
 const conditions = ['pawl-src', 'node'];
-/**
- * Tests of the quorum that are run by name only, with PAWL_TEST_ALL set, until they have held often
- * enough: see docs/quorum-tests.md.
- */
-const all = process.env['PAWL_TEST_ALL'] !== undefined;
-const chaos = all ? '*' : '{etcd,crash-images,no-quorum,leases,disks}';
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 /**
@@ -71,12 +65,7 @@ export default defineConfig({
         test: {
           ...e2e,
           name: 'e2e',
-          include: [
-            'test/e2e/*.spec.ts',
-            'test/chaos/network/*.spec.ts',
-            `test/chaos/${chaos}.spec.ts`,
-            'test/differential/*.spec.ts',
-          ],
+          include: ['test/e2e/*.spec.ts', 'test/chaos/**/*.spec.ts', 'test/differential/*.spec.ts'],
           exclude: pairs,
           fileParallelism: false,
           sequence: { groupOrder: 2 },

@@ -51,10 +51,14 @@ export async function main(args: readonly string[]): Promise<number> {
       for (let left = HISTORIES_PER_CLUSTER; left > 0 && goesOn(); left -= 1) {
         const report = await runOne({ cluster, observer, seed, options });
         total.add(report);
-        if (report.violations.length > 0) return complain(cluster, seed, report);
+        if (report.violations.length > 0) {
+          total.print();
+          return complain(cluster, seed, report);
+        }
         seed += 1;
       }
     } catch (error) {
+      total.print();
       console.error(`seed ${seed}:`, error);
       return 1;
     } finally {
@@ -63,6 +67,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }
   }
   total.print();
+  console.log('no promise was broken');
   return 0;
 }
 
@@ -140,6 +145,5 @@ class Total {
   print(): void {
     const zero = Object.fromEntries(Object.keys(noFaults()).map((name) => [name, 0]));
     console.table({ histories: this.histories, ...zero, ...Object.fromEntries(this.sums) });
-    console.log(`${this.histories} histories: no promise was broken`);
   }
 }
