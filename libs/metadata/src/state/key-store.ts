@@ -114,7 +114,7 @@ export class KeyStore {
   put(key: ByteKey, value: Uint8Array, lease: LeaseId): KeyValue | null {
     let record = this.#index.get(key);
     if (record === undefined) {
-      record = new KeyRecord(key, fromByteKey(key));
+      record = this.#compactor.takeBack(key) ?? new KeyRecord(key, fromByteKey(key));
       this.#index.insert(record);
     }
     const previous = record.current;
@@ -186,6 +186,7 @@ export class KeyStore {
       const was = before !== null;
       if (was === isDeletion(kv)) this.#index.changeLive(record.id, was ? 1 : -1);
       if (record.versions.length === 0) this.#index.remove(record.id);
+      else this.#compactor.putAside(record);
       undone(change, before);
     }
     this.#pending = [];
@@ -234,6 +235,11 @@ export class KeyStore {
   /** Keeps all memory until the answered function is called: for those who read in steps. */
   pin(): () => void {
     return this.#compactor.pin();
+  }
+
+  /** The next records from a key on, in order, at most so many; for those who have it pinned. */
+  records(from: ByteKey, most: number): readonly KeyRecord[] {
+    return this.#compactor.records(from, most);
   }
 
   /** Changes of one revision that is kept. */

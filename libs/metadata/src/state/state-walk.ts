@@ -1,4 +1,3 @@
-import type { KeyRecord } from './key-record.js';
 import type { KeyStore } from './key-store.js';
 import type { KeyValue, Revision } from './types.js';
 
@@ -12,8 +11,7 @@ const STRIDE = 512;
 export function* stateAt(keys: KeyStore, revision: Revision): Generator<KeyValue | null> {
   let from = '';
   for (;;) {
-    const records: KeyRecord[] = [];
-    keys.index.visit({ from, until: null }, (record) => records.push(record) < STRIDE);
+    const records = keys.records(from, STRIDE);
     for (const record of records) {
       const kv = record.at(revision);
       if (kv !== null) yield kv;
