@@ -1,7 +1,7 @@
 import { seededRng } from '@pawl/kernel';
 import { describe, expect, it } from 'vitest';
 import { foundingState, RaftCore } from './index.js';
-import type { AppendRequest, Entry, Message } from './index.js';
+import type { AppendRequest, Entry, Message, RaftConfig } from './index.js';
 
 const CONFIG = {
   heartbeatTicks: 1,
@@ -15,9 +15,9 @@ const CONFIG = {
   catchUpEntries: 10,
 };
 
-function follower(): RaftCore {
+function follower(config: Partial<RaftConfig> = {}): RaftCore {
   const founding = foundingState(['f', 'l']);
-  return new RaftCore({ ...CONFIG, id: 'f', rng: seededRng(1) }, founding);
+  return new RaftCore({ ...CONFIG, ...config, id: 'f', rng: seededRng(1) }, founding);
 }
 
 const HEAD = { from: 'l', to: 'f', term: 1 };
@@ -42,6 +42,7 @@ function writing(): RaftCore {
   core.advance();
   core.step(append(4, 2, 1));
   expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([1]);
+  core.applied(1);
   return core;
 }
 
@@ -49,19 +50,50 @@ const indexes = (core: RaftCore): number[] =>
   core.further().committedEntries.map(({ index }) => index);
 
 describe('what need not wait for a write', () => {
-  it('is handed out once, as it is committed, and reported with that write', () => {
+  it('is handed out once, as it is committed, and applied when that is reported', () => {
     const core = writing();
     core.step(heartbeat(2));
     expect(indexes(core)).toEqual([2]);
     expect(indexes(core)).toEqual([]);
     core.step(heartbeat(5));
     expect(indexes(core)).toEqual([3]);
-    expect(core.status.applied).toBe(0);
-    core.advance();
+    expect(core.status.applied).toBe(1);
+    core.applied(3);
     expect(core.status.applied).toBe(3);
+    core.advance();
     expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([4, 5]);
     core.advance();
+    expect(core.status.applied).toBe(3);
+    expect(core.hasReady).toBe(false);
+    core.applied(4);
+    core.applied(5);
     expect(core.status.applied).toBe(5);
+  });
+
+  it('is applied only once it was handed out', () => {
+    const core = writing();
+    core.step(heartbeat(3));
+    expect(() => core.applied(2)).toThrow('only what was handed out is applied');
+    expect(indexes(core)).toEqual([2, 3]);
+    core.applied(2);
+    expect(() => core.applied(2)).toThrow('only what was handed out is applied');
+    expect(() => core.applied(4)).toThrow('only what was handed out is applied');
+  });
+
+  it('is handed out as there is room for it, whatever is written meanwhile', () => {
+    const core = follower({ maxApplyBytes: 2 * 65 });
+    core.step(append(1, 5, 0));
+    core.ready();
+    core.advance();
+    core.step(append(6, 1, 5));
+    expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([1, 2]);
+    expect(indexes(core)).toEqual([]);
+    core.advance();
+    expect(core.hasReady).toBe(false);
+    core.applied(1);
+    expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([3]);
+    core.applied(3);
+    expect(indexes(core)).toEqual([4, 5]);
   });
 
   it('is nothing while nothing is outstanding', () => {
@@ -85,6 +117,24 @@ describe('what need not wait for a write', () => {
     expect(indexes(core)).toEqual([]);
     core.advance();
     expect(core.status.applied).toBe(9);
+  });
+
+  it('is let go by a snapshot, though it is still being applied', () => {
+    const core = writing();
+    core.step(heartbeat(3));
+    expect(indexes(core)).toEqual([2, 3]);
+    const configuration = { voters: ['f', 'l'], outgoing: [], learners: [], learnersNext: [] };
+    core.step({ ...HEAD, type: 'snapshot', snapshot: { index: 9, term: 1, configuration } });
+    core.advance();
+    core.ready();
+    core.applied(2);
+    expect(core.status.applied).toBe(2);
+    core.advance();
+    expect(core.status.applied).toBe(9);
+    core.step({ ...append(10, 1, 10), previousTerm: 1 });
+    core.ready();
+    core.advance();
+    expect(core.ready().committedEntries.map(({ index }) => index)).toEqual([10]);
   });
 
   it('are reads, which are handed out once', () => {

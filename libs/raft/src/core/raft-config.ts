@@ -17,7 +17,7 @@ export interface RaftConfig extends FlowLimits {
   readonly electionTicks: number;
   /** Bytes of proposals above the commit index at which further ones are refused; usually 64 MiB. */
   readonly maxUncommittedBytes: number;
-  /** Bytes of committed entries in one Ready; usually 8 MiB. */
+  /** Bytes of committed entries that are being applied at once, and one entry more. */
   readonly maxApplyBytes: number;
   /** Bytes of entries in one message; usually 1 MiB. */
   readonly maxMessageBytes: number;

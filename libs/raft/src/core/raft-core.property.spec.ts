@@ -97,7 +97,15 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   fc.constant<Input>((core) => core.compact(core.status.applied)),
   fc.constant<Input>((core) => {
     if (!core.hasReady) return;
+    const last = core.ready().committedEntries.at(-1);
+    core.advance();
+    if (last !== undefined) core.applied(last.index);
+  }),
+  // As it is applied slowly: never.
+  fc.constant<Input>((core) => {
+    if (!core.hasReady) return;
     core.ready();
+    core.further();
     core.advance();
   }),
   // Makes it a candidate, and then a leader.

@@ -40,7 +40,7 @@ export interface CoreStatus {
   readonly leader: NodeId | null;
   readonly term: Term;
   readonly commit: LogIndex;
-  /** What `advance()` has reported, a leader's snapshot included. */
+  /** What `applied()` has reported, and a leader's snapshot that is installed. */
   readonly applied: LogIndex;
   readonly last: LogIndex;
   readonly configuration: Configuration;
@@ -50,7 +50,8 @@ export interface CoreStatus {
  * Raft (Ongaro's thesis) as a pure state machine, with pre-vote, check-quorum, ReadIndex, learners,
  * joint configurations and leadership transfer: the same inputs give the same outputs. Inputs are
  * `step`, `tick`, `propose` and the like; outputs are {@link RaftCore.messages}, which may be sent at
- * any time, and one {@link Ready} at a time, which `advance()` reports as done. A node's own vote and
+ * any time, and one {@link Ready} at a time, which `advance()` reports as written. What is handed out
+ * to be applied `applied()` reports, whenever that is: it delays nothing else. A node's own vote and
  * its own entries count only once they were reported durable.
  */
 export class RaftCore {
@@ -74,7 +75,7 @@ export class RaftCore {
     this.#term = state.hardState.term;
     this.#vote = state.hardState.vote;
     assert(this.#log.lastTerm <= this.#term, 'no entry is of a later term than the hard state');
-    this.#work = new Work(this.#log, state.hardState);
+    this.#work = new Work(this.#log, state.hardState, config.maxApplyBytes);
     this.#timeout = this.#chooseTimeout();
   }
 
@@ -249,24 +250,34 @@ export class RaftCore {
   /** The next piece of work; the one before must have been reported with {@link advance}. */
   ready(): Ready {
     this.#leading?.flush();
-    return this.#work.take(this.#hardState(), this.#config.maxApplyBytes);
+    return this.#work.take(this.#hardState());
   }
 
   /**
    * What came since the outstanding {@link Ready} was taken and need not wait for its write: entries to
-   * apply, which are part of it and reported with it, and reads. Entries only while one is outstanding
-   * that installs no snapshot.
+   * apply, and reads. Entries only while one is outstanding that installs no snapshot.
    */
   further(): Pick<Ready, 'committedEntries' | 'reads'> {
-    return this.#work.further(this.#config.maxApplyBytes);
+    return this.#work.further();
   }
 
-  /** Reports the outstanding {@link Ready}: written, durable where it had to be, and applied. */
+  /**
+   * Reports the outstanding {@link Ready}: written, durable where it had to be, and its snapshot
+   * installed, to which end nothing is being applied any more.
+   */
   advance(): void {
     const { hardState } = this.#work.done();
     this.#countOwnVote(hardState);
     this.#leading?.stored();
     this.#retireIfDone();
+  }
+
+  /**
+   * Reports that the state machine has applied everything up to `index`, an entry that was handed out
+   * by {@link ready} or {@link further}.
+   */
+  applied(index: LogIndex): void {
+    this.#work.applied(index);
   }
 
   /**

@@ -135,10 +135,9 @@ export interface ReadState {
 }
 
 /**
- * What the shell has to do next, in this order: install `snapshot`, write `hardState` and `entries`,
- * all durably when `mustSync`; apply `committedEntries`, which are durable already and need not wait
- * for that write; answer `reads`; then send `messages`, which promise what was just written; then
- * `advance()`.
+ * What the shell has to do next: install `snapshot`, write `hardState` and `entries`, all durably when
+ * `mustSync`; then send `messages`, which promise what was just written; then `advance()`. Neither
+ * waits for the rest: apply `committedEntries`, which are durable already, and answer `reads`.
  */
 export interface Ready {
   /** Replaces the log and the state machine's state. */

@@ -1,10 +1,21 @@
 import { assert } from '@pawl/kernel';
+import { entryBytes } from './raft-log.js';
 import type { RaftLog } from './raft-log.js';
-import type { Entry, HardState, Message, ReadState, Ready, SnapshotMark, Term } from './types.js';
+import type {
+  Entry,
+  HardState,
+  LogIndex,
+  Message,
+  ReadState,
+  Ready,
+  SnapshotMark,
+  Term,
+} from './types.js';
 
 /**
  * What waits for the shell, what the shell has in its hands, and since when. Promises are messages
- * that may be sent only after all that was decided before them is durable.
+ * that may be sent only after all that was decided before them is durable. Writing and applying are
+ * reported apart: how long the state machine takes says nothing of the disk.
  */
 export class Work {
   readonly #log: RaftLog;
@@ -12,16 +23,22 @@ export class Work {
   #reads: ReadState[] = [];
   #received: SnapshotMark | null = null;
   #outstanding: Ready | null = null;
-  /** The last of the entries that the outstanding work applies. */
-  #applying: Entry | null = null;
+  /** The last entry that was handed out to be applied, or that an installed snapshot covers. */
+  #handedOutTo: LogIndex;
+  /** Handed out to be applied, and not reported; oldest first. */
+  #applying: Entry[] = [];
+  #applyingBytes = 0;
+  readonly #maxApplyBytes: number;
   /** Last hard state that was handed out, and the term of the last that was written. */
   #handedOut: HardState;
   #durableTerm: Term;
   #waitedTicks = 0;
 
-  /** `hardState` is durable. */
-  constructor(log: RaftLog, hardState: HardState) {
+  /** `hardState` is durable. Of entries at most `maxApplyBytes` are being applied, and one entry. */
+  constructor(log: RaftLog, hardState: HardState, maxApplyBytes: number) {
     this.#log = log;
+    this.#maxApplyBytes = maxApplyBytes;
+    this.#handedOutTo = log.applied;
     this.#handedOut = hardState;
     this.#durableTerm = hardState.term;
   }
@@ -30,7 +47,7 @@ export class Work {
     return this.#durableTerm;
   }
 
-  /** Ticks that the work at hand takes already, or that work lies there and nobody takes it. */
+  /** Ticks that the write at hand takes already, or that work lies there and nobody takes it. */
   get waitedTicks(): number {
     return this.#waitedTicks;
   }
@@ -69,12 +86,12 @@ export class Work {
       this.#promises.length > 0 ||
       this.#reads.length > 0 ||
       this.#log.stable < this.#log.lastIndex ||
-      this.#log.applied < this.#log.applicable ||
+      (this.#hasRoom && this.#handedOutTo < this.#log.applicable) ||
       !sameHardState(this.#handedOut, now)
     );
   }
 
-  take(now: HardState, maxApplyBytes: number): Ready {
+  take(now: HardState): Ready {
     assert(this.#outstanding === null, 'one Ready is worked on at a time');
     const log = this.#log;
     const entries = log.slice(log.stable, log.lastIndex);
@@ -85,7 +102,7 @@ export class Work {
       hardState: sameHardState(this.#handedOut, now) ? null : now,
       entries,
       mustSync: snapshot !== null || entries.length > 0 || now.term !== term || now.vote !== vote,
-      committedEntries: log.installing ? [] : log.slice(log.applied, log.applicable, maxApplyBytes),
+      committedEntries: this.#handOut(log.applicable),
       reads: this.#reads,
       messages: this.#promises,
     };
@@ -95,26 +112,19 @@ export class Work {
     this.#handedOut = now;
     this.#waitedTicks = 0;
     this.#outstanding = ready;
-    this.#applying = ready.committedEntries.at(-1) ?? null;
     return ready;
   }
 
-  /** What came while the outstanding work is done and needs no write: it is part of that work. */
-  further(maxApplyBytes: number): Pick<Ready, 'committedEntries' | 'reads'> {
+  /** What came while the outstanding work is written and need not wait for that. */
+  further(): Pick<Ready, 'committedEntries' | 'reads'> {
     const reads = this.#reads;
     this.#reads = [];
-    const log = this.#log;
-    const ready = this.#outstanding;
-    if (ready === null || ready.snapshot !== null || log.installing) {
-      return { committedEntries: [], reads };
-    }
-    const after = this.#applying?.index ?? log.applied;
-    const committedEntries = log.slice(after, log.applicable, maxApplyBytes);
-    this.#applying = committedEntries.at(-1) ?? this.#applying;
+    const writes = this.#outstanding !== null && this.#outstanding.snapshot === null;
+    const committedEntries = writes ? this.#handOut(this.#log.applicable) : [];
     return { committedEntries, reads };
   }
 
-  /** What was taken is done: written, durable where it had to be, installed and applied. */
+  /** What was taken is written, durable where it had to be, and its snapshot is installed. */
   done(): Ready {
     const ready = this.#outstanding;
     assert(ready !== null, 'a Ready is outstanding');
@@ -122,10 +132,42 @@ export class Work {
     this.#waitedTicks = 0;
     const stored = ready.entries.at(-1);
     if (stored !== undefined) this.#log.stableTo(stored.index, stored.term);
-    const applied = this.#applying ?? ready.snapshot;
-    if (applied !== null) this.#log.appliedTo(applied);
+    if (ready.snapshot !== null) this.#installed(ready.snapshot);
     if (ready.hardState !== null) this.#durableTerm = ready.hardState.term;
     return ready;
+  }
+
+  /** Of what was handed out, everything up to `index` is in the state machine's state. */
+  applied(index: LogIndex): void {
+    const [first] = this.#applying;
+    const count = first === undefined ? 0 : index - first.index + 1;
+    const last = this.#applying[count - 1];
+    assert(last !== undefined, 'only what was handed out is applied');
+    for (const entry of this.#applying.splice(0, count)) this.#applyingBytes -= entryBytes(entry);
+    this.#log.appliedTo(last);
+  }
+
+  /** It covers all that was handed out before. */
+  #installed(snapshot: SnapshotMark): void {
+    this.#applying = [];
+    this.#applyingBytes = 0;
+    this.#handedOutTo = snapshot.index;
+    this.#log.appliedTo(snapshot);
+  }
+
+  get #hasRoom(): boolean {
+    return !this.#log.installing && this.#applyingBytes < this.#maxApplyBytes;
+  }
+
+  /** Entries up to `upTo` that are to be applied next, as many as there is room for. */
+  #handOut(upTo: LogIndex): readonly Entry[] {
+    if (!this.#hasRoom) return [];
+    const room = this.#maxApplyBytes - this.#applyingBytes;
+    const entries = this.#log.slice(this.#handedOutTo, upTo, room);
+    for (const entry of entries) this.#applyingBytes += entryBytes(entry);
+    this.#applying.push(...entries);
+    this.#handedOutTo += entries.length;
+    return entries;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '@pawl/kernel';
 import type { Entry } from '../core/index.js';
 import type { LogMachine } from './raft-node-options.js';
 
@@ -7,6 +8,7 @@ const TURN_MS = 5;
 /** Gives committed entries to the state machine, in order, some at a time. */
 export class Applier {
   readonly #machine: LogMachine;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #onApplied: (index: number) => void;
   readonly #onFailure: (error: unknown) => void;
   #applied: number;
@@ -21,11 +23,13 @@ export class Applier {
   /** `onApplied` is called after each few entries; `onFailure` once, when the machine throws. */
   constructor(options: {
     readonly machine: LogMachine;
+    readonly clock: Pick<Clock, 'monotonicMs'>;
     readonly applied: number;
     readonly onApplied: (index: number) => void;
     readonly onFailure: (error: unknown) => void;
   }) {
     this.#machine = options.machine;
+    this.#clock = options.clock;
     this.#applied = options.applied;
     this.#onApplied = options.onApplied;
     this.#onFailure = options.onFailure;
@@ -58,6 +62,11 @@ export class Applier {
     this.#bytes = 0;
   }
 
+  /** Something waits. */
+  get busy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Resolves once nothing waits. */
   async idle(): Promise<void> {
     if (this.#waiting.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -71,15 +80,17 @@ export class Applier {
 
   #apply(): void {
     if (this.#stopped) return;
-    const until = performance.now() + TURN_MS;
+    const until = this.#clock.monotonicMs() + TURN_MS;
     try {
       while (this.#next < this.#waiting.length) {
         this.#applyOne(this.#waiting[this.#next] as Entry);
         this.#next += 1;
-        if (performance.now() < until) continue;
+        if (this.#clock.monotonicMs() < until) continue;
         this.#paused = this.#next < this.#waiting.length;
         break;
       }
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
     } catch (error) {
       this.stop();
       this.#onFailure(error);
@@ -103,7 +114,6 @@ export class Applier {
 
   #finish(): void {
     this.#waiting = [];
-    this.#next = 0;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();

@@ -22,7 +22,8 @@ export interface RaftLoopEvents {
 /**
  * Does what a {@link RaftCore} wants done: one write and one sync for all that came in meanwhile.
  * While that is under way, however long, it takes ticks and messages, sends what may be sent at once,
- * applies what is committed and answers reads. A failure of the storage or of the state machine ends it for good;
+ * applies what is committed and answers reads. What there is to apply is applied beside all that, a
+ * few milliseconds in a turn, and delays neither writes nor messages. A failure of the storage or of the state machine ends it for good;
  * nothing is retried.
  */
 export class RaftLoop {
@@ -52,7 +53,7 @@ export class RaftLoop {
     this.#options = options;
     this.#storage = storage;
     this.#events = events;
-    const { nodeId: id, rng, timer, machine } = options;
+    const { nodeId: id, rng, clock, timer, machine } = options;
     this.core = new RaftCore({ ...coreConfig(settings), id, rng }, storage.state);
     this.barriers = new Barriers({
       timer,
@@ -63,8 +64,10 @@ export class RaftLoop {
     });
     this.#applier = new Applier({
       machine,
+      clock,
       applied: storage.state.snapshot.index,
       onApplied: (index) => {
+        this.core.applied(index);
         this.barriers.applied(index);
         if (!this.#doing) this.wake();
       },
@@ -103,9 +106,12 @@ export class RaftLoop {
     if (this.#over) return;
     this.barriers.ask();
     this.#send(this.core.messages());
-    this.#do(this.core.further());
+    const further = this.core.further();
+    this.#do(further);
+    /* There may be more, for which there was no room. */
+    if (further.committedEntries.length > 0) this.wake();
     this.#events.changed();
-    if (this.#running !== null || !this.#hasWork) return;
+    if (this.#running !== null || !(this.#hasWork || this.#isSnapshotDue)) return;
     this.#running = this.#run()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
@@ -140,9 +146,14 @@ export class RaftLoop {
     return isSound;
   }
 
-  /** Resolves once no work is under way. */
+  /** Resolves once nothing is left to do: no write, nothing to apply. */
   async idle(): Promise<void> {
-    while (this.#running !== null) await this.#running;
+    for (;;) {
+      if (this.#running !== null) await this.#running;
+      else if (this.#applier.busy) await this.#applier.idle();
+      else if (this.#hasWork) this.turn();
+      else return;
+    }
   }
 
   /** Finishes what is under way and closes the files. */
@@ -170,25 +181,33 @@ export class RaftLoop {
     return !this.#over && (this.core.hasReady || this.snapshots.hasNew);
   }
 
+  get #isSnapshotDue(): boolean {
+    return this.snapshots.isDue(this.#applier.applied, this.#applier.bytes);
+  }
+
+  /** Until nothing is left to write; what is only to be applied gets a turn of its own each time. */
   async #run(): Promise<void> {
-    while (this.#hasWork) {
+    let wrote: boolean;
+    do {
       this.#send(this.core.messages());
-      if (this.core.hasReady) await this.#work(this.core.ready());
+      wrote = this.core.hasReady && (await this.#work(this.core.ready()));
       if (this.#over) return;
       this.#compact();
       this.barriers.ask();
       this.#send(this.core.messages());
       this.#events.changed();
-    }
+    } while (wrote && this.#hasWork);
   }
 
-  async #work(ready: Ready): Promise<void> {
+  /** Answers whether there was something to write. */
+  async #work(ready: Ready): Promise<boolean> {
     this.#unwritten = ready.hardState ?? this.#unwritten;
     if (ready.snapshot === null) await this.#writeAndApply(ready);
     else await this.#install(ready, ready.snapshot);
-    if (this.#over) return;
+    if (this.#over) return false;
     this.#send(ready.messages);
     this.core.advance();
+    return ready.mustSync;
   }
 
   async #writeAndApply(ready: Ready): Promise<void> {
@@ -197,12 +216,14 @@ export class RaftLoop {
     writing?.catch(() => undefined);
     this.#do(ready);
     if (writing !== null) await writing;
-    await this.#applier.idle();
   }
 
   async #install(ready: Ready, mark: SnapshotMark): Promise<void> {
+    await this.#applier.idle();
+    if (this.#over) return;
     await this.snapshots.install(mark, () => this.#write(ready, mark));
     this.#applier.restored(mark.index);
+    this.barriers.applied(mark.index);
     this.#do(ready);
   }
 
@@ -230,8 +251,8 @@ export class RaftLoop {
       this.core.compact(mark.index);
       this.#unnoted = mark;
     }
-    const { applied, bytes } = this.#applier;
-    if (!this.snapshots.isDue(applied, bytes)) return;
+    if (!this.#isSnapshotDue) return;
+    const { applied } = this.#applier;
     if (this.snapshots.take(this.core.markAt(applied))) this.#applier.countAnew();
   }
 

@@ -319,29 +319,52 @@ const SNAPSHOTS: readonly PlantedBug[] = [
   ),
 ];
 
-/** In what is done while a write is outstanding. */
+/** In what is done while a write is outstanding, and in what is applied beside everything else. */
 const AHEAD: readonly PlantedBug[] = [
   bug(
     'applied while writing: all that is durable, committed or not',
-    inWork('log.slice(after, log.applicable, maxApplyBytes)', 'log.slice(after, log.stable)'),
+    inWork('this.#handOut(this.#log.applicable)', 'this.#handOut(this.#log.stable)'),
   ),
   bug(
     'applied while writing: what is not durable yet',
-    inWork('log.slice(after, log.applicable, maxApplyBytes)', 'log.slice(after, log.committed)'),
+    inWork('this.#handOut(this.#log.applicable)', 'this.#handOut(this.#log.committed)'),
   ),
   bug(
-    'applied while writing: what was applied already',
-    inWork('const after = this.#applying?.index ?? log.applied;', 'const after = log.applied;'),
+    'applied twice: what is being applied already',
+    inWork('this.#log.slice(this.#handedOutTo,', 'this.#log.slice(this.#log.applied,'),
+  ),
+  bug('applied, and not reported', inWork('this.#log.appliedTo(last);', '')),
+  bug(
+    'applied as soon as it is handed out',
+    inWork(
+      'this.#handedOutTo += entries.length;',
+      `this.#handedOutTo += entries.length;
+    const last = entries.at(-1);
+    if (last !== undefined) this.#log.appliedTo(last);`,
+    ),
+    inLog('assert(index >= this.#applied.index && index', 'assert(index'),
   ),
   bug(
-    'applied while writing, and not reported',
-    inWork('this.#applying = committedEntries.at(-1) ?? this.#applying;', ''),
+    'what is being applied counted as the time of the disk',
+    inWork(
+      'const waits = this.#outstanding !== null ||',
+      'const waits = this.#outstanding !== null || this.#applying.length > 0 ||',
+    ),
+  ),
+  bug(
+    'all that is committed handed out at once',
+    inWork('this.#applyingBytes < this.#maxApplyBytes;', 'this.#maxApplyBytes > 0;'),
+    inWork('const room = this.#maxApplyBytes - this.#applyingBytes;', 'const room = Infinity;'),
+  ),
+  bug(
+    'entries before an installed snapshot handed out after it',
+    inWork('this.#handedOutTo = snapshot.index;', ''),
   ),
   bug(
     'read answered while writing as of what is applied',
     inWork(
       'return { committedEntries, reads };',
-      'return { committedEntries, reads: reads.map(({ id }) => ({ id, index: log.applied })) };',
+      'return { committedEntries, reads: reads.map(({ id }) => ({ id, index: this.#log.applied })) };',
     ),
   ),
   bug(

@@ -18,6 +18,10 @@ export class ScriptNode {
   #disk: DurableState;
   #outstanding: Ready | null = null;
   #written = false;
+  /** What is handed out counts as applied only when the script says so. */
+  #appliesSlowly = false;
+  /** The last entry handed out to be applied, and not reported. */
+  #applying: Entry | undefined;
   #seen: CoreStatus;
 
   constructor(
@@ -67,12 +71,15 @@ export class ScriptNode {
     if (!this.core.hasReady) return this.print(`${this.id}: nothing to do`);
     this.#outstanding = this.core.ready();
     this.#written = false;
+    this.#applying = this.#outstanding.committedEntries.at(-1) ?? this.#applying;
     this.print(`${this.id}: ${printReady(this.#outstanding)}`);
   }
 
   /** Takes along what came since the work at hand was taken and needs no write. */
   further(): void {
-    const further = printFurther(this.core.further());
+    const work = this.core.further();
+    this.#applying = work.committedEntries.at(-1) ?? this.#applying;
+    const further = printFurther(work);
     this.print(`${this.id}: ${further === '' ? 'nothing further' : further}`);
   }
 
@@ -96,8 +103,19 @@ export class ScriptNode {
     const ready = this.#outstanding;
     if (ready === null || !this.#written) throw new Error(`${this.id} has not written`);
     this.#outstanding = null;
+    if (!this.#appliesSlowly && this.#applying !== undefined) this.applied(this.#applying.index);
     this.core.advance();
     return ready.messages;
+  }
+
+  applySlowly(): void {
+    this.#appliesSlowly = true;
+  }
+
+  /** Everything up to `index` is applied. */
+  applied(index: number): void {
+    if (index === this.#applying?.index) this.#applying = undefined;
+    this.core.applied(index);
   }
 
   /** The whole of the work that is there, from wherever it stands. */
@@ -112,6 +130,7 @@ export class ScriptNode {
     if (written && this.#outstanding !== null && !this.#written) this.write();
     this.#core = null;
     this.#outstanding = null;
+    this.#applying = undefined;
   }
 
   restart(): void {

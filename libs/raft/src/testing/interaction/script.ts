@@ -104,6 +104,8 @@ export class Script {
     return [
       ['take', ([id = '']) => this.#node(id).take()],
       ['further', ([id = '']) => this.#node(id).further()],
+      ['apply-slowly', (ids) => ids.forEach((id) => this.#node(id).applySlowly())],
+      ['applied', ([id = '', index]) => this.#node(id).applied(Number(index))],
       ['write', ([id = '']) => this.#node(id).write()],
       ['finish', ([id = '']) => this.#send(this.#node(id), this.#node(id).finish())],
       ['work', (ids) => ids.forEach((id) => this.#send(this.#node(id), this.#node(id).work()))],

@@ -34,6 +34,7 @@ export class Aftermath {
   run(): void {
     this.#heal();
     this.#disturb();
+    this.#applySlowly();
     this.#replaceDead();
     this.#failOver();
   }
@@ -79,6 +80,30 @@ export class Aftermath {
     const after = this.#soleLeader('while one is deaf').status;
     if (after.leader === leader && after.term === before.term) return;
     invariants.fail(`I12 ${deaf} or a removed node unseated ${leader} for ${after.leader}`);
+  }
+
+  /** State machines stand still for many election times: nothing but what they hold waits for them. */
+  #applySlowly(): void {
+    const { faults, pass, invariants, propose, count } = this.world;
+    const before = this.#soleLeader('before nothing is applied').status;
+    faults.slowMachines();
+    propose();
+    pass(ROUNDS / 4);
+    const text = propose();
+    pass(ROUNDS / 4);
+    const after = this.#soleLeader('while nothing is applied').status;
+    if (after.leader !== before.leader || after.term !== before.term) {
+      invariants.fail(
+        `V1 ${before.leader} is unseated for ${after.leader} by what is to be applied`,
+      );
+    }
+    if (invariants.textAt(after.last) !== `command ${text}` || after.commit < after.last) {
+      invariants.fail('V2 no write while nothing is applied');
+    }
+    if (after.applied < after.commit) count('leader stays whose state machine stands still');
+    faults.heal();
+    pass(1);
+    for (const id of members(after.configuration)) this.#mustBeCaughtUp(id);
   }
 
   /** A member dies with its disk; it is removed and joins anew, under its old id, up to its vote. */

@@ -2,7 +2,8 @@ import type { Rng } from '@pawl/kernel';
 
 /**
  * What is wrong with the simulated world just now: links that are cut one way or both, disks that
- * hang or are slow, processes that are paused, clocks that drift or jump. Chosen anew by chance; the seed decides.
+ * hang or are slow, state machines that take their time, processes that are paused, clocks that drift
+ * or jump. Chosen anew by chance; the seed decides.
  */
 export class Faults {
   readonly #cut = new Set<string>();
@@ -11,6 +12,7 @@ export class Faults {
   readonly #slowClocks = new Set<string>();
   readonly #fastClocks = new Set<string>();
   readonly #slowDisks = new Set<string>();
+  readonly #slowMachines = new Set<string>();
   #jumps = true;
 
   constructor(
@@ -29,6 +31,11 @@ export class Faults {
   /** Whether a disk that works is not done yet with what it has to do. */
   diskTakesLonger(id: string): boolean {
     return this.#slowDisks.has(id) && this.rng.below(6) > 0;
+  }
+
+  /** Whether its state machine applies only now and then. */
+  appliesSlowly(id: string): boolean {
+    return this.#slowMachines.has(id);
   }
 
   isPaused(id: string): boolean {
@@ -70,10 +77,16 @@ export class Faults {
     if (this.rng.below(3) === 0) this.#stalled.add(this.#pick(leader));
     this.#slowDisks.clear();
     if (this.rng.below(3) === 0) this.#slowDisks.add(this.#pick(leader));
+    this.#slowMachines.clear();
+    for (const id of this.ids) if (this.rng.below(3) === 0) this.#slowMachines.add(id);
   }
 
   stallDisk(id: string): void {
     this.#stalled.add(id);
+  }
+
+  slowMachines(): void {
+    for (const id of this.ids) this.#slowMachines.add(id);
   }
 
   pause(leader: string | undefined): void {
@@ -106,7 +119,7 @@ export class Faults {
   heal(): void {
     this.#jumps = false;
     const clocks = [this.#slowClocks, this.#fastClocks];
-    const disks = [this.#stalled, this.#slowDisks];
+    const disks = [this.#stalled, this.#slowDisks, this.#slowMachines];
     for (const set of [this.#cut, this.#paused, ...clocks, ...disks]) set.clear();
   }
 

@@ -15,6 +15,7 @@ const MUST_REACH = [
   'leader gave up: its disk hangs',
   'leader met a later term',
   'leader left',
+  'leader stays whose state machine stands still',
   'leader replaced that could not commit',
   'pre-vote refused: a leader is heard',
   'voter deaf to its leader',

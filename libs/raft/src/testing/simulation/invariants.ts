@@ -69,9 +69,10 @@ export class Invariants {
     }
     const { role, term, commit, applied, last, configuration } = core.status;
     const { length: inState } = node.state;
-    if (node.mayBeAhead ? applied > inState : applied !== inState) {
+    if (applied !== inState) {
       this.fail(`I10 ${node.id} takes ${applied} for applied, its state is at ${inState}`);
     }
+    if (node.hasTooMuchToApply) this.fail(`${node.id} is given more to apply than is allowed`);
     if (term < node.durable.hardState.term) this.fail(`I8 ${node.id} is behind its own disk`);
     if (commit < node.durable.hardState.commit) this.fail(`I8 the commit index of ${node.id} fell`);
     const { index: snapshot } = node.durable.snapshot;

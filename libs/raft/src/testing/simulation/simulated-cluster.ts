@@ -56,8 +56,9 @@ export class SimulatedCluster implements NodeHost {
   readonly #operator: Operator;
   /** What may happen next, in ten-thousandths. Faults last for several election times. */
   readonly #events: readonly (readonly [share: number, happen: () => void])[] = [
-    [4_700, () => this.#deliver()],
-    [2_900, () => this.#work()],
+    [4_600, () => this.#deliver()],
+    [2_850, () => this.#work()],
+    [150, () => this.#applySome()],
     [1_200, () => this.#tick(this.#anyNode())],
     [560, () => this.#propose()],
     [330, () => this.#issueRead()],
@@ -168,6 +169,10 @@ export class SimulatedCluster implements NodeHost {
     this.#count(`${what} while writing`);
   }
 
+  appliesSlowly({ id }: SimulatedNode): boolean {
+    return this.#faults.appliesSlowly(id);
+  }
+
   #makeNode(id: string, founders: readonly string[]): SimulatedNode {
     return new SimulatedNode(id, foundingState(founders), {
       makeCore: this.options.makeCore,
@@ -261,6 +266,13 @@ export class SimulatedCluster implements NodeHost {
     node.work();
   }
 
+  #applySome(): void {
+    const nodes = [...this.#nodes.values()].filter(
+      (node) => node.applies && !this.#faults.isPaused(node.id),
+    );
+    nodes[this.#rng.below(Math.max(1, nodes.length))]?.applySome();
+  }
+
   #tick(node: SimulatedNode): void {
     if (this.#faults.isPaused(node.id)) return;
     for (let left = this.#faults.ticksOf(node.id); left > 0; left -= 1) {
@@ -350,6 +362,10 @@ export class SimulatedCluster implements NodeHost {
       for (const each of delivered) this.#take(each);
       let worked = delivered.length > 0;
       for (const node of this.#nodes.values()) {
+        if (node.applies && !this.#faults.appliesSlowly(node.id)) {
+          node.applySome();
+          worked = true;
+        }
         if (!node.busy && node.core?.hasReady !== true) continue;
         if (node.busy && this.#faults.diskHangs(node.id)) continue;
         node.work();

@@ -28,11 +28,14 @@ export interface NodeHost {
   read(node: SimulatedNode, id: number, index: number): void;
   /** Something was applied, or a read answered, and its write is not done. */
   wentAhead(node: SimulatedNode, what: 'applied' | 'read'): void;
+  /** Whether the state machine takes its time: only {@link SimulatedNode.applySome} applies. */
+  appliesSlowly(node: SimulatedNode): boolean;
 }
 
 /**
  * A node in a simulated world: a core, its disk and its state machine. The shell's work is done in
- * steps between which anything may happen: take a Ready, write it, finish it; note a snapshot.
+ * steps between which anything may happen: take a Ready, write it, finish it; note a snapshot. The
+ * state machine applies what it was given beside all that, at once or some at a time.
  */
 export class SimulatedNode {
   core: RaftCore | null = null;
@@ -46,8 +49,8 @@ export class SimulatedNode {
   /** Where the log ended when the outstanding work was taken. */
   #taken: SnapshotMark | null = null;
   #written = false;
-  /** The entries of the outstanding work are applied. */
-  #applied = false;
+  /** Handed out to be applied, oldest first. */
+  #toApply: Entry[] = [];
   /** A snapshot that is being written beside everything else. */
   #snapshot: { readonly mark: SnapshotMark; readonly state: State } | null = null;
   /** It is being noted in the log; meanwhile no work is taken. */
@@ -82,9 +85,15 @@ export class SimulatedNode {
     return this.#disk.durable;
   }
 
-  /** More may be applied than its core knows: the work at hand is not reported. */
-  get mayBeAhead(): boolean {
-    return this.#outstanding !== null;
+  /** The state machine has something to do. */
+  get applies(): boolean {
+    return this.#toApply.length > 0;
+  }
+
+  /** Whether more waits for the state machine than the core may hand out at once. */
+  get hasTooMuchToApply(): boolean {
+    const bytes = this.#toApply.slice(0, -1).reduce((sum, { data }) => sum + data.length, 0);
+    return bytes >= this.options.config.maxApplyBytes;
   }
 
   /** Whether the disk surely holds this entry, or a snapshot that covers it. */
@@ -118,6 +127,7 @@ export class SimulatedNode {
     if (left === 'kept') this.#noteWritten();
     this.core = null;
     this.#outstanding = null;
+    this.#toApply = [];
     this.#snapshot = null;
     this.#noting = false;
     this.#arriving.clear();
@@ -168,7 +178,7 @@ export class SimulatedNode {
       this.#outstanding = this.core.ready();
       this.#taken = this.core.markAt(this.core.status.last);
       this.#written = false;
-      this.#applied = false;
+      this.#give(this.#outstanding.committedEntries);
     } else if (!this.#written) {
       this.#disk.write(this.#outstanding, this.#stateOf(this.#outstanding));
       this.#noteWritten();
@@ -206,26 +216,40 @@ export class SimulatedNode {
     return snapshot === null ? undefined : this.#arriving.get(keyOf(snapshot));
   }
 
+  /** Some of what waits for the state machine, or all of it. */
+  applySome(): void {
+    if (this.core === null) return;
+    this.#apply(1 + this.options.rng.below(this.#toApply.length));
+    this.flush();
+  }
+
   /** Applies and answers what came since the outstanding work was taken, whether that is written or not. */
   #goAhead({ committedEntries, reads }: Pick<Ready, 'committedEntries' | 'reads'>): void {
-    const ready = this.#outstanding;
-    if (ready !== null && !this.#applied) {
-      this.#applied = ready.snapshot === null;
-      this.#apply(ready.committedEntries);
-    }
-    this.#apply(committedEntries);
-    if (ready !== null && !this.#written) {
-      if (committedEntries.length > 0) this.options.host.wentAhead(this, 'applied');
-      if (reads.length > 0) this.options.host.wentAhead(this, 'read');
-    }
+    this.#give(committedEntries);
+    if (this.#writes && reads.length > 0) this.options.host.wentAhead(this, 'read');
     this.#answer(reads);
   }
 
-  #apply(entries: readonly Entry[]): void {
+  get #writes(): boolean {
+    return this.#outstanding !== null && !this.#written;
+  }
+
+  #give(entries: readonly Entry[]): void {
+    this.#toApply.push(...entries);
+    if (!this.options.host.appliesSlowly(this)) this.#apply(this.#toApply.length);
+  }
+
+  /** The first `count` of the entries that wait. */
+  #apply(count: number): void {
+    const entries = this.#toApply.splice(0, count);
     for (const entry of entries) {
       this.state.push(entry.kind === 'command' ? new TextDecoder().decode(entry.data) : '');
       this.options.host.applied(this, entry);
     }
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    this.core?.applied(last.index);
+    if (this.#writes) this.options.host.wentAhead(this, 'applied');
   }
 
   #answer(reads: readonly ReadState[]): void {
@@ -235,10 +259,10 @@ export class SimulatedNode {
   #finish(ready: Ready): void {
     const { host } = this.options;
     if (ready.snapshot !== null) {
+      this.#apply(this.#toApply.length);
       this.state = [...this.#disk.snapshotState];
       host.installed(this);
     }
-    if (!this.#applied) this.#apply(ready.committedEntries);
     this.#outstanding = null;
     this.core?.advance();
     for (const message of ready.messages) this.#send(message);
