@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { CliWorld } from '../testing/cli-world.js';
@@ -51,6 +51,9 @@ it('ends with 1 for what a start would refuse, and where there is nothing', asyn
   expect(code).toBe(1);
   expect(err).toMatch(/^pawl: .*is damaged at byte .*\n$/);
   expect((await world.pawl('debug', 'wal', world.folder)).code).toBe(1);
+  await rm(file);
+  const missing = await world.pawl('debug', 'wal', world.folder);
+  expect(missing).toMatchObject({ code: 1 });
   const nothing = await world.pawl('debug', 'wal', join(world.folder, 'missing'));
   expect(nothing).toMatchObject({ code: 1, out: '' });
   expect(nothing.err).toContain('holds no log');

@@ -1,5 +1,6 @@
 import {
   configurationText,
+  judgeWal,
   NothingStoredError,
   readRaft,
   readSnapshots,
@@ -75,7 +76,10 @@ async function showWal(context: CliContext, folder: string, flags: WalFlags): Pr
       else if (begun) next ??= entry;
     }
   }
-  print(context.terminal, context.format(), { segments, records, next }, () =>
+  const found = segments.flatMap(({ problem }) => (problem === null ? [] : [problem]));
+  const whole = found.length > 0 ? null : await judgeWal(folder);
+  const problems = whole === null ? found : [whole];
+  print(context.terminal, context.format(), { segments, records, next, problems }, () =>
     [
       segmentTable(segments),
       recordTable(records),
@@ -83,7 +87,7 @@ async function showWal(context: CliContext, folder: string, flags: WalFlags): Pr
       ...segments.flatMap(({ note }) => (note === null ? [] : [`note: ${note}\n`])),
     ].join(''),
   );
-  refuseDamage(segments.flatMap(({ problem }) => (problem === null ? [] : [problem])));
+  refuseDamage(problems);
 }
 
 function segmentTable(segments: readonly SegmentLine[]): string {

@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openMetadata } from '../index.js';
 import { NO_LEASE } from '../state/index.js';
 import { systemTime } from '../testing/system-time.js';
 import { textToBytes } from '../text.js';
-import { NothingStoredError, readRaft, readSnapshots, readWal } from './index.js';
+import { judgeWal, NothingStoredError, readRaft, readSnapshots, readWal } from './index.js';
 import type { WalSegmentView } from './index.js';
 
 let dataDir: string;
@@ -134,6 +143,38 @@ it('shows what is readable beside what is damaged', async () => {
   const { raft, problems } = await readRaft(dataDir);
   expect(raft).toBeNull();
   expect(problems).toEqual([expect.stringContaining(`${log} is damaged at byte`)]);
+});
+
+describe('a log that a start refuses, though each of its segments is whole', () => {
+  const files = async () =>
+    (await readdir(metadata)).filter((name) => name.startsWith('wal-')).sort();
+  beforeEach(() => stoppedMember(40));
+
+  it('is one with all that it ever held', async () => {
+    expect((await files()).length).toBeGreaterThan(2);
+    expect(await judgeWal(dataDir)).toBeNull();
+  });
+
+  it.each([
+    ['a segment in the middle', 1, 'before it is missing'],
+    ['the newest segment', -1, 'the newest segment of the log is missing'],
+  ])('lacks %s', async (_, at, problem) => {
+    await rm(join(metadata, (await files()).at(at) ?? ''));
+    expect(await judgeWal(dataDir)).toContain(problem);
+    expect((await segments()).every((segment) => segment.problem === null)).toBe(true);
+  });
+
+  it('lacks frames that were durable', async () => {
+    const newest = join(metadata, (await files()).at(-1) ?? '');
+    const last = (await segments()).at(-1)?.records.at(-1)?.offset ?? 0;
+    await truncate(newest, last);
+    expect(await judgeWal(dataDir)).toContain('though the log was durable up to byte');
+  });
+
+  it('has a damaged note of how far it reached', async () => {
+    await damage('newest-segment.bin', 20);
+    expect(await judgeWal(dataDir)).toContain('fails its checksum');
+  });
 });
 
 it('refuses a folder without a member, and makes none', async () => {

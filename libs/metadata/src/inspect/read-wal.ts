@@ -1,5 +1,13 @@
 import { decodeConfiguration } from '@pawl/raft/core';
-import { decodeRecords, readSegment, segmentName, segmentSequence } from '@pawl/raft/node';
+import {
+  CorruptionError,
+  decodeRecords,
+  readLog,
+  readSegment,
+  segmentName,
+  segmentSequence,
+  WrongFolderError,
+} from '@pawl/raft/node';
 import type { StorageFolder, WalRecord } from '@pawl/raft/node';
 import { configurationText } from './configuration-text.js';
 import { describeCommand } from './describe-command.js';
@@ -43,6 +51,22 @@ export async function* readWal(path: string): AsyncGenerator<WalSegmentView> {
     .sort((left, right) => left - right);
   for (const sequence of sequences) {
     yield await readOne(folder, sequence, sequence === sequences.at(-1));
+  }
+}
+
+/**
+ * What keeps a node from starting with this log as a whole, as the start itself judges it: also that a
+ * segment or the end of what was durable is missing, which no segment shows by itself. Null: nothing.
+ */
+export async function judgeWal(path: string): Promise<string | null> {
+  const folder = await storedFolder(path);
+  try {
+    await readLog(folder);
+    return null;
+  } catch (error) {
+    const isVerdict = error instanceof CorruptionError || error instanceof WrongFolderError;
+    if (isVerdict) return error.message;
+    throw error;
   }
 }
 

@@ -28,6 +28,7 @@ export { writeFully } from './storage-folder.port.js';
 export type { StorageFile, StorageFolder } from './storage-folder.port.js';
 export { decodeRecords } from './wal-record.js';
 export type { Identity, WalRecord } from './wal-record.js';
+export { readLog } from './wal-recovery.js';
 export { readSegment, segmentName, segmentSequence } from './wal-segment.js';
 export type { SegmentContent } from './wal-segment.js';
 export {
