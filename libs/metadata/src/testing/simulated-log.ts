@@ -33,11 +33,14 @@ export interface SimulatedLogOptions {
   readonly reached?: (what: string) => void;
 }
 
-/** What the core wants done, and how far that is. */
+/** Of so many turns of the process one takes its time, by chance up to this. */
+const SLOW_TURN = 4;
+const SLOW_TURN_MS = 5;
+
+/** What the core wants done; written, and given to the state machine and the readers. */
 interface Work {
   readonly ready: Ready;
   written: boolean;
-  /** Its entries were given to the state machine, and its reads answered. */
   given: boolean;
 }
 
@@ -61,6 +64,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   #snapshot: TakenSnapshot | null = null;
   #told: LogStatus | null = null;
   #ticks = 0;
+  #woken = false;
   #state: 'open' | 'stopping' | 'stopped' = 'open';
 
   constructor(options: SimulatedLogOptions) {
@@ -70,8 +74,11 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     this.#settings = { ...SIMULATED_LOG_SETTINGS, ...options.settings };
     this.identity = { clusterId: disk.clusterId, nodeId, folderId: disk.folderId };
     const onApplied = (): void => {
+      this.#core.applied(this.#machine.applied);
       this.#barriers.applied(this.#machine.applied);
-      if (!this.#busy) this.#tellStatus();
+      if (this.#busy) return;
+      this.#tellStatus();
+      this.#wake();
     };
     this.#machine = new SimulatedMachine({ machine, time: options.time, rng, onApplied });
     this.#machine.begin(disk.durable.snapshot.index, disk.state);
@@ -79,7 +86,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     network.attach(nodeId, this);
     if (this.status().configuration.voters.join() === nodeId) this.#core.campaign();
     this.#tickLater();
-    this.#soon(() => this.#pump());
+    this.#wake();
   }
 
   status(): LogStatus {
@@ -113,13 +120,13 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   barrier(deadlineMs: number): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(new Error('the log is stopped'));
     const passed = this.#barriers.pass(deadlineMs);
-    this.#soon(() => this.#pump());
+    this.#wake();
     return passed;
   }
 
   transfer(to: string): boolean {
     const begun = this.#core.transfer(to);
-    this.#soon(() => this.#pump());
+    this.#wake();
     return begun;
   }
 
@@ -132,7 +139,6 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     return this.#request(this.#options.disk.folderId, to, body, deadlineMs);
   }
 
-  /** A simulated node listens at its id. */
   ask({ host }: LogPeer, body: Uint8Array, deadlineMs: number): Promise<Uint8Array> {
     return this.#request(null, host, body, deadlineMs);
   }
@@ -199,7 +205,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
         this.#arriving.set(keyOf(message.snapshot), state);
       }
       this.#core.step(message);
-      this.#pump();
+      this.#wake();
     });
   }
 
@@ -244,12 +250,19 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   #offer(offer: () => LogOutcome): LogOutcome {
     if (this.#state !== 'open') return { ok: false, reason: 'stopped' };
     const outcome = offer();
-    this.#soon(() => this.#pump());
+    this.#wake();
     return outcome;
   }
 
-  #soon(event: () => void): void {
-    this.#options.time.after(0, event);
+  /** What arrives in one turn of the process is worked on together; a turn may take its time. */
+  #wake(): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    const { rng, time } = this.#options;
+    time.after(rng.below(SLOW_TURN) === 0 ? rng.next() * SLOW_TURN_MS : 0, () => {
+      this.#woken = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {
@@ -257,6 +270,7 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
     this.#send(this.#core.messages());
     if (this.#options.rng.below(2) === 0) this.#goAhead();
     this.#noteSnapshot();
+    if (this.#work === null) this.#takeSnapshot();
     this.#takeReady();
     this.#busy = false;
     this.#tellStatus();
@@ -289,25 +303,32 @@ export class SimulatedLog implements ReplicatedLog, NetworkNode {
   }
 
   #finish(work: Work): void {
-    this.#write(work);
     const { snapshot } = work.ready;
-    if (snapshot === null) return this.#complete(work);
+    if (snapshot !== null) {
+      this.#machine.idle(() => this.#install(work, snapshot));
+      return;
+    }
+    this.#write(work);
+    this.#complete(work);
+  }
+
+  #install(work: Work, mark: SnapshotMark): void {
+    this.#write(work);
     const { state } = this.#options.disk;
     assert(state !== null, 'a snapshot has its state');
     if (this.#machine.takes) this.#options.reached?.('snapshot given up for a newer one');
     this.#snapshot = null;
-    this.#machine.restore(snapshot.index, state, () => this.#complete(work));
+    this.#machine.restore(mark.index, state, () => this.#complete(work));
   }
 
+  /** What is still being applied holds up nothing. */
   #complete(work: Work): void {
+    this.#busy = true;
     this.#give(work);
-    this.#machine.idle(() => {
-      this.#work = null;
-      this.#core.advance();
-      this.#send(work.ready.messages);
-      this.#takeSnapshot();
-      this.#pump();
-    });
+    this.#work = null;
+    this.#core.advance();
+    this.#send(work.ready.messages);
+    this.#pump();
   }
 
   #give(work: Work): void {

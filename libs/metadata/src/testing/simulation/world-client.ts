@@ -58,9 +58,11 @@ export class WorldClient {
         const revision = Math.max(1, head - rng.below(30) + rng.below(3));
         return { kind: 'range', key: 'a', rangeEnd: 'e', revision };
       }
-      case 9:
+      case 9: {
         if (rng.below(4) > 0) return this.#put();
-        return { kind: 'compact', revision: Math.max(1, head - rng.below(12)) };
+        const back = rng.below(2) === 0 ? 0 : rng.below(12);
+        return { kind: 'compact', revision: Math.max(1, head - back) };
+      }
       default:
         return this.#put();
     }
