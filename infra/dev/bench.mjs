@@ -5,13 +5,14 @@ import { createTerminal } from './lib/terminal.mjs';
 
 const HELP = `Prints figures and their ratios to the bare limits, measured by turns in one run.
 
-Usage: npm run bench [put|fanout|reads|recompute|wire …]
+Usage: npm run bench [put|fanout|reads|recompute|wire|nodes …]
 
   put         a PUT, beside the bare transaction with and without HTTP
   fanout      from publication until the last consumer has applied, beside a bare publish
   reads       a read of local memory, beside a plain property and a Map
   recompute   an edit at a root with 1,000 addresses below
   wire        bytes to a consumer for one changed key of a 64 KiB document
+  nodes       three nodes: a PUT through another than the owner; kill -9, stop and restart of nodes
 
 Without a name all of them run, one after the other.
 `;

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { benchFanOut } from './fan-out.mjs';
 import { startStack } from './lib/stack.mjs';
+import { benchNodes } from './nodes.mjs';
 import { benchPut } from './put.mjs';
 import { benchReads } from './reads.mjs';
 import { benchRecompute } from './recompute.mjs';
@@ -12,6 +13,7 @@ const BENCHES = {
   reads: benchReads,
   recompute: benchRecompute,
   wire: benchWire,
+  nodes: benchNodes,
 };
 
 const wanted = process.argv.slice(2);

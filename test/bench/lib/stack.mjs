@@ -34,24 +34,16 @@ export async function startStack() {
       port: 0,
     });
     closers.push(() => nats.service.stop());
-    const dataDir = join(folder, 'data');
-    const server = spawn(process.execPath, [CONTROL_PLANE], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: {
-        ...process.env,
-        PAWL_DATA_DIR: dataDir,
-        PAWL_POSTGRES_URL: postgres.url,
-        PAWL_NATS_URL: nats.url,
-        PAWL_HTTP_PORT: '0',
-        PAWL_PEER_PORT: '0',
-        PAWL_ETCD_PORT: '0',
-        PAWL_LOG_LEVEL: 'warn',
-      },
+    const { url, stop: stopNode } = await startNode({
+      PAWL_DATA_DIR: join(folder, 'data'),
+      PAWL_POSTGRES_URL: postgres.url,
+      PAWL_NATS_URL: nats.url,
+      PAWL_PEER_PORT: '0',
     });
-    closers.push(() => stopChild(server));
-    const url = await ready(dataDir, server);
+    closers.push(stopNode);
     return {
       url,
+      folder,
       port: Number(new URL(url).port),
       postgresUrl: postgres.url,
       natsUrl: nats.url,
@@ -59,6 +51,31 @@ export async function startStack() {
     };
   } catch (error) {
     await stop();
+    throw error;
+  }
+}
+
+/**
+ * A control plane with these settings, once it is ready.
+ *
+ * @param {Record<string, string>} settings with `PAWL_DATA_DIR`
+ */
+export async function startNode(settings) {
+  const server = spawn(process.execPath, [CONTROL_PLANE], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: {
+      ...process.env,
+      PAWL_HTTP_PORT: '0',
+      PAWL_ETCD_PORT: '0',
+      PAWL_LOG_LEVEL: 'error',
+      ...settings,
+    },
+  });
+  try {
+    const url = await ready(settings.PAWL_DATA_DIR, server);
+    return { url, stop: () => stopChild(server), kill: () => stopChild(server, 'SIGKILL') };
+  } catch (error) {
+    await stopChild(server);
     throw error;
   }
 }
@@ -87,10 +104,10 @@ export function startChild(name, args) {
   };
 }
 
-async function stopChild(child) {
+async function stopChild(child, signal = 'SIGTERM') {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
+  child.kill(signal);
   const force = setTimeout(() => child.kill('SIGKILL'), 15_000);
   await ended;
   clearTimeout(force);
@@ -102,8 +119,12 @@ async function ready(dataDir, server) {
     if (server.exitCode !== null)
       throw new Error(`the control plane ended with ${server.exitCode}`);
     try {
-      const { http } = JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8'));
-      if ((await fetch(`${http}/readyz`)).ok) return http;
+      const { http, processes } = JSON.parse(
+        await readFile(join(dataDir, 'endpoints.json'), 'utf8'),
+      );
+      if (processes.controlPlane === server.pid && (await fetch(`${http}/readyz`)).ok) {
+        return http;
+      }
     } catch {
       // not there yet
     }

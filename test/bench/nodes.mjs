@@ -1,0 +1,165 @@
+import { PacedWriter } from './lib/paced-writer.mjs';
+import { median, printTable } from './lib/report.mjs';
+import { rootsOf, startThreeNodes } from './lib/three-nodes.mjs';
+
+const WRITERS = 20;
+/** Of all writers together. */
+const WRITES_PER_SECOND = 100;
+const PACED_SECONDS = 8;
+const PASSES = 3;
+const KILLS = 5;
+const HAND_OVERS = 3;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What three nodes take, beside what they take from each other, and what their loss costs. */
+export async function benchNodes(stack) {
+  const cluster = await startThreeNodes(stack);
+  try {
+    await benchRouting(cluster);
+    await benchKills(cluster);
+    await benchHandOvers(cluster);
+    await benchRollingRestart(cluster);
+  } finally {
+    await cluster.stopAll();
+  }
+}
+
+/** Writers at addresses of one node's shards, through `through`; until `work` is done. */
+async function underLoad({ addresses, urls }, work) {
+  const writers = addresses.map((address) => new PacedWriter(address, urls));
+  const stop = new AbortController();
+  const everyMs = (1_000 * writers.length) / WRITES_PER_SECOND;
+  const running = writers.map(async (writer, index) => {
+    await pause((everyMs * index) / writers.length);
+    await writer.run(everyMs, stop.signal);
+  });
+  await work();
+  stop.abort();
+  await Promise.all(running);
+  for (const { refusal } of writers) if (refusal !== '') console.error(`refused: ${refusal}`);
+  return writers;
+}
+
+const addressesOf = (roots, name) =>
+  Array.from({ length: WRITERS }, (_, n) => `${roots[n % roots.length]}/${name}-${n}`);
+
+async function benchRouting(cluster) {
+  const roots = rootsOf(await cluster.settled(), 'node-2', 8);
+  const passes = { owner: [], other: [] };
+  for (let pass = 0; pass < PASSES; pass += 1) {
+    for (const [name, id] of [
+      ['owner', 'node-2'],
+      ['other', 'node-1'],
+    ]) {
+      const load = {
+        addresses: addressesOf(roots, `${name}-${pass}`),
+        urls: () => [cluster.url(id)],
+      };
+      const writers = await underLoad(load, () => pause(PACED_SECONDS * 1_000));
+      const took = writers.flatMap((writer) => writer.took.slice(1)).sort((a, b) => a - b);
+      const at = (share) => took[Math.floor(took.length * share)];
+      passes[name].push({ p50: at(0.5), p99: at(0.99) });
+    }
+  }
+  const row = (name) => [
+    median(passes[name].map(({ p50 }) => p50)),
+    median(passes[name].map(({ p99 }) => p99)),
+  ];
+  const [own, other] = [row('owner'), row('other')];
+  printTable(
+    `PUT at ${WRITES_PER_SECOND} a second, ms (aim: p99 < 20 through a non-owner)`,
+    ['through', 'p50', 'p99'],
+    [
+      ['the owner', ...own],
+      ['another node', ...other],
+      ['ratio', other[0] / own[0], other[1] / own[1]],
+    ],
+  );
+}
+
+/** From kill -9 of the owner to the first write that is acknowledged on its shards. */
+async function benchKills(cluster) {
+  const took = [];
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const id = cluster.ids[kill % cluster.ids.length];
+    const rest = cluster.ids.filter((other) => other !== id);
+    const [root] = rootsOf(await cluster.settled(), id, 1);
+    const writer = new PacedWriter(`${root}/kill-${kill}`, () =>
+      rest.map((one) => cluster.url(one)),
+    );
+    await writer.write();
+    const killedAt = performance.now();
+    await cluster.kill(id);
+    await writer.write();
+    took.push(writer.acknowledgedAt.at(-1) - killedAt);
+    await cluster.start(id);
+  }
+  printTable(
+    `kill -9 of the owner to its first write elsewhere, ms (aim: p99 < lease 5,000 + 1,000)`,
+    ['kills', 'median', 'worst'],
+    [[took.length, median(took), Math.max(...took)]],
+  );
+}
+
+/** An orderly stop of a node: how long its shards take no write. */
+async function benchHandOvers(cluster) {
+  const gaps = [];
+  for (let turn = 0; turn < HAND_OVERS; turn += 1) {
+    const id = cluster.ids[turn % cluster.ids.length];
+    const rest = cluster.ids.filter((other) => other !== id);
+    const roots = rootsOf(await cluster.settled(), id, 8);
+    const writers = roots.map(
+      (root) => new PacedWriter(`${root}/stop-${turn}`, () => rest.map((one) => cluster.url(one))),
+    );
+    const stop = new AbortController();
+    const running = writers.map((writer) => writer.run(5, stop.signal));
+    await pause(500);
+    await cluster.stop(id);
+    await pause(500);
+    stop.abort();
+    await Promise.all(running);
+    gaps.push(...writers.map((writer) => writer.longestGapMs));
+    await cluster.start(id);
+  }
+  printTable(
+    'planned hand-over: longest time without a write of a shard, ms (aim: < 200)',
+    ['shards', 'median', 'worst'],
+    [[gaps.length, median(gaps), Math.max(...gaps)]],
+  );
+}
+
+/** Each node is stopped in order and started again, while writers go to whichever takes them. */
+async function benchRollingRestart(cluster) {
+  const owners = await cluster.settled();
+  const roots = cluster.ids.flatMap((id) => rootsOf(owners, id, 4));
+  let turn = 0;
+  const urls = () => {
+    turn += 1;
+    return cluster.ids.map((_, at) => cluster.url(cluster.ids[(at + turn) % cluster.ids.length]));
+  };
+  const load = { addresses: addressesOf(roots, 'rolling'), urls };
+  const writers = await underLoad(load, async () => {
+    for (const id of cluster.ids) {
+      await cluster.stop(id);
+      await cluster.start(id);
+      await cluster.settled();
+    }
+  });
+  let lost = 0;
+  for (const writer of writers) lost += await writer.lost();
+  const sum = (of) => writers.reduce((total, writer) => total + of(writer), 0);
+  printTable(
+    `rolling restart of three nodes under ${WRITES_PER_SECOND} writes a second (aim: 0 refused, 0 lost)`,
+    ['writes', 'asked again elsewhere', 'refused', 'lost', 'longest gap, ms'],
+    [
+      [
+        sum(({ took }) => took.length),
+        sum(({ again }) => again),
+        sum(({ refused }) => refused),
+        lost,
+        Math.max(...writers.map(({ longestGapMs }) => longestGapMs)),
+      ],
+    ],
+  );
+}
