@@ -18,6 +18,8 @@ interface Seen {
 interface Committed {
   readonly term: number;
   readonly text: string;
+  /** Term of the leader that committed it. */
+  readonly by: number;
 }
 
 /**
@@ -29,7 +31,7 @@ export class Invariants {
   readonly #seed: number;
   readonly #leaders = new Map<number, string>();
   /** By index: the entry that is committed there. */
-  readonly #committed: Committed[] = [{ term: 0, text: '' }];
+  readonly #committed: Committed[] = [{ term: 0, text: '', by: 0 }];
   /** By candidate and term: who said yes. */
   readonly #votes = new Map<string, Set<string>>();
   /** Looks so far: the time of this world. */
@@ -265,7 +267,8 @@ export class Invariants {
       this.fail(`I1 ${node.id} leads term ${term} by votes of ${[...votes].join('')} only`);
     }
     if (node.durable.hardState.term < term) this.fail(`I9 ${node.id} leads a term it may forget`);
-    const newest = this.committed;
+    // Its votes may have been long on the way: what later terms committed meanwhile it need not hold.
+    const newest = this.#committed.findLastIndex(({ by }) => by < term);
     if (newest > 0 && !core.holds(newest, this.#committed[newest]?.term ?? 0)) {
       this.fail(`I3 ${node.id} leads term ${term} without entry ${newest}`);
     }
@@ -298,7 +301,7 @@ export class Invariants {
     let counted = newest;
     for (let index = this.#committed.length; index <= commit; index += 1) {
       const entry = core.entryAt(index);
-      this.#committed.push({ term: entry.term, text: textOf(entry) });
+      this.#committed.push({ term: entry.term, text: textOf(entry), by: core.status.term });
       if (entry.kind !== 'configuration') continue;
       this.count('configuration committed');
       const { configuration } = core.markAt(index);
