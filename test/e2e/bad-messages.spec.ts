@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connect } from '@nats-io/transport-node';
-import type { Snapshot } from '@pawl/contracts';
+import type { Snapshot, Versioned } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { AppliedEvent, PawlError, RejectedEvent, Scope } from '@pawl/sdk';
 import { eventually } from '../support/eventually.js';
@@ -187,12 +187,16 @@ describe('a stream that holds', () => {
   /** Puts something where the snapshot of a released address should be; the address. */
   async function spoil(spoiled: (good: Snapshot) => string): Promise<string> {
     const address = `spoiled/app-${(count += 1)}`;
+    const pushes = nats.subscribe(SUBJECTS.push(addressOf(address)));
+    await nats.flush();
     await promote(address, { n: 1 });
     const good = await eventually(async () => {
       const found = await stored(address);
       expect(found.variants['']?.inline).toEqual({ n: 1 });
       return found;
     });
+    // Its push follows it, and would tell a newcomer of it all the same.
+    for await (const push of pushes) if (push.json<Versioned>().version === good.version) break;
     const ack = await nats.request(SUBJECTS.snapshot(addressOf(address)), spoiled(good), {
       timeout: 5_000,
     });
