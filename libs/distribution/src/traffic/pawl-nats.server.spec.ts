@@ -326,6 +326,21 @@ describe('owner commands', () => {
     expect(owner.commands).toEqual([]);
   });
 
+  it('that are on their way while their shard is released are answered, not lost', async () => {
+    const { strategy } = await startOwner([3]);
+    const { commands, close } = await open();
+    const sent = Array.from({ length: 200 }, () =>
+      commands.send({ shard: 3, token: 7n }, SWEEP, 2_000).then(
+        () => 'done',
+        (error: Error) => error.name,
+      ),
+    );
+    await Promise.resolve();
+    strategy.release(3, 7n);
+    expect(await Promise.all(sent)).not.toContain('CommandOutcomeUnknownError');
+    await close();
+  });
+
   it('reach the claiming node only, of several that hear their own', async () => {
     const others = new TestOwner();
     const claiming = await startNode();

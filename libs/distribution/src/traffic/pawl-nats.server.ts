@@ -136,10 +136,10 @@ export class PawlNatsServer
     if (!this.#claims.has(subject)) this.#claims.set(subject, this.#subscribeClaim(subject));
   }
 
-  /** Hears them no more. */
+  /** Hears them no more; those that are on their way here are still answered. */
   release(shard: number, token: bigint): void {
     const subject = this.#subjects.command(shard, token);
-    this.#claims.get(subject)?.unsubscribe();
+    this.#claims.get(subject)?.drain().catch(() => undefined);
     this.#claims.delete(subject);
   }
 
