@@ -139,7 +139,10 @@ export class PawlNatsServer
   /** Hears them no more; those that are on their way here are still answered. */
   release(shard: number, token: bigint): void {
     const subject = this.#subjects.command(shard, token);
-    this.#claims.get(subject)?.drain().catch(() => undefined);
+    this.#claims
+      .get(subject)
+      ?.drain()
+      .catch(() => undefined);
     this.#claims.delete(subject);
   }
 
