@@ -193,6 +193,9 @@ describe('a request', () => {
     const waiting = [scene.read(), scene.read()];
     await turn();
     expect(code(await scene.read())).toBe('too-many-requests');
+    scene.serves = true;
+    expect(code(await scene.read())).toBe('here');
+    scene.serves = false;
     scene.moveTo(1n);
     await Promise.all(waiting);
     expect(code(await scene.read())).toBe('there');
@@ -225,6 +228,23 @@ describe('a write', () => {
     };
     expect(code((await scene.until(scene.write())).result)).toBe('outcome-unknown');
   });
+
+  it.each(['truth-unavailable', 'too-many-requests', 'internal', 'still-running'] as const)(
+    'is not told of as not done by %s, once it may have been done',
+    async (said) => {
+      for (const key of [undefined, 'mine']) {
+        let calls = 0;
+        scene.answer = () => ((calls += 1) === 1 ? lost() : refused(said, 'not looked up'));
+        expect(code((await scene.until(scene.write(key))).result)).toBe('outcome-unknown');
+        calls = 0;
+        scene.answer = () => {
+          if ((calls += 1) === 1) lost();
+          return calls < 4 ? refused(said, 'not looked up') : done('once');
+        };
+        expect((await scene.until(scene.write(key))).result).toEqual(done('once'));
+      }
+    },
+  );
 
   it('was not done when nobody ever had it', async () => {
     scene.answer = () => {

@@ -1,5 +1,5 @@
 import { refused, shardOf } from '@pawl/contracts';
-import type { Outcome } from '@pawl/contracts';
+import type { Outcome, Problem, ProblemCode } from '@pawl/contracts';
 import type { Clock, Timer } from '@pawl/kernel';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import { noOwner } from '../sharding/refusals.js';
@@ -31,6 +31,15 @@ const LONGEST_PAUSE_MS = 400;
 /** The quorum may have no majority: then the map is all there is. */
 const LOOK_UP_MS = 1_000;
 
+/** Refusals that may come before a request's key is looked up. */
+const SAYS_NOTHING: ReadonlySet<ProblemCode> = new Set([
+  'truth-unavailable',
+  'too-many-requests',
+  'internal',
+  'still-running',
+  'outcome-unknown',
+]);
+
 /** One request on its way. */
 interface Trip<T> {
   readonly errand: Errand<T>;
@@ -56,8 +65,8 @@ export class Router {
 
   /** Never rejects for what happens on the way; what the errand does here may. */
   async run<T>(root: string, errand: Errand<T>): Promise<Outcome<T>> {
-    const { clock, deadlineMs, maxRouted, shards } = this.options;
-    if (this.#routed >= maxRouted) {
+    const { clock, deadlineMs, maxRouted, serves, shards } = this.options;
+    if (this.#routed >= maxRouted && !serves(root)) {
       return refused('too-many-requests', 'too many requests wait for owners of shards; slow down');
     }
     this.#routed += 1;
@@ -77,12 +86,18 @@ export class Router {
         ? await trip.errand.here()
         : await this.#send(trip, token);
       if (answer !== undefined) {
-        if (answer.ok || !trip.errand.repeatable(answer.problem)) return answer;
+        if (answer.ok || !this.#goesOn(trip, answer.problem)) return answer;
         this.#tell(trip, answer);
       }
       if (this.options.clock.monotonicMs() + pauseMs >= trip.endMs) return trip.told;
       await this.#pause(trip, token, pauseMs);
     }
+  }
+
+  /** Once it may have been done, only what the owner says after looking its key up is an answer. */
+  #goesOn<T>({ errand, told }: Trip<T>, problem: Problem): boolean {
+    if (errand.repeatable(problem)) return true;
+    return !told.ok && told.problem.code === 'outcome-unknown' && SAYS_NOTHING.has(problem.code);
   }
 
   /** The owner's answer; `undefined` when there is none. */
