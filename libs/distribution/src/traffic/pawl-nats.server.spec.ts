@@ -140,6 +140,17 @@ describe('heartbeats', () => {
     expect(owner.hellos).toEqual([[from, HELLO]]);
   });
 
+  it('get their answer in one message, however many addresses it names', async () => {
+    const long = { generation: 1, version: 1, hash: 'a'.repeat(64) };
+    const newest = Array.from({ length: 1_000 }, (_, n) => ({
+      address: `acme/${'x'.repeat(500)}${n}`,
+      ...long,
+    }));
+    owner.hello = async () => ({ ...REPLY, newest });
+    await startNode();
+    expect(await ask(subject, JSON.stringify(HELLO))).toBe(JSON.stringify({ ...REPLY, newest }));
+  });
+
   it('of roots that another node owns, or that fail, get no answer', async () => {
     await startNode();
     const text = JSON.stringify(HELLO);

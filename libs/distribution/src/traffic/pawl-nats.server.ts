@@ -249,7 +249,9 @@ export class PawlNatsServer
     try {
       const result: unknown = await handler(received.json, contextOf(received));
       const reply = await lastValueFrom(this.transformToObservable(result));
-      if (reply !== undefined) respond(message, reply);
+      // Nodes put parts together again; a consumer takes the first message for the whole.
+      if (kind === 'command') respond(message, reply);
+      else if (reply !== undefined) message.respond(JSON.stringify(reply));
     } catch (error) {
       this.#failed(received, error);
     } finally {
@@ -263,7 +265,7 @@ export class PawlNatsServer
   }
 }
 
-/** Answers, in parts if it is long; a longer one than can be sent is refused instead. */
+/** Answers a command, in parts if that is long; what is longer than can be sent is refused instead. */
 function respond(message: Msg, reply: unknown): void {
   const text = JSON.stringify(reply);
   const fits = text.length * MAX_UTF8 <= MAX_MESSAGE_BYTES || utf8Length(text) <= MAX_MESSAGE_BYTES;

@@ -66,14 +66,14 @@ export class Router {
   /** Never rejects for what happens on the way; what the errand does here may. */
   async run<T>(root: string, errand: Errand<T>): Promise<Outcome<T>> {
     const { clock, deadlineMs, maxRouted, serves, shards } = this.options;
-    if (this.#routed >= maxRouted && !serves(root)) {
-      return refused('too-many-requests', 'too many requests wait for owners of shards; slow down');
-    }
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const first = serves(root) ? await errand.here() : noOwner();
+    if (first.ok || !errand.repeatable(first.problem)) return first;
+    if (this.#routed >= maxRouted) return serves(root) ? first : tooMany();
     this.#routed += 1;
     try {
-      const endMs = clock.monotonicMs() + deadlineMs;
       const shard = shardOf(root, shards);
-      return await this.#go({ errand, root, shard, endMs, lookedUp: 0n, told: noOwner() });
+      return await this.#go({ errand, root, shard, endMs, lookedUp: 0n, told: first });
     } finally {
       this.#routed -= 1;
     }
@@ -159,6 +159,10 @@ export class Router {
       const changes = ownership.onChange(over);
     });
   }
+}
+
+function tooMany(): Outcome<never> {
+  return refused('too-many-requests', 'too many requests wait for owners of shards; slow down');
 }
 
 function unreachable(): Outcome<never> {
