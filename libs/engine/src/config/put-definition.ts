@@ -15,7 +15,7 @@ import { complaints, refusal } from '../release/refusal.js';
 import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { NO_CHANGES } from '../sharding/run-command.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { Publication } from '../publication/publication.js';
 import { judgePrecondition } from './precondition.js';

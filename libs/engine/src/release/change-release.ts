@@ -10,7 +10,7 @@ import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { NO_CHANGES } from '../sharding/run-command.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import { allVariants } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';

@@ -2,6 +2,7 @@ import { address, shardOf } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
+import { changes } from '../testing/truth-subject.js';
 import { OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
 
 const SHARDS = 4;
@@ -104,19 +105,9 @@ describe('commands of one shard that wait together', () => {
   });
 
   it('are written though one of them finds another memory than the truth', async () => {
-    const foreign = {
-      root: NEAR,
-      definitions: [],
-      releases: [],
-      snapshots: [],
-      opened: [],
-      forgotten: [],
-      history: [],
-      idempotency: null,
-    };
     const { definitions } = await writtenBehind(`${NEAR}/app`);
     const { release, codes } = await group();
-    await world.truth.commit({ shard: ACME, token: world.token }, { ...foreign, definitions });
+    await world.truth.commit({ shard: ACME, token: world.token }, changes(NEAR, { definitions }));
     release();
     expect(await codes).toEqual(['ok', 'ok', 'outcome-unknown', 'ok']);
     expect(world.incidents).toEqual(['memory-differs']);

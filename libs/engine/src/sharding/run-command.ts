@@ -9,7 +9,12 @@ import type { FenceChecks } from './fence-checks.js';
 import type { OwnedRoot } from './owned-shard.js';
 import { noOwner, truthUnavailable } from './refusals.js';
 import type { ShardRegistry } from './shard-registry.js';
-import { FencedError, OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
+import {
+  FencedError,
+  NO_CHANGES,
+  OutcomeUnknownError,
+  TruthUnavailableError,
+} from './truth-store.port.js';
 import type { Changeset, IdempotencyRecord } from './truth-store.port.js';
 
 /** What a command wants written, and what memory becomes once it is. */
@@ -30,15 +35,6 @@ export interface CommandOptions {
   readonly mode: 'shared' | 'exclusive';
   readonly context: CommandContext;
 }
-
-export const NO_CHANGES = {
-  definitions: [],
-  releases: [],
-  snapshots: [],
-  opened: [],
-  forgotten: [],
-  history: [],
-} as const satisfies Omit<Changeset, 'root' | 'idempotency'>;
 
 /**
  * Runs every command that writes: finds the owner's memory, orders it among the root's commands, sees

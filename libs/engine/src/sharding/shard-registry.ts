@@ -12,7 +12,7 @@ import type { Fence } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import type { ShardHost } from './shard-ownership.port.js';
-import { FencedError, OutcomeUnknownError } from './truth-store.port.js';
+import { FencedError, NO_CHANGES, OutcomeUnknownError } from './truth-store.port.js';
 import type { Changeset, CommitOutcome } from './truth-store.port.js';
 
 /** First and longest pause before a root is read anew again, milliseconds. */
@@ -329,13 +329,9 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       await turns.spent(Math.min(node.head.variant.size, LIMITS.inlineBytes));
     }
     const changeset: Changeset = {
+      ...NO_CHANGES,
       root: root.name,
-      definitions: [],
-      releases: [],
       snapshots: heads.map(({ head }) => asNewSnapshot(head)),
-      opened: [],
-      forgotten: [],
-      history: [],
       idempotency: null,
     };
     const outcome = await this.commit(root, changeset);

@@ -103,6 +103,16 @@ export interface Changeset {
   readonly idempotency: IdempotencyRecord | null;
 }
 
+/** What a command that changes nothing writes; others say what differs. */
+export const NO_CHANGES = {
+  definitions: [],
+  releases: [],
+  snapshots: [],
+  opened: [],
+  forgotten: [],
+  history: [],
+} as const satisfies Omit<Changeset, 'root' | 'idempotency'>;
+
 export type CommitOutcome =
   | { readonly kind: 'committed' }
   /** The fence holds another token: this node no longer owns the shard. Nothing was written. */

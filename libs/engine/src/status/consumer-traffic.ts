@@ -6,7 +6,7 @@ import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import { NO_CHANGES } from '../sharding/run-command.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';

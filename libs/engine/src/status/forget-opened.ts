@@ -3,7 +3,7 @@ import type { Publication } from '../publication/publication.js';
 import type { FenceChecks } from '../sharding/fence-checks.js';
 import type { OwnedRoot, OwnedShard } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { NO_CHANGES } from '../sharding/run-command.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 
 /** What takes things away needs of the engine. */

@@ -1,6 +1,7 @@
 import { shardOf } from '@pawl/contracts';
 import type { AddressText } from '@pawl/contracts';
 import type { Fence, FencingToken } from '../sharding/fence.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type {
   Changeset,
   NewDefinition,
@@ -30,17 +31,7 @@ export async function owned(subject: TruthSubject, root: string, token = 10n): P
 }
 
 export function changes(root: string, some: Partial<Changeset>): Changeset {
-  return {
-    root,
-    definitions: [],
-    releases: [],
-    snapshots: [],
-    opened: [],
-    forgotten: [],
-    history: [],
-    idempotency: null,
-    ...some,
-  };
+  return { ...NO_CHANGES, root, idempotency: null, ...some };
 }
 
 export function definition(

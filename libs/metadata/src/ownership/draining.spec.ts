@@ -1,12 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { memberKey } from './ownership-keys.js';
-import { Cluster, SHARDS, TTL_MS, settle } from './ownership-cluster.fixture.js';
+import { Cluster, SHARDS, TTL_MS, owned, settle } from './ownership-cluster.fixture.js';
 import type { Node } from './ownership-cluster.fixture.js';
 
 /* The machine may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
-
-const owned = ({ host }: Node): number[] => [...host.serving.keys()].sort((a, b) => a - b);
 
 /** Whether it has come to its end by itself, without time passing. */
 async function hasEnded(work: Promise<void>): Promise<boolean> {

@@ -5,6 +5,7 @@ import {
   Cluster,
   SHARDS,
   TTL_MS,
+  owned,
   settle,
   takeOver,
   timeText,
@@ -18,7 +19,6 @@ const AWAY = 'PostgreSQL does not answer';
 /** By then an unready node has said so, and the others had the time to say it too. */
 const MOVED_MS = TTL_MS / 2 + TTL_MS / 2 + 100;
 
-const owned = ({ host }: Node): number[] => [...host.serving.keys()].sort((a, b) => a - b);
 const moves = (nodes: readonly Node[]): number =>
   nodes.reduce((sum, { host }) => sum + host.calls.length, 0);
 

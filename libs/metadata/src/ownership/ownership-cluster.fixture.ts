@@ -196,6 +196,11 @@ export async function settle(turns = 200): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Shards that a node serves. */
+export function owned({ host }: Node): number[] {
+  return [...host.serving.keys()].sort((a, b) => a - b);
+}
+
 export function tokens(node: Node): bigint[] {
   return [...node.host.serving].sort(([a], [b]) => a - b).map(([, token]) => token);
 }

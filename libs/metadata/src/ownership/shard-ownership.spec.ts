@@ -1,8 +1,15 @@
 import { describe, expect, it, vi } from 'vitest';
 import { textToBytes } from '../text.js';
 import { claimKey, memberKey } from './ownership-keys.js';
-import { Cluster, EPOCH_1, SHARDS, TTL_MS, settle, tokens } from './ownership-cluster.fixture.js';
-import type { Node } from './ownership-cluster.fixture.js';
+import {
+  Cluster,
+  EPOCH_1,
+  SHARDS,
+  TTL_MS,
+  owned,
+  settle,
+  tokens,
+} from './ownership-cluster.fixture.js';
 
 /* The machine may be busy. */
 vi.setConfig({ testTimeout: 240_000 });
@@ -233,8 +240,6 @@ describe('a store that does not answer', () => {
 });
 
 describe('two nodes', () => {
-  const owned = (node: Node): number[] => [...node.host.serving.keys()].sort((a, b) => a - b);
-
   it('share the shards once the second has settled; each shard has one owner', async () => {
     const cluster = await Cluster.open();
     const first = await cluster.started('node-1');

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AddressText } from '@pawl/contracts';
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { ReleaseState } from '@pawl/domain';
+import { NO_CHANGES } from '@pawl/engine';
 import type {
   Changeset,
   Fence,
@@ -30,17 +31,7 @@ export function hashOf(text: string): string {
 }
 
 export function changeset(parts: Partial<Changeset>): Changeset {
-  return {
-    root: 'acme',
-    definitions: [],
-    releases: [],
-    snapshots: [],
-    opened: [],
-    forgotten: [],
-    history: [],
-    idempotency: null,
-    ...parts,
-  };
+  return { ...NO_CHANGES, root: 'acme', idempotency: null, ...parts };
 }
 
 export function definition(
