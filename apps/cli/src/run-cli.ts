@@ -10,7 +10,7 @@ import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
 import { addCluster } from './local/cluster/cluster.command.js';
-import { addDebug } from './local/debug.command.js';
+import { addDebug } from './local/debug/debug.command.js';
 import { addMetadata } from './local/metadata.command.js';
 import { addQuorum } from './local/quorum/quorum.command.js';
 import { addSettings } from './local/settings.command.js';

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openMetadata, raiseEpoch } from '@pawl/metadata';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
@@ -37,6 +36,7 @@ function findMetadata(env: CliContext['env']): string {
 }
 
 async function adopt(dataDir: string, nodeId: string): Promise<number> {
+  const { openMetadata, raiseEpoch } = await import('@pawl/metadata');
   try {
     const store = await openMetadata({
       dataDir,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
-import { listEndpoints } from '@pawl/platform';
+import { listEndpoints } from '@pawl/platform/local';
 import { CliError, EXIT } from '../exit-codes.js';
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -1,4 +1,4 @@
-import { describeSettings } from '@pawl/platform';
+import { describeSettings } from '@pawl/platform/local';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';

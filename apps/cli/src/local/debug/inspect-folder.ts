@@ -12,45 +12,17 @@ import type {
   WalRecordView,
   WalSegmentView,
 } from '@pawl/metadata/inspect';
-import type { Command } from 'commander';
-import { fromOne } from '../commands/config.command.js';
-import type { CliContext } from '../context.js';
-import { CliError } from '../exit-codes.js';
-import { print, table } from '../output.js';
+import type { CliContext } from '../../context.js';
+import { CliError } from '../../exit-codes.js';
+import { print, table } from '../../output.js';
 
-const SHOWN_RECORDS = 100;
-
-interface WalFlags {
+export interface WalFlags {
   readonly from?: number;
   readonly limit: number;
 }
 
-/** `pawl debug wal|snapshot|raft`: what a quorum's member has on disk, read and never changed. */
-export function addDebug(program: Command, context: CliContext): void {
-  const debug = program
-    .command('debug')
-    .description('what a member of the quorum has on disk, of a stopped node or of a copy');
-  debug
-    .command('wal <folder>')
-    .description('the write-ahead log: segments and records')
-    .option(
-      '--from <index>',
-      'begin with the first entry of at least this index',
-      fromOne('an index'),
-    )
-    .option('--limit <n>', 'how many records', fromOne('a limit'), SHOWN_RECORDS)
-    .action((folder: string, flags: WalFlags) => explained(() => showWal(context, folder, flags)));
-  debug
-    .command('snapshot <folder>')
-    .description('snapshot files, newest first')
-    .action((folder: string) => explained(() => showSnapshots(context, folder)));
-  debug
-    .command('raft <folder>')
-    .description('what the node would start from: term, vote, commit, members, and problems')
-    .action((folder: string) => explained(() => showRaft(context, folder)));
-}
-
-async function explained(work: () => Promise<void>): Promise<void> {
+/** What the folder lacks, or the machine refuses, is said without a trace of calls. */
+export async function explained(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -62,7 +34,7 @@ async function explained(work: () => Promise<void>): Promise<void> {
 
 type SegmentLine = Omit<WalSegmentView, 'records'> & { readonly records: number };
 
-async function showWal(context: CliContext, folder: string, flags: WalFlags): Promise<void> {
+export async function showWal(context: CliContext, folder: string, flags: WalFlags): Promise<void> {
   const segments: SegmentLine[] = [];
   const records: WalRecordView[] = [];
   let begun = flags.from === undefined;
@@ -107,7 +79,7 @@ function recordTable(records: readonly WalRecordView[]): string {
   );
 }
 
-async function showSnapshots(context: CliContext, folder: string): Promise<void> {
+export async function showSnapshots(context: CliContext, folder: string): Promise<void> {
   const snapshots = await readSnapshots(folder);
   print(context.terminal, context.format(), snapshots, () =>
     snapshots.length === 0 ? 'no snapshot was taken yet\n' : snapshotTable(snapshots),
@@ -129,7 +101,7 @@ function snapshotTable(snapshots: readonly SnapshotView[]): string {
   );
 }
 
-async function showRaft(context: CliContext, folder: string): Promise<void> {
+export async function showRaft(context: CliContext, folder: string): Promise<void> {
   const inspection = await readRaft(folder);
   print(context.terminal, context.format(), inspection, () => raftText(inspection));
   refuseDamage(inspection.problems);

@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { CliWorld } from '../testing/cli-world.js';
+import { CliWorld } from '../../testing/cli-world.js';
 
 let world: CliWorld;
 
