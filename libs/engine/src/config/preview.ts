@@ -31,7 +31,7 @@ export async function previewChange(
   request: PreviewRequest,
 ): Promise<Outcome<PreviewView>> {
   const consumers = shards.shardOf(address.root)?.consumers;
-  if (consumers === undefined) return noOwner();
+  if (consumers === undefined || !shards.serves(address.root)) return noOwner();
   const tree = shards.tree(address.root) ?? new RootTree();
   const node = tree.get(address);
   const layer = {

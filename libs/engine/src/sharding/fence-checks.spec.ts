@@ -64,9 +64,7 @@ describe('the fences of owned shards', () => {
 
   it('drop the shard that somebody else has raised, without any write', async () => {
     await world.fenceOff('acme');
-    expect(code(await world.use.getConfig(APP))).toBe('ok');
     await world.pass(TTL_MS / 2);
-    expect(code(await world.use.getConfig(APP))).toBe('no-owner');
     expect(world.rechecked).toEqual([ACME]);
     expect(world.engine.status()).toMatchObject({ ownedShards: 3, servedShards: 3 });
   });
@@ -128,17 +126,59 @@ describe('the fences of owned shards', () => {
 });
 
 describe('reads of definitions and releases', () => {
-  it('are served from memory while the check is young', async () => {
+  it('are served under a check that is asked after they came, however young the last one is', async () => {
     world.time.advance(1_000);
-    expect(await codes(reads())).toEqual(WELL);
-    expect(asked).toEqual([]);
+    expect(code(await world.use.getConfig(APP))).toBe('ok');
+    expect(asked).toEqual([[0, 1, 2, 3]]);
+    await world.fenceOff('acme');
+    expect(code(await world.use.getConfig(APP))).toBe('no-owner');
+    expect(world.rechecked).toEqual([ACME]);
   });
 
-  it('are refused once the check is older than the lease; status is not', async () => {
+  it('of a former owner tell nothing, of whatever kind', async () => {
+    await world.fenceOff('acme');
+    expect(new Set(await codes(reads()))).toEqual(new Set(['no-owner']));
+  });
+
+  it('are not served under an answer that was on its way when they came', async () => {
+    const readFences = world.truth.readFences.bind(world.truth);
+    let arrives = (): void => undefined;
+    world.truth.readFences = async (shards) => {
+      const reading = await readFences(shards);
+      world.truth.readFences = readFences;
+      await new Promise<void>((resolve) => (arrives = resolve));
+      return reading;
+    };
+    const before = world.use.getConfig(APP);
+    await world.settle();
+    await world.fenceOff('acme');
+    const after = world.use.getConfig(APP);
+    arrives();
+    expect([code(await before), code(await after)]).toEqual(['ok', 'no-owner']);
+    expect(world.rechecked).toEqual([ACME]);
+  });
+
+  it('that wait are answered by one check, and at most one waits behind it', async () => {
+    const answers: (() => void)[] = [];
+    world.truth.beforeFences = (shards) => {
+      asked.push(shards);
+      return new Promise((resolve) => answers.push(resolve));
+    };
+    const first = codes([world.use.getConfig(APP)]);
+    await world.settle();
+    const rest = codes(Array.from({ length: 100 }, () => world.use.getConfig(APP)));
+    await world.settle();
+    answers[0]?.();
+    expect(await first).toEqual(['ok']);
+    await world.settle();
+    expect(asked).toHaveLength(2);
+    answers[1]?.();
+    expect(new Set(await rest)).toEqual(new Set(['ok']));
+    expect(asked).toHaveLength(2);
+  });
+
+  it('are refused while the fences cannot be checked; status is not', async () => {
     down();
-    await world.pass(TTL_MS);
-    expect(await codes(reads())).toEqual(WELL);
-    await world.pass(50);
     expect(new Set(await codes(reads()))).toEqual(new Set(['truth-unavailable']));
     const { use } = world;
     const status = [use.getRollout(APP), use.listConsumers(APP, { limit: 1 }), use.cluster()];
@@ -147,25 +187,8 @@ describe('reads of definitions and releases', () => {
     expect(await codes(reads())).toEqual(WELL);
   });
 
-  it('share one check', async () => {
-    down();
-    await world.pass(2 * TTL_MS);
-    asked = [];
-    world.truth.beforeFences = async (shards) => void asked.push(shards);
-    expect(await codes(reads())).toEqual(WELL);
-    expect(asked).toEqual([[0, 1, 2, 3]]);
-  });
-
-  it('of a paused owner are not served when it goes on', async () => {
-    await world.fenceOff('acme');
-    world.time.advance(TTL_MS + 1);
-    expect(code(await world.use.getEffective(APP, { explain: false }))).toBe('no-owner');
-    expect(world.rechecked).toEqual([ACME]);
-  });
-
   it('wait no longer than a third of the lease for the check', async () => {
     world.truth.beforeFences = () => new Promise(() => undefined);
-    await world.pass(TTL_MS + 50);
     let answer: string | undefined;
     void world.use.getRelease(APP).then((outcome) => (answer = code(outcome)));
     await world.pass(1_600);
@@ -174,13 +197,9 @@ describe('reads of definitions and releases', () => {
     expect(answer).toBe('truth-unavailable');
   });
 
-  it('are served after a commit as after a check', async () => {
+  it('are not served by a commit of before they came', async () => {
     down();
-    await world.pass(4_000);
     await world.over('acme/app', { a: 2 });
-    await world.pass(4_000);
-    expect(code(await world.use.getConfig(APP))).toBe('ok');
-    await world.pass(1_050);
     expect(code(await world.use.getConfig(APP))).toBe('truth-unavailable');
   });
 
@@ -191,10 +210,30 @@ describe('reads of definitions and releases', () => {
     world.truth.beforeFences = (shards) => (shards.length === 1 ? Promise.resolve() : first);
     await world.pass(100);
     await world.claimAll();
-    world.time.advance(TTL_MS + 1);
     const read = world.use.getConfig(APP);
     answer();
     expect(code(await read)).toBe('ok');
     expect(world.rechecked).toEqual([]);
+  });
+});
+
+describe('commands', () => {
+  it('that commit need no check beside their commit', async () => {
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('ok');
+    expect(asked).toEqual([]);
+  });
+
+  it('that are answered from memory need one', async () => {
+    const stale = { kind: 'match', versions: [7] } as const;
+    expect(code(await world.put('acme/app', { a: 2 }, stale))).toBe('version-mismatch');
+    expect(asked).toHaveLength(1);
+    await world.fenceOff('acme');
+    expect(code(await world.put('acme/app', { a: 2 }, stale))).toBe('no-owner');
+  });
+
+  it('are refused at once when nothing was checked for longer than the lease, and cannot be', async () => {
+    down();
+    await world.pass(TTL_MS + 50);
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('truth-unavailable');
   });
 });

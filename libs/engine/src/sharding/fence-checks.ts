@@ -6,19 +6,27 @@ import { fenceUnchecked, noOwner } from './refusals.js';
 import type { ShardRegistry } from './shard-registry.js';
 import type { FenceReading } from './truth-store.port.js';
 
-/** Checks in one lease TTL: one or two lost answers leave the last check young enough. */
+/** Checks in one lease TTL: a lost shard is dropped within a third of it, also when nobody reads. */
 const CHECKS_PER_TTL = 3;
 
+/** Shards whose fences were found to be this node's. */
+type Confirmed = ReadonlySet<OwnedShard>;
+
+const NOTHING: Confirmed = new Set();
+
 /**
- * Asks PostgreSQL, for all owned shards in one query and some times per lease TTL, whether their
- * fences are still this node's; a shard whose fence is another's is dropped at once. What memory
- * tells of definitions and releases is served only under a check younger than the TTL.
+ * Asks PostgreSQL, for all owned shards in one query, whether their fences are still this node's; a
+ * shard whose fence is another's is dropped at once. It asks some times per lease TTL, and for every
+ * read: what memory tells of definitions and releases is told only under a check that was asked after
+ * the read came. All reads that wait share one query; those that come while one is under way share the
+ * next one, so at most one is under way and one waits.
  */
 export class FenceChecks {
-  /** Between two checks; also how long a read waits for one. */
+  /** Between two checks that nobody asked for; also how long a read waits for one. */
   readonly #everyMs: number;
   #timer: TimerHandle | undefined;
-  #running: Promise<void> | undefined;
+  #running: Promise<Confirmed> | undefined;
+  #next: Promise<Confirmed> | undefined;
   #failing = false;
   #stopped = false;
 
@@ -31,7 +39,7 @@ export class FenceChecks {
 
   start(): void {
     this.#timer = this.context.timer.after(this.#everyMs, () => {
-      void this.#check();
+      if (this.#running === undefined) void this.#check();
       this.start();
     });
   }
@@ -42,69 +50,82 @@ export class FenceChecks {
     this.#timer?.cancel();
   }
 
-  /** Serves what this node's memory holds of a root, under a checked fence. */
+  /** Serves what this node's memory holds of a root, under a check that is asked now. */
   async read<T>(
     rootName: string,
     serve: () => Outcome<T> | Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
     const shard = this.shards.shardOf(rootName);
     if (shard === undefined) return noOwner();
-    return (await this.unsure([shard])) ?? serve();
+    return (await this.unsure(shard)) ?? serve();
   }
 
   /**
-   * Why what memory holds of these shards may not be told; `undefined` when it may. Checks first
-   * when the last check is too old, and waits a third of the lease TTL for the answer.
+   * Why what memory holds of this shard, now or when this resolves, may not be told; `undefined` when
+   * it may: the fence was this node's at some time after the call. Waits a third of the lease TTL for
+   * the answer.
    */
-  async unsure(shards: readonly OwnedShard[]): Promise<Outcome<never> | undefined> {
-    const isOld = (): boolean => shards.some((shard) => shard.serving && this.#isOld(shard));
-    if (isOld()) await this.#checkInTime(isOld);
-    if (shards.some((shard) => !shard.serving)) return noOwner();
-    return isOld() ? fenceUnchecked() : undefined;
+  async unsure(shard: OwnedShard): Promise<Outcome<never> | undefined> {
+    if (!shard.serving) return noOwner();
+    const confirmed = await this.#inTime(this.#checkAfterNow());
+    if (!shard.serving) return noOwner();
+    return confirmed.has(shard) ? undefined : fenceUnchecked();
   }
 
-  #isOld(shard: OwnedShard): boolean {
+  /** The same under a check, or a commit, that is younger than the lease TTL: a first look only. */
+  async unsureForLong(shard: OwnedShard): Promise<Outcome<never> | undefined> {
     const ageMs = this.context.clock.monotonicMs() - shard.fenceCheckedMs;
-    return ageMs > this.context.settings.leaseTtlMs;
+    const isOld = ageMs > this.context.settings.leaseTtlMs;
+    if (!shard.serving) return noOwner();
+    return isOld ? this.unsure(shard) : undefined;
   }
 
-  /** A check that was under way already may not be about these shards: then once more. */
-  #checkInTime(isOld: () => boolean): Promise<void> {
-    const isShared = this.#running !== undefined;
+  #inTime(check: Promise<Confirmed>): Promise<Confirmed> {
     return new Promise((resolve) => {
-      const deadline = this.context.timer.after(this.#everyMs, resolve);
-      const checked = this.#check().then(() => (isShared && isOld() ? this.#check() : undefined));
-      void checked.then(() => {
+      const deadline = this.context.timer.after(this.#everyMs, () => resolve(NOTHING));
+      void check.then((confirmed) => {
         deadline.cancel();
-        resolve();
+        resolve(confirmed);
       });
     });
   }
 
-  /** Who asks while a check is under way shares it. Never rejects. */
-  #check(): Promise<void> {
-    this.#running ??= this.#checkAll()
+  /** A check that is under way may have been asked before: then the next one, which others share. */
+  #checkAfterNow(): Promise<Confirmed> {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.#check();
+    this.#next = this.#running.then(() => {
+      this.#next = undefined;
+      return this.#check();
+    });
+    return this.#next;
+  }
+
+  /** One at a time. Never rejects. */
+  #check(): Promise<Confirmed> {
+    this.#running = this.#checkAll()
       .catch((error: unknown) => this.#failed(error))
       .finally(() => (this.#running = undefined));
     return this.#running;
   }
 
-  async #checkAll(): Promise<void> {
+  async #checkAll(): Promise<Confirmed> {
     const owned = this.shards.all();
-    if (owned.length === 0) return;
+    if (owned.length === 0) return NOTHING;
     const askedMs = this.context.clock.monotonicMs();
     const reading = await this.context.truth.readFences(owned.map(({ shard }) => shard));
-    if (this.#stopped) return;
+    if (this.#stopped) return NOTHING;
     if (this.#failing) this.context.log.info('fences are checked again');
     this.#failing = false;
-    this.#judge(
-      owned.filter((shard) => this.shards.holds(shard)),
-      reading,
-      askedMs,
-    );
+    const held = owned.filter((shard) => this.shards.holds(shard));
+    return this.#judge(held, reading, askedMs);
   }
 
-  #judge(owned: readonly OwnedShard[], { server, tokens }: FenceReading, askedMs: number): void {
+  #judge(
+    owned: readonly OwnedShard[],
+    { server, tokens }: FenceReading,
+    askedMs: number,
+  ): Confirmed {
     const moved = owned.filter(({ loadedFrom }) => loadedFrom !== server);
     if (moved.length > 0) {
       this.context.log.warn(
@@ -112,22 +133,25 @@ export class FenceChecks {
         { shards: moved.length, loadedFrom: moved[0]?.loadedFrom, server },
       );
     }
+    const confirmed = new Set<OwnedShard>();
     for (const shard of owned) {
       if (shard.loadedFrom !== server) this.shards.loadAnew(shard);
-      else if (tokens.get(shard.shard) === shard.token) shard.fenceConfirmed(askedMs);
-      else this.shards.refusedByFence(shard);
+      else if (tokens.get(shard.shard) !== shard.token) this.shards.refusedByFence(shard);
+      else {
+        shard.fenceConfirmed(askedMs);
+        confirmed.add(shard);
+      }
     }
+    return confirmed;
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown): Confirmed {
     if (!this.#failing && !this.#stopped) {
-      this.context.log.warn(
-        'fences cannot be checked; reads are refused once the last check is old',
-        {
-          error: String(error),
-        },
-      );
+      this.context.log.warn('fences cannot be checked; reads are refused until they can', {
+        error: String(error),
+      });
     }
     this.#failing = true;
+    return NOTHING;
   }
 }

@@ -9,7 +9,7 @@ export function truthUnavailable(): Outcome<never> {
   return refused('truth-unavailable', 'PostgreSQL does not answer; nothing was written; ask again');
 }
 
-/** The fence was checked too long ago, and cannot be checked now. */
+/** The fence cannot be checked now. */
 export function fenceUnchecked(): Outcome<never> {
   return refused(
     'truth-unavailable',

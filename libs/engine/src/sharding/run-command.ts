@@ -36,9 +36,18 @@ export interface CommandOptions {
   readonly context: CommandContext;
 }
 
+/** How a command ended. */
+interface Ended<T> {
+  readonly outcome: Outcome<Written<T>>;
+  /** Whether PostgreSQL itself said so under the fence; else memory alone did. */
+  readonly sure: boolean;
+}
+
 /**
- * Runs every command that writes: finds the owner's memory, orders it among the root's commands, sees
- * that its fence is checked (what changes nothing is answered without a commit), answers repeated idempotency keys, commits once under the fence, and only then changes memory.
+ * Runs every command that writes: finds the owner's memory, orders it among the root's commands,
+ * answers repeated idempotency keys, commits once under the fence, and only then changes memory. What
+ * is refused, or changes nothing, is answered from memory, and so only under a check of the fence that
+ * is asked after that, as a read is.
  */
 export class CommandRunner {
   readonly #running = new Set<string>();
@@ -73,7 +82,8 @@ export class CommandRunner {
     }
     if (key !== undefined) this.#running.add(key);
     try {
-      return await this.#locked(root, options, prepare);
+      const { outcome, sure } = await this.#locked(root, options, prepare);
+      return (sure ? undefined : await this.fences.unsure(root.shard)) ?? outcome;
     } catch (error) {
       return this.#failure(root, error);
     } finally {
@@ -86,14 +96,17 @@ export class CommandRunner {
     root: OwnedRoot,
     options: CommandOptions,
     prepare: (root: OwnedRoot) => Promise<Outcome<Prepared<T>>>,
-  ): Promise<Outcome<Written<T>>> {
-    const work = async (): Promise<Outcome<Written<T>>> => {
+  ): Promise<Ended<T>> {
+    const work = async (): Promise<Ended<T>> => {
       if (root.uncertain) {
-        return refused('outcome-unknown', 'an earlier outcome is being looked up; ask again');
+        return surely(
+          refused('outcome-unknown', 'an earlier outcome is being looked up; ask again'),
+        );
       }
-      return (await this.fences.unsure([root.shard])) ?? this.#once(root, options, prepare);
+      const unsure = await this.fences.unsureForLong(root.shard);
+      return unsure === undefined ? this.#once(root, options, prepare) : surely(unsure);
     };
-    const ordered = (): Promise<Outcome<Written<T>>> =>
+    const ordered = (): Promise<Ended<T>> =>
       root.lock.run(options.mode, () =>
         options.mode === 'shared' ? root.withAddress(options.address, work) : work(),
       );
@@ -104,26 +117,27 @@ export class CommandRunner {
     root: OwnedRoot,
     options: CommandOptions,
     prepare: (root: OwnedRoot) => Promise<Outcome<Prepared<T>>>,
-  ): Promise<Outcome<Written<T>>> {
+  ): Promise<Ended<T>> {
     const { idempotency } = options.context;
     if (idempotency !== undefined) {
       const first = await this.context.truth.findIdempotent(root.shard, idempotency.key);
-      if (first !== undefined) return replay(first, idempotency.requestHash);
+      if (first !== undefined) return surely(replay(first, idempotency.requestHash));
     }
     const prepared = await prepare(root);
-    if (!prepared.ok) return prepared;
+    if (!prepared.ok) return { outcome: prepared, sure: false };
     const { status, body, changes } = prepared.value;
-    if (changes !== null || idempotency !== undefined) {
+    const commits = changes !== null || idempotency !== undefined;
+    if (commits) {
       const record = idempotency && this.#record(root, idempotency, { status, body });
       const refusal = await this.#commit(root, {
         ...(changes ?? NO_CHANGES),
         root: root.name,
         idempotency: record ?? null,
       });
-      if (refusal !== undefined) return refusal;
+      if (refusal !== undefined) return surely(refusal);
     }
     prepared.value.apply();
-    return { ok: true, value: { status, body, replayed: false } };
+    return { outcome: { ok: true, value: { status, body, replayed: false } }, sure: commits };
   }
 
   /** Commits; answers the refusal when nothing was written. */
@@ -182,6 +196,10 @@ export class CommandRunner {
     if (error instanceof TruthUnavailableError) return truthUnavailable();
     throw error;
   }
+}
+
+function surely<T>(outcome: Outcome<Written<T>>): Ended<T> {
+  return { outcome, sure: true };
 }
 
 export function tooMuchValidation(): Outcome<never> {

@@ -29,7 +29,7 @@ export async function forgetOpened(
     const beforeMs = context.clock.monotonicMs() - olderThanMs;
     const old = root.tree.all().filter((node) => node.opened && node.lastConsumerMs < beforeMs);
     for (const node of old) {
-      if ((await parts.fences.unsure([shard])) !== undefined) return forgotten;
+      if ((await parts.fences.unsureForLong(shard)) !== undefined) return forgotten;
       const forgets = (): Promise<boolean> => forget(context, parts, root, node);
       if (await root.lock.run('exclusive', forgets)) forgotten += 1;
     }
