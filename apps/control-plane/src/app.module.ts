@@ -16,10 +16,11 @@ import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutStreams } from './rollout/rollout-streams.js';
 import { SchemaController } from './schema/schema.controller.js';
 import { ScopesController } from './scopes/scopes.controller.js';
-import { CONFIG_ENGINE, QUORUM_MEMBERS } from './tokens.js';
+import { CONFIG_ENGINE, QUORUM_MEMBERS, SERVES_ROOT, type ServesRoot } from './tokens.js';
 
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
+  readonly serves: ServesRoot;
   readonly engineStatus: () => EngineStatus;
   readonly fleetStatus: () => FleetStatus;
   readonly quorumMembers: QuorumMembers;
@@ -58,6 +59,7 @@ export class AppModule {
       ],
       providers: [
         { provide: CONFIG_ENGINE, useValue: options.engine },
+        { provide: SERVES_ROOT, useValue: options.serves },
         { provide: QUORUM_MEMBERS, useValue: options.quorumMembers },
         { provide: Metrics, useValue: options.registry },
         { provide: Readiness, useValue: new Readiness(options.readiness) },

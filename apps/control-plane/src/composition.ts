@@ -36,6 +36,8 @@ import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { readinessChecks } from './health/readiness-checks.js';
 import { watchTruth } from './health/watch-truth.js';
+import { BodyGate } from './http/body-gate.js';
+import { outcomeOf } from './http/answers.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { engineLog } from './runtime/engine-log.js';
@@ -127,6 +129,7 @@ export async function compose(
 class Composition {
   readonly #registry = new Metrics();
   readonly #metrics = new ControlPlaneMetrics(this.#registry);
+  readonly #gate = new BodyGate();
   readonly #logger: Logger;
   readonly #stack: CloseStack;
   readonly #urls: { readonly postgres: string; readonly nats: string };
@@ -290,6 +293,7 @@ class Composition {
     const app = await createHttpApp({
       module: AppModule.with({
         engine: use,
+        serves: engine.serves,
         engineStatus,
         fleetStatus: () => engine.fleet(),
         quorumMembers: parts.metadata.members,
@@ -314,6 +318,7 @@ class Composition {
       host: this.settings.http.host,
       allowedHosts: this.settings.http.allowedHosts,
       logger: this.#logger,
+      gate: this.#gate,
       observe: (request) => this.#metrics.request(request),
     });
     const server = new PawlNatsServer({
@@ -344,6 +349,7 @@ class Composition {
       clock: machineClock,
       timer: machineTimer,
       newId: randomUUID,
+      inTurn: (length, work) => outcomeOf(() => this.#gate.inTurn(length, work)),
       deadlineMs: Math.max(MIN_ROUTE_MS, ROUTE_TTLS * this.settings.leaseTtlMs),
       maxRouted: MAX_ROUTED,
     });

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Patch, Put, Req, Res } from '@nestjs/common';
-import type { Address, JsonValue } from '@pawl/contracts';
-import type { ConfigEngine, PatchKind } from '@pawl/engine';
+import type { Address, JsonValue, Outcome, WrittenView } from '@pawl/contracts';
+import type { ConfigEngine, PatchKind, Written } from '@pawl/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendVersioned, valueOf } from '../http/answers.js';
 import { LARGE_BODY_BYTES } from '../http/body-gate.js';
@@ -15,8 +15,8 @@ import {
 import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
-import { sendDefinition, writeOptions } from '../http/write-definition.js';
-import { CONFIG_ENGINE } from '../tokens.js';
+import { lookedUpPrecondition, sendDefinition, writeOptions } from '../http/write-definition.js';
+import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
 
 const PATCH_KINDS: Readonly<Record<string, PatchKind>> = {
   [MERGE_PATCH_TYPE]: 'merge-patch',
@@ -26,20 +26,27 @@ const PATCH_KINDS: Readonly<Record<string, PatchKind>> = {
 /** Documents: `/v1/config/{address}`. */
 @Controller('v1/config')
 export class ConfigController {
-  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
+  constructor(
+    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
+    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
+  ) {}
 
   @Put('*')
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'config');
-    await workOnBody(request, async () => {
+    const lookedUp = await lookedUpPrecondition(request, this.engine, address);
+    const put = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE],
         numbers: 'exact',
         address: address.text,
       });
-      const options = await writeOptions(request, this.engine, { address, body: body.text });
-      sendDefinition(reply, 'config', await this.engine.putConfig(options, body.value));
-    });
+      const options = writeOptions(request, { address, body: body.text, lookedUp });
+      const written = this.engine.putConfig(options, body.value);
+      if (!this.serves(address.root)) leave();
+      return written;
+    };
+    sendDefinition(reply, 'config', await workOnBody(request, put));
   }
 
   @Patch('*')
@@ -47,12 +54,16 @@ export class ConfigController {
     const address = addressOf(request, 'config');
     const types = Object.keys(PATCH_KINDS);
     const kind = PATCH_KINDS[bodyType(request, reply, types)] ?? 'merge-patch';
-    const patch = async (): Promise<void> => {
+    const lookedUp = await lookedUpPrecondition(request, this.engine, address);
+    const patch = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, { types, numbers: 'exact', address: address.text });
-      const options = await writeOptions(request, this.engine, { address, body: body.text });
-      sendDefinition(reply, 'config', await this.engine.patchConfig(options, kind, body.value));
+      const options = writeOptions(request, { address, body: body.text, lookedUp });
+      const written = this.engine.patchConfig(options, kind, body.value);
+      if (!this.serves(address.root)) leave();
+      return written;
     };
-    await workOnBody(request, patch, await this.#isLarge(address));
+    const isLarge = await this.#isLarge(address);
+    sendDefinition(reply, 'config', await workOnBody(request, patch, isLarge));
   }
 
   @Get('*')
@@ -63,8 +74,9 @@ export class ConfigController {
     sendVersioned(request, reply, { version: view.version, body: view });
   }
 
-  /** A small patch of a large document is as much work as the document. */
+  /** A small patch of a large document is as much work as the document, where it is done. */
   async #isLarge(address: Address): Promise<boolean> {
+    if (!this.serves(address.root)) return false;
     const newest = await this.engine.getConfig(address);
     return newest.ok && isLargerThan(newest.value.document as JsonValue, LARGE_BODY_BYTES);
   }

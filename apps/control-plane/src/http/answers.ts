@@ -17,6 +17,16 @@ export function valueOf<T>(outcome: Outcome<T>): T {
   return outcome.value;
 }
 
+/** The opposite: what the work comes to, a thrown problem as a refusal. */
+export async function outcomeOf<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ProblemException) return { ok: false, problem: error.problem };
+    throw error;
+  }
+}
+
 export function send(reply: FastifyReply, body: unknown, status = 200): void {
   reply.code(status).headers(JSON_HEADERS).send(JSON.stringify(body));
 }

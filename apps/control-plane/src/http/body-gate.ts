@@ -42,6 +42,14 @@ export class BodyGate {
     return this.#small.taken + this.#large.taken;
   }
 
+  /**
+   * Work on a body of so many characters that is done here after it was meant for another node, in its
+   * turn. Rejects as the work does, or as `SingleFile.run`.
+   */
+  async inTurn<T>(length: number, work: () => Promise<T>): Promise<T> {
+    return length > LARGE_BODY_BYTES ? this.#turns.run(work, new AbortController().signal) : work();
+  }
+
   /** For one request that has a body; nothing is held yet. */
   hold(): BodyHold {
     const budgetFor = (bytes: number): ByteBudget =>
@@ -71,6 +79,8 @@ class ByteBudget {
   }
 }
 
+const noTurn = (): void => undefined;
+
 /**
  * What one request holds of the gate. Given back when its work is done; or when its connection
  * closes, unless the work is under way then; or by {@link release}. Whichever comes first counts.
@@ -98,14 +108,15 @@ export class BodyHold {
   }
 
   /**
-   * Does the work that the body was sent for: at once when that is little, else when its turn comes.
-   * Rejects as the work does, or as `SingleFile.run`.
+   * Does the work that the body was sent for: at once when that is little, else when its turn comes. It
+   * may leave to others what it has of a turn and go on waiting; what the body takes is held until the
+   * work is done. Rejects as the work does, or as `SingleFile.run`.
    */
-  async work<T>(work: () => Promise<T>, large = false): Promise<T> {
+  async work<T>(work: (leave: () => void) => Promise<T>, large = false): Promise<T> {
     this.#working = true;
     try {
       const waits = large || this.#bytes > LARGE_BODY_BYTES;
-      return waits ? await this.turns.run(work, this.#gone.signal) : await work();
+      return waits ? await this.turns.run(work, this.#gone.signal) : await work(noTurn);
     } finally {
       this.#working = false;
       this.release();

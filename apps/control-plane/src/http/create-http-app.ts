@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestLogger, ProblemException, ProblemFilter, type Logger } from '@pawl/platform';
 import type { FastifyInstance } from 'fastify';
-import { BodyGate, type BodyGateOptions } from './body-gate.js';
+import { BodyGate } from './body-gate.js';
 import { createRequestGuard } from './request-guard.js';
 import { answerClientError, answerExpectation, answerRouterError } from './framework-errors.js';
 import { KnownRoutes } from './known-routes.js';
@@ -21,8 +21,8 @@ export interface HttpAppOptions {
   readonly observe: (request: FinishedRequest) => void;
   /** {@link ARRIVAL} unless told. */
   readonly arrival?: ArrivalLimits;
-  /** `BODY_GATE` unless told. */
-  readonly bodies?: BodyGateOptions;
+  /** One with `BODY_GATE` unless told. */
+  readonly gate?: BodyGate;
 }
 
 /** How long a request may take to arrive whole, and its head: a slow sender holds a socket. */
@@ -71,7 +71,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<NestFastif
     skipMiddie: true,
   });
   const server = adapter.getInstance();
-  acceptRawBodies(server, new BodyGate(options.bodies));
+  acceptRawBodies(server, options.gate ?? new BodyGate());
   refuseStrangers(server, options);
   server.addHook('onResponse', (request, reply, done) => {
     options.observe({

@@ -145,3 +145,73 @@ describe('large bodies', () => {
     expect(await most(patch)).toBe(together);
   });
 });
+
+describe('large bodies for another node', () => {
+  /** Requests whose owner does not answer, until it is told to. */
+  function away(): { readonly waiting: string[]; readonly answer: () => void } {
+    const waiting: string[] = [];
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const { engine } = test;
+    engine.servesAll = false;
+    for (const name of ['putConfig', 'patchConfig', 'putSchema', 'release', 'preview'] as const) {
+      const original = engine[name].bind(engine) as (...args: unknown[]) => Promise<never>;
+      engine[name] = async (...args: unknown[]) => {
+        waiting.push(name);
+        if (waiting.length <= 5) await answered;
+        return original(...args);
+      };
+    }
+    return { waiting, answer };
+  }
+
+  it('keep nobody from his turn while they wait for its answer', async () => {
+    await test.close();
+    test = await startTestApp([], { bodies: { ...BODIES, largeBytes: 1_000_000 } });
+    port = await test.listen();
+    const { waiting, answer } = away();
+    const send = (method: string, path: string, type = 'application/json') =>
+      fetch(`http://127.0.0.1:${port}/v1/${path}/acme`, {
+        method,
+        headers: { 'content-type': type, ...(method === 'POST' ? {} : { 'if-match': '*' }) },
+        body: path === 'release' ? `{"action":"promote"${' '.repeat(LARGE)}}` : document(LARGE),
+      });
+    const first = [
+      put(document(LARGE)),
+      send('PATCH', 'config', 'application/merge-patch+json'),
+      send('PUT', 'schema'),
+      send('POST', 'release'),
+      fetch(`http://127.0.0.1:${port}/v1/preview/acme`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: `{"document":${document(LARGE)}}`,
+      }),
+    ];
+    await eventually(async () => waiting.length === 5);
+    expect((await put(document(LARGE))).status).toBe(412);
+    answer();
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([
+      412, 404, 412, 200, 200,
+    ]);
+  });
+
+  it('are held to the same room in all while they wait', async () => {
+    const { waiting, answer } = away();
+    const first = [put(document(LARGE)), put(document(LARGE))];
+    await eventually(async () => waiting.length === 2);
+    await refused(await put(document(LARGE)));
+    answer();
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([412, 412]);
+    expect((await put(document(LARGE))).status).toBe(412);
+  });
+
+  it('are not looked at before a patch, which costs one question to the owner', async () => {
+    test.engine.servesAll = false;
+    await fetch(`http://127.0.0.1:${port}/v1/config/acme`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/merge-patch+json', 'if-match': '*' },
+      body: '{}',
+    });
+    expect(test.engine.calls.map(({ name }) => name)).toEqual(['patchConfig']);
+  });
+});

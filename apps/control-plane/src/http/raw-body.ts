@@ -52,15 +52,16 @@ export function rawBodyOf(request: FastifyRequest): RawBody {
 
 /**
  * Does what the body of a request was sent for, when its turn comes; `large` says that it takes much
- * computing although the body is small. See `BodyHold.work`.
+ * computing although the body is small. The work calls `leave` once all that it still does is to wait
+ * for another node. See `BodyHold.work`.
  */
 export async function workOnBody<T>(
   request: FastifyRequest,
-  work: () => Promise<T>,
+  work: (leave: () => void) => Promise<T>,
   large = false,
 ): Promise<T> {
   const hold = HOLDS.get(request);
-  return hold === undefined ? work() : hold.work(work, large);
+  return hold === undefined ? work(() => undefined) : hold.work(work, large);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

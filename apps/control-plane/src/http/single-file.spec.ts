@@ -122,3 +122,24 @@ it('forgets who has gone', async () => {
   expect(await file.run(async () => 'd', HERE)).toBe('d');
   expect(log).toEqual(['a begins', 'a ends']);
 });
+
+it('lets the next one in when one leaves before its end', async () => {
+  const file = new SingleFile({ waiting: 10, waitMs: 60_000 });
+  const log: string[] = [];
+  const { work, end } = station(log);
+  const early = file.run((leave) => {
+    leave();
+    leave();
+    return work('a')();
+  }, HERE);
+  const [second, third] = ['b', 'c'].map((name) => file.run(work(name), HERE));
+  await turns();
+  expect(log).toEqual(['a begins', 'b begins']);
+  end('a');
+  await turns();
+  expect(log).toEqual(['a begins', 'b begins', 'a ends']);
+  end('b');
+  await turns();
+  end('c');
+  expect(await Promise.all([early, second, third])).toEqual(['a', 'b', 'c']);
+});

@@ -28,19 +28,25 @@ export class SingleFile {
   }
 
   /**
-   * Resolves or rejects as the work does. Throws `too-many-requests` when too many wait already or
+   * Resolves or rejects as the work does, which may leave before its end, when all that it still does
+   * is to wait for somebody else. Throws `too-many-requests` when too many wait already or
    * its turn does not come in time, and `malformed-request` when `gone` is aborted before it comes;
    * the work is not begun then.
    */
-  async run<T>(work: () => Promise<T>, gone: AbortSignal): Promise<T> {
+  async run<T>(work: (leave: () => void) => Promise<T>, gone: AbortSignal): Promise<T> {
     if (gone.aborted) throw left();
     if (this.#occupied) await this.#wait(gone);
     this.#occupied = true;
+    let inside = true;
+    const leave = (): void => {
+      if (inside) this.#leave();
+      inside = false;
+    };
     try {
       await setImmediate();
-      return await work();
+      return await work(leave);
     } finally {
-      this.#leave();
+      leave();
     }
   }
 

@@ -13,14 +13,8 @@ export async function writePrecondition(
   engine: Pick<ConfigEngine, 'getConfig'>,
   address: Address,
 ): Promise<Precondition> {
-  const { ifMatch, ifNoneMatch } = headers;
-  if (ifMatch !== undefined) {
-    return ifMatch.kind === 'any'
-      ? { kind: 'match-any' }
-      : { kind: 'match', versions: ifMatch.strong };
-  }
-  if (ifNoneMatch === undefined) return { kind: 'none-given' };
-  if (ifNoneMatch.kind === 'any') return { kind: 'match-none' };
+  const { ifNoneMatch } = headers;
+  if (ifNoneMatch?.kind !== 'tags') return statedPrecondition(headers);
   const current = await engine.getConfig(address);
   if (!current.ok) {
     if (current.problem.code === 'not-found') return { kind: 'match-none' };
@@ -29,4 +23,14 @@ export async function writePrecondition(
   const { version } = current.value;
   const named = [...ifNoneMatch.strong, ...ifNoneMatch.weak].includes(version);
   return { kind: 'match', versions: named ? [] : [version] };
+}
+
+/** The same of headers that say it by themselves: all but `If-None-Match` with tags. */
+export function statedPrecondition({ ifMatch, ifNoneMatch }: ConditionalHeaders): Precondition {
+  if (ifMatch !== undefined) {
+    return ifMatch.kind === 'any'
+      ? { kind: 'match-any' }
+      : { kind: 'match', versions: ifMatch.strong };
+  }
+  return ifNoneMatch === undefined ? { kind: 'none-given' } : { kind: 'match-none' };
 }

@@ -4,10 +4,12 @@ import {
   releaseRequestSchema,
   type Address,
   type JsonValue,
+  type Outcome,
   type ReleaseAction,
   type ReleaseRequest,
+  type ReleaseView,
 } from '@pawl/contracts';
-import type { ConfigEngine } from '@pawl/engine';
+import type { ConfigEngine, Written } from '@pawl/engine';
 import { ProblemException } from '@pawl/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { send, sendWritten, valueOf } from '../http/answers.js';
@@ -17,7 +19,7 @@ import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { bodyShape } from '../http/body-shape.js';
-import { CONFIG_ENGINE } from '../tokens.js';
+import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
 
 const asReleaseRequest = bodyShape<ReleaseRequest>(releaseRequestSchema);
 const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
@@ -25,14 +27,17 @@ const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
 /** Release states and their transitions: `/v1/release/{address}`. */
 @Controller('v1/release')
 export class ReleaseController {
-  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
+  constructor(
+    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
+    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
+  ) {}
 
   @Post('*')
   async act(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'release');
     new Query(request, []);
     refuseTags(request);
-    await workOnBody(request, async () => {
+    const act = async (leave: () => void): Promise<Outcome<Written<ReleaseView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE],
         numbers: 'exact',
@@ -40,8 +45,11 @@ export class ReleaseController {
       });
       const wanted = judgeRequest(body.value, address);
       const context = commandContext(request, body.text);
-      sendWritten(reply, await this.engine.release(address, wanted, context));
-    });
+      const written = this.engine.release(address, wanted, context);
+      if (!this.serves(address.root)) leave();
+      return written;
+    };
+    sendWritten(reply, await workOnBody(request, act));
   }
 
   @Get('*')

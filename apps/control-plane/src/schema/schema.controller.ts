@@ -1,31 +1,39 @@
 import { Controller, Delete, Get, Inject, Put, Req, Res } from '@nestjs/common';
-import type { ConfigEngine } from '@pawl/engine';
+import type { Outcome, WrittenView } from '@pawl/contracts';
+import type { ConfigEngine, Written } from '@pawl/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendVersioned, valueOf } from '../http/answers.js';
 import { JSON_TYPE, readJson } from '../http/json-body.js';
 import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
-import { sendDefinition, writeOptions } from '../http/write-definition.js';
-import { CONFIG_ENGINE } from '../tokens.js';
+import { lookedUpPrecondition, sendDefinition, writeOptions } from '../http/write-definition.js';
+import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
 
 /** JSON Schemas: `/v1/schema/{address}`. */
 @Controller('v1/schema')
 export class SchemaController {
-  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
+  constructor(
+    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
+    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
+  ) {}
 
   @Put('*')
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'schema');
-    await workOnBody(request, async () => {
+    const lookedUp = await lookedUpPrecondition(request, this.engine, address);
+    const put = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE, 'application/schema+json'],
         numbers: 'double',
         address: address.text,
       });
-      const options = await writeOptions(request, this.engine, { address, body: body.text });
-      sendDefinition(reply, 'schema', await this.engine.putSchema(options, body.value));
-    });
+      const options = writeOptions(request, { address, body: body.text, lookedUp });
+      const written = this.engine.putSchema(options, body.value);
+      if (!this.serves(address.root)) leave();
+      return written;
+    };
+    sendDefinition(reply, 'schema', await workOnBody(request, put));
   }
 
   @Get('*')
@@ -39,7 +47,8 @@ export class SchemaController {
   @Delete('*')
   async delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'schema');
-    const options = await writeOptions(request, this.engine, { address, body: '' });
+    const lookedUp = await lookedUpPrecondition(request, this.engine, address);
+    const options = writeOptions(request, { address, body: '', lookedUp });
     sendDefinition(reply, 'schema', await this.engine.deleteSchema(options));
   }
 }

@@ -34,6 +34,8 @@ const HASH = 'ab'.repeat(32);
  * well-formed answer. `calls` records what reached it; `fail` makes every next call throw.
  */
 export class FakeConfigEngine implements ConfigEngine {
+  /** Whether every root is this node's. */
+  servesAll = true;
   readonly calls: { readonly name: keyof ConfigEngine; readonly args: readonly unknown[] }[] = [];
   readonly #definitions = new Map<string, Stored[]>();
   readonly #first = new Map<string, { hash: string; written: Written<never> }>();

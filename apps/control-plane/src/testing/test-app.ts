@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { AppModule } from '../app.module.js';
 import type { KnownMember } from '../cluster/cluster.controller.js';
+import { BodyGate, type BodyGateOptions } from '../http/body-gate.js';
 import { createHttpApp, type HttpAppOptions } from '../http/create-http-app.js';
 import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { FakeConfigEngine } from './fake-config-engine.js';
@@ -32,7 +33,7 @@ const MEMBERS: readonly KnownMember[] = ['node-1', 'node-2'].map((id, at) => ({
 /** The real application over a fake engine. */
 export async function startTestApp(
   readiness: readonly ReadinessCheck[] = [],
-  limits: Pick<HttpAppOptions, 'arrival' | 'bodies'> = {},
+  limits: Pick<HttpAppOptions, 'arrival'> & { readonly bodies?: BodyGateOptions } = {},
 ): Promise<TestApp> {
   const engine = new FakeConfigEngine();
   const registry = new Metrics();
@@ -45,6 +46,7 @@ export async function startTestApp(
   const app = await createHttpApp({
     module: AppModule.with({
       engine,
+      serves: () => engine.servesAll,
       engineStatus: () => status,
       fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
       quorumMembers: () => Promise.resolve(MEMBERS),
@@ -56,7 +58,8 @@ export async function startTestApp(
     allowedHosts: ['pawl.internal'],
     logger: createLogger({ level: 'warn', destination }),
     observe: (request) => metrics.request(request),
-    ...limits,
+    gate: new BodyGate(limits.bodies),
+    ...(limits.arrival === undefined ? {} : { arrival: limits.arrival }),
   });
   const routes: { method: string; path: string }[] = [];
   app

@@ -1,13 +1,13 @@
 import { errors, nuid } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { OwnerCall, OwnerCommand, OwnerReply, Outcome, Subjects } from '@pawl/contracts';
+import type { OwnerCommand, OwnerReply, Outcome, Subjects } from '@pawl/contracts';
 import { isOwnerReply } from '@pawl/contracts/validate';
 import {
   CommandOutcomeUnknownError,
   DistributionUnavailableError,
   NoOwnerError,
 } from '@pawl/engine';
-import type { OwnerCalls, OwnerTarget } from '@pawl/engine';
+import type { CallMessage, OwnerCalls, OwnerTarget } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
 import type { NatsLink } from '../connection/nats-link.js';
@@ -21,29 +21,33 @@ export class OwnerCommandClient implements OwnerCalls {
     private readonly clock: Clock,
   ) {}
 
-  call(target: OwnerTarget, call: OwnerCall, deadlineMs: number): Promise<Outcome<unknown>> {
-    return this.send(target, call, deadlineMs);
-  }
-
   /**
    * Sends one command under the token that the shard map names, and answers the owner's reply within
    * `deadlineMs`. Throws {@link NoOwnerError}, {@link CommandOutcomeUnknownError}, or
    * `DistributionUnavailableError` when NATS is down before anything was sent.
    */
-  async send(target: OwnerTarget, command: OwnerCommand, deadlineMs: number): Promise<OwnerReply> {
+  send(target: OwnerTarget, command: OwnerCommand, deadlineMs: number): Promise<OwnerReply> {
+    return this.#send(target, JSON.stringify(command), deadlineMs);
+  }
+
+  call(target: OwnerTarget, { json }: CallMessage, deadlineMs: number): Promise<Outcome<unknown>> {
+    return this.#send(target, json, deadlineMs);
+  }
+
+  async #send(target: OwnerTarget, json: string, deadlineMs: number): Promise<OwnerReply> {
     const subject = this.subjects.command(target.shard, target.token);
     if (!this.link.connected) throw new DistributionUnavailableError('NATS is not connected');
-    const reply = parseReply(await this.#request(subject, command, deadlineMs), subject);
+    const reply = parseReply(await this.#request(subject, json, deadlineMs), subject);
     if (!reply.ok && reply.problem.code === 'no-owner') {
       throw new NoOwnerError(reply.problem.detail);
     }
     return reply;
   }
 
-  async #request(subject: string, command: OwnerCommand, deadlineMs: number): Promise<Uint8Array> {
+  async #request(subject: string, json: string, deadlineMs: number): Promise<Uint8Array> {
     try {
       return await this.link.run((connection) =>
-        this.#exchange(connection, { subject, command, deadlineMs }),
+        this.#exchange(connection, { subject, json, deadlineMs }),
       );
     } catch (error) {
       if (error instanceof CommandOutcomeUnknownError) throw error;
@@ -57,10 +61,10 @@ export class OwnerCommandClient implements OwnerCalls {
   /** All parts but the last go ahead: an owner that is not there misses them, and then the last. */
   async #exchange(
     connection: NatsConnection,
-    of: { readonly subject: string; readonly command: OwnerCommand; readonly deadlineMs: number },
+    of: { readonly subject: string; readonly json: string; readonly deadlineMs: number },
   ): Promise<Uint8Array> {
-    const { subject, command, deadlineMs } = of;
-    const parts = splitMessage(JSON.stringify(command), nuid.next());
+    const { subject, json, deadlineMs } = of;
+    const parts = splitMessage(json, nuid.next());
     for (const { data, headers } of parts.slice(0, -1)) {
       connection.publish(subject, data, headers && { headers });
     }

@@ -1,37 +1,67 @@
 import { refused } from '@pawl/contracts';
 import type { Outcome, OwnerCall, Problem } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
+import type { CallMessage } from './owner-calls.port.js';
 
 /** One request that has to reach the owner of its shard, wherever that is. */
 export interface Errand<T> {
   /** Done by this node, which serves the shard. */
   here(): Promise<Outcome<T>>;
-  /** What another node, which owns the shard, is asked. */
-  call(): OwnerCall;
+  /** What another node, which owns the shard, is asked. From then on nothing else of the request is held. */
+  message(): CallMessage;
   /** Whether it may be sent again after this answer: nothing was done, or once more does nothing more. */
   repeatable(problem: Problem): boolean;
   /** What is told when the owner never answered. */
   unanswered(): Outcome<never>;
 }
 
+/** Does as the owner, on this node, what a message asks for that was made for another. */
+export type AnswerMessage = (message: CallMessage) => Promise<Outcome<unknown>>;
+
 /** A request that changes nothing. */
-export function readErrand<T>(here: () => Promise<Outcome<T>>, call: OwnerCall): Errand<T> {
-  return {
-    here,
-    call: () => call,
-    repeatable: ({ code }) => code === 'no-owner',
-    unanswered: () => refused('no-owner', 'the owner of this part does not answer; ask again'),
-  };
+export class ReadErrand<T> implements Errand<T> {
+  #work: Work<T> | undefined;
+  #message: CallMessage | undefined;
+
+  constructor(
+    work: Work<T>,
+    private readonly answer: AnswerMessage,
+  ) {
+    this.#work = work;
+  }
+
+  here(): Promise<Outcome<T>> {
+    if (this.#message !== undefined) return this.answer(this.#message) as Promise<Outcome<T>>;
+    return this.#work?.here() ?? lost();
+  }
+
+  message(): CallMessage {
+    this.#message ??= asMessage(this.#work?.call());
+    this.#work = undefined;
+    return this.#message;
+  }
+
+  repeatable({ code }: Problem): boolean {
+    return code === 'no-owner';
+  }
+
+  unanswered(): Outcome<never> {
+    return refused('no-owner', 'the owner of this part does not answer; ask again');
+  }
+}
+
+/** What a request is: a use-case of this node, or a call to another. Both hold the body as it was parsed. */
+interface Work<T> {
+  readonly here: () => Promise<Outcome<T>>;
+  readonly call: () => OwnerCall;
 }
 
 /** Covers nothing: keys of the router are random, so no other request ever has one. */
 const ROUTED_HASH = '0'.repeat(64);
 
-interface Work<T> {
+interface KeyedWork<T> {
   readonly here: (context: CommandContext) => Promise<Outcome<Written<T>>>;
   readonly call: (context: CommandContext) => OwnerCall;
-  /** A random identifier. */
-  readonly newId: () => string;
 }
 
 /**
@@ -40,36 +70,47 @@ interface Work<T> {
  * that is not known is told.
  */
 export class WriteErrand<T> implements Errand<Written<T>> {
-  #routed: CommandContext | undefined;
+  #work: KeyedWork<T> | undefined;
+  #message: CallMessage | undefined;
+  #isRouted = false;
 
   constructor(
     private readonly context: CommandContext,
-    private readonly work: Work<T>,
-  ) {}
+    work: KeyedWork<T>,
+    private readonly ways: {
+      /** A random identifier. */
+      readonly newId: () => string;
+      readonly answer: AnswerMessage;
+    },
+  ) {
+    this.#work = work;
+  }
 
   /** Whether it bears a key that its caller knows nothing of. */
   get isRouted(): boolean {
-    return this.#routed !== undefined;
+    return this.#isRouted;
   }
 
   here(): Promise<Outcome<Written<T>>> {
-    return this.work.here(this.#current);
+    if (this.#message !== undefined) {
+      return this.ways.answer(this.#message) as Promise<Outcome<Written<T>>>;
+    }
+    return this.#work?.here(this.context) ?? lost();
   }
 
-  call(): OwnerCall {
-    if (this.context.idempotency === undefined) {
-      this.#routed ??= {
-        ...this.context,
-        idempotency: { key: `routed ${this.work.newId()}`, requestHash: ROUTED_HASH },
-      };
+  message(): CallMessage {
+    if (this.#message === undefined) {
+      this.#message = asMessage(this.#work?.call(this.#keyed()));
+      this.#work = undefined;
     }
-    return this.work.call(this.#current);
+    return this.#message;
   }
 
   repeatable({ code }: Problem): boolean {
     if (code === 'no-owner') return true;
     if (code === 'still-running') return this.isRouted;
-    return code === 'outcome-unknown' && this.#current.idempotency !== undefined;
+    const isKeyed = this.isRouted || this.context.idempotency !== undefined;
+    return code === 'outcome-unknown' && isKeyed;
   }
 
   unanswered(): Outcome<never> {
@@ -79,7 +120,19 @@ export class WriteErrand<T> implements Errand<Written<T>> {
     );
   }
 
-  get #current(): CommandContext {
-    return this.#routed ?? this.context;
+  #keyed(): CommandContext {
+    if (this.context.idempotency !== undefined) return this.context;
+    this.#isRouted = true;
+    const idempotency = { key: `routed ${this.ways.newId()}`, requestHash: ROUTED_HASH };
+    return { ...this.context, idempotency };
   }
+}
+
+function asMessage(call: OwnerCall | undefined): CallMessage {
+  if (call === undefined) return lost();
+  return { json: JSON.stringify(call) };
+}
+
+function lost(): never {
+  throw new Error('a request is its work, or its message once that was made');
 }

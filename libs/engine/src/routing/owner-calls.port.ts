@@ -1,4 +1,4 @@
-import type { Outcome, OwnerCall } from '@pawl/contracts';
+import type { Outcome } from '@pawl/contracts';
 
 /** Nobody owns the shard under this token: look at the shard map again. Nothing was done. */
 export class NoOwnerError extends Error {
@@ -16,6 +16,11 @@ export interface OwnerTarget {
   readonly token: bigint;
 }
 
+/** An `OwnerCall` as it is sent: as JSON, since a parsed body takes many times the memory of its text. */
+export interface CallMessage {
+  readonly json: string;
+}
+
 /** Reaches the owner of a shard, which is another node; NATS request/reply in production. */
 export interface OwnerCalls {
   /**
@@ -23,5 +28,5 @@ export interface OwnerCalls {
    * {@link NoOwnerError}. Throws {@link CommandOutcomeUnknownError} too, and
    * `DistributionUnavailableError` where surely nothing was sent.
    */
-  call(target: OwnerTarget, call: OwnerCall, deadlineMs: number): Promise<Outcome<unknown>>;
+  call(target: OwnerTarget, call: CallMessage, deadlineMs: number): Promise<Outcome<unknown>>;
 }

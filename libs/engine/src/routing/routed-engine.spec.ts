@@ -1,7 +1,9 @@
 import { address, refused } from '@pawl/contracts';
-import type { OwnerCall, Outcome, ReleaseRequest } from '@pawl/contracts';
+import type { JsonObject, OwnerCall, Outcome, ReleaseRequest } from '@pawl/contracts';
 import { isOwnerCommand } from '@pawl/contracts/validate';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigEngine } from '../config-engine.js';
 import { claimedWorld } from '../testing/engine-world.fixture.js';
@@ -9,6 +11,7 @@ import type { EngineWorld } from '../testing/engine-world.js';
 import { answerCall } from './answer-call.js';
 import { CommandOutcomeUnknownError } from './owner-calls.port.js';
 import { routedEngine } from './routed-engine.js';
+import type { RoutedEngineOptions } from './routed-engine.js';
 
 const APP = address('acme/app');
 const ANN = { actor: 'ann' };
@@ -16,6 +19,10 @@ const ANN = { actor: 'ann' };
 let world: EngineWorld;
 /** Answers of the owner that are lost before they arrive. */
 let lose: number;
+/** Whether the owner never answers. */
+let silent: boolean;
+/** What waits for its answers: it holds on to the requests. */
+let unanswered: ((answer: Outcome<unknown>) => void)[];
 let calls: OwnerCall[];
 let ids: number;
 let any: ConfigEngine;
@@ -24,10 +31,16 @@ let any: ConfigEngine;
 beforeEach(async () => {
   world = await claimedWorld();
   [lose, calls, ids] = [0, [], 0];
-  any = routedEngine({
-    local: new Proxy({} as ConfigEngine, {
-      get: () => () => Promise.reject(new Error('not the owner')),
-    }),
+  [silent, unanswered] = [false, []];
+  const stranger = new Proxy({} as ConfigEngine, {
+    get: () => () => Promise.reject(new Error('not the owner')),
+  });
+  any = routedEngine(options(stranger));
+});
+
+function options(local: ConfigEngine): RoutedEngineOptions {
+  return {
+    local,
     serves: () => false,
     ownership: {
       map: () =>
@@ -42,10 +55,11 @@ beforeEach(async () => {
       onChange: () => ({ stop: () => undefined }),
     },
     calls: {
-      call: async (_, call) => {
-        const sent: unknown = JSON.parse(JSON.stringify(call));
+      call: async (_, { json }) => {
+        const sent: unknown = JSON.parse(json);
         if (!isOwnerCommand(sent) || sent.kind !== 'call') return refused('internal', 'no call');
-        calls.push(sent);
+        calls.push(silent ? { ...sent, operation: 'get-release' } : sent);
+        if (silent) return new Promise((resolve) => void unanswered.push(resolve));
         const answer = await answerCall(world.use, sent);
         if ((lose -= 1) >= 0) throw new CommandOutcomeUnknownError('lost');
         return JSON.parse(JSON.stringify(answer)) as Outcome<unknown>;
@@ -57,8 +71,8 @@ beforeEach(async () => {
     newId: () => String((ids += 1)),
     deadlineMs: 10_000,
     maxRouted: 100,
-  });
-});
+  };
+}
 
 /** Lets the world's time pass until `work` settles. */
 async function settled<T>(work: Promise<T>): Promise<T> {
@@ -155,6 +169,58 @@ describe('on a node that owns nothing', () => {
       any.putConfig({ address: APP, precondition: { kind: 'match-none' }, context }, { a: 1 });
     expect(await write()).toMatchObject({ value: { replayed: false } });
     expect(await write()).toMatchObject({ value: { status: 201, replayed: true } });
+  });
+
+  it('a body is held as text while its owner does not answer', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    silent = true;
+    const held = [
+      (body: JsonObject) => put(any, body),
+      (body: JsonObject) =>
+        any.patchConfig(
+          { address: APP, precondition: { kind: 'match-any' }, context: ANN },
+          'merge-patch',
+          body,
+        ),
+      (body: JsonObject) => any.preview(APP, { document: body }),
+    ].map((send) => {
+      const body = { a: [] };
+      void send(body);
+      return new WeakRef(body);
+    });
+    for (let round = 0; round < 20 && held.some((ref) => ref.deref()); round += 1) {
+      await turn();
+      collect();
+    }
+    expect(unanswered).toHaveLength(3);
+    expect(held.map((ref) => ref.deref())).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('what has become a message is done from it when the shard comes here, in its turn', async () => {
+    const turns: number[] = [];
+    let serves = false;
+    const engine = routedEngine({
+      ...options(world.use),
+      serves: () => serves,
+      calls: {
+        call: () => {
+          serves = true;
+          return Promise.reject(new CommandOutcomeUnknownError('lost'));
+        },
+      },
+      inTurn: (length, work) => {
+        turns.push(length);
+        return work();
+      },
+    });
+    const document = { a: 'x'.repeat(1_000) };
+    expect(await settled(put(engine, document))).toMatchObject({
+      value: { status: 201, replayed: false, body: { version: 1 } },
+    });
+    expect(await world.use.getConfig(APP)).toMatchObject({ value: { document } });
+    expect(turns).toHaveLength(1);
+    expect(turns[0]).toBeGreaterThan(1_000);
   });
 
   it('whoever follows a rollout is told to look again, until he stops', async () => {

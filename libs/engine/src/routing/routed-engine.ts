@@ -1,7 +1,9 @@
 import { FORMAT } from '@pawl/contracts';
 import type { Address, Outcome, OwnerCall, ReleaseView, WrittenView } from '@pawl/contracts';
 import type { CommandContext, ConfigEngine, WriteOptions, Written } from '../config-engine.js';
-import { readErrand, WriteErrand } from './errand.js';
+import { answerCall } from './answer-call.js';
+import { ReadErrand, WriteErrand } from './errand.js';
+import type { AnswerMessage } from './errand.js';
 import { Router } from './router.js';
 import type { RouterOptions } from './router.js';
 
@@ -10,6 +12,14 @@ export interface RoutedEngineOptions extends RouterOptions {
   readonly local: ConfigEngine;
   /** A random identifier: what an owner recognises a command by that is sent twice. */
   readonly newId: () => string;
+  /**
+   * Lets work on a body of so many characters begin when its turn comes, for requests that waited for
+   * another node and are done here after all. At once if left out.
+   */
+  readonly inTurn?: (
+    length: number,
+    work: () => Promise<Outcome<unknown>>,
+  ) => Promise<Outcome<unknown>>;
 }
 
 /** How often somebody who follows a rollout of another node's shard looks again, milliseconds. */
@@ -43,8 +53,10 @@ type Writes = Pick<
   'putConfig' | 'patchConfig' | 'putSchema' | 'deleteSchema' | 'release'
 >;
 
-function routedWrites({ local, newId }: RoutedEngineOptions, router: Router): Writes {
-  const write = async <T>(
+function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
+  const { local, newId } = options;
+  const ways = { newId, answer: answerHere(options) };
+  const write = <T>(
     address: Address,
     context: CommandContext,
     work: {
@@ -53,11 +65,7 @@ function routedWrites({ local, newId }: RoutedEngineOptions, router: Router): Wr
     },
   ): Promise<Outcome<Written<T>>> => {
     const call = (keyed: CommandContext): OwnerCall => callAt(address, work.call(keyed));
-    const errand = new WriteErrand<T>(context, { here: work.here, call, newId });
-    const outcome = await router.run(address.root, errand);
-    // A caller that gave no key has not seen a first answer.
-    if (!outcome.ok || !errand.isRouted) return outcome;
-    return { ok: true, value: { ...outcome.value, replayed: false } };
+    return runWrite(router, address, new WriteErrand<T>(context, { here: work.here, call }, ways));
   };
   const define = (
     { address, precondition, message, context }: WriteOptions,
@@ -91,6 +99,25 @@ function routedWrites({ local, newId }: RoutedEngineOptions, router: Router): Wr
   };
 }
 
+/** Holds nothing of the request but the errand, which lets go of the parsed body once it is a message. */
+async function runWrite<T>(
+  router: Router,
+  { root }: Address,
+  errand: WriteErrand<T>,
+): Promise<Outcome<Written<T>>> {
+  const outcome = await router.run(root, errand);
+  // A caller that gave no key has not seen a first answer.
+  if (!outcome.ok || !errand.isRouted) return outcome;
+  return { ok: true, value: { ...outcome.value, replayed: false } };
+}
+
+function answerHere({ local, inTurn }: RoutedEngineOptions): AnswerMessage {
+  return ({ json }) => {
+    const work = (): Promise<Outcome<unknown>> => answerCall(local, JSON.parse(json) as OwnerCall);
+    return inTurn === undefined ? work() : inTurn(json.length, work);
+  };
+}
+
 type Reads = Pick<
   ConfigEngine,
   | 'getConfig'
@@ -104,12 +131,17 @@ type Reads = Pick<
   | 'preview'
 >;
 
-function routedReads({ local }: RoutedEngineOptions, router: Router): Reads {
+function routedReads(options: RoutedEngineOptions, router: Router): Reads {
+  const { local } = options;
+  const answer = answerHere(options);
   const read = <T>(
     address: Address,
     call: Call,
     here: () => Promise<Outcome<T>>,
-  ): Promise<Outcome<T>> => router.run<T>(address.root, readErrand(here, callAt(address, call)));
+  ): Promise<Outcome<T>> => {
+    const work = { here, call: () => callAt(address, call) };
+    return router.run<T>(address.root, new ReadErrand(work, answer));
+  };
   return {
     getConfig: (address, version) =>
       read(address, { operation: 'get-config', ...versionOf(version) }, () =>

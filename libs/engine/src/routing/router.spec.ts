@@ -4,7 +4,7 @@ import { ManualTime } from '@pawl/kernel';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
-import { readErrand, WriteErrand } from './errand.js';
+import { ReadErrand, WriteErrand } from './errand.js';
 import { CommandOutcomeUnknownError, NoOwnerError } from './owner-calls.port.js';
 import { Router } from './router.js';
 
@@ -32,7 +32,8 @@ class Scene {
       },
     },
     calls: {
-      call: async ({ token }, call) => {
+      call: async ({ token }, { json }) => {
+        const call = JSON.parse(json) as OwnerCall;
         const key = 'context' in call ? call.context.idempotency?.key : undefined;
         this.sent.push({ token, key, at: this.time.monotonicMs() });
         return this.answer(token);
@@ -57,7 +58,7 @@ class Scene {
   read(): Promise<Outcome<unknown>> {
     return this.router.run(
       'acme',
-      readErrand(async () => this.here(), CALL),
+      new ReadErrand({ here: async () => this.here(), call: () => CALL }, this.#answer),
     );
   }
 
@@ -75,8 +76,8 @@ class Scene {
           request: { action: 'promote' },
           context: keyed,
         }),
-        newId: () => `id ${(made += 1)}`,
       },
+      { newId: () => `id ${(made += 1)}`, answer: this.#answer },
     );
     return this.router.run('acme', errand);
   }
@@ -91,6 +92,8 @@ class Scene {
     }
     return settled ?? Promise.reject(new Error('it did not settle'));
   }
+
+  readonly #answer = async (): Promise<Outcome<unknown>> => this.here();
 
   #claim(token: bigint | null) {
     const owner = token === null ? null : 'another';

@@ -107,7 +107,7 @@ export class Router {
     const deadlineMs = Math.max(1, Math.min(leftMs, ATTEMPT_MS));
     try {
       const target = { shard: trip.shard, token };
-      const answer = await this.options.calls.call(target, trip.errand.call(), deadlineMs);
+      const answer = await this.options.calls.call(target, trip.errand.message(), deadlineMs);
       return answer as Outcome<T>;
     } catch (error) {
       if (error instanceof NoOwnerError) await this.#lookUp(trip);
