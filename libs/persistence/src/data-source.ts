@@ -6,6 +6,7 @@ import { Tables1764000000000 } from './migrations/1764000000000-tables.js';
 import { Functions1764000000001 } from './migrations/1764000000001-functions.js';
 import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-left.js';
 import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commit.js';
+import { FenceServer1764000000004 } from './migrations/1764000000004-fence-server.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -43,6 +44,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       Functions1764000000001,
       ConsumerLeft1764000000002,
       GroupCommit1764000000003,
+      FenceServer1764000000004,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

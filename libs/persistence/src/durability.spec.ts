@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Client } from 'pg';
-import { TruthUnavailableError } from '@pawl/engine';
+import { FencedError, TruthUnavailableError } from '@pawl/engine';
 import { openTruth } from './open-truth.js';
 import type { OpenedTruth } from './open-truth.js';
 import { changeset, definition, fenceOf } from './testing/changesets.js';
@@ -99,33 +99,43 @@ describe('a PostgreSQL that does not keep what it commits', () => {
 });
 
 describe('a standby', () => {
-  it('is refused, and is another server once it is promoted', { timeout: SERVERS_MS }, async () => {
-    const primary = await open();
-    await primary.truth.raiseFence(FENCE, 'node-1');
-    const first = changeset({ definitions: [definition('acme', 1)] });
-    expect(await primary.truth.commit(FENCE, first)).toEqual({ kind: 'committed' });
-    const before = await primary.truth.readFences([FENCE.shard]);
-    const standby = await server.standby();
-    try {
-      const copy = url.replace(new URL(url).host, standby.host);
-      const refused = open(copy);
-      await expect(refused).rejects.toThrow(TruthUnavailableError);
-      await expect(refused).rejects.toThrow(/is a standby .* promote this one/);
+  it(
+    'is refused, and takes writes once it is promoted and the fence raised there',
+    { timeout: SERVERS_MS },
+    async () => {
+      const primary = await open();
+      await primary.truth.raiseFence(FENCE, 'node-1');
+      const first = changeset({ definitions: [definition('acme', 1)] });
+      expect(await primary.truth.commit(FENCE, first)).toEqual({ kind: 'committed' });
+      const before = await primary.truth.readFences([FENCE.shard]);
+      const standby = await server.standby();
+      try {
+        const copy = url.replace(new URL(url).host, standby.host);
+        const refused = open(copy);
+        await expect(refused).rejects.toThrow(TruthUnavailableError);
+        await expect(refused).rejects.toThrow(/is a standby .* promote this one/);
 
-      await administrate(copy, 'SELECT pg_promote()');
-      const promoted = await open(copy);
-      const after = await promoted.truth.readFences([FENCE.shard]);
-      expect(after.tokens).toEqual(before.tokens);
-      const [identifier, timeline] = before.server.split('/');
-      expect([timeline, after.server]).toEqual(['00000001', `${identifier}/00000002`]);
-      const next = changeset({ definitions: [definition('acme', 2)] });
-      expect(await promoted.truth.commit(FENCE, next)).toEqual({ kind: 'committed' });
-      await promoted.close();
+        await administrate(copy, 'SELECT pg_promote()');
+        const promoted = await open(copy);
+        const after = await promoted.truth.readFences([FENCE.shard]);
+        expect(after.tokens).toEqual(before.tokens);
+        const [identifier, timeline] = before.server.split('/');
+        expect([timeline, after.server]).toEqual(['00000001', `${identifier}/00000002`]);
+        const next = changeset({ definitions: [definition('acme', 2)] });
+        const fenced = { kind: 'fenced', token: FENCE.token };
+        expect(await promoted.truth.commit(FENCE, next)).toEqual(fenced);
+        expect(await promoted.truth.commitAll(FENCE, [next, next])).toEqual(fenced);
+        await expect(promoted.truth.loadShard(FENCE)).rejects.toThrow(FencedError);
+        expect(await promoted.truth.raiseFence(FENCE, 'node-2')).toBe('superseded');
+        expect(await promoted.truth.raiseFence(FENCE, 'node-1')).toBe('raised');
+        expect(await promoted.truth.commit(FENCE, next)).toEqual({ kind: 'committed' });
+        await promoted.close();
 
-      expect(await primary.truth.readFences([FENCE.shard])).toEqual(before);
-    } finally {
-      await primary.close();
-      await standby.stop();
-    }
-  });
+        expect(await primary.truth.readFences([FENCE.shard])).toEqual(before);
+      } finally {
+        await primary.close();
+        await standby.stop();
+      }
+    },
+  );
 });

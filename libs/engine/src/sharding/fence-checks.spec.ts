@@ -104,6 +104,14 @@ describe('the fences of owned shards', () => {
     },
   );
 
+  it('refuse the first write on a server that they were not raised on', async () => {
+    world.truth.server = '1/00000002';
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('no-owner');
+    expect(world.rechecked).toContain(ACME);
+    await world.claimAll();
+    expect(code(await world.over('acme/app', { a: 2 }))).toBe('ok');
+  });
+
   it('say when they were checked', async () => {
     const before = world.time.wallMs();
     down();

@@ -115,7 +115,10 @@ export const NO_CHANGES = {
 
 export type CommitOutcome =
   | { readonly kind: 'committed' }
-  /** The fence holds another token: this node no longer owns the shard. Nothing was written. */
+  /**
+   * The fence holds another token, or was raised on another server: this node does not own the shard
+   * here. Nothing was written.
+   */
   | { readonly kind: 'fenced'; readonly token: bigint }
   /** A row was not as the changeset expected: memory and truth differ. Nothing was written. */
   | { readonly kind: 'conflict'; readonly what: string };
@@ -180,6 +183,8 @@ export interface TruthStore {
   /**
    * Takes the shard's lock exclusively, ending blockers after a grace, and raises the fence row to
    * the token. `superseded` when the row already holds a higher one, or the same of another owner.
+   * A fence holds on the server on which it was raised: on a standby that was promoted since, everything
+   * is refused until it is raised there.
    */
   raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'>;
   /**

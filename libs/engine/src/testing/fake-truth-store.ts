@@ -34,6 +34,8 @@ export class FakeTruthStore implements TruthStore {
   readonly #rows = new Map<AddressText, Row>();
   readonly #fences = new Map<number, bigint>();
   readonly #owners = new Map<number, string>();
+  /** Where each fence was raised, and holds. */
+  readonly #servers = new Map<number, string>();
   readonly #history: StoredHistoryEntry[] = [];
   readonly #idempotency = new Map<string, IdempotencyRecord>();
   /** Called before each commit; may throw what an infrastructure failure would. */
@@ -62,6 +64,7 @@ export class FakeTruthStore implements TruthStore {
     if (held > fence.token || isOthers) return Promise.resolve('superseded');
     this.#fences.set(fence.shard, fence.token);
     this.#owners.set(fence.shard, owner);
+    this.#servers.set(fence.shard, this.server);
     return Promise.resolve('raised');
   }
 
@@ -91,8 +94,7 @@ export class FakeTruthStore implements TruthStore {
 
   async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
     for (const changeset of changesets) await this.beforeCommit(changeset);
-    const held = this.#fences.get(fence.shard) ?? 0n;
-    if (held !== fence.token) return { kind: 'fenced', token: held };
+    if (!this.#holds(fence)) return { kind: 'fenced', token: this.#fences.get(fence.shard) ?? 0n };
     const undo: (() => void)[] = [];
     for (const changeset of changesets) {
       const conflict = this.#conflict(changeset);
@@ -177,9 +179,12 @@ export class FakeTruthStore implements TruthStore {
   }
 
   #read<T>(fence: Fence, read: () => T): Promise<T> {
-    const held = this.#fences.get(fence.shard) ?? 0n;
-    if (held !== fence.token) return Promise.reject(new FencedError(fence.shard, held));
-    return Promise.resolve(read());
+    if (this.#holds(fence)) return Promise.resolve(read());
+    return Promise.reject(new FencedError(fence.shard, this.#fences.get(fence.shard) ?? 0n));
+  }
+
+  #holds({ shard, token }: Fence): boolean {
+    return this.#fences.get(shard) === token && this.#servers.get(shard) === this.server;
   }
 
   #conflict(changeset: Changeset): string | undefined {

@@ -24,4 +24,8 @@ export class ShardFenceEntity {
   /** Of the PostgreSQL cluster in which it was raised. */
   @Column({ name: 'system_identifier', type: 'bigint', transformer: bigInteger })
   systemIdentifier!: bigint;
+
+  /** `<system identifier>/<timeline>` of the server on which it was raised, and holds. */
+  @Column({ type: 'text', nullable: true })
+  server!: string | null;
 }

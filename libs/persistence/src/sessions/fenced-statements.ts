@@ -28,13 +28,17 @@ export class FencedStatements {
     this.lockKey = lockKeyOf(installation.id);
   }
 
-  /** Reads under the fence, token and rows in one snapshot; throws {@link FencedError}. */
+  /**
+   * Reads under the fence, token and rows in one snapshot; throws {@link FencedError}, also on another
+   * server than the fence was raised on.
+   */
   async read<Row extends QueryResultRow>(fence: Fence, query: FencedQuery): Promise<Row[]> {
     const order = query.order === undefined ? '' : `ORDER BY ${query.order}`;
     const answer = await this.sessions.read<Row & FenceColumns>({
       name: query.name,
       text: `WITH fence AS (
-          SELECT f.token FROM shard_fence f WHERE f.shard = $1 AND f.installation = $2)
+          SELECT f.token FROM shard_fence f
+          WHERE f.shard = $1 AND f.installation = $2 AND f.server = pawl_server())
         SELECT fence.token AS fence_token, found.*
         FROM fence LEFT JOIN LATERAL (SELECT true AS present, body.* FROM (${query.body}) body)
           found ON fence.token = $3

@@ -82,15 +82,10 @@ export const INVENTORY = `
     AND (a.address = $2 OR starts_with(a.address, $2 || '/') OR starts_with(a.address, $2 || ':'))))
   ORDER BY a.address LIMIT $3`;
 
-/**
- * Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence.
- * The timeline is the one that WAL is written on: the control file's stays the old one from a promotion
- * until its checkpoint is done. Fails on a standby.
- */
+/** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */
 export const FENCES = `
-  SELECT c.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS server,
-    f.shard, f.token
-  FROM pg_control_system() c
+  SELECT s.server, f.shard, f.token
+  FROM pawl_server() s(server)
   LEFT JOIN shard_fence f ON f.installation = $1 AND f.shard = ANY ($2::integer[])`;
 
 /** A server on which fences were raised before, and this one, where they differ. */
