@@ -35,7 +35,8 @@ import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { readinessChecks } from './health/readiness-checks.js';
-import { watchTruth } from './health/watch-truth.js';
+import { natsRoundTrip } from './health/nats-round-trip.js';
+import { watchDependency } from './health/watch-dependency.js';
 import { BodyGate } from './http/body-gate.js';
 import { outcomeOf } from './http/answers.js';
 import { createHttpApp } from './http/create-http-app.js';
@@ -165,17 +166,29 @@ class Composition {
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app, metadata);
     await ownership.start(hearingHost(engine.host, server));
-    this.#keepReady(opened, ownership);
+    this.#keepReady(opened, distribution, ownership);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close());
     return url;
   }
 
-  /** PostgreSQL is watched, and the shards go to other nodes before anything else of a stop. */
-  #keepReady({ truth }: OpenedTruth, ownership: ShardOwnership): void {
-    const { leaseTtlMs } = this.settings;
-    const watching = watchTruth({ truth, ownership, leaseTtlMs, timer: machineTimer });
-    this.#stack.push('truth watch', () => watching.stop());
+  /** PostgreSQL and NATS are watched, and the shards go to other nodes before anything else of a stop. */
+  #keepReady({ truth }: OpenedTruth, distribution: Distribution, ownership: ShardOwnership): void {
+    const watch = (
+      name: string,
+      answers: () => Promise<boolean>,
+      tell: (problem: string | null) => void,
+    ): void => {
+      const { leaseTtlMs } = this.settings;
+      const watching = watchDependency({ name, answers, tell, leaseTtlMs, timer: machineTimer });
+      this.#stack.push(`watch of ${name}`, () => watching.stop());
+    };
+    watch(
+      'PostgreSQL',
+      () => truth.healthy(),
+      (problem) => ownership.setTruth(problem),
+    );
+    watch('NATS', natsRoundTrip(distribution), (problem) => ownership.setDistribution(problem));
     this.#stack.push('shards', () => ownership.drain(), DRAIN_DEADLINE_MS);
   }
 

@@ -1,6 +1,7 @@
 import type { Distribution } from '@pawl/distribution';
 import type { EngineStatus, ShardOwnership, TruthStore } from '@pawl/engine';
 import type { ReadinessCheck } from '@pawl/platform';
+import { natsRoundTrip } from './nats-round-trip.js';
 
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
@@ -19,40 +20,16 @@ export function readinessChecks(parts: {
   ];
 }
 
-/** How long NATS may take for a round trip: a server that stands still keeps its connection. */
-const NATS_ROUND_TRIP_MS = 1_000;
-
-/** One round trip at a time, however often is asked while the server stands still. */
 function natsCheck(
   distribution: Pick<Distribution, 'problem' | 'connection'>,
 ): () => Promise<string | null> {
-  let trip: { readonly on: unknown; readonly back: Promise<boolean> } | undefined;
+  const answers = natsRoundTrip(distribution);
   return async () => {
     const { problem, connection } = distribution;
     if (problem !== null) return problem;
     if (connection === undefined) return 'not connected';
-    if (trip?.on !== connection) {
-      const back = connection.flush().then(
-        () => true,
-        () => false,
-      );
-      const started = { on: connection, back };
-      trip = started;
-      void back.then(() => (trip = trip === started ? undefined : trip));
-    }
-    return (await within(NATS_ROUND_TRIP_MS, trip.back)) ? null : 'does not answer';
+    return (await answers()) ? null : 'does not answer';
   };
-}
-
-/** False when it takes longer. */
-async function within(ms: number, work: Promise<boolean>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const result = await Promise.race([work, limit]);
-  clearTimeout(timer);
-  return result;
 }
 
 /**

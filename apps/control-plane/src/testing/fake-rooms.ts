@@ -37,6 +37,8 @@ class FakeOwnership implements ShardOwnership {
 
   setTruth(): void {}
 
+  setDistribution(): void {}
+
   async stop(): Promise<void> {
     this.log.push('ownership stopped');
   }

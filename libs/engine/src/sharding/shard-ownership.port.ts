@@ -25,7 +25,7 @@ export interface ShardClaim {
 
 /**
  * `ready`: owns shards; `settling`: ready too, but not for long enough yet to be given shards that
- * others serve; `unready`: PostgreSQL does not answer it; `draining`: it is about to stop.
+ * others serve; `unready`: PostgreSQL or NATS does not answer it; `draining`: it is about to stop.
  */
 export type NodeState = 'ready' | 'unready' | 'draining' | 'settling';
 
@@ -71,6 +71,8 @@ export interface ShardOwnership {
    * the node says that it is not ready, and its shards go to members that are, if there are any.
    */
   setTruth(problem: string | null): void;
+  /** The same of NATS. */
+  setDistribution(problem: string | null): void;
   /** What this node knows of every shard, by its watch of the store: it may be a little old. */
   map(): readonly ShardClaim[];
   /** Calls back after the map may have changed; the listener must not throw. */

@@ -209,6 +209,7 @@ export class EngineWorld {
       drain: () => Promise.resolve(),
       stop: () => Promise.resolve(),
       setTruth: () => undefined,
+      setDistribution: () => undefined,
       map: () =>
         Array.from({ length: SHARDS }, (_, shard) => ({
           shard,

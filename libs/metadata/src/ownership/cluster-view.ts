@@ -130,6 +130,7 @@ export class ClusterView {
     const same =
       before?.createRevision === createRevision &&
       before.record.state === record.state &&
+      before.record.lacks === record.lacks &&
       before.record.since === record.since;
     const sinceMs = same ? before.seenAtMs : own ? this.#now : seenAtMs;
     this.members.set(nodeId, { record, createRevision, lease, seenAtMs: sinceMs });

@@ -120,6 +120,78 @@ describe('PostgreSQL that answers nobody', () => {
   });
 });
 
+const NO_NATS = 'NATS does not answer';
+
+describe('a node that NATS alone does not answer', () => {
+  it('gives its shards to the others, and has them back once it has been ready for a while', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    const before = nodes.map(owned);
+    nodes[1].ownership.setDistribution(NO_NATS);
+    await cluster.pass(MOVED_MS);
+    expect(owned(nodes[1])).toEqual([]);
+    expect(cluster.unserved()).toBe(0);
+    expect(moves(nodes)).toBe(before[1]?.length);
+    const { nodes: seen } = await nodes[0].ownership.status();
+    expect(seen[1]).toMatchObject({ id: 'node-2', state: 'unready', problem: NO_NATS });
+    nodes[1].ownership.setDistribution(null);
+    await cluster.pass(3 * TTL_MS);
+    expect(nodes.map(owned)).toEqual(before);
+  });
+
+  it('and PostgreSQL neither says both, and is ready when both have answered', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2');
+    nodes[1].ownership.setTruth(AWAY);
+    nodes[1].ownership.setDistribution(NO_NATS);
+    await cluster.pass(MOVED_MS);
+    const problem = async () => (await nodes[0].ownership.status()).nodes[1]?.problem;
+    expect(await problem()).toBe(`${AWAY}; ${NO_NATS}`);
+    nodes[1].ownership.setTruth(null);
+    await cluster.pass(100);
+    expect(await problem()).toBe(NO_NATS);
+    expect(await states(nodes[0])).toEqual(['node-1 ready', 'node-2 unready']);
+    nodes[1].ownership.setDistribution(null);
+    await cluster.pass(100);
+    expect(await states(nodes[0])).toEqual(['node-1 ready', 'node-2 settling']);
+  });
+});
+
+describe('NATS that answers nobody', () => {
+  it('moves no shard, however unevenly the nodes notice that it went and came', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    for (const { ownership } of nodes) {
+      ownership.setDistribution(NO_NATS);
+      await cluster.pass(900);
+    }
+    await cluster.pass(10 * TTL_MS, 100);
+    expect(await states(nodes[2])).toEqual(['node-1 unready', 'node-2 unready', 'node-3 unready']);
+    for (const { ownership } of nodes) {
+      ownership.setDistribution(null);
+      await cluster.pass(TTL_MS);
+    }
+    await cluster.pass(20 * TTL_MS, 250);
+    expect(moves(nodes)).toBe(0);
+  });
+
+  it('keeps no node from giving up its shards when PostgreSQL does not answer it alone', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    const before = nodes.map(owned);
+    for (const { ownership } of nodes) ownership.setDistribution(NO_NATS);
+    await cluster.pass(4 * TTL_MS, 100);
+    nodes[1].ownership.setTruth(AWAY);
+    await cluster.pass(MOVED_MS);
+    expect(owned(nodes[1])).toEqual([]);
+    expect(cluster.unserved()).toBe(0);
+    expect(moves(nodes)).toBe(before[1]?.length);
+    nodes[1].ownership.setTruth(null);
+    await cluster.pass(10 * TTL_MS, 250);
+    expect(moves(nodes)).toBe(before[1]?.length);
+  });
+});
+
 describe('nodes that come and go', () => {
   it('do not make shards move to and fro', async () => {
     const cluster = await Cluster.open();

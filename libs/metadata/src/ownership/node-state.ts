@@ -1,10 +1,12 @@
 import type { Timer, TimerHandle } from '@pawl/kernel';
-import type { MemberState } from './ownership-keys.js';
+import type { Dependency, MemberState } from './ownership-keys.js';
 import { settleMs } from './plan-shards.js';
 import type { PlanTimes } from './plan-shards.js';
 
 export interface StateChange {
   readonly state: MemberState;
+  /** The worst that an unready node lacks; null: nothing. */
+  readonly lacks: Dependency | null;
   readonly problem: string | null;
   readonly lapses: number;
 }
@@ -21,16 +23,27 @@ export interface NodeStateOptions {
 /** So many times its settling a node is ready before its former lapses are forgotten. */
 const CALM_SETTLES = 20;
 
+/** What one dependency says. */
+interface Answers {
+  problem: string | null;
+  /** Ends the patience. */
+  waiting: TimerHandle | null;
+  /** Has been away for longer than that. */
+  away: boolean;
+}
+
 /**
- * What this node says of itself. PostgreSQL may be away for `patienceMs` before the node is unready;
- * it is ready again at the first answer. A node that drains stays so.
+ * What this node says of itself. PostgreSQL or NATS may be away for `patienceMs` before the node is
+ * unready; it is ready again when both have answered. A node that drains stays so.
  */
 export class NodeState {
   readonly #options: NodeStateOptions;
-  #problem: string | null = null;
-  #waiting: TimerHandle | null = null;
+  /** The worse one first. */
+  readonly #answers: { readonly [dependency in Dependency]: Answers } = {
+    truth: { problem: null, waiting: null, away: false },
+    distribution: { problem: null, waiting: null, away: false },
+  };
   #lapses = 0;
-  #unready = false;
   #draining = false;
   #readySinceMs: number;
 
@@ -40,20 +53,30 @@ export class NodeState {
   }
 
   get current(): StateChange {
-    const state = this.#draining ? 'draining' : this.#unready ? 'unready' : 'ready';
-    const problem = this.#unready ? this.#problem : null;
-    return { state, problem, lapses: this.#lapses };
+    const away = this.#away;
+    const state = this.#draining ? 'draining' : away.length > 0 ? 'unready' : 'ready';
+    const problem = away.map((name) => this.#answers[name].problem).join('; ');
+    const lacks = away[0] ?? null;
+    return { state, lacks, problem: lacks === null ? null : problem, lapses: this.#lapses };
   }
 
-  /** What keeps PostgreSQL from answering, null: nothing. */
-  setTruth(problem: string | null): void {
-    const told = this.#problem;
-    this.#problem = problem;
-    if (problem === null) this.#recovered();
-    else if (this.#unready) {
+  /** Whether PostgreSQL has just answered, or was not asked yet. */
+  get hasTruth(): boolean {
+    return this.#answers.truth.problem === null;
+  }
+
+  /** What keeps a dependency from answering, null: nothing. */
+  set(dependency: Dependency, problem: string | null): void {
+    const answers = this.#answers[dependency];
+    const told = answers.problem;
+    answers.problem = problem;
+    if (problem === null) this.#answered(answers);
+    else if (answers.away) {
       if (problem !== told) this.#options.changed();
     } else {
-      this.#waiting ??= this.#options.timer.after(this.#options.patienceMs, () => this.#lapsed());
+      answers.waiting ??= this.#options.timer.after(this.#options.patienceMs, () =>
+        this.#lapsed(answers),
+      );
     }
   }
 
@@ -64,24 +87,31 @@ export class NodeState {
   }
 
   stop(): void {
-    this.#waiting?.cancel();
+    for (const { waiting } of Object.values(this.#answers)) waiting?.cancel();
   }
 
-  #lapsed(): void {
+  get #away(): Dependency[] {
+    const names = Object.keys(this.#answers) as Dependency[];
+    return names.filter((name) => this.#answers[name].away);
+  }
+
+  #lapsed(answers: Answers): void {
     const { monotonicMs, times, changed } = this.#options;
-    const readyMs = monotonicMs() - this.#readySinceMs;
-    const calmMs = CALM_SETTLES * settleMs({ lapses: this.#lapses }, times);
-    this.#lapses = readyMs > calmMs ? 1 : this.#lapses + 1;
-    this.#unready = true;
+    if (this.#away.length === 0) {
+      const readyMs = monotonicMs() - this.#readySinceMs;
+      const calmMs = CALM_SETTLES * settleMs({ lapses: this.#lapses }, times);
+      this.#lapses = readyMs > calmMs ? 1 : this.#lapses + 1;
+    }
+    answers.away = true;
     changed();
   }
 
-  #recovered(): void {
-    this.#waiting?.cancel();
-    this.#waiting = null;
-    if (!this.#unready) return;
-    this.#unready = false;
-    this.#readySinceMs = this.#options.monotonicMs();
+  #answered(answers: Answers): void {
+    answers.waiting?.cancel();
+    answers.waiting = null;
+    if (!answers.away) return;
+    answers.away = false;
+    if (this.#away.length === 0) this.#readySinceMs = this.#options.monotonicMs();
     this.#options.changed();
   }
 }

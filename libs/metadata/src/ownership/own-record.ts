@@ -61,11 +61,13 @@ export class OwnRecord {
 
   #made(before?: MemberRecord): MemberRecord {
     const { about, now, state } = this.#options;
-    const { state: name, problem, lapses } = state();
+    const { state: name, lacks, problem, lapses } = state();
+    const same = before?.state === name && before.lacks === (lacks ?? undefined);
     return {
       ...about,
       state: name,
-      since: before?.state === name && before.since !== undefined ? before.since : now(),
+      since: same && before.since !== undefined ? before.since : now(),
+      ...(lacks === null ? {} : { lacks }),
       ...(problem === null ? {} : { problem }),
       ...(lapses === 0 ? {} : { lapses }),
     };

@@ -29,11 +29,16 @@ export interface MemberRecord {
   readonly state: MemberState;
   /** Since when it is in this state, RFC 3339 in UTC by its own clock. */
   readonly since?: string;
+  /** The worst that it lacks; PostgreSQL if an unready node does not say. */
+  readonly lacks?: Dependency;
   /** What keeps it from being ready, in a few words. */
   readonly problem?: string;
   /** How often it stopped being ready, not counting what is long ago; 0 if left out. */
   readonly lapses?: number;
 }
+
+/** What a node cannot do without: PostgreSQL, NATS. */
+export type Dependency = 'truth' | 'distribution';
 
 export type MemberState = 'ready' | 'unready' | 'draining';
 
@@ -73,11 +78,13 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
   const { incarnation, folder, address, since, problem } = record;
   // A node of a version that knew no states is ready.
   const state = isState(record.state) ? record.state : 'ready';
+  const lacks = isDependency(record.lacks) ? record.lacks : undefined;
   const lapses = Number.isSafeInteger(record.lapses) ? record.lapses : undefined;
   return {
     incarnation,
     folder,
     state,
+    ...(lacks === undefined ? {} : { lacks }),
     ...texts({ address, since, problem }),
     ...(lapses === undefined || lapses < 0 ? {} : { lapses }),
   };
@@ -85,6 +92,10 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
 
 function isState(state: unknown): state is MemberState {
   return state === 'ready' || state === 'unready' || state === 'draining';
+}
+
+function isDependency(name: unknown): name is Dependency {
+  return name === 'truth' || name === 'distribution';
 }
 
 /** Those that are texts. */

@@ -32,12 +32,14 @@ describe('the plan', () => {
     nodeId,
     incarnation: nodeId,
     state: 'ready',
+    lacks: null,
     forMs: Infinity,
     lapses: 0,
     ...of,
   });
   const fresh = { forMs: 10 };
-  const unready = { state: 'unready' } as const;
+  const unready = { state: 'unready', lacks: 'truth' } as const;
+  const mute = { state: 'unready', lacks: 'distribution' } as const;
   const draining = { state: 'draining' } as const;
   /** Who owns the 64 shards that `owner` claims, or nobody. */
   const owners = (owner: string | null, ...members: PlannedMember[]): string => {
@@ -69,6 +71,21 @@ describe('the plan', () => {
     expect(owners('a', member('a', unready), member('b', fresh))).toBe('a');
     expect(owners('a', member('a', unready), member('b', unready))).toBe('a');
     expect(owners('a', member('a', unready), member('b', draining))).toBe('a');
+  });
+
+  it('moves what an owner without NATS has to members that have it, and to no others', () => {
+    expect(owners('a', member('a', { ...mute, forMs: 499 }), member('b'))).toBe('a');
+    expect(owners('a', member('a', mute), member('b'))).toBe('b');
+    expect(owners('a', member('a', mute), member('b', mute), member('c', unready))).toBe('a');
+  });
+
+  it('moves what an owner without PostgreSQL has to one that has long lacked only NATS', () => {
+    expect(owners('a', member('a', unready), member('b', mute))).toBe('b');
+    expect(owners('a', member('a', unready), member('b', { ...mute, forMs: 1099 }))).toBe('a');
+    expect(owners('a', member('a', unready), member('b', mute), member('c'))).toBe('c');
+    expect(owners(null, member('a', unready), member('b', { ...mute, ...fresh }))).toBe('b');
+    expect(planChangesIn([member('a', { ...mute, forMs: 100 })], times)).toBe(400);
+    expect(planChangesIn([member('a', { ...mute, forMs: 1000 })], times)).toBeCloseTo(100);
   });
 
   it('moves what a draining owner has to settled members, else to ready ones, else nowhere', () => {

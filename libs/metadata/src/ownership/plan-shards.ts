@@ -1,4 +1,4 @@
-import type { MemberState } from './ownership-keys.js';
+import type { Dependency, MemberState } from './ownership-keys.js';
 import { wantedOwner } from './rendezvous.js';
 
 /** A member as the planner sees it. */
@@ -6,7 +6,9 @@ export interface PlannedMember {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly state: MemberState;
-  /** How long this node has known it in this state, milliseconds; Infinity: longer than itself. */
+  /** The worst that an unready one lacks; null: nothing. */
+  readonly lacks: Dependency | null;
+  /** How long this node has known it in this state and lacking the same, milliseconds; Infinity: longer than itself. */
   readonly forMs: number;
   /** How often it stopped being ready, not counting what is long ago. */
   readonly lapses: number;
@@ -36,15 +38,26 @@ export function settleMs({ lapses }: Pick<PlannedMember, 'lapses'>, times: PlanT
 
 /** Ready for long enough to be given shards. */
 export function isSettled(member: PlannedMember, times: PlanTimes, margin = 1): boolean {
-  return member.state === 'ready' && member.forMs >= settleMs(member, times) * margin;
+  return member.state === 'ready' && isSteady(member, times, margin);
+}
+
+function isSteady(member: PlannedMember, times: PlanTimes, margin: number): boolean {
+  return member.forMs >= settleMs(member, times) * margin;
+}
+
+/** Lacks NATS only: it commits what it is asked for, and nobody hears of it until NATS is back. */
+function isMute({ state, lacks }: PlannedMember): boolean {
+  return state === 'unready' && lacks === 'distribution';
 }
 
 /**
  * Who should own a shard: the highest rendezvous hash among the settled members. A shard that has an
  * owner moves calmly: from a ready owner only to a settled member with a higher hash, from an unready
  * one after a grace, and from a draining one to any ready member while none is settled. Where nobody
- * is there to take it, it stays. One that nobody owns is for the settled members, else for the ready
- * ones, else for those that may be ready again before they say so. Null without any.
+ * is there to take it, it stays, but that an owner without PostgreSQL gives it to a member that has
+ * long lacked nothing but NATS. One that nobody owns is for the settled members, else for the ready
+ * ones, else for those without NATS, else for those that may be ready again before they say so. Null
+ * without any.
  */
 export function planShard(
   shard: number,
@@ -63,14 +76,22 @@ export function planShard(
   );
   if (owner === undefined) {
     const settled = ready.filter((member) => isSettled(member, times));
-    return best(settled) ?? best(ready) ?? best(members.filter(isStaying));
+    return (
+      best(settled) ??
+      best(ready) ??
+      best(members.filter(isMute)) ??
+      best(members.filter(isStaying))
+    );
   }
   const settled = ready.filter((member) => isSettled(member, times, MARGIN));
   switch (owner.state) {
     case 'ready':
       return best(settled.includes(owner) ? settled : [...settled, owner]);
-    case 'unready':
-      return owner.forMs < times.graceMs ? owner.nodeId : (best(settled) ?? owner.nodeId);
+    case 'unready': {
+      if (owner.forMs < times.graceMs) return owner.nodeId;
+      const mute = members.filter((member) => isMute(member) && isSteady(member, times, MARGIN));
+      return best(settled) ?? (isMute(owner) ? null : best(mute)) ?? owner.nodeId;
+    }
     case 'draining':
       return best(settled) ?? best(ready) ?? owner.nodeId;
   }
@@ -85,7 +106,9 @@ export function planChangesIn(members: readonly PlannedMember[], times: PlanTime
   const waits = members.flatMap((member) => {
     const needed = settleMs(member, times);
     if (member.state === 'ready') return [needed - member.forMs, needed * MARGIN - member.forMs];
-    return member.state === 'unready' ? [times.graceMs - member.forMs] : [];
+    if (member.state === 'draining') return [];
+    const grace = times.graceMs - member.forMs;
+    return isMute(member) ? [grace, needed * MARGIN - member.forMs] : [grace];
   });
   const coming = waits.filter((ms) => ms > 0);
   return coming.length === 0 ? null : Math.min(...coming);

@@ -166,9 +166,13 @@ class MetadataShardOwnership implements ShardOwnership {
 
   setTruth(problem: string | null): void {
     if (this.#state === 'stopped') return;
-    const wasReady = this.#own.current.state !== 'unready';
-    this.#own.setTruth(problem);
-    if (!wasReady && problem === null) for (const slot of this.#slots) slot.hurry();
+    const lacked = this.#own.current.lacks === 'truth';
+    this.#own.set('truth', problem);
+    if (lacked && problem === null) for (const slot of this.#slots) slot.hurry();
+  }
+
+  setDistribution(problem: string | null): void {
+    if (this.#state !== 'stopped') this.#own.set('distribution', problem);
   }
 
   map(): readonly ShardClaim[] {
@@ -317,7 +321,8 @@ class MetadataShardOwnership implements ShardOwnership {
     const now = this.#options.clock.monotonicMs();
     return [...this.#view.members].map(([nodeId, { record, seenAtMs }]) => {
       const { incarnation, state, lapses = 0 } = record;
-      return { nodeId, incarnation, state, lapses, forMs: now - seenAtMs };
+      const lacks = state === 'unready' ? (record.lacks ?? 'truth') : null;
+      return { nodeId, incarnation, state, lacks, lapses, forMs: now - seenAtMs };
     });
   }
 

@@ -1,6 +1,6 @@
 import { ManualTime } from '@pawl/kernel';
 import { beforeEach, expect, it } from 'vitest';
-import { watchTruth } from './watch-truth.js';
+import { watchDependency } from './watch-dependency.js';
 
 const TTL_MS = 5_000;
 
@@ -13,9 +13,10 @@ beforeEach(() => {
   time = new ManualTime();
   told = [];
   answers = [];
-  watching = watchTruth({
-    truth: { healthy: () => new Promise((resolve) => void answers.push(resolve)) },
-    ownership: { setTruth: (problem) => void told.push(problem) },
+  watching = watchDependency({
+    name: 'PostgreSQL',
+    answers: () => new Promise((resolve) => void answers.push(resolve)),
+    tell: (problem) => void told.push(problem),
     leaseTtlMs: TTL_MS,
     timer: time,
   });

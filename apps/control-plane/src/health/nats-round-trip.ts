@@ -1,0 +1,39 @@
+import type { Distribution } from '@pawl/distribution';
+
+/** How long NATS may take for a round trip: a server that stands still keeps its connection. */
+const NATS_ROUND_TRIP_MS = 1_000;
+
+/**
+ * Asks whether NATS answers this node. One round trip at a time, however often is asked while the server
+ * stands still. Never rejects.
+ */
+export function natsRoundTrip(
+  distribution: Pick<Distribution, 'connection'>,
+): () => Promise<boolean> {
+  let trip: { readonly on: unknown; readonly back: Promise<boolean> } | undefined;
+  return async () => {
+    const { connection } = distribution;
+    if (connection === undefined) return false;
+    if (trip?.on !== connection) {
+      const back = connection.flush().then(
+        () => true,
+        () => false,
+      );
+      const started = { on: connection, back };
+      trip = started;
+      void back.then(() => (trip = trip === started ? undefined : trip));
+    }
+    return within(NATS_ROUND_TRIP_MS, trip.back);
+  };
+}
+
+/** False when it takes longer. */
+async function within(ms: number, work: Promise<boolean>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const result = await Promise.race([work, limit]);
+  clearTimeout(timer);
+  return result;
+}
