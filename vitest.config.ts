@@ -43,7 +43,11 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'],
+          include: [
+            'libs/*/src/**/*.spec.ts',
+            'apps/*/src/**/*.spec.ts',
+            'test/simulation/**/*.spec.ts',
+          ],
           testTimeout: 30_000,
           /* All of the machine; it leaves a core free otherwise. The e2e tests come after. */
           maxWorkers: '100%',

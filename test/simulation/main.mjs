@@ -1,12 +1,26 @@
 #!/usr/bin/env node
 // `npm run sim -- --seed N | --minutes M`: replays one seed, or runs fresh seeds for so long. Needs
-// a build. `--of log` runs the consensus core alone, `--of quorum` whole nodes with clients, watches
-// and leases. Prints the states that were reached; ends with 1 at the first broken invariant.
+// a build. `--of log` runs the consensus core alone, `--of quorum` members of the quorum with clients,
+// watches and leases, `--of nodes` the whole control plane with consumers and writers. Prints the states that were reached; ends with 1 at the first broken invariant.
 import { parseArgs } from 'node:util';
 import { runWorlds } from '@pawl/metadata/simulation';
 import { runSeeds } from '@pawl/raft/testing';
+import { loadSources } from './sources.mjs';
 
 const EVENTS = 20_000;
+
+const RUNS = {
+  log: runSeeds,
+  quorum: runWorlds,
+  nodes: (options) => nodes().runNodes(options),
+};
+let loaded;
+
+/** Loaded from its sources, once: `test` is not built. */
+function nodes() {
+  loaded ??= loadSources('test/simulation/nodes/run-nodes.ts');
+  return loaded;
+}
 
 const { values } = parseArgs({
   options: {
@@ -18,12 +32,18 @@ const { values } = parseArgs({
   },
 });
 
-const WORLDS = { log: ['log'], quorum: ['quorum'], both: ['log', 'quorum'] };
+const WORLDS = {
+  log: ['log'],
+  quorum: ['quorum'],
+  both: ['log', 'quorum'],
+  nodes: ['nodes'],
+  all: ['log', 'quorum', 'nodes'],
+};
 const worlds = WORLDS[values.of];
 
 if (values.help || worlds === undefined) {
   console.log(
-    'Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|both] [--events 20000]',
+    'Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|both|nodes|all] [--events 20000]',
   );
   if (!values.help) process.exitCode = 2;
 } else if (values.seed === undefined) {
@@ -58,7 +78,7 @@ async function runFor(milliseconds) {
 async function run(world, seed) {
   const options = { from: seed, count: 1, events: Number(values.events) };
   try {
-    return world === 'log' ? runSeeds(options) : await runWorlds(options);
+    return await RUNS[world](options);
   } catch (error) {
     console.error(
       `${error.stack}\nreplay: npm run sim -- --of ${world} --seed ${seed} --events ${values.events}`,

@@ -114,6 +114,7 @@ describe('the plan', () => {
     );
     expect(planChangesIn([member('a', { forMs: 400 })], times)).toBe(600);
     expect(planChangesIn([member('a', { forMs: 1000 })], times)).toBeCloseTo(100);
+    expect(planChangesIn([member('a', { forMs: 1000 - 1e-12 })], times)).toBe(1);
     expect(planChangesIn([member('a', { ...unready, forMs: 100 }), member('b')], times)).toBe(400);
   });
 });

@@ -101,6 +101,9 @@ function isStaying({ state }: PlannedMember): boolean {
   return state !== 'draining';
 }
 
+/** Less is within the rounding of clocks: a timer for it may find that nothing has changed yet. */
+const LEAST_WAIT_MS = 1;
+
 /** When the plan may change although nobody says anything: milliseconds from now; null: not at all. */
 export function planChangesIn(members: readonly PlannedMember[], times: PlanTimes): number | null {
   const waits = members.flatMap((member) => {
@@ -111,5 +114,5 @@ export function planChangesIn(members: readonly PlannedMember[], times: PlanTime
     return isMute(member) ? [grace, needed * MARGIN - member.forMs] : [grace];
   });
   const coming = waits.filter((ms) => ms > 0);
-  return coming.length === 0 ? null : Math.min(...coming);
+  return coming.length === 0 ? null : Math.max(LEAST_WAIT_MS, Math.min(...coming));
 }

@@ -1,0 +1,275 @@
+import { crc32 } from 'node:zlib';
+import { address, parseAddress, subjectsOf } from '@pawl/contracts';
+import type { AddressText, Outcome, Snapshot } from '@pawl/contracts';
+import type { ConfigEngine, EngineObserver, Installation } from '@pawl/engine';
+import type { Rng } from '@pawl/kernel';
+import { SimulatedQuorum } from '../../../libs/metadata/src/testing/simulated-quorum.js';
+import { SimulatedConsumer } from './consumer.js';
+import { ControlPlaneNode } from './control-plane-node.js';
+import { Histories } from './histories.js';
+import { Ledger } from './ledger.js';
+import { SimulatedNats } from './simulated-nats.js';
+import { SimulatedPostgres } from './simulated-postgres.js';
+import { Violations, ViolationError } from './violations.js';
+import { Wire } from './wire.js';
+import { WorldWriter } from './writer.js';
+import type { NodesWorldView } from './world-view.js';
+
+const IDS = ['a', 'b', 'c'] as const;
+const INSTALLATION: Installation = { name: 'main', id: 'sim', generation: 1, shards: 4 };
+const ADDRESSES = [
+  'acme',
+  'acme/prod',
+  'acme/prod/shop',
+  'beta',
+  'beta/eu',
+  'gamma',
+  'delta/x',
+].map((text) => address(text).text);
+const WRITERS = ['p', 'q', 'r', 's'];
+/** Simulated time within which all must be well again once the faults have ended. */
+const HEALED_WITHIN_MS = 60_000;
+const RESTART_MS = 300;
+/** How much faster or slower clocks run that nothing is wrong with. */
+const DRIFT = 0.02;
+
+export interface NodesReport {
+  /** How often each interesting state was reached. */
+  readonly reached: Readonly<Record<string, number>>;
+  /** Equal for two runs of one seed. */
+  readonly trace: number;
+}
+
+/**
+ * One seed's world: three whole nodes of the control plane over a simulated quorum, one PostgreSQL
+ * and one NATS, consumers with the SDK's client, and writers. After a number of events the faults
+ * end, everything must come to rest, and what is published is what PostgreSQL holds.
+ */
+export class NodesWorld implements NodesWorldView {
+  readonly judge = new Violations();
+  readonly histories = new Histories(this.judge);
+  readonly addresses = ADDRESSES;
+  readonly rng: Rng;
+  readonly wire: Wire;
+  readonly quorum: SimulatedQuorum;
+  readonly ledger: Ledger;
+  readonly postgres: SimulatedPostgres;
+  readonly nats: SimulatedNats;
+  readonly nodes = new Map<string, ControlPlaneNode>();
+  readonly consumers: readonly SimulatedConsumer[];
+  readonly log: string[] = [];
+  readonly #reached = new Map<string, number>();
+  #ids = 0;
+  #isOver = false;
+
+  constructor(seed: number) {
+    this.quorum = new SimulatedQuorum({
+      seed,
+      founders: IDS,
+      log: { snapshotEntries: 200, diskMs: 3, tickMs: 100, electionTicks: 8, heartbeatTicks: 2 },
+      settings: { callTimeoutMs: 2_000 },
+    });
+    this.rng = this.quorum.logs.rng;
+    this.wire = new Wire(this.quorum.time, this.rng);
+    const subjects = subjectsOf(INSTALLATION.name);
+    this.nats = new SimulatedNats(this.wire);
+    this.ledger = new Ledger(
+      this.judge,
+      (root, hash) => this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
+    );
+    this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
+    this.consumers = ADDRESSES.map((at, index) => this.#consumer(`c${index}`, at));
+  }
+
+  /** Throws at the first broken invariant. */
+  async run(events: number): Promise<NodesReport> {
+    for (const id of IDS) await this.start(id);
+    await this.#until('served shards', () => this.#isServed());
+    for (const name of WRITERS) new WorldWriter(this, name).start();
+    for (const consumer of this.consumers) consumer.start();
+    for (let event = 0; event < events; event += 1) await this.#step();
+    this.#isOver = true;
+    await this.#rest();
+    const reached = Object.fromEntries(this.#reached);
+    const seen = [this.ledger.trace, this.histories.trace, [...this.#reached]];
+    return { reached, trace: crc32(JSON.stringify(seen)) };
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  later(delayMs: number, task: () => void): void {
+    this.wire.later(delayMs, task);
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.later(ms, resolve));
+  }
+
+  reached(what: string): void {
+    this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1);
+  }
+
+  ask<T>(
+    question: (use: ConfigEngine) => Promise<Outcome<T>>,
+    done: (answer: Outcome<T> | 'unknown') => void,
+  ): void {
+    const running = [...this.nodes.values()].filter((node) => node.started);
+    const node = running[this.rng.below(Math.max(1, running.length))];
+    if (node === undefined) return this.later(200, () => done('unknown'));
+    const answer = (outcome: Outcome<T> | 'unknown'): void => this.wire.carry(() => done(outcome));
+    this.wire.carry(() => {
+      node.process.time.run(() => {
+        question(node.use).then(answer, (error: unknown) => {
+          this.log.push(`${node.id}: a request failed: ${String((error as Error).stack)}`);
+          this.judge.demand(false, `a request fails with an error: ${String(error)}`);
+        });
+      });
+    });
+  }
+
+  /** Starts a node that does not run, on the disk that it has. */
+  async start(id: string): Promise<void> {
+    const rate = 1 - DRIFT + this.rng.next() * 2 * DRIFT;
+    await this.quorum.start([id], { rate });
+    const node = new ControlPlaneNode({
+      process: this.quorum.process(id),
+      installation: INSTALLATION,
+      incarnation: this.#newId(id),
+      newId: () => this.#newId('routed'),
+      wire: this.wire,
+      postgres: this.postgres,
+      nats: this.nats,
+      witness: this.ledger,
+      observer: this.#observer(),
+      log: (level, message, fields) => this.#note(level, message, fields),
+    });
+    this.nodes.set(id, node);
+    node.start().catch((error: unknown) => {
+      this.reached('a node could not start');
+      this.#note('error', `${id} could not start: ${String(error)}`);
+      if (this.nodes.get(id) !== node) return;
+      this.kill(id);
+      this.later(RESTART_MS, () => this.restart(id));
+    });
+  }
+
+  restart(id: string): void {
+    if (!this.nodes.has(id)) void this.start(id);
+  }
+
+  /** The process dies. */
+  kill(id: string): void {
+    const node = this.nodes.get(id);
+    if (node === undefined) return;
+    this.nodes.delete(id);
+    this.quorum.crash(id);
+    node.gone();
+  }
+
+  #consumer(id: string, at: AddressText): SimulatedConsumer {
+    return new SimulatedConsumer({
+      id,
+      address: at,
+      installation: INSTALLATION.name,
+      nats: this.nats,
+      wire: this.wire,
+      ledger: this.ledger,
+      judge: this.judge,
+      reached: (what) => this.reached(what),
+      applied: (consumer, version) => {
+        this.reached('applied');
+        this.ledger.trace.push(`apply ${consumer.incarnation} ${version}`);
+      },
+    });
+  }
+
+  #observer(): EngineObserver {
+    return {
+      written: () => undefined,
+      committed: (changesets) => {
+        if (changesets > 1) this.reached('a group of commands committed');
+      },
+      published: () => this.reached('published'),
+      applied: () => undefined,
+      rejected: () => this.reached('a consumer rejected'),
+      incident: (kind) => this.reached(`incident: ${kind}`),
+    };
+  }
+
+  #newId(of: string): string {
+    this.#ids += 1;
+    return `${of}-${this.#ids}-${this.rng.below(2 ** 32)}`;
+  }
+
+  #note(level: string, message: string, fields?: object): void {
+    if (level === 'debug') return;
+    const at = this.wire.time.monotonicMs().toFixed(0);
+    this.log.push(
+      `${at} ${level} ${message} ${fields === undefined ? '' : JSON.stringify(fields)}`,
+    );
+  }
+
+  async #step(untilMs?: number): Promise<boolean> {
+    const goesOn = await this.quorum.time.step(untilMs);
+    this.judge.throwFirst();
+    for (const { id, failures } of this.quorum.processes.values()) {
+      const [failure] = failures;
+      if (failure !== undefined) throw new ViolationError(`${id} failed: ${failure.message}`);
+    }
+    return goesOn;
+  }
+
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    const endMs = this.wire.time.monotonicMs() + HEALED_WITHIN_MS;
+    while (!holds()) {
+      const goesOn = await this.#step(endMs);
+      if (!goesOn) throw new ViolationError(`once the faults end there is ${what}`);
+    }
+  }
+
+  async #rest(): Promise<void> {
+    await this.#until('an owner who serves each shard', () => this.#isServed());
+    await this.#until('nothing left to publish', () => this.#isPublished());
+    await this.#until('a consumer of each address that runs it', () =>
+      this.consumers.every((consumer) => this.#hasConverged(consumer)),
+    );
+  }
+
+  #isServed(): boolean {
+    const nodes = [...this.nodes.values()].filter((node) => node.started);
+    if (nodes.length < IDS.length) return false;
+    const served = nodes.reduce((sum, { engine }) => sum + engine.status().servedShards, 0);
+    return served === INSTALLATION.shards;
+  }
+
+  /** What JetStream holds is what PostgreSQL holds. */
+  #isPublished(): boolean {
+    const pending = [...this.nodes.values()].some(
+      ({ engine }) => engine.status().pendingPublications > 0,
+    );
+    return !pending && this.ledger.addresses.every((at) => this.#published(at));
+  }
+
+  #published(at: AddressText): boolean {
+    const { head } = this.ledger.of(at);
+    if (head === null) return true;
+    const held = this.#held(at);
+    return held?.version === head.version && held.hash === head.hash;
+  }
+
+  #held(at: AddressText): Snapshot | undefined {
+    const parsed = parseAddress(at);
+    if (!parsed.ok) return undefined;
+    const subject = subjectsOf(INSTALLATION.name).snapshot(parsed.address);
+    const message = this.nats.snapshots.newest(subject);
+    return message && (JSON.parse(message.data) as Snapshot);
+  }
+
+  #hasConverged({ address: at, running, isRunning }: SimulatedConsumer): boolean {
+    const { head } = this.ledger.of(at);
+    if (!isRunning) return false;
+    return head === null || running?.head.version === head.version;
+  }
+}

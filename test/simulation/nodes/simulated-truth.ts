@@ -1,0 +1,197 @@
+import { FencedError, TruthUnavailableError } from '@pawl/engine';
+import type {
+  AddressImage,
+  Changeset,
+  CommitOutcome,
+  ConsumerRecord,
+  Fence,
+  FenceReading,
+  FencingToken,
+  HistoryQuery,
+  IdempotencyRecord,
+  Installation,
+  InventoryQuery,
+  StatusStore,
+  StoredHistoryEntry,
+  TruthStore,
+} from '@pawl/engine';
+import type { SimulatedPostgres } from './simulated-postgres.js';
+import { asTruthError } from './truth-sessions.js';
+import type { TruthSession, TruthSessions } from './truth-sessions.js';
+
+/** How long a claim waits for the former owner's transactions before it ends their sessions. */
+const GRACE_MS = 600;
+const HEALTH_MS = 1_000;
+const FENCES_MS = 900;
+
+type Definition = Awaited<ReturnType<TruthStore['readDefinition']>>;
+
+/**
+ * The truth over a simulated PostgreSQL: each write is a transaction of four statements (BEGIN with
+ * the shard's lock, the fence row, the writing, COMMIT), each with a way there and a way back, so
+ * that the process can stand still or be cut off between any two of them.
+ */
+export class SimulatedTruth implements TruthStore {
+  readonly #server: SimulatedPostgres;
+
+  constructor(
+    private readonly sessions: TruthSessions,
+    private readonly made: Installation,
+  ) {
+    this.#server = sessions.server;
+  }
+
+  installation(): Promise<Installation> {
+    return this.sessions.use((session) => session.send(() => this.made));
+  }
+
+  async healthy(): Promise<boolean> {
+    return this.sessions.use((session) => session.send(() => true, HEALTH_MS)).catch(() => false);
+  }
+
+  async raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
+    return this.#sure((session) =>
+      session.send(() => this.#server.raiseFence(session.server, fence, owner, GRACE_MS)),
+    );
+  }
+
+  readFences(shards: readonly number[]): Promise<FenceReading> {
+    return this.sessions.use((session) =>
+      session.send(() => this.#server.tables.readFences(shards), FENCES_MS),
+    );
+  }
+
+  loadShard(fence: Fence): Promise<readonly AddressImage[]> {
+    return this.#read(fence, 'load', (as) => this.#server.tables.loadShard(as));
+  }
+
+  /** Waits first for whatever is still being committed under the fence, also by lost sessions. */
+  async loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
+    await this.sessions.endLost();
+    await this.sessions.use((session) =>
+      session.send(() => this.#server.drain(session.server, fence.shard)),
+    );
+    return this.#read(fence, 'load', (as) => this.#server.tables.loadRoot(as, root));
+  }
+
+  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
+    return this.commitAll(fence, [changeset]);
+  }
+
+  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+    return this.#transaction(fence, {
+      fenced: (token): CommitOutcome => ({ kind: 'fenced', token }),
+      commit: (session) => this.#server.commit(session.server, fence, changesets),
+    });
+  }
+
+  async markPublished(
+    fence: Fence,
+    items: Parameters<TruthStore['markPublished']>[1],
+  ): Promise<void> {
+    const { tables } = this.#server;
+    await this.#write(fence, 'mark', (as) => tables.markPublished(as, items));
+  }
+
+  readDefinition(
+    fence: Fence,
+    address: Parameters<TruthStore['readDefinition']>[1],
+    version: number,
+  ): Promise<Definition> {
+    const { tables } = this.#server;
+    return this.#read(fence, 'definition', (as) => tables.readDefinition(as, address, version));
+  }
+
+  readHistory(
+    fence: Fence,
+    address: Parameters<TruthStore['readHistory']>[1],
+    query: HistoryQuery,
+  ): Promise<readonly StoredHistoryEntry[]> {
+    const { tables } = this.#server;
+    return this.#read(fence, 'history', (as) => tables.readHistory(as, address, query));
+  }
+
+  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
+    return this.sessions.use((session) => session.send(() => this.#server.tables.readAudit(query)));
+  }
+
+  readInventory(query: InventoryQuery): ReturnType<TruthStore['readInventory']> {
+    return this.sessions.use((session) =>
+      session.send(() => this.#server.tables.readInventory(query)),
+    );
+  }
+
+  findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
+    const { tables } = this.#server;
+    return this.#read(fence, 'idempotency', (as) => tables.findIdempotent(as, key));
+  }
+
+  sweepIdempotency(fence: Fence, before: string): Promise<number> {
+    const { tables } = this.#server;
+    return this.#write(fence, 'sweep', (as) => tables.sweepIdempotency(as, before));
+  }
+
+  /** The status tables, over the same sessions. */
+  status(): StatusStore {
+    const { status } = this.#server;
+    return {
+      load: (fence): Promise<readonly ConsumerRecord[]> =>
+        this.#read(fence, 'status', (as) => {
+          const held = this.#server.highest(fence.shard);
+          return held === fence.token
+            ? status.load(as)
+            : Promise.reject(new FencedError(fence.shard, held));
+        }),
+      save: (fence, records) => this.#write(fence, 'status', (as) => status.save(as, records)),
+      sweep: (fence, before) => this.#write(fence, 'sweep', (as) => status.sweep(as, before)),
+    };
+  }
+
+  #read<T>(fence: Fence, what: string, rows: (fence: Fence) => Promise<T>): Promise<T> {
+    return this.sessions.use((session) => session.send(() => this.#server.read(fence, what, rows)));
+  }
+
+  #write<T>(fence: Fence, what: string, apply: (fence: Fence) => Promise<T>): Promise<T> {
+    return this.#transaction<T>(fence, {
+      fenced: (token) => {
+        throw new FencedError(fence.shard, token);
+      },
+      commit: (session) => this.#server.write(session.server, fence, what, apply),
+    });
+  }
+
+  async #transaction<T>(
+    { shard, token }: Fence,
+    work: {
+      readonly fenced: (held: FencingToken) => T;
+      readonly commit: (session: TruthSession) => Promise<T>;
+    },
+  ): Promise<T> {
+    const session = this.sessions.open();
+    let committing = false;
+    try {
+      await session.send(() => this.#server.begin(session.server, shard));
+      const held = await session.send(() => this.#server.fence(shard));
+      if (held !== token) return work.fenced(held as FencingToken);
+      await session.send(() => undefined);
+      committing = true;
+      return await session.send(() => work.commit(session));
+    } catch (error) {
+      throw asTruthError(error, committing);
+    } finally {
+      session.close();
+    }
+  }
+
+  /** One statement that is a transaction of its own; nobody asks whether it was done. */
+  async #sure<T>(work: (session: TruthSession) => Promise<T>): Promise<T> {
+    try {
+      return await this.sessions.use(work);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      throw new TruthUnavailableError('the fence was not raised, as far as is known', {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { AddressText, Outcome } from '@pawl/contracts';
+import type { ConfigEngine } from '@pawl/engine';
+import type { Rng } from '@pawl/kernel';
+import type { Histories } from './histories.js';
+import type { Ledger } from './ledger.js';
+import type { Violations } from './violations.js';
+
+/** What those who live in a world of nodes see of it. */
+export interface NodesWorldView {
+  readonly rng: Rng;
+  readonly judge: Violations;
+  readonly ledger: Ledger;
+  readonly histories: Histories;
+  /** That writers write. */
+  readonly addresses: readonly AddressText[];
+  /** The faults have ended: nobody begins anything new. */
+  readonly isOver: boolean;
+  later(delayMs: number, task: () => void): void;
+  sleep(ms: number): Promise<void>;
+  /** Counts that an interesting state was reached. */
+  reached(what: string): void;
+  /** Asks some node; `done` is called when an answer comes back, which may be never. */
+  ask<T>(
+    question: (use: ConfigEngine) => Promise<Outcome<T>>,
+    done: (answer: Outcome<T> | 'unknown') => void,
+  ): void;
+}

@@ -1,0 +1,241 @@
+import { parseAddress } from '@pawl/contracts';
+import type { Address, AddressText, Outcome, Problem, ReleaseRequest } from '@pawl/contracts';
+import type { CommandContext, ConfigEngine, Precondition } from '@pawl/engine';
+import type { Rng } from '@pawl/kernel';
+import type { Axis, Floor } from './histories.js';
+import { smallSchema } from './small-validator.js';
+import type { NodesWorldView } from './world-view.js';
+
+/** A client gives up a request after this, and does not know then what became of it. */
+const GIVE_UP_MS = 12_000;
+const REST_MS = 700;
+/** How often a request with an idempotency key is repeated whose outcome is not known. */
+const REPEATS = 4;
+const LARGE = 10 * 1024;
+/** After these a command may have been done, or may yet be. */
+const SAYS_NOTHING = new Set<string>(['unknown', 'outcome-unknown', 'internal', 'still-running']);
+const REQUEST_HASH = '0'.repeat(64);
+
+/** What a node answered; `unknown`: nothing in time. */
+type Answer<T> = Outcome<T> | 'unknown';
+
+interface Version {
+  readonly axis: Axis;
+  readonly version: number;
+}
+
+/** One request of a client: what is asked of a node, and what its answer says of versions. */
+interface Request<T> {
+  readonly op: string;
+  readonly address: Address;
+  readonly floor: Floor;
+  /** A write always makes a definition version; another command may change nothing. */
+  readonly kind: 'write' | 'command' | 'read';
+  readonly idempotent: boolean;
+  ask(use: ConfigEngine): Promise<Outcome<T>>;
+  told(value: T): Version;
+}
+
+/** An operator's script: writes, releases and reads through whichever node, one at a time. */
+export class WorldWriter {
+  readonly #rng: Rng;
+  #count = 0;
+
+  constructor(
+    private readonly world: NodesWorldView,
+    readonly name: string,
+  ) {
+    this.#rng = world.rng;
+  }
+
+  start(): void {
+    this.world.later(this.#rng.next() * REST_MS, () => this.#next());
+  }
+
+  #next(): void {
+    if (this.world.isOver) return;
+    void this.#run(this.#request()).then(() => this.start());
+  }
+
+  #request(): Request<unknown> {
+    const { addresses } = this.world;
+    const text = addresses[this.#rng.below(addresses.length)] as AddressText;
+    const address = parsed(text);
+    const kind = this.#rng.below(20);
+    if (kind < 8) return this.#put(address);
+    if (kind < 9) return this.#putSchema(address);
+    if (kind < 14) return this.#release(address);
+    return this.#read(address);
+  }
+
+  #put(address: Address): Request<unknown> {
+    const about = this.#about(address, 'write');
+    const { op } = about;
+    const large = this.#rng.below(6) === 0 ? { pad: 'x'.repeat(LARGE) } : {};
+    const document = { op, [address.text]: op, limit: this.#rng.below(120), ...large };
+    const precondition = this.#precondition(address);
+    return {
+      ...about,
+      ask: (use) =>
+        use.putConfig({ address, precondition, context: this.#context(about) }, document),
+      told: (value) => written(value, 'version', 'definition'),
+    };
+  }
+
+  #putSchema(address: Address): Request<unknown> {
+    const about = this.#about(address, 'command');
+    const schema = smallSchema(60 + this.#rng.below(80));
+    const precondition = this.#precondition(address);
+    return {
+      ...about,
+      ask: (use) =>
+        use.putSchema({ address, precondition, context: this.#context(about) }, schema as never),
+      told: (value) => written(value, 'version', 'definition'),
+    };
+  }
+
+  #release(address: Address): Request<unknown> {
+    const about = this.#about(address, 'command');
+    const request = this.#releaseRequest(address, about.op);
+    return {
+      ...about,
+      ask: (use) => use.release(address, request, this.#context(about)),
+      told: (value) => written(value, 'releaseVersion', 'release'),
+    };
+  }
+
+  #releaseRequest(address: Address, reason: string): ReleaseRequest {
+    const newest = this.world.ledger.of(address.text).definitions.length;
+    switch (this.#rng.below(10)) {
+      case 0:
+        return { action: 'disable', reason };
+      case 1:
+      case 2:
+        return { action: 'enable', reason };
+      case 3:
+      case 4: {
+        const targetVersion = 1 + this.#rng.below(Math.max(1, newest));
+        return { action: 'rollback', targetVersion, reason };
+      }
+      default:
+        return { action: 'promote', reason };
+    }
+  }
+
+  #read(address: Address): Request<unknown> {
+    const about = this.#about(address, 'read');
+    switch (this.#rng.below(3)) {
+      case 0:
+        return {
+          ...about,
+          ask: (use) => use.getRelease(address),
+          told: (value) => versionOf(value, 'releaseVersion', 'release'),
+        };
+      case 1:
+        return {
+          ...about,
+          ask: (use) => use.getEffective(address, { explain: false }),
+          told: (value) => versionOf(value, 'snapshotVersion', 'snapshot'),
+        };
+      default:
+        return {
+          ...about,
+          ask: (use) => use.getConfig(address),
+          told: (value) => this.#definition(address, value),
+        };
+    }
+  }
+
+  /** What is read is what was written under that version. */
+  #definition(address: Address, value: unknown): Version {
+    const { version, document } = value as { version: number; document: { op?: string } };
+    const kept = this.world.ledger.of(address.text).definitions[version - 1];
+    const same = kept !== undefined && (kept.document?.['op'] ?? undefined) === document.op;
+    this.world.judge.demand(same, `${address.text} ${version} reads as it was written (I1)`);
+    return { axis: 'definition', version };
+  }
+
+  #about(address: Address, kind: Request<unknown>['kind']): Omit<Request<unknown>, 'ask' | 'told'> {
+    this.#count += 1;
+    const op = `${this.name}${this.#count}`;
+    const floor = this.world.histories.floor(address.text);
+    const idempotent = kind !== 'read' && this.#rng.below(2) === 0;
+    return { op, address, floor, kind, idempotent };
+  }
+
+  #context({ op, idempotent }: { op: string; idempotent: boolean }): CommandContext {
+    if (!idempotent) return { actor: this.name };
+    return { actor: this.name, idempotency: { key: `key ${op}`, requestHash: REQUEST_HASH } };
+  }
+
+  #precondition(address: Address): Precondition {
+    const { definition } = this.world.histories.floor(address.text);
+    if (definition === 0) return { kind: 'none-given' };
+    return this.#rng.below(3) === 0
+      ? { kind: 'match', versions: [definition] }
+      : { kind: 'match-any' };
+  }
+
+  /** Until the outcome is known, or nobody can know it. */
+  async #run(request: Request<unknown>): Promise<void> {
+    let unknown = false;
+    for (let attempt = 0; attempt <= REPEATS; attempt += 1) {
+      const answer = await this.#send(request);
+      if (answer !== 'unknown' && answer.ok) return this.#acknowledged(request, answer.value);
+      const code = answer === 'unknown' ? 'unknown' : answer.problem.code;
+      this.world.reached(`${request.kind}: ${code}`);
+      unknown ||= SAYS_NOTHING.has(code);
+      if (answer !== 'unknown' && !unknown) return this.#refused(request, answer.problem);
+      if (!request.idempotent || this.world.isOver) return;
+      this.world.reached('a request repeated with its key');
+      await this.world.sleep(this.#rng.next() * REST_MS);
+    }
+  }
+
+  #acknowledged(request: Request<unknown>, value: unknown): void {
+    const { op, address, floor, kind } = request;
+    const { histories, judge, ledger } = this.world;
+    this.world.reached(`${kind}: ok`);
+    const of = { address: address.text, ...request.told(value) };
+    if (kind !== 'write') return histories.told(op, of, floor);
+    judge.demand(ledger.ops.has(op), `${op} is acknowledged and in PostgreSQL (I5)`);
+    histories.wrote(op, of, floor);
+  }
+
+  #refused(request: Request<unknown>, problem: Problem): void {
+    const { op, address, floor, kind } = request;
+    if (kind !== 'read') this.world.ledger.refused(op);
+    const { currentVersion } = problem as { currentVersion?: number };
+    if (currentVersion === undefined) return;
+    const of = { address: address.text, axis: 'definition', version: currentVersion } as const;
+    this.world.histories.told(`${op} (refused)`, of, floor);
+  }
+
+  /** Through some node, as over HTTP. */
+  #send<T>(request: Request<T>): Promise<Answer<T>> {
+    return new Promise((resolve) => {
+      let over = false;
+      const settle = (answer: Answer<T>): void => {
+        if (over) return;
+        over = true;
+        resolve(answer);
+      };
+      this.world.later(GIVE_UP_MS, () => settle('unknown'));
+      this.world.ask((use) => request.ask(use), settle);
+    });
+  }
+}
+
+function parsed(text: AddressText): Address {
+  const result = parseAddress(text);
+  if (!result.ok) throw new Error(result.message);
+  return result.address;
+}
+
+function versionOf(value: unknown, key: string, axis: Axis): Version {
+  return { axis, version: (value as Record<string, number>)[key] ?? 0 };
+}
+
+function written(value: unknown, key: string, axis: Axis): Version {
+  return versionOf((value as { body: unknown }).body, key, axis);
+}
