@@ -15,7 +15,7 @@ import type {
   Installation,
   ShardOwnership,
 } from '@pawl/engine';
-import { watchTruth } from '../../../apps/control-plane/src/health/watch-truth.js';
+import { watchDependency } from '../../../apps/control-plane/src/health/watch-dependency.js';
 import { hearingHost } from '../../../apps/control-plane/src/routing/hearing-host.js';
 import { ownerCommands } from '../../../apps/control-plane/src/routing/owner-commands.js';
 import { recordInstallation } from '../../../libs/metadata/src/ownership/record-installation.js';
@@ -35,6 +35,7 @@ export const LEASE_TTL_MS = 3_000;
 const ROUTE_MS = 9_000;
 const MAX_ROUTED = 1_000;
 const HELLO_MS = 1_000;
+const NATS_ROUND_TRIP_MS = 1_000;
 
 export interface NodeOptions {
   readonly process: QuorumProcess;
@@ -116,9 +117,21 @@ export class ControlPlaneNode {
     const { process, installation } = this.options;
     await this.truth.installation();
     await recordInstallation(process.node, installationText(installation));
-    const { ownership, truth } = this;
+    const { connection, ownership, truth } = this;
     await ownership.start(hearingHost(this.engine.host, this.#server));
-    watchTruth({ truth, ownership, leaseTtlMs: LEASE_TTL_MS, timer: process.time });
+    const watched = { leaseTtlMs: LEASE_TTL_MS, timer: process.time };
+    watchDependency({
+      ...watched,
+      name: 'PostgreSQL',
+      answers: () => truth.healthy(),
+      tell: (problem) => ownership.setTruth(problem),
+    });
+    watchDependency({
+      ...watched,
+      name: 'NATS',
+      answers: () => connection.call(() => true, NATS_ROUND_TRIP_MS).catch(() => false),
+      tell: (problem) => ownership.setDistribution(problem),
+    });
     this.#started = true;
   }
 

@@ -5,7 +5,7 @@ import {
   DistributionUnavailableError,
   NoOwnerError,
 } from '@pawl/engine';
-import type { OwnerCalls, OwnerTarget } from '@pawl/engine';
+import type { CallMessage, OwnerCalls, OwnerTarget } from '@pawl/engine';
 import { NatsSilentError, NoRespondersError } from './simulated-nats.js';
 import type { NatsConnection, NatsMessage } from './simulated-nats.js';
 
@@ -16,18 +16,22 @@ export class SimulatedCalls implements OwnerCalls {
     private readonly subjects: Subjects,
   ) {}
 
-  async call(target: OwnerTarget, call: OwnerCall, deadlineMs: number): Promise<Outcome<unknown>> {
+  async call(
+    target: OwnerTarget,
+    { json }: CallMessage,
+    deadlineMs: number,
+  ): Promise<Outcome<unknown>> {
     const subject = this.subjects.command(target.shard, target.token);
-    const reply = await this.#request(subject, call, deadlineMs);
+    const reply = await this.#request(subject, json, deadlineMs);
     if (!reply.ok && reply.problem.code === 'no-owner') {
       throw new NoOwnerError(reply.problem.detail);
     }
     return reply;
   }
 
-  async #request(subject: string, call: OwnerCall, deadlineMs: number): Promise<OwnerReply> {
+  async #request(subject: string, json: string, deadlineMs: number): Promise<OwnerReply> {
     try {
-      const text = await this.connection.request(subject, JSON.stringify(call), deadlineMs);
+      const text = await this.connection.request(subject, json, deadlineMs);
       return JSON.parse(text) as OwnerReply;
     } catch (error) {
       if (error instanceof NoRespondersError) throw new NoOwnerError(error.message);
