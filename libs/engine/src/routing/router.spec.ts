@@ -15,36 +15,42 @@ class Scene {
   readonly time = new ManualTime();
   readonly sent: { readonly token: bigint; readonly key: string | undefined; at: number }[] = [];
   serves = false;
+  serving = true;
+  other = 1n;
   token: bigint | null = 1n;
   lookedUp: () => Promise<bigint | null> = () => Promise.resolve(this.token);
   answer: (token: bigint) => Outcome<unknown> = () => done('there');
   here: () => Outcome<unknown> = () => done('here');
   readonly #listeners = new Set<() => void>();
 
-  readonly router = new Router({
-    serves: () => this.serves,
-    ownership: {
-      map: () => [this.#claim(this.token)],
-      lookUp: async () => this.#claim(await this.lookedUp()),
-      onChange: (listener) => {
-        this.#listeners.add(listener);
-        return { stop: () => void this.#listeners.delete(listener) };
+  readonly router: Router;
+
+  constructor(maxRouted = 2) {
+    this.router = new Router({
+      serves: () => this.serves,
+      ownership: {
+        map: () => [this.#claim(this.token), this.#claim(this.other)],
+        lookUp: async () => this.#claim(await this.lookedUp()),
+        onChange: (listener) => {
+          this.#listeners.add(listener);
+          return { stop: () => void this.#listeners.delete(listener) };
+        },
       },
-    },
-    calls: {
-      call: async ({ token }, { json }) => {
-        const call = JSON.parse(json) as OwnerCall;
-        const key = 'context' in call ? call.context.idempotency?.key : undefined;
-        this.sent.push({ token, key, at: this.time.monotonicMs() });
-        return this.answer(token);
+      calls: {
+        call: async ({ token }, { json }) => {
+          const call = JSON.parse(json) as OwnerCall;
+          const key = 'context' in call ? call.context.idempotency?.key : undefined;
+          this.sent.push({ token, key, at: this.time.monotonicMs() });
+          return this.answer(token);
+        },
       },
-    },
-    shards: 1,
-    clock: this.time,
-    timer: this.time,
-    deadlineMs: 10_000,
-    maxRouted: 2,
-  });
+      shards: 1,
+      clock: this.time,
+      timer: this.time,
+      deadlineMs: 10_000,
+      maxRouted,
+    });
+  }
 
   get listeners(): number {
     return this.#listeners.size;
@@ -52,6 +58,12 @@ class Scene {
 
   moveTo(token: bigint | null): void {
     this.token = token;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Another shard changes hands. */
+  moveOther(): void {
+    this.other += 1n;
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -97,7 +109,7 @@ class Scene {
 
   #claim(token: bigint | null) {
     const owner = token === null ? null : 'another';
-    return { shard: 0, owner, token, serving: token !== null, since: null };
+    return { shard: 0, owner, token, serving: token !== null && this.serving, since: null };
   }
 }
 
@@ -169,6 +181,56 @@ describe('a request', () => {
     expect(at).toBeGreaterThan(9_000);
     expect(at).toBeLessThanOrEqual(10_000);
     expect(scene.listeners).toBe(0);
+  });
+
+  it('asks the quorum together with all others that wait for the shard', async () => {
+    scene = new Scene(50);
+    let asked = 0;
+    scene.lookedUp = async () => {
+      asked += 1;
+      return 1n;
+    };
+    scene.answer = () => {
+      throw new NoOwnerError('gone');
+    };
+    const { at } = await scene.until(Promise.all(Array.from({ length: 50 }, () => scene.read())));
+    expect(scene.sent.length).toBeGreaterThan(50 * 20);
+    expect(asked).toBeGreaterThan(10);
+    expect(asked).toBeLessThanOrEqual(at / 100 + 1);
+  });
+
+  it('is not woken by what happens to other shards', async () => {
+    scene.answer = () => {
+      throw new NoOwnerError('gone');
+    };
+    const asked = scene.read();
+    for (let step = 0; step < 5; step += 1) {
+      scene.time.advance(400);
+      await turn();
+    }
+    const sent = scene.sent.length;
+    for (let change = 0; change < 100; change += 1) {
+      scene.moveOther();
+      await turn();
+    }
+    expect(scene.sent.length).toBe(sent);
+    scene.answer = () => done('there');
+    scene.moveTo(2n);
+    expect(await asked).toEqual(done('there'));
+  });
+
+  it('is woken when the owner begins to serve', async () => {
+    scene.serving = false;
+    scene.answer = () => {
+      if (!scene.serving) throw new NoOwnerError('still loading');
+      return done('there');
+    };
+    const asked = scene.read();
+    await turn();
+    scene.serving = true;
+    scene.moveTo(1n);
+    expect(await asked).toEqual(done('there'));
+    expect(scene.time.monotonicMs()).toBe(0);
   });
 
   it('does not wait for a quorum that does not answer', async () => {

@@ -7,6 +7,7 @@ import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
 import type { Errand } from './errand.js';
 import { CommandOutcomeUnknownError, NoOwnerError } from './owner-calls.port.js';
 import type { OwnerCalls } from './owner-calls.port.js';
+import { ShardWaits } from './shard-waits.js';
 
 export interface RouterOptions {
   /** Whether this node serves the shard of a root. */
@@ -28,8 +29,6 @@ const ATTEMPT_MS = 4_000;
 /** The map is looked at again after these pauses, or as soon as it changes. */
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 400;
-/** The quorum may have no majority: then the map is all there is. */
-const LOOK_UP_MS = 1_000;
 
 /** Refusals that may come before a request's key is looked up. */
 const SAYS_NOTHING: ReadonlySet<ProblemCode> = new Set([
@@ -59,9 +58,12 @@ interface Trip<T> {
  * anew and tries again until the deadline.
  */
 export class Router {
+  readonly #waits: ShardWaits;
   #routed = 0;
 
-  constructor(private readonly options: RouterOptions) {}
+  constructor(private readonly options: RouterOptions) {
+    this.#waits = new ShardWaits(options);
+  }
 
   /** Never rejects for what happens on the way; what the errand does here may. */
   async run<T>(root: string, errand: Errand<T>): Promise<Outcome<T>> {
@@ -130,34 +132,14 @@ export class Router {
   }
 
   async #lookUp<T>(trip: Trip<T>): Promise<void> {
-    const { ownership, timer } = this.options;
-    const token = await new Promise<bigint>((resolve) => {
-      const late = timer.after(LOOK_UP_MS, () => resolve(0n));
-      const found = (value: bigint): void => {
-        late.cancel();
-        resolve(value);
-      };
-      ownership.lookUp(trip.shard).then(
-        (claim) => found(claim.token ?? 0n),
-        () => found(0n),
-      );
-    });
-    trip.lookedUp = token;
+    trip.lookedUp = await this.#waits.lookUp(trip.shard);
   }
 
-  /** Until the map changes; not at all when it has changed since the token was read. */
+  /** Until the shard's claim changes; not at all when it has changed since the token was read. */
   #pause<T>(trip: Trip<T>, token: bigint, ms: number): Promise<void> {
-    const { ownership, timer } = this.options;
     if (this.#token(trip) !== token) return Promise.resolve();
-    return new Promise((resolve) => {
-      const over = (): void => {
-        late.cancel();
-        changes.stop();
-        resolve();
-      };
-      const late = timer.after(ms, over);
-      const changes = ownership.onChange(over);
-    });
+    const seen = this.options.ownership.map()[trip.shard];
+    return this.#waits.changed(trip.shard, seen, ms);
   }
 }
 
