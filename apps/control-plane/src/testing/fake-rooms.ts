@@ -39,6 +39,10 @@ class FakeOwnership implements ShardOwnership {
 
   setDistribution(): void {}
 
+  mayMove(): boolean {
+    return false;
+  }
+
   async stop(): Promise<void> {
     this.log.push('ownership stopped');
   }

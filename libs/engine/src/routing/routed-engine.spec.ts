@@ -53,6 +53,7 @@ function options(local: ConfigEngine): RoutedEngineOptions {
         })),
       lookUp: () => Promise.reject(new Error('not needed')),
       onChange: () => ({ stop: () => undefined }),
+      mayMove: () => false,
     },
     calls: {
       call: async (_, { json }) => {
@@ -233,6 +234,7 @@ describe('on a node that owns nothing', () => {
         map: () => [],
         lookUp: () => Promise.reject(new Error('no')),
         onChange: () => ({ stop: () => undefined }),
+        mayMove: () => false,
       },
       calls: { call: () => Promise.reject(new Error('no')) },
       shards: 4,

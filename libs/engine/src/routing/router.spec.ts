@@ -17,6 +17,7 @@ class Scene {
   serves = false;
   serving = true;
   other = 1n;
+  mayMove = false;
   token: bigint | null = 1n;
   lookedUp: () => Promise<bigint | null> = () => Promise.resolve(this.token);
   answer: (token: bigint) => Outcome<unknown> = () => done('there');
@@ -31,6 +32,7 @@ class Scene {
       ownership: {
         map: () => [this.#claim(this.token), this.#claim(this.other)],
         lookUp: async () => this.#claim(await this.lookedUp()),
+        mayMove: () => this.mayMove,
         onChange: (listener) => {
           this.#listeners.add(listener);
           return { stop: () => void this.#listeners.delete(listener) };
@@ -264,6 +266,67 @@ describe('a request', () => {
     scene.moveTo(1n);
     await Promise.all(waiting);
     expect(code(await scene.read())).toBe('there');
+  });
+});
+
+describe('an owner that PostgreSQL does not answer', () => {
+  const away = (): Outcome<never> => refused('truth-unavailable', 'nothing was written');
+
+  it.each(['read', 'write'] as const)(
+    'is asked again by a %s while its shard may move, and then the next one',
+    async (kind) => {
+      scene.mayMove = true;
+      scene.answer = (token) => (token === 1n ? away() : done('there'));
+      const asked = scene[kind]();
+      for (let step = 0; step < 5; step += 1) {
+        await turn();
+        scene.time.advance(400);
+      }
+      expect(scene.sent.length).toBeGreaterThan(2);
+      scene.moveTo(2n);
+      expect((await scene.until(asked)).result).toEqual(done('there'));
+    },
+  );
+
+  it('is this node: the next one is asked once it is there', async () => {
+    scene.mayMove = scene.serves = true;
+    scene.here = away;
+    const asked = scene.write();
+    await turn();
+    scene.serves = false;
+    scene.moveTo(2n);
+    expect((await scene.until(asked)).result).toEqual(done('there'));
+  });
+
+  it('is believed at once where nobody else could do better', async () => {
+    scene.answer = away;
+    expect(code(await scene.write())).toBe('truth-unavailable');
+    expect(scene.sent).toHaveLength(1);
+    scene.mayMove = true;
+    const asked = scene.read();
+    await turn();
+    scene.mayMove = false;
+    const { result, at } = await scene.until(asked);
+    expect([code(result), at < 1_000]).toEqual(['truth-unavailable', true]);
+  });
+
+  it('is believed at the deadline, but not about a write that it may have done before', async () => {
+    scene.mayMove = true;
+    scene.answer = away;
+    expect(code((await scene.until(scene.write())).result)).toBe('truth-unavailable');
+    let calls = 0;
+    scene.answer = () => {
+      if ((calls += 1) === 1) throw new CommandOutcomeUnknownError('lost');
+      return away();
+    };
+    expect(code((await scene.until(scene.write())).result)).toBe('outcome-unknown');
+    calls = 0;
+    scene.answer = () => {
+      if ((calls += 1) === 1) throw new CommandOutcomeUnknownError('lost');
+      scene.mayMove = false;
+      return away();
+    };
+    expect(code((await scene.until(scene.write())).result)).toBe('outcome-unknown');
   });
 });
 

@@ -12,7 +12,7 @@ import { ShardWaits } from './shard-waits.js';
 export interface RouterOptions {
   /** Whether this node serves the shard of a root. */
   readonly serves: (root: string) => boolean;
-  readonly ownership: Pick<ShardOwnership, 'map' | 'lookUp' | 'onChange'>;
+  readonly ownership: Pick<ShardOwnership, 'map' | 'lookUp' | 'onChange' | 'mayMove'>;
   readonly calls: OwnerCalls;
   /** Of the installation. */
   readonly shards: number;
@@ -54,8 +54,8 @@ interface Trip<T> {
 
 /**
  * Brings each request to the owner of its shard: done here where this node serves the shard, else
- * sent to the owner that the map names. While nobody owns it, or nobody answers, it looks at the map
- * anew and tries again until the deadline.
+ * sent to the owner that the map names. While nobody owns it, or nobody answers, or PostgreSQL does not
+ * answer an owner whose shard will move, it looks at the map anew and tries again until the deadline.
  */
 export class Router {
   readonly #waits: ShardWaits;
@@ -69,12 +69,12 @@ export class Router {
   async run<T>(root: string, errand: Errand<T>): Promise<Outcome<T>> {
     const { clock, deadlineMs, maxRouted, serves, shards } = this.options;
     const endMs = clock.monotonicMs() + deadlineMs;
+    const shard = shardOf(root, shards);
     const first = serves(root) ? await errand.here() : noOwner();
-    if (first.ok || !errand.repeatable(first.problem)) return first;
+    if (first.ok || !this.#isRepeatable(errand, shard, first.problem)) return first;
     if (this.#routed >= maxRouted) return serves(root) ? first : tooMany();
     this.#routed += 1;
     try {
-      const shard = shardOf(root, shards);
       return await this.#go({ errand, root, shard, endMs, lookedUp: 0n, told: first });
     } finally {
       this.#routed -= 1;
@@ -97,9 +97,15 @@ export class Router {
   }
 
   /** Once it may have been done, only what the owner says after looking its key up is an answer. */
-  #goesOn<T>({ errand, told }: Trip<T>, problem: Problem): boolean {
-    if (errand.repeatable(problem)) return true;
+  #goesOn<T>({ errand, shard, told }: Trip<T>, problem: Problem): boolean {
+    if (this.#isRepeatable(errand, shard, problem)) return true;
     return !told.ok && told.problem.code === 'outcome-unknown' && SAYS_NOTHING.has(problem.code);
+  }
+
+  /** An owner that alone has lost PostgreSQL has written nothing, and is about to lose the shard. */
+  #isRepeatable<T>(errand: Errand<T>, shard: number, problem: Problem): boolean {
+    if (errand.repeatable(problem)) return true;
+    return problem.code === 'truth-unavailable' && this.options.ownership.mayMove(shard);
   }
 
   /** The owner's answer; `undefined` when there is none. */

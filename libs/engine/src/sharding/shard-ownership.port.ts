@@ -79,6 +79,11 @@ export interface ShardOwnership {
   onChange(listener: () => void): { stop(): void };
   /** Asks the store itself for one shard's claim, past the watch; rejects when it does not answer. */
   lookUp(shard: number): Promise<ShardClaim>;
+  /**
+   * Whether somebody else can be expected to take the shard if PostgreSQL does not answer its owner: a
+   * ready member, while PostgreSQL answers this node or this node is the owner.
+   */
+  mayMove(shard: number): boolean;
   status(): Promise<ClusterStatus>;
   /** Tells that a shard was refused by the fence: its claim is checked at once. */
   recheck(shard: number): void;

@@ -210,6 +210,7 @@ export class EngineWorld {
       stop: () => Promise.resolve(),
       setTruth: () => undefined,
       setDistribution: () => undefined,
+      mayMove: () => false,
       map: () =>
         Array.from({ length: SHARDS }, (_, shard) => ({
           shard,

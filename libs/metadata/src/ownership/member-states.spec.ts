@@ -86,6 +86,22 @@ describe('a node that PostgreSQL alone does not answer', () => {
     expect(owned(second)).toHaveLength(SHARDS);
   });
 
+  it('can be expected to lose its shards to a ready one, as long as PostgreSQL answers that one', async () => {
+    const cluster = await Cluster.open();
+    const [first, second] = await cluster.shared('node-1', 'node-2');
+    const [shard = -1] = owned(second);
+    const may = () => [first, second].map(({ ownership }) => ownership.mayMove(shard));
+    second.ownership.setTruth(AWAY);
+    expect(may()).toEqual([true, true]);
+    first.ownership.setTruth(AWAY);
+    expect(may()).toEqual([false, true]);
+    await cluster.pass(TTL_MS / 2 + 100);
+    expect(may()).toEqual([false, false]);
+    first.ownership.setTruth(null);
+    await cluster.pass(100);
+    expect(may()).toEqual([true, true]);
+  });
+
   it('tries what it could not serve at once when PostgreSQL is back', async () => {
     const cluster = await Cluster.open();
     const node = await cluster.started();

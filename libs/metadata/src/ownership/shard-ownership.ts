@@ -192,6 +192,12 @@ class MetadataShardOwnership implements ShardOwnership {
     return asShardClaim(shard, await readClaim(this.#options.store, shard));
   }
 
+  mayMove(shard: number): boolean {
+    const owner = this.#view.claims.get(shard)?.record?.node;
+    if (owner !== this.nodeId && !this.#own.hasTruth) return false;
+    return this.#members().some(({ nodeId, state }) => nodeId !== owner && state === 'ready');
+  }
+
   async status(): Promise<ClusterStatus> {
     const { members, leader, term, revision } = await this.#options.store.status();
     const planned = this.#members();
