@@ -112,6 +112,28 @@ describe('a control plane', () => {
     ]);
   });
 
+  it('is not ready while it stops, and serves on until others have been found', async () => {
+    let handedOver = (): void => undefined;
+    rooms.draining = () => new Promise((resolve) => (handedOver = resolve));
+    rooms.others = true;
+    const controlPlane = await start();
+    const { url } = controlPlane;
+    const statusOf = async (path: string): Promise<number> => (await fetch(url + path)).status;
+    expect(await statusOf('/readyz')).toBe(200);
+    const stopped = controlPlane.stop();
+    await vi.waitFor(async () => expect(await statusOf('/readyz')).toBe(503));
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+      checks: { nats: 'ok', shards: 'go to other nodes: this one is about to stop' },
+    });
+    expect(await statusOf('/v1/config/acme')).toBe(404);
+    handedOver();
+    await vi.waitFor(() => expect(rooms.log).toContain('shards handed over'));
+    expect([await statusOf('/healthz'), await statusOf('/readyz')]).toEqual([200, 503]);
+    expect(rooms.log).not.toContain('ownership stopped');
+    await stopped;
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
   it('sweeps through the owners of all shards', async () => {
     await start();
     expect(await rooms.jobs?.sweeper.sweep('idempotency', new AbortController().signal)).toBe(8);

@@ -35,16 +35,17 @@ import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { readinessChecks } from './health/readiness-checks.js';
-import { natsRoundTrip } from './health/nats-round-trip.js';
-import { watchDependency } from './health/watch-dependency.js';
+import { watchDependencies } from './health/watch-dependency.js';
 import { BodyGate } from './http/body-gate.js';
 import { outcomeOf } from './http/answers.js';
+import { baseUrl, closeHttpApp } from './http/close-http-app.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { engineLog } from './runtime/engine-log.js';
 import { hearingHost } from './routing/hearing-host.js';
 import { ownerCommands } from './routing/owner-commands.js';
 import { CloseStack } from './runtime/close-stack.js';
+import { Leaving } from './runtime/leaving.js';
 import { machineClock, machineScheduler, machineTimer } from './runtime/machine.js';
 import {
   explainFolder,
@@ -98,12 +99,15 @@ const ROUTE_TTLS = 3;
 const MIN_ROUTE_MS = 5_000;
 /** Requests that may be with other nodes, or look for them; each holds its body. */
 const MAX_ROUTED = 1_000;
-/** How long requests may take to finish at shutdown before their connections are cut. */
-const HTTP_GRACE_MS = 3_000;
-/** How long any other part may take to close. */
-const CLOSE_DEADLINE_MS = 5_000;
-/** The same for the hand-over of the shards, which has a bound of its own. */
-const DRAIN_DEADLINE_MS = 12_000;
+/** How long a stop may take in all; the process gives it 20 s. */
+const STOP_MS = 17_000;
+/** How long one part of it may take. */
+const CLOSE_DEADLINE_MS = 4_000;
+/** The same for timed work, which is crash-safe, and for the hand-over of the shards, which has 8 s. */
+const JOBS_DEADLINE_MS = 1_500;
+const DRAIN_DEADLINE_MS = 8_500;
+/** Left in any case to what ends the lease: the others take the shards then at once. */
+const LEASE_RESERVE_MS = 3_000;
 
 /**
  * Opens every part in the order in which one needs the other, listens, and claims shards. Throws a
@@ -116,7 +120,12 @@ export async function compose(
 ): Promise<ControlPlane> {
   refuseIncomplete(settings);
   assertQueueAvailable(settings.redisUrl);
-  const stack = new CloseStack(logger, CLOSE_DEADLINE_MS);
+  const stack = new CloseStack({
+    logger,
+    totalMs: STOP_MS,
+    deadlineMs: CLOSE_DEADLINE_MS,
+    monotonicMs: () => machineClock.monotonicMs(),
+  });
   try {
     const url = await new Composition(settings, rooms, { logger, stack }).start();
     logger.info({ url, installation: settings.installation }, 'control plane started');
@@ -159,37 +168,35 @@ class Composition {
     const ownership = await metadata.ownership(installation);
     const distribution = await this.#connect(installation);
     const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
-    const parts = { opened, installation, distribution, ownership, engine, metadata };
+    const monotonicMs = (): number => machineClock.monotonicMs();
+    const leaving = new Leaving({ ownership, monotonicMs, timer: machineTimer });
+    const parts = { opened, installation, distribution, ownership, engine, metadata, leaving };
     const { app, server } = await this.#createApp(parts);
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
-    this.#stack.push('ownership', () => ownership.stop());
+    this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app, metadata);
+    this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
     this.#keepReady(opened, distribution, ownership);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
-    this.#stack.push('jobs', () => sweeping.close());
+    this.#stack.push('jobs', () => sweeping.close(), { deadlineMs: JOBS_DEADLINE_MS });
+    this.#stack.push('readiness', () => leaving.begin());
     return url;
   }
 
   /** PostgreSQL and NATS are watched, and the shards go to other nodes before anything else of a stop. */
   #keepReady({ truth }: OpenedTruth, distribution: Distribution, ownership: ShardOwnership): void {
-    const watch = (
-      name: string,
-      answers: () => Promise<boolean>,
-      tell: (problem: string | null) => void,
-    ): void => {
-      const { leaseTtlMs } = this.settings;
-      const watching = watchDependency({ name, answers, tell, leaseTtlMs, timer: machineTimer });
-      this.#stack.push(`watch of ${name}`, () => watching.stop());
-    };
-    watch(
-      'PostgreSQL',
-      () => truth.healthy(),
-      (problem) => ownership.setTruth(problem),
-    );
-    watch('NATS', natsRoundTrip(distribution), (problem) => ownership.setDistribution(problem));
-    this.#stack.push('shards', () => ownership.drain(), DRAIN_DEADLINE_MS);
+    const { leaseTtlMs } = this.settings;
+    const watching = watchDependencies({
+      truth,
+      distribution,
+      ownership,
+      leaseTtlMs,
+      timer: machineTimer,
+    });
+    this.#stack.push('watches', () => watching.stop());
+    this.#stack.push('shards', () => ownership.drain(), { deadlineMs: DRAIN_DEADLINE_MS });
   }
 
   #explained(error: unknown): Error {
@@ -295,6 +302,7 @@ class Composition {
     readonly ownership: ShardOwnership;
     readonly engine: Engine;
     readonly metadata: OpenedMetadata;
+    readonly leaving: Leaving;
   }): Promise<{ readonly app: NestFastifyApplication; readonly server: PawlNatsServer }> {
     const { engine, ownership, distribution } = parts;
     const use = this.#routed(parts);
@@ -316,6 +324,7 @@ class Composition {
           metadata: parts.metadata,
           ownership,
           engineStatus,
+          leaving: () => parts.leaving.begun,
         }),
         metrics: this.#metrics,
         registry: this.#registry,
@@ -391,7 +400,7 @@ class Composition {
 
   async #listen(app: NestFastifyApplication, metadata: OpenedMetadata): Promise<string> {
     const { http, dataDir } = this.settings;
-    this.#stack.push('http', () => closeApp(app));
+    this.#stack.push('http', (boundMs) => closeHttpApp(app, boundMs));
     await app.startAllMicroservices();
     try {
       await app.listen(http.port, http.host);
@@ -410,21 +419,4 @@ class Composition {
     this.#stack.push('endpoints', () => removeEndpoints(dataDir, process.pid));
     return url;
   }
-}
-
-/** Takes no more connections, lets requests finish for a while, then cuts them. */
-async function closeApp(app: NestFastifyApplication): Promise<void> {
-  const server = app.getHttpServer();
-  const cut = setTimeout(() => server.closeAllConnections(), HTTP_GRACE_MS);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(cut);
-  }
-}
-
-/** Where clients on this machine go: a server on all addresses is reached by loopback. */
-function baseUrl(host: string, port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

@@ -19,8 +19,8 @@ export const MARK = 'LAUNCHED_BY_PAWL';
 /** In the order in which they are stopped; PostgreSQL ends fast, and cleanly, on SIGINT. */
 const KINDS = /** @type {const} */ ([
   { names: /^demo-fleet$/, signal: 'SIGTERM', graceMs: 4_000 },
-  // Of several control planes each bears its node's name.
-  { names: /^(control-plane|node-\d+)$/, signal: 'SIGTERM', graceMs: 10_000 },
+  // Of several control planes each bears its node's name; each gives its own orderly stop 20 s.
+  { names: /^(control-plane|node-\d+)$/, signal: 'SIGTERM', graceMs: 22_000 },
   { names: /^nats$/, signal: 'SIGTERM', graceMs: 8_000 },
   { names: /^postgres$/, signal: 'SIGINT', graceMs: 10_000 },
 ]);

@@ -25,6 +25,7 @@ function natsCheck(): () => Promise<string | null> {
     distribution,
     metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
+    leaving: () => false,
     engineStatus: () => ({
       ownedShards: 0,
       servedShards: 0,

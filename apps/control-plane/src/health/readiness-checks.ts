@@ -10,13 +10,19 @@ export function readinessChecks(parts: {
   readonly metadata: { problem(): Promise<string | null> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
+  /** Whether this node is about to stop. */
+  readonly leaving: () => boolean;
 }): readonly ReadinessCheck[] {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
     { name: 'nats', check: natsCheck(parts.distribution) },
     { name: 'metadata', check: () => parts.metadata.problem() },
-    { name: 'shards', check: async () => judgeShards(parts.ownership, parts.engineStatus()) },
+    {
+      name: 'shards',
+      check: async () =>
+        parts.leaving() ? LEAVING : judgeShards(parts.ownership, parts.engineStatus()),
+    },
   ];
 }
 
@@ -31,6 +37,8 @@ function natsCheck(
     return (await answers()) ? null : 'does not answer';
   };
 }
+
+const LEAVING = 'go to other nodes: this one is about to stop';
 
 /**
  * Shards without an owner count against this node only while it is the only owner there is: another

@@ -1,4 +1,7 @@
+import type { Distribution } from '@pawl/distribution';
+import type { ShardOwnership, TruthStore } from '@pawl/engine';
 import type { Timer, TimerHandle } from '@pawl/kernel';
+import { natsRoundTrip } from './nats-round-trip.js';
 
 /** How often a dependency is asked, and how long an answer may take, in one lease TTL. */
 const ASKED_PER_TTL = 10;
@@ -38,4 +41,32 @@ export function watchDependency(parts: {
       next?.cancel();
     },
   };
+}
+
+/** Tells the ownership whether PostgreSQL and NATS answer this node. */
+export function watchDependencies(parts: {
+  readonly truth: Pick<TruthStore, 'healthy'>;
+  readonly distribution: Pick<Distribution, 'connection'>;
+  readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
+  readonly leaseTtlMs: number;
+  readonly timer: Timer;
+}): { stop(): void } {
+  const { truth, distribution, ownership, leaseTtlMs, timer } = parts;
+  const watching = [
+    watchDependency({
+      name: 'PostgreSQL',
+      answers: () => truth.healthy(),
+      tell: (problem) => ownership.setTruth(problem),
+      leaseTtlMs,
+      timer,
+    }),
+    watchDependency({
+      name: 'NATS',
+      answers: natsRoundTrip(distribution),
+      tell: (problem) => ownership.setDistribution(problem),
+      leaseTtlMs,
+      timer,
+    }),
+  ];
+  return { stop: () => void watching.forEach((watch) => watch.stop()) };
 }

@@ -1,6 +1,10 @@
 import { createLogger } from '@pawl/platform';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { CloseStack } from './close-stack.js';
+
+const TIMES = { totalMs: 10_000, deadlineMs: 1_000, monotonicMs: () => performance.now() };
+
+afterEach(() => void vi.useRealTimers());
 
 it('closes in the reverse order, past parts that fail or hang, once', async () => {
   const lines: string[] = [];
@@ -9,7 +13,7 @@ it('closes in the reverse order, past parts that fail or hang, once', async () =
     level: 'warn',
     destination: { write: (line) => void lines.push(line) },
   });
-  const stack = new CloseStack(logger, 20);
+  const stack = new CloseStack({ logger, ...TIMES, deadlineMs: 20 });
   stack.push('first', () => void closed.push('first'));
   stack.push('hangs', () => new Promise(() => undefined));
   stack.push('rejects', () => Promise.reject(new Error('broken')));
@@ -30,7 +34,7 @@ it('closes in the reverse order, past parts that fail or hang, once', async () =
 
 it('closes one part after the other, also when it is asked twice', async () => {
   const events: string[] = [];
-  const stack = new CloseStack(createLogger({ level: 'silent' }), 1_000);
+  const stack = new CloseStack({ logger: createLogger({ level: 'silent' }), ...TIMES });
   for (const name of ['first', 'second']) {
     stack.push(name, async () => {
       events.push(`${name} begins`);
@@ -40,4 +44,41 @@ it('closes one part after the other, also when it is asked twice', async () => {
   }
   await Promise.all([stack.closeAll(), stack.closeAll()]);
   expect(events).toEqual(['second begins', 'second ends', 'first begins', 'first ends']);
+});
+
+it('closes all within one time, and leaves to each part what is reserved for it', async () => {
+  vi.useFakeTimers();
+  const logger = createLogger({ level: 'silent' });
+  const started = Date.now();
+  const stack = new CloseStack({
+    logger,
+    totalMs: 10_000,
+    deadlineMs: 4_000,
+    monotonicMs: () => Date.now(),
+  });
+  const begun: [string, number, number][] = [];
+  const hangs = (name: string, times = {}): void =>
+    stack.push(
+      name,
+      (boundMs) => {
+        begun.push([name, Date.now() - started, boundMs]);
+        return new Promise(() => undefined);
+      },
+      times,
+    );
+  hangs('store');
+  hangs('lease', { reserveMs: 2_000 });
+  hangs('http');
+  hangs('shards', { deadlineMs: 9_000 });
+  hangs('jobs');
+  const closed = stack.closeAll();
+  await vi.runAllTimersAsync();
+  await closed;
+  expect(begun).toEqual([
+    ['jobs', 0, 4_000],
+    ['shards', 4_000, 4_000],
+    ['http', 8_000, 100],
+    ['lease', 8_100, 1_900],
+    ['store', 10_000, 100],
+  ]);
 });

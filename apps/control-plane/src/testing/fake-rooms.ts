@@ -22,8 +22,12 @@ class FakeOwnership implements ShardOwnership {
   readonly nodeId = 'node-1';
   readonly incarnation = 'test';
   #owned = false;
+  #given = false;
 
-  constructor(private readonly log: string[]) {}
+  constructor(
+    private readonly log: string[],
+    private readonly rooms: Pick<FakeRooms, 'draining' | 'others'>,
+  ) {}
 
   async start(host: ShardHost): Promise<void> {
     this.log.push('ownership started');
@@ -32,7 +36,9 @@ class FakeOwnership implements ShardOwnership {
   }
 
   async drain(): Promise<void> {
+    await this.rooms.draining();
     this.log.push('shards handed over');
+    this.#given = this.rooms.others;
   }
 
   setTruth(): void {}
@@ -60,6 +66,7 @@ class FakeOwnership implements ShardOwnership {
   }
 
   #claim(shard: number): ShardClaim {
+    if (this.#given) return { shard, owner: 'node-2', token: 2n, serving: true, since: STARTED };
     return this.#owned
       ? { shard, owner: this.nodeId, token: 1n, serving: true, since: STARTED }
       : { shard, owner: null, token: null, serving: false, since: null };
@@ -84,6 +91,10 @@ export class FakeRooms implements Rooms {
   metadataProblem: string | null = null;
   /** What the truth has to say when it is opened. */
   notes: readonly string[] = [];
+  /** Resolves when the shards are handed over. */
+  draining = (): Promise<void> => Promise.resolve();
+  /** Whether another node owns the shards from then on. */
+  others = false;
   /** Thrown by the room of that name when it is opened. */
   readonly failures = new Map<keyof Rooms, Error>();
 
@@ -91,7 +102,7 @@ export class FakeRooms implements Rooms {
     this.#open('openMetadata', 'metadata opened');
     return {
       endpoints: { peer: '127.0.0.1:7480', etcd: 'http://127.0.0.1:7479' },
-      ownership: async () => new FakeOwnership(this.log),
+      ownership: async () => new FakeOwnership(this.log, this),
       problem: async () => this.metadataProblem,
       members: async () => [],
       close: async () => void this.log.push('metadata closed'),

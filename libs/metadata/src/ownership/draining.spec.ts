@@ -70,12 +70,29 @@ describe('a node that drains', () => {
     const nodes = await cluster.shared('node-1', 'node-2');
     nodes[1].host.loading = () => Promise.reject(new Error('PostgreSQL is away'));
     const draining = nodes[0].ownership.drain();
-    await cluster.pass(10_100, 100);
+    await cluster.pass(8_100, 100);
     expect(await hasEnded(draining)).toBe(true);
     await nodes[0].ownership.stop();
     nodes[1].host.loading = () => undefined;
     await cluster.pass(5100, 100);
     expect(owned(nodes[1])).toHaveLength(SHARDS);
+  });
+
+  it('and cannot in time ends its lease at once: the others need not wait for the rest of the stop', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    nodes[0].host.leaving = () => new Promise(() => undefined);
+    const stuck = owned(nodes[0]).slice(0, 2);
+    const draining = nodes[0].ownership.drain();
+    await cluster.pass(7_900, 100);
+    const before = owned(nodes[1]).length + owned(nodes[2]).length;
+    nodes[0].host.cutOff = () => true;
+    await cluster.pass(200);
+    expect(await hasEnded(draining)).toBe(true);
+    expect(before).toBeLessThan(SHARDS);
+    expect(owned(nodes[1]).length + owned(nodes[2]).length).toBe(SHARDS);
+    expect([...owned(nodes[1]), ...owned(nodes[2])]).toEqual(expect.arrayContaining(stuck));
+    expect(await cluster.store.range({ key: memberKey('node-1') })).toMatchObject({ count: 0 });
   });
 
   it('may stop when what it serves was given to a member that has not settled', async () => {
@@ -138,6 +155,18 @@ describe('a node that stops', () => {
     await cluster.pass(200);
     expect(await hasEnded(stopping)).toBe(true);
     expect(owned(nodes[0])).toEqual([]);
+  });
+});
+
+describe('a node that stops and cannot put a shard away', () => {
+  it('ends its lease all the same', async () => {
+    const cluster = await Cluster.open();
+    const node = await cluster.started();
+    node.host.leaving = () => new Promise(() => undefined);
+    const stopping = node.ownership.stop();
+    await cluster.pass(2_100);
+    expect(await hasEnded(stopping)).toBe(true);
+    expect(await cluster.store.range({ key: memberKey('node-1') })).toMatchObject({ count: 0 });
   });
 });
 

@@ -13,6 +13,7 @@ import { ClusterView } from './cluster-view.js';
 import type { SeenClaim } from './cluster-view.js';
 import { readClaim } from './claim-shard.js';
 import type { Claimant } from './claim-shard.js';
+import { Draining } from './draining.js';
 import { fencingToken } from './fencing-token.js';
 import { HandOvers } from './hand-overs.js';
 import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.js';
@@ -40,7 +41,7 @@ export interface ShardOwnershipOptions {
   readonly address?: string;
   /** How long a member is ready before it is wanted as an owner; the lease's TTL if left out. */
   readonly settleMs?: number;
-  /** How long {@link ShardOwnership.drain} may take at most; 10 s if left out. */
+  /** How long {@link ShardOwnership.drain} may take at most; 8 s if left out. */
   readonly drainMs?: number;
 }
 
@@ -48,9 +49,9 @@ export interface ShardOwnershipOptions {
 const HAND_OVERS = 2;
 /** How long the next owner of a shard is waited for before the next shard is handed over. */
 const HAND_OVER_MS = 2000;
-const DRAIN_MS = 10_000;
-/** Within this time an owner that drains must have been able to say so. */
-const SAY_MS = 2000;
+const DRAIN_MS = 8_000;
+/** How long a stop waits for shards to be put away before it ends the lease. */
+const PUT_AWAY_MS = 2_000;
 /** Nodes notice within this time of each other that PostgreSQL is away for all of them. */
 const LEAST_GRACE_MS = 2000;
 const RETRY_MS = 200;
@@ -64,12 +65,6 @@ const SILENT: EngineLog = {
 /** Ownership of shards through a {@link MetadataStore}, as DESIGN.md §5 describes it. */
 export function createShardOwnership(options: ShardOwnershipOptions): ShardOwnership {
   return new MetadataShardOwnership(options);
-}
-
-/** A planned stop that goes on. */
-interface Draining {
-  readonly over: Promise<void>;
-  end(): void;
 }
 
 class MetadataShardOwnership implements ShardOwnership {
@@ -151,17 +146,21 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#rejoin?.cancel();
     this.#own.stop();
     this.#handOvers.stop();
-    await Promise.all([this.#joining, ...this.#slots.map((slot) => slot.stop())]);
-    this.#stopKeepAlive();
-    await Promise.all([this.#view.stop(), this.#record.release()]);
-    const session = this.#session;
-    this.#session = null;
-    if (session === null) return;
-    try {
-      await this.#options.store.revokeLease(session.lease);
-    } catch (error) {
-      this.#log.warn('the lease could not be ended; it runs out', reasonOf(error));
-    }
+    const put = Promise.all([this.#joining, ...this.#slots.map((slot) => slot.stop())]);
+    await this.#within(PUT_AWAY_MS, put);
+    await this.#leave();
+    await this.#view.stop();
+  }
+
+  /** Waits for work, but not for longer; what is late is fenced. */
+  #within(ms: number, work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = this.#options.timer.after(ms, resolve);
+      work.then(() => {
+        late.cancel();
+        resolve();
+      }, reject);
+    });
   }
 
   setTruth(problem: string | null): void {
@@ -343,22 +342,32 @@ class MetadataShardOwnership implements ShardOwnership {
   }
 
   #beginDraining(): Draining {
-    const { timer, drainMs = DRAIN_MS } = this.#options;
-    let resolve = (): void => undefined;
-    const over = new Promise<void>((done) => (resolve = done));
-    const end = (): void => {
-      for (const handle of timers) handle.cancel();
-      resolve();
-    };
-    const giveUp = (): void => {
-      this.#log.warn('not every shard could be handed over; the others go with the lease');
-      end();
-    };
-    const timers = [
-      timer.after(drainMs, giveUp),
-      timer.after(SAY_MS, () => this.#saysItDrains || giveUp()),
-    ];
-    return { over, end };
+    return new Draining({
+      timer: this.#options.timer,
+      boundMs: this.#options.drainMs ?? DRAIN_MS,
+      isSaid: () => this.#saysItDrains,
+      givenUp: (said) => {
+        this.#log.warn('not every shard could be handed over; the others go with the lease');
+        // Whoever takes them need not wait for the rest of the stop; the fence decides meanwhile.
+        if (said) void this.#leave();
+      },
+    });
+  }
+
+  /** Ends the lease, and with it the member record and every claim; what is still served is dropped. */
+  async #leave(): Promise<void> {
+    const session = this.#session;
+    if (session === null) return;
+    this.#session = null;
+    this.#stopKeepAlive();
+    this.#wakeAll();
+    const released = this.#record.release();
+    try {
+      await this.#options.store.revokeLease(session.lease);
+    } catch (error) {
+      this.#log.warn('the lease could not be ended; it runs out', reasonOf(error));
+    }
+    await released;
   }
 
   get #saysItDrains(): boolean {
