@@ -16,6 +16,21 @@ export interface NodeClusterOptions {
   readonly database?: TestDatabase;
   /** Ended with the cluster; one of its own otherwise. */
   readonly nats?: TestNats;
+  /** Asked of each node before any starts: the ways to it, and its own to others, where gates stand. */
+  readonly ways?: (node: PlannedNode) => Promise<NodeWays>;
+}
+
+export interface PlannedNode {
+  readonly id: string;
+  /** Where it listens for the other members. */
+  readonly peerPort: number;
+}
+
+export interface NodeWays {
+  /** Where the other members find it. */
+  readonly peerPort: number;
+  /** Settings of this node alone. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface OwnedShardView {
@@ -51,7 +66,11 @@ export class NodeCluster {
     const ids = Array.from({ length: options.nodes ?? 3 }, (_, at) => `node-${at + 1}`);
     const ports = new Map<string, number>();
     for (const id of ids) ports.set(id, await freePort());
-    const peers = [...ports].map(([id, port]) => `${id}=127.0.0.1:${port}`).join(',');
+    const ways = new Map<string, NodeWays>();
+    for (const [id, peerPort] of ports) {
+      ways.set(id, (await options.ways?.({ id, peerPort })) ?? { peerPort, env: {} });
+    }
+    const peers = [...ways].map(([id, { peerPort }]) => `${id}=127.0.0.1:${peerPort}`).join(',');
     const spawned = await Promise.allSettled(
       ids.map((id) =>
         spawnControlPlane({
@@ -62,6 +81,7 @@ export class NodeCluster {
             PAWL_PEERS: peers,
             PAWL_PEER_PORT: String(ports.get(id)),
             ...options.env,
+            ...ways.get(id)?.env,
           },
         }),
       ),

@@ -43,6 +43,11 @@ export class NodeGate {
     return new NodeGate(server, options);
   }
 
+  /** Where the others find it. */
+  get port(): number {
+    return this.options.port;
+  }
+
   async close(): Promise<void> {
     this.unsubscribe();
     for (const connection of [...this.connections]) connection.end();

@@ -25,6 +25,11 @@ export class Pipe {
     ends.to.on('drain', () => this.pump());
   }
 
+  /** What was read and has not been moved on. */
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
   /** Also what was read before the pipe was made. */
   take(chunk: Buffer): void {
     this.queue.push({ chunk, dueMs: this.due(chunk.length) });

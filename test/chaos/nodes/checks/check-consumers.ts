@@ -1,0 +1,113 @@
+import type { ConsumerRecord } from '../world/fleet.js';
+import type { StoredSnapshot, Truth } from '../world/read-truth.js';
+import { groupBy } from './group-by.js';
+import type { Broken } from './promise.js';
+
+/**
+ * Within a process a consumer goes forward only, and runs what was released in the order in which it
+ * was; nobody sees two contents under one version; nothing was rejected, for nobody validates.
+ */
+export function checkConsumers(truth: Truth, records: readonly ConsumerRecord[]): Broken[] {
+  const released = releasedBy(truth);
+  const broken: Broken[] = [];
+  for (const own of groupBy(records, ({ consumer }) => consumer).values()) {
+    broken.push(...checkOrder(own), ...checkReleased(own, released));
+  }
+  return [...broken, ...checkOneTruth(records), ...checkRejections(records)];
+}
+
+/** Who runs something else than what PostgreSQL holds; empty: everybody has converged. */
+export function notConverged(
+  snapshots: readonly StoredSnapshot[],
+  records: readonly ConsumerRecord[],
+): string[] {
+  const wanted = new Map(snapshots.map((one) => [one.scope, one]));
+  const last = new Map(
+    records.filter(({ kind }) => kind === 'applied').map((one) => [one.consumer, one]),
+  );
+  return [...last.values()].flatMap((one) => {
+    const should = wanted.get(one.address);
+    const same =
+      should !== undefined &&
+      one.version === should.version &&
+      one.hash === should.hash &&
+      one.generation === should.generation;
+    if (same) return [];
+    return [`${one.consumer} runs ${JSON.stringify(one)}, not ${JSON.stringify(should)}`];
+  });
+}
+
+function checkOrder(own: readonly ConsumerRecord[]): Broken[] {
+  const broken: Broken[] = [];
+  let before: ConsumerRecord | undefined;
+  for (const now of own) {
+    if (now.kind === 'rejected') continue;
+    if (before !== undefined && !isLater(before, now)) {
+      const text = `${now.consumer} went from ${JSON.stringify(before)} to ${JSON.stringify(now)}`;
+      broken.push({ promise: 'consumers never go back', text });
+    }
+    before = now;
+  }
+  return broken;
+}
+
+/** Of a record whose generation had been overtaken on disk the version alone is known. */
+function isLater(before: ConsumerRecord, now: ConsumerRecord): boolean {
+  const generations = [before.generation, now.generation];
+  if (generations.includes(null) || before.generation === now.generation) {
+    return now.version > before.version;
+  }
+  return (now.generation ?? 0) > (before.generation ?? 0);
+}
+
+/** What was released of each scope, in order: the calls that wrote those definitions. */
+function releasedBy({ transitions, definitions }: Truth): ReadonlyMap<string, readonly string[]> {
+  const authors = new Map(
+    definitions.map(({ scope, version, author }) => [`${scope} ${version}`, author]),
+  );
+  const released = groupBy(transitions, ({ scope }) => scope);
+  return new Map(
+    [...released].map(([scope, list]) => [
+      scope,
+      list.map(({ stableVersion }) => authors.get(`${scope} ${stableVersion}`) ?? ''),
+    ]),
+  );
+}
+
+/** A consumer may miss releases, and never runs one after a later one: a rollback is a later one. */
+function checkReleased(
+  own: readonly ConsumerRecord[],
+  released: ReadonlyMap<string, readonly string[]>,
+): Broken[] {
+  let at = 0;
+  for (const now of own) {
+    if (now.kind !== 'applied') continue;
+    const list = released.get(now.address) ?? [];
+    while (at < list.length && list[at] !== now.writtenBy) at += 1;
+    if (at === list.length) {
+      const text = `${JSON.stringify(now)} was not released then: ${list.join(', ')}`;
+      return [{ promise: 'consumers never go back', text }];
+    }
+  }
+  return [];
+}
+
+function checkOneTruth(records: readonly ConsumerRecord[]): Broken[] {
+  const seen = new Map<string, ConsumerRecord>();
+  return records.flatMap((record): Broken[] => {
+    const { kind, generation, hash, address, version, writtenBy } = record;
+    if (kind !== 'applied' || generation === null) return [];
+    const key = `${address} ${generation} ${version}`;
+    const other = seen.get(key) ?? record;
+    seen.set(key, other);
+    if (other.hash === hash && other.writtenBy === writtenBy) return [];
+    const text = `${JSON.stringify(other)} and ${JSON.stringify(record)}`;
+    return [{ promise: 'one truth', text }];
+  });
+}
+
+function checkRejections(records: readonly ConsumerRecord[]): Broken[] {
+  return records
+    .filter(({ kind }) => kind !== 'applied')
+    .map((record) => ({ promise: 'one truth', text: JSON.stringify(record) }));
+}

@@ -1,0 +1,36 @@
+import { COMMIT_FAULTS, rollbackHalfDone } from './commit-faults.js';
+import type { NodesFault } from './fault.js';
+import {
+  cutFromNats,
+  cutFromPostgres,
+  cutFromQuorum,
+  majorityKilled,
+  noMajority,
+} from './network-faults.js';
+import {
+  killAll,
+  killOwner,
+  pauseOwner,
+  quorumLeader,
+  rollingRestart,
+  twoTakeovers,
+} from './process-faults.js';
+import { SERVICE_FAULTS } from './service-faults.js';
+
+/** Every harm, in the order of a run. */
+export const FAULTS: readonly NodesFault[] = [
+  killOwner,
+  pauseOwner,
+  ...COMMIT_FAULTS,
+  twoTakeovers,
+  rollbackHalfDone,
+  cutFromQuorum,
+  cutFromPostgres,
+  cutFromNats,
+  quorumLeader,
+  noMajority,
+  majorityKilled,
+  killAll,
+  rollingRestart,
+  ...SERVICE_FAULTS,
+];

@@ -1,0 +1,128 @@
+import {
+  allShards,
+  between,
+  LEASE_TTL_MS,
+  othersOf,
+  pick,
+  someOwner,
+  someWrites,
+  takenOver,
+  wait,
+  type NodesFault,
+} from './fault.js';
+
+export const killOwner: NodesFault = {
+  name: 'owner kill -9',
+  does: 'ends an owner at once, waits until others serve its shards, and starts it again',
+  strike: async (context) => {
+    const { id, shards } = await someOwner(context);
+    const node = context.world.cluster.node(id);
+    const since = performance.now();
+    await node.kill();
+    await takenOver(context, othersOf(context, [id]));
+    await someWrites(context, 5);
+    await node.start();
+    return { shards, since };
+  },
+};
+
+export const pauseOwner: NodesFault = {
+  name: 'owner paused',
+  does: 'holds an owner still (SIGSTOP) anywhere, until its lease has ended and others serve its shards, and longer',
+  strike: async (context) => {
+    const { id, shards } = await someOwner(context);
+    const node = context.world.cluster.node(id);
+    await wait(between(context.rng, 0, 200));
+    const since = performance.now();
+    node.pause();
+    try {
+      await takenOver(context, othersOf(context, [id]));
+      await someWrites(context, 5);
+      await wait(between(context.rng, 0, LEASE_TTL_MS));
+    } finally {
+      node.resume();
+    }
+    return { shards, since };
+  },
+};
+
+export const killAll: NodesFault = {
+  name: 'all nodes kill -9',
+  does: 'ends all nodes at once, and starts them again',
+  strike: async (context) => {
+    const { world } = context;
+    const nodes = world.ids.map((id) => world.cluster.node(id));
+    await Promise.all(nodes.map((node) => node.kill()));
+    const since = performance.now();
+    await Promise.all(nodes.map((node) => node.start()));
+    return { shards: allShards(context), since };
+  },
+};
+
+export const twoTakeovers: NodesFault = {
+  name: 'two takeovers',
+  does: 'holds an owner still, and the one that took its shards over too, before either goes on',
+  strike: async (context) => {
+    const { world, rng } = context;
+    const first = await someOwner(context);
+    const [other = ''] = othersOf(context, [first.id]);
+    const second = rng.below(2) === 0 ? other : (othersOf(context, [first.id, other])[0] ?? '');
+    const since = performance.now();
+    world.cluster.node(first.id).pause();
+    try {
+      await takenOver(context, othersOf(context, [first.id]));
+      world.cluster.node(second).pause();
+      // A majority of the quorum is needed for the next takeover.
+      await wait(between(rng, 0, 500));
+      world.cluster.node(first.id).resume();
+      await takenOver(context, othersOf(context, [second]));
+      await someWrites(context, 5);
+    } finally {
+      for (const id of [first.id, second]) world.cluster.node(id).resume();
+    }
+    return { shards: first.shards, since };
+  },
+};
+
+export const rollingRestart: NodesFault = {
+  name: 'rolling restart',
+  does: 'stops and starts one node after the other, in order',
+  strike: async (context) => {
+    const { world } = context;
+    const since = performance.now();
+    for (const id of world.ids) {
+      await world.cluster.node(id).shutDown();
+      await world.cluster.node(id).start();
+      await world.whole();
+    }
+    return { shards: allShards(context), since };
+  },
+};
+
+export const quorumLeader: NodesFault = {
+  name: 'quorum leader change',
+  does: 'ends or holds still the leader of the quorum while leases are renewed',
+  strike: async (context) => {
+    const { world, rng } = context;
+    const views = await Promise.all(world.ids.map((id) => world.cluster.view(id)));
+    const leader = views.map(({ quorum }) => quorum.leader).find((id) => id !== null);
+    const id = leader ?? pick(rng, world.ids);
+    const shards = (await world.owners()).filter(({ owner }) => owner === id);
+    const node = world.cluster.node(id);
+    await wait(between(rng, 0, LEASE_TTL_MS / 3));
+    const since = performance.now();
+    if (rng.below(2) === 0) {
+      await node.kill();
+      await someWrites(context, 5);
+      await node.start();
+    } else {
+      node.pause();
+      try {
+        await wait(between(rng, LEASE_TTL_MS / 3, 2 * LEASE_TTL_MS));
+      } finally {
+        node.resume();
+      }
+    }
+    return { shards: shards.map(({ shard }) => shard), since };
+  },
+};

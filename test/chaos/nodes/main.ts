@@ -1,0 +1,160 @@
+import { parseArgs } from 'node:util';
+import { seededRng } from '@pawl/kernel';
+import type { Broken } from './checks/promise.js';
+import { FAULTS } from './faults/catalogue.js';
+import type { NodesFault } from './faults/fault.js';
+import { describe, Report } from './report.js';
+import { evidence, runCase } from './run-case.js';
+import { Traffic } from './traffic/traffic.js';
+import { World } from './world/world.js';
+
+const HELP = `Usage: npm run chaos [-- --minutes M] [--times N] [--seed N] [--only FAULT] [-o json]
+
+Three control planes, PostgreSQL, nats-server and consumers of the SDK, each in processes of their
+own, are harmed in turn while writers race; what everybody was told and saw is judged after each harm.
+  --minutes M    how long (default 10)
+  --times N      ends after each fault came so many times, whatever the time
+  --seed N       of the first case (default: by chance); fault, targets and times follow from it
+  --only FAULT   only faults with this in their name
+  --list         names every fault and says what it does
+  --consumers N  how many (default 200)
+  --scopes N     how many scopes the writers race on (default 50)
+  -o json        the report as JSON, on standard output`;
+
+/** A world serves so many cases: all that was ever done in it is judged again with each. */
+const CASES_PER_WORLD = 20;
+const SHARDS = 16;
+const MOST_SHOWN = 10;
+
+interface Options {
+  readonly until: number;
+  readonly cases: number;
+  readonly seed: number;
+  readonly faults: readonly NodesFault[];
+  readonly consumers: number;
+  readonly scopes: number;
+  readonly json: boolean;
+  readonly natsServer: string;
+}
+
+/** Ends with 1 at the first broken promise, or case that proves nothing; else prints what was done. */
+export async function main(args: readonly string[], natsServer: string): Promise<number> {
+  const options = read(args, natsServer);
+  if (options === null) return 0;
+  const report = new Report();
+  const cases = new Cases(options);
+  let failure: string | null = null;
+  while (failure === null && cases.hasNext) failure = await runWorld(options, cases, report);
+  console.log(options.json ? report.json() : report.table());
+  console.error(failure ?? 'no promise was broken');
+  return failure === null ? 0 : 1;
+}
+
+/** Which seed comes next, and the fault that follows from it. */
+class Cases {
+  #made = 0;
+
+  constructor(private readonly options: Options) {}
+
+  get hasNext(): boolean {
+    return performance.now() < this.options.until && this.#made < this.options.cases;
+  }
+
+  next(): { readonly seed: number; readonly fault: NodesFault } {
+    const { seed: first, faults } = this.options;
+    const seed = first + this.#made;
+    this.#made += 1;
+    const fault = faults[seed % faults.length];
+    if (fault === undefined) throw new Error('no faults');
+    return { seed, fault };
+  }
+}
+
+/** Cases on one world until it has served enough; answers what went wrong. */
+async function runWorld(options: Options, cases: Cases, report: Report): Promise<string | null> {
+  const { natsServer, scopes, consumers } = options;
+  const fleetProcesses = Math.max(1, Math.ceil(consumers / 50));
+  const world = await World.start({
+    natsServer,
+    scopes,
+    consumers,
+    fleetProcesses,
+    shards: SHARDS,
+  });
+  const traffic = Traffic.of(world);
+  try {
+    await traffic.found(seededRng(options.seed));
+    await world.startFleet();
+    for (let left = CASES_PER_WORLD; left > 0 && cases.hasNext; left -= 1) {
+      const { seed, fault } = cases.next();
+      const failure = await runOne({ world, traffic, seed, fault }, report);
+      if (failure !== null) return failure;
+    }
+    return null;
+  } finally {
+    await world.stop();
+  }
+}
+
+interface One {
+  readonly world: World;
+  readonly traffic: Traffic;
+  readonly seed: number;
+  readonly fault: NodesFault;
+}
+
+/** One case; what went wrong, with how to see it again and where its traces are. */
+async function runOne(one: One, report: Report): Promise<string | null> {
+  const { world, traffic, seed, fault } = one;
+  const again = `npm run chaos -- --seed ${seed} --times 1 --only '${fault.name}'`;
+  const started = performance.now();
+  let broken: readonly Broken[] = [];
+  let failure = '';
+  try {
+    const result = await runCase({ world, traffic, fault, rng: seededRng(seed) });
+    report.add(result);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.error(`seed ${seed}, ${fault.name}: ${describe(result)}, ${seconds} s`);
+    broken = result.broken;
+    if (broken.length === 0) return null;
+    const shown = broken.slice(0, MOST_SHOWN).map(({ promise, text }) => `${promise}: ${text}`);
+    failure = `${broken.length} broken promises\n${shown.join('\n')}`;
+  } catch (error) {
+    failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  const kept = await world.keep(`seed-${seed}`, evidence(traffic, broken));
+  return `seed ${seed}, ${fault.name}: ${failure}\nagain: ${again}\nlogs and calls: ${kept}`;
+}
+
+function read(args: readonly string[], natsServer: string): Options | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '10' },
+      times: { type: 'string', default: 'Infinity' },
+      seed: { type: 'string', default: `${Math.floor(Math.random() * 2 ** 31)}` },
+      only: { type: 'string', default: '' },
+      consumers: { type: 'string', default: '200' },
+      scopes: { type: 'string', default: '50' },
+      output: { type: 'string', short: 'o', default: 'text' },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const faults = FAULTS.filter(({ name }) => name.includes(values.only));
+  if (values.help || values.list || faults.length === 0) {
+    const list = FAULTS.map(({ name, does }) => `${name}: ${does}`).join('\n');
+    console.log(values.help ? HELP : list);
+    return null;
+  }
+  return {
+    until: performance.now() + Number(values.minutes) * 60_000,
+    cases: Number(values.times) * faults.length,
+    seed: Number(values.seed),
+    faults,
+    consumers: Number(values.consumers),
+    scopes: Number(values.scopes),
+    json: values.output === 'json',
+    natsServer,
+  };
+}

@@ -1,0 +1,108 @@
+import type { CaseReport } from './run-case.js';
+
+interface Row {
+  fault: string;
+  times: number;
+  acknowledged: number;
+  refused: number;
+  failed: number;
+  unknown: number;
+  lost: number;
+  /** Milliseconds, over all harmed shards of all times; null when none was measured. */
+  recoveryMedianMs: number | null;
+  recoveryWorstMs: number | null;
+}
+
+/** What came of each fault: writes, losses and recovery times. */
+export class Report {
+  readonly #cases: CaseReport[] = [];
+
+  add(report: CaseReport): void {
+    this.#cases.push(report);
+  }
+
+  /** One line per fault, with a head. */
+  table(): string {
+    const head = [
+      'fault',
+      'times',
+      'acknowledged',
+      'refused',
+      'not done',
+      'unknown',
+      'lost',
+      'recovery: median',
+      'worst',
+    ];
+    const lines = this.#rows().map((row) => [
+      row.fault,
+      ...[row.times, row.acknowledged, row.refused, row.failed, row.unknown, row.lost].map(String),
+      seconds(row.recoveryMedianMs),
+      seconds(row.recoveryWorstMs),
+    ]);
+    return layOut([head, ...lines]);
+  }
+
+  json(): string {
+    return JSON.stringify({ faults: this.#rows() }, null, 2);
+  }
+
+  #rows(): Row[] {
+    const names = [...new Set(this.#cases.map(({ fault }) => fault))];
+    const rows = names.map((name) => this.#row(name, [name]));
+    return names.length > 1 ? [...rows, this.#row('all', names)] : rows;
+  }
+
+  #row(title: string, names: readonly string[]): Row {
+    const cases = this.#cases.filter(({ fault }) => names.includes(fault));
+    const sum = (name: 'acknowledged' | 'refused' | 'failed' | 'unknown' | 'lost') =>
+      cases.reduce((total, one) => total + one[name], 0);
+    const times = cases.flatMap(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b);
+    return {
+      fault: title,
+      times: cases.length,
+      acknowledged: sum('acknowledged'),
+      refused: sum('refused'),
+      failed: sum('failed'),
+      unknown: sum('unknown'),
+      lost: sum('lost'),
+      recoveryMedianMs: rounded(times[Math.floor(times.length / 2)]),
+      recoveryWorstMs: rounded(times.at(-1)),
+    };
+  }
+}
+
+/** One case in a line. */
+export function describe({
+  acknowledged,
+  refused,
+  failed,
+  unknown,
+  recoveryMs,
+}: CaseReport): string {
+  const worst = recoveryMs.length === 0 ? '–' : seconds(Math.max(...recoveryMs));
+  return (
+    `${acknowledged} acknowledged, ${refused} refused, ${failed} not done, ${unknown} unknown, ` +
+    `recovered within ${worst}`
+  );
+}
+
+const rounded = (ms: number | undefined): number | null =>
+  ms === undefined ? null : Math.round(ms);
+
+const seconds = (ms: number | null): string => (ms === null ? '–' : `${(ms / 1000).toFixed(1)} s`);
+
+function layOut(table: readonly (readonly string[])[]): string {
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((line) => (line[column] ?? '').length)),
+  );
+  return table
+    .map((line) =>
+      line
+        .map((cell, at) =>
+          at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+        )
+        .join('  '),
+    )
+    .join('\n');
+}

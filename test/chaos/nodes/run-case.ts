@@ -1,0 +1,147 @@
+import type { Rng } from '@pawl/kernel';
+import { eventually } from '../../support/eventually.js';
+import { checkConsumers, notConverged } from './checks/check-consumers.js';
+import { checkHistories } from './checks/check-histories.js';
+import { checkTokens } from './checks/check-tokens.js';
+import { checkTruth, countLost } from './checks/check-truth.js';
+import type { Broken } from './checks/promise.js';
+import type { NodesFault, Struck } from './faults/fault.js';
+import { changes, isAcknowledged, type Call } from './traffic/call.js';
+import type { Traffic } from './traffic/traffic.js';
+import { withClient } from './world/audit.js';
+import { readSnapshots, readTruth } from './world/read-truth.js';
+import type { World } from './world/world.js';
+
+export interface CaseWish {
+  readonly world: World;
+  readonly traffic: Traffic;
+  readonly fault: NodesFault;
+  readonly rng: Rng;
+}
+
+export interface CaseReport {
+  readonly fault: string;
+  readonly acknowledged: number;
+  readonly refused: number;
+  /** Surely not done. */
+  readonly failed: number;
+  readonly unknown: number;
+  readonly lost: number;
+  /** Milliseconds until the first acknowledged write, of each harmed shard. */
+  readonly recoveryMs: readonly number[];
+  readonly broken: readonly Broken[];
+}
+
+/** With fewer acknowledged writes a case proves nothing. */
+export const LEAST_ACKNOWLEDGED = 30;
+const RECOVERS_WITHIN_MS = 60_000;
+const CONVERGES_WITHIN_MS = 60_000;
+
+/**
+ * Harms the world once under traffic, waits until it is whole and everybody has converged, and judges
+ * all that was ever done in it. Throws when the case is void: too few writes, or nothing recovers.
+ */
+export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise<CaseReport> {
+  const from = traffic.calls.length;
+  traffic.resume(rng);
+  await acknowledged(traffic, from, 10);
+  const struck = await fault.strike({ world, traffic, rng });
+  await world.whole();
+  const recoveryMs = await recovery(world, traffic, struck);
+  await acknowledged(traffic, from, LEAST_ACKNOWLEDGED);
+  await traffic.quiesce();
+  const converged = await convergence(world);
+  const calls = traffic.calls.slice(from).filter(changes);
+  const broken = [...converged, ...(await judge(world, traffic))];
+  const count = (kind: string) => calls.filter(({ outcome }) => outcome.kind === kind).length;
+  return {
+    fault: fault.name,
+    acknowledged: calls.filter(isAcknowledged).length,
+    refused: count('refused'),
+    failed: count('failed'),
+    unknown: count('unknown'),
+    lost: countLost(broken),
+    recoveryMs,
+    broken,
+  };
+}
+
+/** Waits until so many writes were acknowledged since call number `from`. */
+async function acknowledged(traffic: Traffic, from: number, count: number): Promise<void> {
+  await eventually(() => {
+    const made = traffic.calls.slice(from).filter(isAcknowledged).length;
+    if (made < count) throw new Error(`void: only ${made} writes were acknowledged`);
+  }, RECOVERS_WITHIN_MS);
+}
+
+/** Waits for a write to each harmed shard that has scopes; how long each took from `since` on. */
+function recovery(world: World, traffic: Traffic, { shards, since }: Struck): Promise<number[]> {
+  const used = new Set(world.scopes.map((scope) => world.shardOf(scope)));
+  const wanted = shards.filter((shard) => used.has(shard));
+  return eventually(() => {
+    const after = traffic.calls.filter((call) => call.calledAt >= since && isAcknowledged(call));
+    return wanted.map((shard) => {
+      const own = after.filter(({ scope }) => world.shardOf(scope) === shard);
+      if (own.length === 0) throw new Error(`shard ${shard} takes no writes again`);
+      return Math.min(...own.map(({ returnedAt }) => returnedAt)) - since;
+    });
+  }, RECOVERS_WITHIN_MS);
+}
+
+/** Waits until every consumer runs what PostgreSQL holds; who does not in time breaks a promise. */
+async function convergence(world: World): Promise<Broken[]> {
+  const { fleet, truth } = world;
+  if (fleet === null) return [];
+  try {
+    await eventually(async () => {
+      const snapshots = await withClient(truth.url, readSnapshots);
+      const others = notConverged(snapshots, await fleet.records());
+      if (others.length > 0)
+        throw new Error(`${others.length} consumers: ${others.slice(0, 3).join('; ')}`);
+    }, CONVERGES_WITHIN_MS);
+    return [];
+  } catch (error) {
+    return [{ promise: 'converged', text: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+async function judge(world: World, traffic: Traffic): Promise<Broken[]> {
+  const truth = await readTruth(world.truth.url);
+  const records = (await world.fleet?.records()) ?? [];
+  return [
+    ...checkTruth(truth, traffic.calls),
+    ...checkHistories(truth, traffic.calls),
+    ...checkTokens(truth.audit),
+    ...checkConsumers(truth, records),
+    ...(await checkNodes(world, truth.releases)),
+  ];
+}
+
+/** Every node answers what PostgreSQL holds, though nobody writes any more. */
+async function checkNodes(
+  world: World,
+  releases: readonly { scope: string; releaseVersion: number }[],
+): Promise<Broken[]> {
+  const broken: Broken[] = [];
+  for (const id of world.ids) {
+    const { url } = world.cluster.node(id);
+    for (const { scope, releaseVersion } of releases) {
+      const answer = await fetch(`${url}/v1/release/${scope}`, {
+        signal: AbortSignal.timeout(10_000),
+      });
+      const body = (await answer.json()) as { releaseVersion?: number };
+      if (body.releaseVersion === releaseVersion) continue;
+      const text = `${id} says of ${scope}: ${JSON.stringify(body)}, PostgreSQL ${releaseVersion}`;
+      broken.push({ promise: 'one truth', text });
+    }
+  }
+  return broken;
+}
+
+/** What a failed case leaves for whoever looks into it. */
+export function evidence(traffic: Traffic, broken: readonly Broken[]): Record<string, string> {
+  return {
+    'calls.jsonl': traffic.calls.map((call: Call) => JSON.stringify(call)).join('\n'),
+    'broken.txt': broken.map(({ promise, text }) => `${promise}: ${text}`).join('\n'),
+  };
+}

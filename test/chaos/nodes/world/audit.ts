@@ -1,0 +1,111 @@
+import { Client } from 'pg';
+
+/** A row that some transaction wrote, and under which token it said it was. */
+export interface AuditedWrite {
+  readonly shard: number;
+  /** null: no token was checked in that transaction. */
+  readonly token: bigint | null;
+  readonly transaction: bigint;
+  readonly what: string;
+}
+
+/** A raise of a shard's fence, and what its transaction could see. */
+export interface AuditedRaise {
+  readonly shard: number;
+  readonly token: bigint;
+  /** `pg_snapshot` as text: `xmin:xmax:xip,…`. Taken under the shard's exclusive lock. */
+  readonly snapshot: string;
+}
+
+export interface Audit {
+  readonly writes: readonly AuditedWrite[];
+  readonly raises: readonly AuditedRaise[];
+}
+
+/** What writers write; `shard` where it can be had in the row or by the row's address. */
+const TABLES = [
+  { table: 'config_definition', key: "NEW.address || ' ' || NEW.version" },
+  { table: 'config_snapshot', key: "NEW.address || ' ' || NEW.version" },
+  { table: 'history_entry', key: 'NEW.sequence::text' },
+];
+
+/**
+ * `pawl_enter`, through which every function that writes goes, stays what decides; around it a
+ * transaction notes which shard and token it came with, and triggers note each row with that.
+ */
+const INSTALL = [
+  `CREATE TABLE chaos_write (shard integer, token bigint, xid xid8 NOT NULL, what text NOT NULL)`,
+  `CREATE TABLE chaos_raise (shard integer NOT NULL, token bigint NOT NULL, seen text NOT NULL)`,
+  'ALTER FUNCTION pawl_enter(integer, uuid, integer, bigint) RENAME TO chaos_entered',
+  `CREATE FUNCTION pawl_enter(
+     p_lock integer, p_installation uuid, p_shard integer, p_token bigint
+   ) RETURNS void LANGUAGE plpgsql VOLATILE AS $chaos$
+   BEGIN
+     PERFORM chaos_entered(p_lock, p_installation, p_shard, p_token);
+     PERFORM set_config('chaos.shard', p_shard::text, true);
+     PERFORM set_config('chaos.token', p_token::text, true);
+   END $chaos$`,
+  ...TABLES.flatMap(({ table, key }) => [
+    `CREATE FUNCTION chaos_note_${table}() RETURNS trigger LANGUAGE plpgsql AS $chaos$
+     BEGIN
+       INSERT INTO chaos_write (shard, token, xid, what)
+       VALUES (nullif(current_setting('chaos.shard', true), '')::integer,
+         nullif(current_setting('chaos.token', true), '')::bigint,
+         pg_current_xact_id(), '${table} ' || ${key});
+       RETURN NULL;
+     END $chaos$`,
+    `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE ON ${table}
+     FOR EACH ROW EXECUTE FUNCTION chaos_note_${table}()`,
+  ]),
+  `CREATE FUNCTION chaos_note_raise() RETURNS trigger LANGUAGE plpgsql AS $chaos$
+   BEGIN
+     INSERT INTO chaos_raise (shard, token, seen)
+     VALUES (NEW.shard, NEW.token, pg_current_snapshot()::text);
+     RETURN NULL;
+   END $chaos$`,
+  `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE ON shard_fence
+   FOR EACH ROW EXECUTE FUNCTION chaos_note_raise()`,
+];
+
+/** Has the database note who writes what, from now on; once per database. */
+export async function installAudit(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    await client.query('BEGIN');
+    for (const statement of INSTALL) await client.query(statement);
+    await client.query('COMMIT');
+  });
+}
+
+export async function readAudit(client: Client): Promise<Audit> {
+  const writes = await client.query<Record<'shard' | 'token' | 'xid' | 'what', string | null>>(
+    'SELECT shard, token, xid::text, what FROM chaos_write',
+  );
+  const raises = await client.query<Record<'shard' | 'token' | 'seen', string>>(
+    'SELECT shard, token, seen FROM chaos_raise',
+  );
+  return {
+    writes: writes.rows.map(({ shard, token, xid, what }) => ({
+      shard: Number(shard),
+      token: token === null ? null : BigInt(token),
+      transaction: BigInt(xid ?? 0),
+      what: what ?? '',
+    })),
+    raises: raises.rows.map(({ shard, token, seen }) => ({
+      shard: Number(shard),
+      token: BigInt(token),
+      snapshot: seen,
+    })),
+  };
+}
+
+/** A session of the chaos' own, past all gates. */
+export async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url, application_name: 'chaos' });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
