@@ -41,6 +41,7 @@ const NOWHERE: NewRelease = {
 export class Ledger implements TruthWitness, PublicationWitness {
   readonly #addresses = new Map<AddressText, KeptAddress>();
   readonly #highest = new Map<number, bigint>();
+  readonly #owners = new Map<number, string>();
   /** Commands that took effect. */
   readonly ops = new Set<string>();
   /** Commands whose callers were told that nothing was written. */
@@ -54,6 +55,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
   constructor(
     private readonly judge: Violations,
     private readonly hasContent: (root: string, hash: string) => boolean,
+    private readonly reached: (what: string) => void,
   ) {}
 
   of(address: AddressText): KeptAddress {
@@ -74,8 +76,11 @@ export class Ledger implements TruthWitness, PublicationWitness {
     this.#refused.add(op);
   }
 
-  raised({ shard, token }: Fence): void {
+  raised({ shard, token }: Fence, owner: string): void {
     this.trace.push(`raise ${shard} ${token}`);
+    const before = this.#owners.get(shard);
+    if (before !== undefined && before !== owner) this.reached('shard taken over');
+    this.#owners.set(shard, owner);
     this.judge.demand(token >= (this.#highest.get(shard) ?? 0n), 'a fence is never lowered (I4)');
     this.#highest.set(shard, token);
   }
@@ -114,6 +119,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
       (generation === before.generation && version > before.version);
     this.judge.demand(isHigher, `${at} takes the place of a lower one in the stream (I6)`);
     this.#stored.set(subject, { generation, version });
+    if (this.#everStored.has(`${at} ${hash}`)) this.reached('published again');
     this.#everStored.add(`${at} ${hash}`);
     this.judge.demand(
       snapshotHash(snapshot, sha256) === hash,
@@ -135,18 +141,23 @@ export class Ledger implements TruthWitness, PublicationWitness {
     return this.#everStored.has(`${at} ${hash}`);
   }
 
-  /** The effective document of these layers by a second, simpler merge; null: absent. */
+  /**
+   * The effective document of these layers by a second, simpler merge; null: absent. Below a schema
+   * without a document nothing is read until a document comes.
+   */
   effective(inputs: readonly SnapshotInput[]): JsonObject | null {
     let document = null as JsonObject | null;
+    let isRead = false;
     for (const { address, definitionVersion } of inputs) {
       if (definitionVersion === null) continue;
       const layer = this.of(address as AddressText).definitions[definitionVersion - 1];
       const what = `${address} has the version ${definitionVersion} that is read (R8)`;
       this.judge.demand(layer !== undefined, what);
-      if (layer !== undefined && layer.document !== null)
-        document = { ...(document ?? {}), ...layer.document };
+      if (layer === undefined) continue;
+      isRead = layer.document !== null || (isRead && layer.schema === null);
+      if (layer.document !== null) document = { ...(document ?? {}), ...layer.document };
     }
-    return document;
+    return isRead ? document : null;
   }
 
   #checkContent(snapshot: Snapshot): void {

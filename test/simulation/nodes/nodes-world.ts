@@ -12,6 +12,7 @@ import { SimulatedNats } from './simulated-nats.js';
 import { SimulatedPostgres } from './simulated-postgres.js';
 import { Violations, ViolationError } from './violations.js';
 import { Wire } from './wire.js';
+import { WorldFaults } from './world-faults.js';
 import { WorldWriter } from './writer.js';
 import type { NodesWorldView } from './world-view.js';
 
@@ -49,6 +50,9 @@ export class NodesWorld implements NodesWorldView {
   readonly judge = new Violations();
   readonly histories = new Histories(this.judge);
   readonly addresses = ADDRESSES;
+  readonly ids = IDS;
+  /** False while the members of the quorum do not reach each other. */
+  majority = true;
   readonly rng: Rng;
   readonly wire: Wire;
   readonly quorum: SimulatedQuorum;
@@ -76,6 +80,7 @@ export class NodesWorld implements NodesWorldView {
     this.ledger = new Ledger(
       this.judge,
       (root, hash) => this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
+      (what) => this.reached(what),
     );
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
     this.consumers = ADDRESSES.map((at, index) => this.#consumer(`c${index}`, at));
@@ -87,8 +92,10 @@ export class NodesWorld implements NodesWorldView {
     await this.#until('served shards', () => this.#isServed());
     for (const name of WRITERS) new WorldWriter(this, name).start();
     for (const consumer of this.consumers) consumer.start();
+    new WorldFaults(this).start();
     for (let event = 0; event < events; event += 1) await this.#step();
     this.#isOver = true;
+    this.#heal();
     await this.#rest();
     const reached = Object.fromEntries(this.#reached);
     const seen = [this.ledger.trace, this.histories.trace, [...this.#reached]];
@@ -109,6 +116,20 @@ export class NodesWorld implements NodesWorldView {
 
   reached(what: string): void {
     this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1);
+    if (what === 'write: ok' && !this.majority) this.reached('write without majority');
+  }
+
+  note(line: string): void {
+    this.log.push(`${this.wire.time.monotonicMs().toFixed(0)} ${line}`);
+  }
+
+  calmNetwork(): void {
+    const { faults } = this.quorum.logs.network;
+    Object.assign(faults, { loss: 0, duplication: 0, maxDelayMs: 2 });
+  }
+
+  calmNats(): void {
+    Object.assign(this.nats.faults, { loss: 0, duplication: 0, lostAcks: 0, lagMs: 0 });
   }
 
   ask<T>(
@@ -122,7 +143,7 @@ export class NodesWorld implements NodesWorldView {
     this.wire.carry(() => {
       node.process.time.run(() => {
         question(node.use).then(answer, (error: unknown) => {
-          this.log.push(`${node.id}: a request failed: ${String((error as Error).stack)}`);
+          this.note(`${node.id}: a request failed: ${String((error as Error).stack)}`);
           this.judge.demand(false, `a request fails with an error: ${String(error)}`);
         });
       });
@@ -143,12 +164,13 @@ export class NodesWorld implements NodesWorldView {
       nats: this.nats,
       witness: this.ledger,
       observer: this.#observer(),
-      log: (level, message, fields) => this.#note(level, message, fields),
+      log: (level, message, fields) => this.#logged(level, message, fields),
     });
     this.nodes.set(id, node);
+    node.sessions.reached = (what) => this.reached(what);
     node.start().catch((error: unknown) => {
       this.reached('a node could not start');
-      this.#note('error', `${id} could not start: ${String(error)}`);
+      this.note(`${id} could not start: ${String(error)}`);
       if (this.nodes.get(id) !== node) return;
       this.kill(id);
       this.later(RESTART_MS, () => this.restart(id));
@@ -203,7 +225,7 @@ export class NodesWorld implements NodesWorldView {
     return `${of}-${this.#ids}-${this.rng.below(2 ** 32)}`;
   }
 
-  #note(level: string, message: string, fields?: object): void {
+  #logged(level: string, message: string, fields?: object): void {
     if (level === 'debug') return;
     const at = this.wire.time.monotonicMs().toFixed(0);
     this.log.push(
@@ -227,6 +249,30 @@ export class NodesWorld implements NodesWorldView {
       const goesOn = await this.#step(endMs);
       if (!goesOn) throw new ViolationError(`once the faults end there is ${what}`);
     }
+  }
+
+  #heal(): void {
+    const { network, disks } = this.quorum.logs;
+    network.heal();
+    this.majority = true;
+    this.calmNetwork();
+    for (const disk of disks.values()) disk.hangs = false;
+    this.wire.delays.maxMs = 2;
+    this.postgres.resume();
+    if (!this.nats.up) this.nats.start();
+    this.calmNats();
+    for (const { process, connection, sessions } of this.nodes.values()) {
+      process.time.resume();
+      process.time.drift(1);
+      connection.heal();
+      Object.assign(sessions.faults, { lostAnswers: 0, cut: false });
+      sessions.onStep = () => false;
+    }
+    for (const consumer of this.consumers) {
+      if (consumer.isRunning) consumer.time.resume();
+      else consumer.start();
+    }
+    for (const id of IDS) this.restart(id);
   }
 
   async #rest(): Promise<void> {

@@ -89,7 +89,7 @@ export interface NatsMessage {
 export interface NatsFaults {
   /** Messages that are lost on the way to a subscriber. */
   loss: number;
-  /** Requests that arrive twice. */
+  /** Requests that arrive twice; what the second one is answered is heard by nobody. */
   duplication: number;
   /** Answers of JetStream that are lost. */
   lostAcks: number;
@@ -159,14 +159,17 @@ export class SimulatedNats {
       if (!connection.isUp || !matches(subject, message.subject)) continue;
       count += 1;
       const twice = message.respond !== undefined && this.wire.chance(this.faults.duplication);
-      for (let copy = twice ? 2 : 1; copy > 0; copy -= 1) {
-        if (this.wire.chance(this.faults.loss)) continue;
-        this.wire.carry(() => {
-          if (connection.isUp) connection.process.run(() => onMessage(message));
-        });
-      }
+      this.#carry(connection, () => onMessage(message));
+      if (twice) this.#carry(connection, () => onMessage({ ...message, respond: undefined }));
     }
     return count;
+  }
+
+  #carry(connection: NatsConnection, deliver: () => void): void {
+    if (this.wire.chance(this.faults.loss)) return;
+    this.wire.carry(() => {
+      if (connection.isUp) connection.process.run(deliver);
+    });
   }
 }
 

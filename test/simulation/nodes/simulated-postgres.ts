@@ -22,7 +22,7 @@ const IDLE_IN_TRANSACTION_MS = 1_200;
 
 /** Told of everything that takes effect, at once. */
 export interface TruthWitness {
-  raised(fence: Fence): void;
+  raised(fence: Fence, owner: string): void;
   committed(fence: Fence, changesets: readonly Changeset[]): void;
   /** Marks, status, sweeps. */
   wrote(what: string, fence: Fence): void;
@@ -190,7 +190,7 @@ export class SimulatedPostgres {
     const outcome = await this.tables.raiseFence(fence, owner);
     if (outcome === 'raised') {
       this.#fences.set(fence.shard, fence.token);
-      this.witness.raised(fence);
+      this.witness.raised(fence, owner);
     }
     this.finish(session);
     return outcome;

@@ -79,7 +79,7 @@ export class SimulatedTruth implements TruthStore {
   }
 
   async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
-    return this.#transaction(fence, {
+    return this.#transaction(fence, 'commit', {
       fenced: (token): CommitOutcome => ({ kind: 'fenced', token }),
       commit: (session) => this.#server.commit(session.server, fence, changesets),
     });
@@ -152,7 +152,7 @@ export class SimulatedTruth implements TruthStore {
   }
 
   #write<T>(fence: Fence, what: string, apply: (fence: Fence) => Promise<T>): Promise<T> {
-    return this.#transaction<T>(fence, {
+    return this.#transaction<T>(fence, what, {
       fenced: (token) => {
         throw new FencedError(fence.shard, token);
       },
@@ -162,21 +162,34 @@ export class SimulatedTruth implements TruthStore {
 
   async #transaction<T>(
     { shard, token }: Fence,
+    what: string,
     work: {
       readonly fenced: (held: FencingToken) => T;
       readonly commit: (session: TruthSession) => Promise<T>;
     },
   ): Promise<T> {
-    const session = this.sessions.open();
+    const { sessions } = this;
+    const session = sessions.open();
     let committing = false;
     try {
       await session.send(() => this.#server.begin(session.server, shard));
+      await sessions.step('begin', what);
       const held = await session.send(() => this.#server.fence(shard));
-      if (held !== token) return work.fenced(held as FencingToken);
+      await sessions.step('fence', what);
+      if (held !== token) {
+        sessions.reached(`fenced: ${what}`);
+        return work.fenced(held as FencingToken);
+      }
       await session.send(() => undefined);
+      await sessions.step('write', what);
       committing = true;
-      return await session.send(() => work.commit(session));
+      const committed = session.send(() => work.commit(session));
+      await sessions.step('commit', what);
+      const result = await committed;
+      await sessions.step('committed', what);
+      return result;
     } catch (error) {
+      if (committing) sessions.reached(`outcome unknown: ${what}`);
       throw asTruthError(error, committing);
     } finally {
       session.close();

@@ -11,6 +11,9 @@ class AnswerLostError extends Error {
   override readonly name = 'AnswerLostError';
 }
 
+/** Where a transaction stands: its statement was answered, or the last one was sent. */
+export type CommitStep = 'begin' | 'fence' | 'write' | 'commit' | 'committed';
+
 /** What may go wrong on the way. */
 export interface TruthFaults {
   /** Share of answers that are lost together with their connection. */
@@ -22,6 +25,10 @@ export interface TruthFaults {
 /** One node's sessions with PostgreSQL. */
 export class TruthSessions {
   readonly faults: TruthFaults = { lostAnswers: 0, cut: false };
+  /** Called when a transaction of this node reaches a step; says whether the process stands still now. */
+  onStep: (step: CommitStep, what: string) => boolean = () => false;
+  /** Called when an interesting state is reached. */
+  reached: (what: string) => void = () => undefined;
   /** Sessions whose last answer was lost: the server may still be working for them. */
   readonly #lost = new Set<ServerSession>();
   readonly #open = new Set<ServerSession>();
@@ -36,6 +43,12 @@ export class TruthSessions {
     const session = this.server.open();
     this.#open.add(session);
     return new TruthSession(session, this);
+  }
+
+  /** A transaction has come so far; it goes on once the process does. */
+  async step(step: CommitStep, what: string): Promise<void> {
+    if (!this.onStep(step, what)) return;
+    await new Promise<void>((goOn) => this.process.run(goOn));
   }
 
   /** The process is gone: the server notices that its connections broke. */

@@ -19,6 +19,8 @@ export interface NodesWorldView {
   sleep(ms: number): Promise<void>;
   /** Counts that an interesting state was reached. */
   reached(what: string): void;
+  /** Keeps a line of what happened, for who looks for a cause. */
+  note(line: string): void;
   /** Asks some node; `done` is called when an answer comes back, which may be never. */
   ask<T>(
     question: (use: ConfigEngine) => Promise<Outcome<T>>,

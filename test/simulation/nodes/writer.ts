@@ -183,10 +183,13 @@ export class WorldWriter {
       const answer = await this.#send(request);
       if (answer !== 'unknown' && answer.ok) return this.#acknowledged(request, answer.value);
       const code = answer === 'unknown' ? 'unknown' : answer.problem.code;
-      this.world.reached(`${request.kind}: ${code}`);
+      const { op, kind, idempotent, address } = request;
+      const how = `${kind}${idempotent ? ' with a key' : ''}`;
+      this.world.note(`${op}, ${how} at ${address.text}: ${code}`);
+      this.world.reached(`${kind}: ${code}`);
       unknown ||= SAYS_NOTHING.has(code);
       if (answer !== 'unknown' && !unknown) return this.#refused(request, answer.problem);
-      if (!request.idempotent || this.world.isOver) return;
+      if (!idempotent || this.world.isOver) return;
       this.world.reached('a request repeated with its key');
       await this.world.sleep(this.#rng.next() * REST_MS);
     }

@@ -1,0 +1,309 @@
+import type { QuorumProcess } from '../../../libs/metadata/src/testing/simulated-quorum.js';
+import type { ControlPlaneNode } from './control-plane-node.js';
+import type { CommitStep } from './truth-sessions.js';
+import type { NodesWorld } from './nodes-world.js';
+
+const EVERY_MS = 900;
+const RATES = [0.9, 1.1, 5] as const;
+const HOUR_MS = 3_600_000;
+const STEPS: readonly CommitStep[] = ['begin', 'fence', 'write', 'commit', 'committed'];
+
+/** What goes wrong in a world of nodes, at random and for a while each. */
+export class WorldFaults {
+  readonly #kinds: readonly (() => void)[];
+
+  constructor(private readonly world: NodesWorld) {
+    const often = [() => this.#pauseInCommit(), () => this.#pause(), () => this.#crash()];
+    this.#kinds = [
+      ...often,
+      ...often,
+      () => this.#leave(),
+      () => this.#leave(),
+      () => this.#isolate(),
+      () => this.#isolate(),
+      () => this.#cutOneWay(),
+      () => this.#loseMajority(),
+      () => this.#disturbQuorum(),
+      () => this.#hangDisk(),
+      () => this.#transfer(),
+      () => this.#disturbClock(),
+      () => this.#disturbClock(),
+      () => this.#postgresAway(),
+      () => this.#postgresAway(),
+      () => this.#postgresRestarts(),
+      () => this.#loseAnswers(),
+      () => this.#cutFromPostgres(),
+      () => this.#natsAway(),
+      () => this.#cutFromNats(),
+      () => this.#disturbNats(),
+      () => this.#disturbNats(),
+      () => this.#deleteStreams(),
+      () => this.#slowWires(),
+      () => this.#killConsumer(),
+      () => this.#pauseConsumer(),
+    ];
+  }
+
+  start(): void {
+    this.world.later(EVERY_MS * 2 * this.world.rng.next(), () => {
+      if (this.world.isOver) return;
+      this.#kinds[this.world.rng.below(this.#kinds.length)]?.();
+      this.start();
+    });
+  }
+
+  #for(least: number, most: number, end: () => void): void {
+    this.world.later(least + this.world.rng.next() * (most - least), end);
+  }
+
+  #node(): ControlPlaneNode | undefined {
+    const nodes = [...this.world.nodes.values()];
+    return nodes[this.world.rng.below(Math.max(1, nodes.length))];
+  }
+
+  #crash(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('node killed');
+    this.world.kill(node.id);
+    this.#for(20, 4_000, () => this.world.restart(node.id));
+  }
+
+  #pause(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('node paused');
+    this.#standStill(node);
+  }
+
+  /** Up to more than twice the time that others need to take its shards. */
+  #standStill({ process }: ControlPlaneNode): void {
+    process.time.pause();
+    this.#for(100, 12_000, () => process.time.resume());
+  }
+
+  /** At a certain statement of its next transaction. */
+  #pauseInCommit(): void {
+    const node = this.#node();
+    const step = STEPS[this.world.rng.below(STEPS.length)];
+    if (node === undefined || step === undefined) return;
+    node.sessions.onStep = (at, what) => {
+      if (at !== step || what !== 'commit') return false;
+      node.sessions.onStep = () => false;
+      this.world.reached(`owner paused inside a commit: ${step}`);
+      this.#standStill(node);
+      return true;
+    };
+  }
+
+  #leave(): void {
+    const node = this.#node();
+    if (node === undefined || !node.started || node.leaving) return;
+    this.world.reached('planned stop');
+    node.process.time.run(() => {
+      void node.leave().then(() => {
+        if (this.world.nodes.get(node.id) !== node) return;
+        this.world.reached('planned stop done');
+        this.world.later(0, () => {
+          if (this.world.nodes.get(node.id) === node) this.world.kill(node.id);
+        });
+        this.#for(20, 2_000, () => this.world.restart(node.id));
+      });
+    });
+    this.#for(20_000, 25_000, () => {
+      if (this.world.nodes.get(node.id) !== node) return;
+      this.world.kill(node.id);
+      this.#for(20, 2_000, () => this.world.restart(node.id));
+    });
+  }
+
+  #isolate(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('node cut off from the quorum');
+    this.world.quorum.logs.network.isolate(node.id, this.world.ids);
+    this.#for(100, 9_000, () => this.world.quorum.logs.network.heal());
+  }
+
+  #cutOneWay(): void {
+    const { network } = this.world.quorum.logs;
+    for (const from of this.world.ids) {
+      for (const to of this.world.ids) {
+        if (from !== to && this.world.rng.below(3) === 0) network.cut(from, to);
+      }
+    }
+    this.world.reached('links of the quorum cut one way');
+    this.#for(100, 6_000, () => network.heal());
+  }
+
+  #loseMajority(): void {
+    const { network } = this.world.quorum.logs;
+    this.world.reached('quorum without majority');
+    this.world.majority = false;
+    for (const id of this.world.ids) network.isolate(id, this.world.ids);
+    const longest = this.world.rng.below(4) === 0 ? 150_000 : 12_000;
+    this.#for(4_000, longest, () => {
+      network.heal();
+      this.world.majority = true;
+    });
+  }
+
+  #disturbQuorum(): void {
+    const { faults } = this.world.quorum.logs.network;
+    const { rng } = this.world;
+    this.world.reached('network of the quorum disturbed');
+    faults.loss = rng.next() * 0.15;
+    faults.duplication = rng.next() * 0.2;
+    faults.maxDelayMs = 1 + rng.next() * 80;
+    this.#for(100, 3_000, () => this.world.calmNetwork());
+  }
+
+  #hangDisk(): void {
+    const node = this.#node();
+    const disk = node && this.world.quorum.logs.disks.get(node.id);
+    if (disk === undefined) return;
+    this.world.reached('disk hung');
+    disk.hangs = true;
+    this.#for(100, 5_000, () => {
+      disk.hangs = false;
+    });
+  }
+
+  #transfer(): void {
+    const leader = this.#leader();
+    if (leader === undefined) return;
+    const members = leader.host.changes.list();
+    const target = members[this.world.rng.below(Math.max(1, members.length))];
+    if (target === undefined) return;
+    leader.time.run(() => {
+      void leader.node.transferLeadership(target.number).then(
+        () => this.world.reached('leadership transferred'),
+        () => undefined,
+      );
+    });
+  }
+
+  #leader(): QuorumProcess | undefined {
+    const id = this.world.quorum.logs.leader();
+    return id === null ? undefined : this.world.quorum.processes.get(id);
+  }
+
+  #disturbClock(): void {
+    const { rng } = this.world;
+    const node = this.#node();
+    if (node === undefined) return;
+    const { time } = node.process;
+    switch (rng.below(4)) {
+      case 0:
+        this.world.reached('clock runs wrongly');
+        time.drift(RATES[rng.below(RATES.length)] ?? 5);
+        return this.#for(100, 6_000, () => time.drift(1));
+      case 1:
+        this.world.reached('wall clock set');
+        return time.setWall(rng.below(2) === 0 ? HOUR_MS : -HOUR_MS);
+      case 2:
+        this.world.reached('monotonic clock jumped');
+        return time.jump(HOUR_MS);
+      default:
+        this.world.reached('machine suspended');
+        time.suspend();
+        return this.#for(100, 9_000, () => time.resume());
+    }
+  }
+
+  #postgresAway(): void {
+    const { postgres, rng } = this.world;
+    if (rng.below(2) === 0) {
+      this.world.reached('PostgreSQL refuses');
+      postgres.refuse();
+    } else {
+      this.world.reached('PostgreSQL stalls');
+      postgres.stall();
+    }
+    this.#for(100, 7_000, () => postgres.resume());
+  }
+
+  #postgresRestarts(): void {
+    const { postgres } = this.world;
+    this.world.reached('PostgreSQL restarts');
+    postgres.restart();
+    postgres.refuse();
+    this.#for(50, 2_000, () => postgres.resume());
+  }
+
+  #loseAnswers(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    node.sessions.faults.lostAnswers = 0.05 + this.world.rng.next() * 0.3;
+    this.#for(100, 4_000, () => {
+      node.sessions.faults.lostAnswers = 0;
+    });
+  }
+
+  #cutFromPostgres(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('node cut off from PostgreSQL');
+    node.sessions.faults.cut = true;
+    this.#for(100, 9_000, () => {
+      node.sessions.faults.cut = false;
+    });
+  }
+
+  #natsAway(): void {
+    this.world.reached('NATS restarts');
+    this.world.nats.stop();
+    this.#for(100, 5_000, () => this.world.nats.start());
+  }
+
+  #cutFromNats(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('node cut off from NATS');
+    node.connection.cut();
+    this.#for(100, 9_000, () => node.connection.heal());
+  }
+
+  #disturbNats(): void {
+    const { nats, rng } = this.world;
+    this.world.reached('NATS loses and repeats messages');
+    nats.faults.loss = rng.next() * 0.4;
+    nats.faults.duplication = rng.next() * 0.5;
+    nats.faults.lostAcks = rng.next() * 0.3;
+    nats.faults.lagMs = rng.next() * 500;
+    this.#for(500, 6_000, () => this.world.calmNats());
+  }
+
+  #deleteStreams(): void {
+    if (this.world.rng.below(3) > 0) return;
+    this.world.reached('streams deleted');
+    this.world.ledger.streamsDeleted();
+    this.world.nats.deleteStreams();
+  }
+
+  #slowWires(): void {
+    this.world.reached('slow connections');
+    this.world.wire.delays.maxMs = 20 + this.world.rng.next() * 200;
+    this.#for(500, 4_000, () => {
+      this.world.wire.delays.maxMs = 2;
+    });
+  }
+
+  #killConsumer(): void {
+    const consumer = this.world.consumers[this.world.rng.below(this.world.consumers.length)];
+    if (consumer?.isRunning !== true) return;
+    this.world.reached('consumer killed');
+    consumer.kill();
+    this.#for(20, 3_000, () => {
+      if (!consumer.isRunning) consumer.start();
+    });
+  }
+
+  #pauseConsumer(): void {
+    const consumer = this.world.consumers[this.world.rng.below(this.world.consumers.length)];
+    if (consumer?.isRunning !== true) return;
+    const { time } = consumer;
+    time.pause();
+    this.#for(100, 6_000, () => time.resume());
+  }
+}
