@@ -13,13 +13,13 @@ const text = (length: number, seed = 'a'): string => seed.repeat(length);
 
 function joiner() {
   const time = new ManualTime(0);
-  const of = new MessageJoiner(time);
+  const of = new MessageJoiner(time, time);
   /** What came out: the length of a whole message, or how it stands. */
   const add = (part: MessagePart) => {
     const joined = of.add(part);
     return joined.kind === 'whole' ? Buffer.from(joined.data).toString() : joined.kind;
   };
-  return { time, add };
+  return { time, add, of };
 }
 
 describe('messages in parts', () => {
@@ -56,10 +56,23 @@ describe('messages in parts', () => {
 
   it('are forgotten when the rest does not come', () => {
     const parts = splitMessage(text(2 * PART_BYTES), 'id');
-    const { add, time } = joiner();
+    const { add, time, of } = joiner();
     expect(add(parts[0]!)).toBe('part');
-    time.advance(15_001);
+    time.advance(5_000);
+    expect(add(splitMessage(text(3 * PART_BYTES), 'later')[0]!)).toBe('part');
+    expect(of.heldBytes).toBe(2 * PART_BYTES);
+    time.advance(10_000);
+    expect(of.heldBytes).toBe(PART_BYTES);
     expect(add(parts[1]!)).toBe('broken');
+    time.advance(5_000);
+    expect(of.heldBytes).toBe(0);
+  });
+
+  it('are forgotten when nobody listens any more', () => {
+    const { add, of } = joiner();
+    add(splitMessage(text(2 * PART_BYTES), 'id')[0]!);
+    of.close();
+    expect(of.heldBytes).toBe(0);
   });
 
   it('are bounded, each and together', () => {

@@ -1,6 +1,6 @@
 import { headers as newHeaders } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
-import type { Clock } from '@pawl/kernel';
+import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 
 /** A message of at most this many bytes travels as it is; a longer one in parts of so many. */
 export const PART_BYTES = 256 * 1024;
@@ -51,15 +51,31 @@ export type Joined =
 export class MessageJoiner {
   readonly #incoming = new Map<string, Incoming>();
   #heldBytes = 0;
+  #forgetting: TimerHandle | undefined;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly timer: Timer,
+  ) {}
+
+  /** Of messages of which more is to come. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Forgets what is not whole. */
+  close(): void {
+    this.#forgetting?.cancel();
+    this.#forgetting = undefined;
+    this.#incoming.clear();
+    this.#heldBytes = 0;
+  }
 
   add({ data, headers }: Pick<Msg, 'data' | 'headers'>): Joined {
     const form = PART_FORM.exec(headers?.get(PART) ?? '');
     if (form === null) return { kind: 'whole', data };
     const id = headers?.get(MESSAGE) ?? '';
     const [number, count] = [Number(form[1]), Number(form[2])];
-    this.#forgetOld();
     const message = this.#message(id, number, count);
     if (message === undefined) return { kind: 'broken' };
     this.#take(message, data);
@@ -78,6 +94,7 @@ export class MessageJoiner {
     if (number === 1 && known === undefined && count > 1) {
       const fresh = { startedMs: this.clock.monotonicMs(), parts: [], bytes: 0 };
       this.#incoming.set(id, fresh);
+      this.#forgetLater();
       return fresh;
     }
     if (known !== undefined && number === known.parts.length + 1 && number <= count) return known;
@@ -96,10 +113,22 @@ export class MessageJoiner {
     this.#heldBytes -= message.bytes;
   }
 
+  /** The oldest, when its time has come. */
+  #forgetLater(): void {
+    const [oldest] = this.#incoming.values();
+    if (this.#forgetting !== undefined || oldest === undefined) return;
+    const inMs = oldest.startedMs + FORGET_MS - this.clock.monotonicMs();
+    this.#forgetting = this.timer.after(Math.max(0, inMs), () => {
+      this.#forgetting = undefined;
+      this.#forgetOld();
+      this.#forgetLater();
+    });
+  }
+
   #forgetOld(): void {
     const before = this.clock.monotonicMs() - FORGET_MS;
     for (const [id, message] of this.#incoming) {
-      if (message.startedMs >= before) return;
+      if (message.startedMs > before) return;
       this.#forget(id, message);
     }
   }

@@ -10,6 +10,7 @@ import {
 import type { CallMessage, OwnerCalls, OwnerTarget } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
+import { systemTimer } from '../connection/system-clock.js';
 import type { NatsLink } from '../connection/nats-link.js';
 import { MessageJoiner, splitMessage } from './message-parts.js';
 
@@ -74,12 +75,16 @@ export class OwnerCommandClient implements OwnerCalls {
       maxWait: deadlineMs,
       ...(last?.headers === undefined ? {} : { headers: last.headers }),
     });
-    const joiner = new MessageJoiner(this.clock);
-    for await (const message of replies) {
-      const joined = joiner.add(message);
-      if (joined.kind === 'whole') return joined.data;
-      if (joined.kind === 'broken')
-        throw new CommandOutcomeUnknownError(`${subject}: a part of the answer is missing`);
+    const joiner = new MessageJoiner(this.clock, systemTimer);
+    try {
+      for await (const message of replies) {
+        const joined = joiner.add(message);
+        if (joined.kind === 'whole') return joined.data;
+        if (joined.kind === 'broken')
+          throw new CommandOutcomeUnknownError(`${subject}: a part of the answer is missing`);
+      }
+    } finally {
+      joiner.close();
     }
     throw new CommandOutcomeUnknownError(`${subject}: no answer in time`);
   }

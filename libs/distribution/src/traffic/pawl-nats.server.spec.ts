@@ -45,11 +45,14 @@ class TestOwner implements ConsumerTraffic, OwnerCommands {
   readonly hellos: [ConsumerRef, Hello][] = [];
   readonly acks: [ConsumerRef, Ack][] = [];
   readonly commands: OwnerCommand[] = [];
+  /** Heartbeats are answered after this. */
+  helloed: Promise<void> = Promise.resolve();
   onAck: () => void = () => undefined;
 
   async hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined> {
     this.hellos.push([from, hello]);
     if (from.workload === 'broken') throw new Error('no slot');
+    await this.helloed;
     return from.root === 'foreign' ? undefined : REPLY;
   }
 
@@ -241,6 +244,21 @@ describe('owner commands', () => {
       value: 12,
     });
     expect(owner.commands).toEqual([SWEEP]);
+    await close();
+  });
+
+  it('are executed while as many heartbeats as may wait for their answers', async () => {
+    let answer = (): void => undefined;
+    owner.helloed = new Promise((resolve) => (answer = resolve));
+    await startOwner([3]);
+    const hello = JSON.stringify(HELLO);
+    const subject = subjects.hello('acme', 'checkout', 'c');
+    for (let n = 0; n < 2_001; n += 1) bare.publish(subject, hello, { reply: '_INBOX.none' });
+    await bare.flush();
+    const { commands, close } = await open();
+    expect(await commands.send({ shard: 3, token: 7n }, SWEEP, 5_000)).toMatchObject({ value: 12 });
+    expect([owner.hellos.length, drops]).toEqual([2_000, ['hello overloaded']]);
+    answer();
     await close();
   });
 

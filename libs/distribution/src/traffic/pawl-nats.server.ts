@@ -17,7 +17,7 @@ import { MAX_MESSAGE_BYTES, MessageJoiner, splitMessage } from '../commands/mess
 import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
-import { systemClock } from '../connection/system-clock.js';
+import { systemClock, systemTimer } from '../connection/system-clock.js';
 import type { DroppedMessages, TrafficKind } from './dropped-messages.js';
 import { PendingRequests } from './pending-requests.js';
 import { COMMAND_PATTERN } from './traffic-subject.js';
@@ -42,6 +42,7 @@ export interface PawlNatsServerOptions {
 
 type Listener = () => void;
 
+/** Heartbeats, and as many commands. */
 const MAX_PENDING = 2_000;
 const REQUEST_MAX_MS = 60_000;
 const CLOSE_GRACE_MS = 1_000;
@@ -70,8 +71,12 @@ export class PawlNatsServer
   override readonly transportId = Transport.NATS;
   readonly #subjects: Subjects;
   readonly #log: DistributionLogger;
-  readonly #joiner = new MessageJoiner(systemClock);
-  readonly #pending = new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock);
+  readonly #joiner = new MessageJoiner(systemClock, systemTimer);
+  /** Apart, so that no flood of heartbeats keeps a command from its owner. */
+  readonly #pending = {
+    hello: new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock),
+    command: new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock),
+  };
   #link: NatsLink | undefined;
   #connection: NatsConnection | undefined;
   #subscriptions: Subscription[] = [];
@@ -113,7 +118,9 @@ export class PawlNatsServer
     for (const subscription of [...this.#subscriptions, ...this.#claims.values()]) {
       subscription?.unsubscribe();
     }
-    await this.#pending.idle(CLOSE_GRACE_MS);
+    const { hello, command } = this.#pending;
+    await Promise.all([hello.idle(CLOSE_GRACE_MS), command.idle(CLOSE_GRACE_MS)]);
+    this.#joiner.close();
     await this.#link?.close();
   }
 
@@ -240,7 +247,8 @@ export class PawlNatsServer
 
   async #handleRequest(handler: MessageHandler, received: Received): Promise<void> {
     const { kind, message } = received;
-    const request = this.#pending.begin();
+    const pending = this.#pending[kind === 'command' ? 'command' : 'hello'];
+    const request = pending.begin();
     if (request === undefined) {
       this.options.dropped.drop(kind, 'overloaded', () => ({ subject: message.subject }));
       if (kind === 'command') respond(message, { format: FORMAT, ok: false, problem: OVERLOADED });
@@ -255,7 +263,7 @@ export class PawlNatsServer
     } catch (error) {
       this.#failed(received, error);
     } finally {
-      this.#pending.end(request);
+      pending.end(request);
     }
   }
 
