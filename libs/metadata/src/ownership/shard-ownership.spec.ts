@@ -146,6 +146,24 @@ describe('a shard that cannot be served', () => {
   });
 });
 
+describe('a shard whose fence refuses its owner', () => {
+  it('while the claim is still being served is checked once it is', async () => {
+    const cluster = await Cluster.open();
+    const node = cluster.node();
+    const tokens: bigint[] = [];
+    node.host.loading = ({ shard, token }) => {
+      if (shard !== 5) return;
+      tokens.push(token);
+      if (tokens.length === 1) node.ownership.recheck(5);
+    };
+    await node.ownership.start(node.host);
+    await cluster.pass(500);
+    expect(node.host.calls).toEqual(['lost 5']);
+    expect(tokens).toHaveLength(2);
+    expect(node.host.serving.get(5)).toBe(tokens[1]);
+  });
+});
+
 describe('what is taken away', () => {
   it('a claim: the shard is lost, then claimed anew', async () => {
     const cluster = await Cluster.open();

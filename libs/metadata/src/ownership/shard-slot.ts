@@ -106,9 +106,11 @@ export class ShardSlot {
     this.wake();
   }
 
-  /** The fence refused a write: the claim is checked, and given up if it still stands. */
+  /**
+   * The fence refused a write: the claim is checked, and given up if it still stands. One that is just
+   * being made is checked once it is.
+   */
   recheck(): void {
-    if (this.#held === null) return;
     this.#recheck = true;
     this.wake();
   }
@@ -193,6 +195,7 @@ export class ShardSlot {
     }
     const { epoch, createRevision } = outcome;
     const fence: Fence = { shard, token: fencingToken(epoch, createRevision) };
+    this.#recheck = false;
     try {
       await host.claimed(fence);
     } catch (error) {
@@ -203,7 +206,6 @@ export class ShardSlot {
     }
     const servedAt = this.#around.now();
     this.#held = { shard, epoch, createRevision, fence, claimant, servedAt, announced: false };
-    this.#recheck = false;
     this.#failures = 0;
     log.debug('shard claimed', { shard, token: fence.token.toString() });
   }
