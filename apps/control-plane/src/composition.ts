@@ -332,7 +332,11 @@ class Composition {
           controllers: distributionControllers,
           providers: distributionProviders({
             traffic: engine.use,
-            commands: ownerCommands(engine),
+            commands: ownerCommands(engine, {
+              shards: parts.installation.shards,
+              onMisdirected: (address, { shard }) =>
+                dropped.drop('command', 'malformed', () => ({ address, shard })),
+            }),
             dropped,
           }),
         },

@@ -1,4 +1,4 @@
-import { refused, type OwnerCommand } from '@pawl/contracts';
+import { refused, shardOf, type OwnerCommand } from '@pawl/contracts';
 import type { ConfigEngine, OwnerTarget } from '@pawl/engine';
 import { describe, expect, it } from 'vitest';
 import { ownerCommands } from './owner-commands.js';
@@ -12,23 +12,30 @@ const READ: OwnerCommand = {
   version: 3,
 };
 
-/** An owner of shard 3 under token 9. */
+/** An owner of the shard of acme under token 9. */
+const SHARDS = 64;
+const SHARD = shardOf('acme', SHARDS);
 function owner() {
   const asked: unknown[] = [];
+  const strayed: unknown[] = [];
   const use = {
     getConfig: async (...read: unknown[]) => {
       asked.push(read);
       return refused('version-unknown', 'no version 3');
     },
   } as unknown as ConfigEngine;
-  const commands = ownerCommands({
-    use,
-    servesUnder: ({ shard, token }: OwnerTarget) => shard === 3 && token === 9n,
-    sweep: async (_, kind) => (kind === 'consumers' ? 2 : undefined),
-  });
+  const commands = ownerCommands(
+    {
+      use,
+      servesUnder: ({ shard, token }: OwnerTarget) => shard === SHARD && token === 9n,
+      sweep: async (_, kind) => (kind === 'consumers' ? 2 : undefined),
+    },
+    { shards: SHARDS, onMisdirected: (address) => void strayed.push(address) },
+  );
   return {
     asked,
-    execute: (token: bigint, what: OwnerCommand) => commands.execute({ shard: 3, token }, what),
+    strayed,
+    execute: (token: bigint, what: OwnerCommand) => commands.execute({ shard: SHARD, token }, what),
   };
 }
 
@@ -44,6 +51,16 @@ describe('ownerCommands', () => {
       problem: { code: 'version-unknown' },
     });
     expect(asked).toMatchObject([[{ text: 'acme/shop' }, 3]]);
+  });
+
+  it('does nothing at an address that belongs to another shard than it was asked as', async () => {
+    const { asked, strayed, execute } = owner();
+    expect(shardOf('globex', SHARDS)).not.toBe(SHARD);
+    expect(await execute(9n, { ...READ, address: 'globex/shop' })).toMatchObject({
+      ok: false,
+      problem: { code: 'malformed-request', detail: /globex\/shop does not belong to shard/ },
+    });
+    expect([asked, strayed]).toEqual([[], ['globex/shop']]);
   });
 
   it.each([SWEEP, READ])('does nothing under another token', async (command) => {
