@@ -15,7 +15,7 @@ own, are harmed in turn while writers race; what everybody was told and saw is j
   --minutes M    how long (default 10)
   --times N      ends after each fault came so many times, whatever the time
   --seed N       of the first case (default: by chance); fault, targets and times follow from it
-  --only FAULT   only faults with this in their name
+  --only FAULT   that fault, or those with this in their name
   --list         names every fault and says what it does
   --consumers N  how many (default 200)
   --scopes N     how many scopes the writers race on (default 50)
@@ -141,7 +141,8 @@ function read(args: readonly string[], natsServer: string): Options | null {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const faults = FAULTS.filter(({ name }) => name.includes(values.only));
+  const exact = FAULTS.filter(({ name }) => name === values.only);
+  const faults = exact.length > 0 ? exact : FAULTS.filter(({ name }) => name.includes(values.only));
   if (values.help || values.list || faults.length === 0) {
     const list = FAULTS.map(({ name, does }) => `${name}: ${does}`).join('\n');
     console.log(values.help ? HELP : list);

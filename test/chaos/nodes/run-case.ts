@@ -36,6 +36,8 @@ export interface CaseReport {
 export const LEAST_ACKNOWLEDGED = 30;
 const RECOVERS_WITHIN_MS = 60_000;
 const CONVERGES_WITHIN_MS = 60_000;
+const NODES_AGREE_WITHIN_MS = 30_000;
+const ANSWER_DEADLINE_MS = 10_000;
 
 /**
  * Harms the world once under traffic, waits until it is whole and everybody has converged, and judges
@@ -113,29 +115,41 @@ async function judge(world: World, traffic: Traffic): Promise<Broken[]> {
     ...checkHistories(truth, traffic.calls),
     ...checkTokens(truth.audit),
     ...checkConsumers(truth, records),
-    ...(await checkNodes(world, truth.releases)),
+    ...(await checkNodes(world)),
   ];
 }
 
-/** Every node answers what PostgreSQL holds, though nobody writes any more. */
-async function checkNodes(
-  world: World,
-  releases: readonly { scope: string; releaseVersion: number }[],
-): Promise<Broken[]> {
-  const broken: Broken[] = [];
-  for (const id of world.ids) {
-    const { url } = world.cluster.node(id);
-    for (const { scope, releaseVersion } of releases) {
-      const answer = await fetch(`${url}/v1/release/${scope}`, {
-        signal: AbortSignal.timeout(10_000),
-      });
-      const body = (await answer.json()) as { releaseVersion?: number };
-      if (body.releaseVersion === releaseVersion) continue;
-      const text = `${id} says of ${scope}: ${JSON.stringify(body)}, PostgreSQL ${releaseVersion}`;
-      broken.push({ promise: 'one truth', text });
-    }
+/** Every node answers what PostgreSQL holds; what a paused node was still to do may come in between. */
+async function checkNodes(world: World): Promise<Broken[]> {
+  try {
+    await eventually(async () => {
+      const { definitions, releases } = await readTruth(world.truth.url);
+      const newest = new Map(definitions.map((one) => [one.scope, one]));
+      for (const id of world.ids) {
+        const { url } = world.cluster.node(id);
+        for (const { scope, releaseVersion, stableVersion } of releases) {
+          const { version, hash } = newest.get(scope) ?? {};
+          await assertAnswers(`${url}/v1/config/${scope}`, { version, hash });
+          await assertAnswers(`${url}/v1/release/${scope}`, { releaseVersion, stableVersion });
+        }
+      }
+    }, NODES_AGREE_WITHIN_MS);
+    return [];
+  } catch (error) {
+    return [{ promise: 'one truth', text: error instanceof Error ? error.message : String(error) }];
   }
-  return broken;
+}
+
+/** Throws unless the answer has these members. */
+async function assertAnswers(
+  url: string,
+  wanted: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) });
+  const body = (await answer.json()) as Record<string, unknown>;
+  const same = Object.entries(wanted).every(([name, value]) => body[name] === value);
+  if (same) return;
+  throw new Error(`${url} answers ${JSON.stringify(body)}, PostgreSQL ${JSON.stringify(wanted)}`);
 }
 
 /** What a failed case leaves for whoever looks into it. */

@@ -32,8 +32,27 @@ export function checkHistories(truth: Truth, calls: readonly Call[]): Broken[] {
         broken.push({ promise: 'linearizable', text: `${what} of ${scope}, ${rule}: ${text}` });
       }
     }
+    broken.push(...checkNewest(own));
   }
   return broken;
+}
+
+/** A promotion of the newest definition takes none older than one acknowledged before. */
+function checkNewest(calls: readonly Call[]): Broken[] {
+  const written = calls.flatMap(({ outcome, returnedAt }) =>
+    outcome.kind === 'definition' ? [{ version: outcome.version, at: returnedAt }] : [],
+  );
+  return calls.flatMap((call): Broken[] => {
+    const { request, outcome, calledAt } = call;
+    if (request.kind !== 'promote' || request.target !== null || outcome.kind !== 'release') {
+      return [];
+    }
+    const seen = written.filter(({ at }) => at < calledAt).map(({ version }) => version);
+    const newest = Math.max(0, ...seen);
+    if ((outcome.stableVersion ?? 0) >= newest) return [];
+    const text = `${JSON.stringify(call)}, though version ${newest} had been acknowledged`;
+    return [{ promise: 'linearizable', text }];
+  });
 }
 
 interface Register {

@@ -193,6 +193,13 @@ describe('histories', () => {
     expect(find(...calls)).toEqual(['linearizable']);
   });
 
+  it('fail at a promotion of the newest that overlooks one', () => {
+    const calls = ALL.map((one): Told =>
+      one.id === 'p' ? { ...one, request: promote(null) } : one,
+    );
+    expect(find(...calls)).toEqual(['linearizable']);
+  });
+
   it('fail at a write of content that nobody read back', () => {
     const outcome = wrote(3, 'another');
     expect(find(...ALL, { id: 'g', request: GET_CONFIG, outcome })).toEqual(['linearizable']);

@@ -65,6 +65,9 @@ const INSTALL = [
    END $chaos$`,
   `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE ON shard_fence
    FOR EACH ROW EXECUTE FUNCTION chaos_note_raise()`,
+  // Fences that were raised before are noted as of now.
+  `INSERT INTO chaos_raise (shard, token, seen)
+   SELECT shard, token, pg_current_snapshot()::text FROM shard_fence`,
 ];
 
 /** Has the database note who writes what, from now on; once per database. */
