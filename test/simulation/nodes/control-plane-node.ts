@@ -87,7 +87,13 @@ export class ControlPlaneNode {
     this.engine = this.#createEngine();
     const subjects = subjectsOf(installation.name);
     const { connection, engine, ownership } = this;
-    this.#server = new SimulatedCommandServer(connection, subjects, ownerCommands(engine));
+    const commands = ownerCommands(engine, {
+      shards: installation.shards,
+      onMisdirected: (address, { shard }) => {
+        throw new Error(`${address} was asked of the owner of shard ${shard}`);
+      },
+    });
+    this.#server = new SimulatedCommandServer(connection, subjects, commands);
     this.use = routedEngine({
       local: engine.use,
       serves: engine.serves,
