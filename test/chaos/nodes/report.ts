@@ -8,6 +8,7 @@ interface Row {
   failed: number;
   unknown: number;
   lost: number;
+  moves: number;
   /** Milliseconds, over all harmed shards of all times; null when none was measured. */
   recoveryMedianMs: number | null;
   recoveryWorstMs: number | null;
@@ -31,12 +32,21 @@ export class Report {
       'not done',
       'unknown',
       'lost',
+      'moves',
       'recovery: median',
       'worst',
     ];
     const lines = this.#rows().map((row) => [
       row.fault,
-      ...[row.times, row.acknowledged, row.refused, row.failed, row.unknown, row.lost].map(String),
+      ...[
+        row.times,
+        row.acknowledged,
+        row.refused,
+        row.failed,
+        row.unknown,
+        row.lost,
+        row.moves,
+      ].map(String),
       seconds(row.recoveryMedianMs),
       seconds(row.recoveryWorstMs),
     ]);
@@ -55,7 +65,7 @@ export class Report {
 
   #row(title: string, names: readonly string[]): Row {
     const cases = this.#cases.filter(({ fault }) => names.includes(fault));
-    const sum = (name: 'acknowledged' | 'refused' | 'failed' | 'unknown' | 'lost') =>
+    const sum = (name: 'acknowledged' | 'refused' | 'failed' | 'unknown' | 'lost' | 'moves') =>
       cases.reduce((total, one) => total + one[name], 0);
     const times = cases.flatMap(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b);
     return {
@@ -66,6 +76,7 @@ export class Report {
       failed: sum('failed'),
       unknown: sum('unknown'),
       lost: sum('lost'),
+      moves: sum('moves'),
       recoveryMedianMs: rounded(times[Math.floor(times.length / 2)]),
       recoveryWorstMs: rounded(times.at(-1)),
     };

@@ -4,11 +4,12 @@ import { checkConsumers, notConverged } from './checks/check-consumers.js';
 import { checkHistories } from './checks/check-histories.js';
 import { checkTokens } from './checks/check-tokens.js';
 import { checkTruth, countLost } from './checks/check-truth.js';
+import { forgive } from './checks/forgive.js';
 import type { Broken } from './checks/promise.js';
 import type { NodesFault, Struck } from './faults/fault.js';
 import { changes, isAcknowledged, type Call } from './traffic/call.js';
 import type { Traffic } from './traffic/traffic.js';
-import { withClient } from './world/audit.js';
+import { readAudit, withClient } from './world/audit.js';
 import { readSnapshots, readTruth } from './world/read-truth.js';
 import type { World } from './world/world.js';
 
@@ -27,6 +28,8 @@ export interface CaseReport {
   readonly failed: number;
   readonly unknown: number;
   readonly lost: number;
+  /** Fences that were raised: shards that went to another owner, or to a new start of one. */
+  readonly moves: number;
   /** Milliseconds until the first acknowledged write, of each harmed shard. */
   readonly recoveryMs: readonly number[];
   readonly broken: readonly Broken[];
@@ -45,9 +48,11 @@ const ANSWER_DEADLINE_MS = 10_000;
  */
 export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise<CaseReport> {
   const from = traffic.calls.length;
+  const raisesBefore = await countRaises(world);
   traffic.resume(rng);
   await acknowledged(traffic, from, 10);
   const struck = await fault.strike({ world, traffic, rng });
+  if (struck.lost !== undefined) world.lostStretches.push(struck.lost);
   await world.whole();
   const recoveryMs = await recovery(world, traffic, struck);
   await acknowledged(traffic, from, LEAST_ACKNOWLEDGED);
@@ -63,9 +68,14 @@ export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise
     failed: count('failed'),
     unknown: count('unknown'),
     lost: countLost(broken),
+    moves: (await countRaises(world)) - raisesBefore,
     recoveryMs,
     broken,
   };
+}
+
+async function countRaises(world: World): Promise<number> {
+  return (await withClient(world.truth.url, readAudit)).raises.length;
 }
 
 /** Waits until so many writes were acknowledged since call number `from`. */
@@ -110,11 +120,12 @@ async function convergence(world: World): Promise<Broken[]> {
 async function judge(world: World, traffic: Traffic): Promise<Broken[]> {
   const truth = await readTruth(world.truth.url);
   const records = (await world.fleet?.records()) ?? [];
+  const calls = forgive(traffic.calls, world.lostStretches);
   return [
-    ...checkTruth(truth, traffic.calls),
-    ...checkHistories(truth, traffic.calls),
+    ...checkTruth(truth, calls),
+    ...checkHistories(truth, calls),
     ...checkTokens(truth.audit),
-    ...checkConsumers(truth, records),
+    ...checkConsumers(truth, records, calls),
     ...(await checkNodes(world)),
   ];
 }

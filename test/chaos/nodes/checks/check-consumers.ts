@@ -1,5 +1,7 @@
+import type { Call } from '../traffic/call.js';
 import type { ConsumerRecord } from '../world/fleet.js';
 import type { StoredSnapshot, Truth } from '../world/read-truth.js';
+import { isForgiven } from './forgive.js';
 import { groupBy } from './group-by.js';
 import type { Broken } from './promise.js';
 
@@ -7,11 +9,21 @@ import type { Broken } from './promise.js';
  * Within a process a consumer goes forward only, and runs what was released in the order in which it
  * was; nobody sees two contents under one version; nothing was rejected, for nobody validates.
  */
-export function checkConsumers(truth: Truth, records: readonly ConsumerRecord[]): Broken[] {
+export function checkConsumers(
+  truth: Truth,
+  records: readonly ConsumerRecord[],
+  calls: readonly Call[] = [],
+): Broken[] {
   const released = releasedBy(truth);
+  const stored = new Set(truth.definitions.map(({ author }) => author));
+  // Of what was lost with an older copy it is not known when it was released.
+  const lost = new Set(
+    calls.filter((call) => isForgiven(call) && !stored.has(call.id)).map(({ id }) => id),
+  );
   const broken: Broken[] = [];
   for (const own of groupBy(records, ({ consumer }) => consumer).values()) {
-    broken.push(...checkOrder(own), ...checkReleased(own, released));
+    const known = own.filter(({ writtenBy }) => writtenBy === null || !lost.has(writtenBy));
+    broken.push(...checkOrder(own), ...checkReleased(known, released));
   }
   return [...broken, ...checkOneTruth(records), ...checkRejections(records)];
 }
@@ -46,18 +58,19 @@ function checkOrder(own: readonly ConsumerRecord[]): Broken[] {
       const text = `${now.consumer} went from ${JSON.stringify(before)} to ${JSON.stringify(now)}`;
       broken.push({ promise: 'consumers never go back', text });
     }
-    before = now;
+    before = { ...now, generation: now.generation ?? before?.generation ?? null };
   }
   return broken;
 }
 
-/** Of a record whose generation had been overtaken on disk the version alone is known. */
+/**
+ * Of a record whose generation had been overtaken on disk the version alone is known: it is taken for
+ * that of the record before.
+ */
 function isLater(before: ConsumerRecord, now: ConsumerRecord): boolean {
-  const generations = [before.generation, now.generation];
-  if (generations.includes(null) || before.generation === now.generation) {
-    return now.version > before.version;
-  }
-  return (now.generation ?? 0) > (before.generation ?? 0);
+  const generation = before.generation ?? 1;
+  const next = now.generation ?? generation;
+  return next > generation || (next === generation && now.version > before.version);
 }
 
 /** What was released of each scope, in order: the calls that wrote those definitions. */

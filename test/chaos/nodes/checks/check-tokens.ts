@@ -10,6 +10,8 @@ export function checkTokens({ writes, raises }: Audit): Broken[] {
   const byShard = groupBy(raises, ({ shard }) => shard);
   const snapshots = new Map(raises.map((raise) => [raise, parseSnapshot(raise)]));
   return writes.flatMap(({ shard, token, transaction, what }): Broken[] => {
+    // Accepting a restore holds the locks of all shards exclusively.
+    if (token === null && what.startsWith('history_entry restore ')) return [];
     if (token === null) return [old(`${what} was written without a token`)];
     const later = byShard.get(shard)?.find((raise) => {
       const snapshot = snapshots.get(raise);

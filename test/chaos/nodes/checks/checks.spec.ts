@@ -4,6 +4,7 @@ import type { ConsumerRecord } from '../world/fleet.js';
 import type { Truth } from '../world/read-truth.js';
 import { checkConsumers, notConverged } from './check-consumers.js';
 import { checkHistories } from './check-histories.js';
+import { forgive } from './forgive.js';
 import { checkTokens } from './check-tokens.js';
 import { checkTruth, countLost } from './check-truth.js';
 
@@ -119,6 +120,18 @@ describe('the truth', () => {
     expect(countLost(broken)).toBe(1);
     const overwritten: Told = { id: 'd', request: put(2), outcome: wrote(3, 'd') };
     expect(countLost(checkTruth(good(), history(...ALL, overwritten)))).toBe(1);
+  });
+
+  it('forgives what an older copy does not have, and nothing from before it', () => {
+    const lost: Told = { id: 'd', request: put(3), outcome: wrote(4, 'd'), times: [100, 105] };
+    const calls = history(...ALL, lost);
+    expect(checkTruth(good(), forgive(calls, [{ from: 105, until: 200 }]))).toEqual([]);
+    expect(countLost(checkTruth(good(), forgive(calls, [{ from: 106, until: 200 }])))).toBe(1);
+    expect(countLost(checkTruth(good(), forgive(calls, [{ from: 50, until: 99 }])))).toBe(1);
+    const refused: Told = { ...lost, id: 'c', outcome: NOT_DONE };
+    const told = history(...ALL.filter(({ id }) => id !== 'c'), refused);
+    const broken = checkTruth(good(), forgive(told, [{ from: 0, until: 200 }]));
+    expect(promises(broken)).toEqual(['done once']);
   });
 
   it('finds a lost release', () => {
@@ -264,6 +277,17 @@ describe('consumers', () => {
   it('never run what was released before, under whatever version', () => {
     expect(find(applied(3, 'b'), applied(4, 'c'))).toEqual(['consumers never go back']);
     expect(find(applied(4, 'd'))).toEqual(['consumers never go back']);
+  });
+
+  it('may have run what was lost with an older copy, and nothing else that is not there', () => {
+    const ran = [applied(2, 'c'), applied(3, 'd'), applied(2, 'b', { generation: 2 })];
+    const [lost] = history({ id: 'd', request: put(3), outcome: wrote(4, 'd') });
+    const calls = lost === undefined ? [] : [lost];
+    const forgiven = forgive(calls, [{ from: 0, until: 100 }]);
+    expect(checkConsumers(good(), ran, forgiven)).toEqual([]);
+    expect(promises(checkConsumers(good(), ran, calls))).toEqual(['consumers never go back']);
+    const open = calls.map((call) => ({ ...call, outcome: UNKNOWN }));
+    expect(promises(checkConsumers(good(), ran, open))).toEqual(['consumers never go back']);
   });
 
   it('see one content under one version', () => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Rng } from '@pawl/kernel';
 import { eventually } from '../../../support/eventually.js';
+import type { LostStretch } from '../checks/forgive.js';
 import type { Traffic } from '../traffic/traffic.js';
 import { LEASE_TTL_MS, type World } from '../world/world.js';
 
@@ -17,6 +18,8 @@ export interface Struck {
   readonly shards: readonly number[];
   /** On the clock of the calls: when the harm was done, where others take over; else when it ended. */
   readonly since: number;
+  /** When acknowledged writes may have been lost, by what nobody can help. */
+  readonly lost?: LostStretch;
 }
 
 /** One kind of harm. `strike` does it once and undoes it; nodes may still be starting after it. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { canonicalize } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import { seededRng, type Rng } from '@pawl/kernel';
+import type { Truth } from '../world/read-truth.js';
 import type { World } from '../world/world.js';
 import { ask } from './ask.js';
 import { isAcknowledged, type Call, type CallOutcome, type CallRequest } from './call.js';
@@ -88,6 +89,14 @@ export class Traffic {
   /** One call by somebody who is not a writer. */
   async once(writer: string, rng: Rng, scope: string, request: CallRequest): Promise<Call> {
     return this.#perform(writer, rng, scope, request);
+  }
+
+  /** Forgets what is not so any more, after an older copy was restored. */
+  relearn({ definitions, releases }: Truth): void {
+    for (const { scope, releaseVersion, stableVersion } of releases) {
+      this.#beliefs.set(scope, { version: 0, releaseVersion, stableVersion: stableVersion ?? 0 });
+    }
+    for (const { scope, version } of definitions) this.#belief(scope).version = version;
   }
 
   /** What the writers believe is released there. */

@@ -26,7 +26,7 @@ export interface Audit {
 const TABLES = [
   { table: 'config_definition', key: "NEW.address || ' ' || NEW.version" },
   { table: 'config_snapshot', key: "NEW.address || ' ' || NEW.version" },
-  { table: 'history_entry', key: 'NEW.sequence::text' },
+  { table: 'history_entry', key: "NEW.kind || ' ' || NEW.sequence" },
 ];
 
 /**
@@ -63,8 +63,10 @@ const INSTALL = [
      VALUES (NEW.shard, NEW.token, pg_current_snapshot()::text);
      RETURN NULL;
    END $chaos$`,
-  `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE ON shard_fence
+  `CREATE TRIGGER chaos_note_first AFTER INSERT ON shard_fence
    FOR EACH ROW EXECUTE FUNCTION chaos_note_raise()`,
+  `CREATE TRIGGER chaos_note_next AFTER UPDATE ON shard_fence
+   FOR EACH ROW WHEN (OLD.token <> NEW.token) EXECUTE FUNCTION chaos_note_raise()`,
   // Fences that were raised before are noted as of now.
   `INSERT INTO chaos_raise (shard, token, seen)
    SELECT shard, token, pg_current_snapshot()::text FROM shard_fence`,

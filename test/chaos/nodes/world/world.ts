@@ -9,6 +9,7 @@ import { makeTemporaryFolder, type TemporaryFolder } from '../../../support/temp
 import { pawlQuorum } from '../../cluster/pawl-quorum.js';
 import { Links } from '../../network/links.js';
 import { NodeGate } from '../../network/node-gate.js';
+import type { LostStretch } from '../checks/forgive.js';
 import { installAudit } from './audit.js';
 import { Broker } from './broker.js';
 import { ClientGate } from './client-gate.js';
@@ -47,6 +48,8 @@ interface Gates {
  */
 export class World {
   #fleet: Fleet | null = null;
+  /** When older copies were restored. */
+  readonly lostStretches: LostStretch[] = [];
 
   readonly truth: TruthServer;
   readonly broker: Broker;
