@@ -4,9 +4,8 @@ const conditions = ['pawl-src', 'node'];
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 /**
- * E2e tests of the control plane and of npm start wait for processes most of the time, and share
- * nothing: two at a time. The others judge times, memory or what the machine does, or start many
- * processes themselves: one at a time.
+ * Most e2e tests wait for processes half of the time, and share nothing: two at a time. The others
+ * judge times, memory or what the machine does: one at a time.
  */
 const pairs = [
   ...[
@@ -18,15 +17,24 @@ const pairs = [
     'closed-checkout',
     'compose',
     'crashes',
+    'etcd-clients',
+    'etcd3',
+    'etcdctl',
     'jobs',
     'launcher',
     'launcher-failures',
     'launcher-lock',
     'launcher-nodes',
+    'listening',
     'log-reader',
+    'nodes-basics',
+    'nodes-launched',
+    'quorum-cluster',
+    'quorum-tls',
     'real-schemas',
     'sleepers-and-twins',
   ].map((name) => `test/e2e/${name}.spec.ts`),
+  'test/differential/*.spec.ts',
   'test/packaging/*.spec.ts',
 ];
 const e2e = {
@@ -69,7 +77,7 @@ export default defineConfig({
         test: {
           ...e2e,
           name: 'e2e',
-          include: ['test/e2e/*.spec.ts', 'test/chaos/**/*.spec.ts', 'test/differential/*.spec.ts'],
+          include: ['test/e2e/*.spec.ts', 'test/chaos/**/*.spec.ts'],
           exclude: pairs,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
