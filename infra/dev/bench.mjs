@@ -12,7 +12,8 @@ Usage: npm run bench [put|fanout|reads|recompute|wire|nodes …]
   reads       a read of local memory, beside a plain property and a Map
   recompute   an edit at a root with 1,000 addresses below
   wire        bytes to a consumer for one changed key of a 64 KiB document
-  nodes       three nodes: a PUT through another than the owner; kill -9, stop and restart of nodes
+  nodes       three nodes: a PUT through another than the owner, and by the number of shards; kill -9, stop
+              and restart of nodes
 
 Without a name all of them run, one after the other.
 `;

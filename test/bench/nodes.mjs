@@ -1,6 +1,6 @@
 import { PacedWriter } from './lib/paced-writer.mjs';
 import { median, printTable } from './lib/report.mjs';
-import { rootsOf, startThreeNodes } from './lib/three-nodes.mjs';
+import { rootsOf, rootsOfShards, startThreeNodes } from './lib/three-nodes.mjs';
 
 const WRITERS = 20;
 /** Of all writers together. */
@@ -9,6 +9,10 @@ const PACED_SECONDS = 8;
 const PASSES = 3;
 const KILLS = 5;
 const HAND_OVERS = 3;
+const SHARD_COUNTS = [1, 4, 16, 48];
+/** Each with one write in flight: enough for every shard to have one. */
+const BUSY_WRITERS = 48;
+const BUSY_SECONDS = 4;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -17,6 +21,7 @@ export async function benchNodes(stack) {
   const cluster = await startThreeNodes(stack);
   try {
     await benchRouting(cluster);
+    await benchShards(cluster);
     await benchKills(cluster);
     await benchHandOvers(cluster);
     await benchRollingRestart(cluster);
@@ -75,6 +80,34 @@ async function benchRouting(cluster) {
       ['another node', ...other],
       ['ratio', other[0] / own[0], other[1] / own[1]],
     ],
+  );
+}
+
+/** What all writers get done at their shards' owners, by how many shards they are spread over. */
+async function benchShards(cluster) {
+  const rates = new Map(SHARD_COUNTS.map((count) => [count, []]));
+  for (let pass = 0; pass < PASSES; pass += 1) {
+    for (const count of SHARD_COUNTS) {
+      const places = rootsOfShards(await cluster.settled(), count);
+      const writers = Array.from({ length: BUSY_WRITERS }, (_, n) => {
+        const { root, owner } = places[n % places.length];
+        return new PacedWriter(`${root}/of-${count}-${pass}-${n}`, () => [cluster.url(owner)]);
+      });
+      const stop = new AbortController();
+      const startedAt = performance.now();
+      const running = writers.map((writer) => writer.run(0, stop.signal));
+      await pause(BUSY_SECONDS * 1_000);
+      stop.abort();
+      await Promise.all(running);
+      const written = writers.reduce((sum, { took }) => sum + took.length, 0);
+      rates.get(count).push((1_000 * written) / (performance.now() - startedAt));
+    }
+  }
+  const [one] = SHARD_COUNTS.map((count) => median(rates.get(count)));
+  printTable(
+    `PUT of ${BUSY_WRITERS} writers through the owners, by the number of shards`,
+    ['shards', 'a second', 'to one shard'],
+    SHARD_COUNTS.map((count) => [count, median(rates.get(count)), median(rates.get(count)) / one]),
   );
 }
 

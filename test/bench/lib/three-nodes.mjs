@@ -68,3 +68,14 @@ export function rootsOf(owners, id, count) {
   }
   return roots;
 }
+
+/** A root of each of `count` shards, with its owner. */
+export function rootsOfShards(owners, count) {
+  const places = new Map();
+  for (let n = 0; places.size < count; n += 1) {
+    const root = `root-${n}`;
+    const shard = shardOf(root, owners.length);
+    if (!places.has(shard)) places.set(shard, { root, owner: owners[shard] });
+  }
+  return [...places.values()];
+}
