@@ -5,6 +5,8 @@ import type { PlanTimes } from './plan-shards.js';
 
 export interface StateChange {
   readonly state: MemberState;
+  /** Ready for long enough to be given shards. */
+  readonly settled: boolean;
   /** The worst that an unready node lacks; null: nothing. */
   readonly lacks: Dependency | null;
   readonly problem: string | null;
@@ -34,7 +36,9 @@ interface Answers {
 
 /**
  * What this node says of itself. PostgreSQL or NATS may be away for `patienceMs` before the node is
- * unready; it is ready again when both have answered. A node that drains stays so.
+ * unready; it is ready again when both have answered. A node that drains stays so. Ready for a while
+ * as a member it has settled: it says so itself, so that all nodes, however short a time they have
+ * known it, plan the same.
  */
 export class NodeState {
   readonly #options: NodeStateOptions;
@@ -46,6 +50,9 @@ export class NodeState {
   #lapses = 0;
   #draining = false;
   #readySinceMs: number;
+  #isMember = false;
+  #isSettled = false;
+  #settling: TimerHandle | null = null;
 
   constructor(options: NodeStateOptions) {
     this.#options = options;
@@ -57,7 +64,13 @@ export class NodeState {
     const state = this.#draining ? 'draining' : away.length > 0 ? 'unready' : 'ready';
     const problem = away.map((name) => this.#answers[name].problem).join('; ');
     const lacks = away[0] ?? null;
-    return { state, lacks, problem: lacks === null ? null : problem, lapses: this.#lapses };
+    return {
+      state,
+      settled: this.#isSettled && state === 'ready',
+      lacks,
+      problem: lacks === null ? null : problem,
+      lapses: this.#lapses,
+    };
   }
 
   /** Whether PostgreSQL has just answered, or was not asked yet. */
@@ -80,6 +93,18 @@ export class NodeState {
     }
   }
 
+  /** This node is a member, for the first time or anew: it has been ready from now on. */
+  joined(): void {
+    this.#isMember = true;
+    if (this.#away.length === 0) this.#beginSettling();
+  }
+
+  /** It is a member no more. */
+  left(): void {
+    this.#isMember = false;
+    this.#unsettle();
+  }
+
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -87,6 +112,7 @@ export class NodeState {
   }
 
   stop(): void {
+    this.#settling?.cancel();
     for (const { waiting } of Object.values(this.#answers)) waiting?.cancel();
   }
 
@@ -103,6 +129,7 @@ export class NodeState {
       this.#lapses = readyMs > calmMs ? 1 : this.#lapses + 1;
     }
     answers.away = true;
+    this.#unsettle();
     changed();
   }
 
@@ -111,7 +138,24 @@ export class NodeState {
     answers.waiting = null;
     if (!answers.away) return;
     answers.away = false;
-    if (this.#away.length === 0) this.#readySinceMs = this.#options.monotonicMs();
+    if (this.#away.length === 0) this.#beginSettling();
     this.#options.changed();
+  }
+
+  #beginSettling(): void {
+    const { monotonicMs, timer, times, changed } = this.#options;
+    this.#readySinceMs = monotonicMs();
+    this.#unsettle();
+    if (!this.#isMember) return;
+    this.#settling = timer.after(settleMs({ lapses: this.#lapses }, times), () => {
+      this.#isSettled = true;
+      changed();
+    });
+  }
+
+  #unsettle(): void {
+    this.#settling?.cancel();
+    this.#settling = null;
+    this.#isSettled = false;
   }
 }

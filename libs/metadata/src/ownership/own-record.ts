@@ -61,12 +61,13 @@ export class OwnRecord {
 
   #made(before?: MemberRecord): MemberRecord {
     const { about, now, state } = this.#options;
-    const { state: name, lacks, problem, lapses } = state();
+    const { state: name, settled, lacks, problem, lapses } = state();
     const same = before?.state === name && before.lacks === (lacks ?? undefined);
     return {
       ...about,
       state: name,
       since: same && before.since !== undefined ? before.since : now(),
+      ...(settled ? { settled: true } : {}),
       ...(lacks === null ? {} : { lacks }),
       ...(problem === null ? {} : { problem }),
       ...(lapses === 0 ? {} : { lapses }),

@@ -174,8 +174,14 @@ export class Cluster {
 
   /** Shards that no host serves. */
   unserved(): number {
+    return this.unservedShards().length;
+  }
+
+  unservedShards(): readonly number[] {
     const served = new Set([...this.hosts].flatMap(({ serving }) => [...serving.keys()]));
-    return SHARDS - served.size;
+    return Array.from({ length: SHARDS }, (_, shard) => shard).filter(
+      (shard) => !served.has(shard),
+    );
   }
 
   /** Takes a key away as an operator could. */

@@ -27,6 +27,8 @@ export interface MemberRecord {
   readonly folder: string;
   readonly address?: string;
   readonly state: MemberState;
+  /** Set on a ready one that has been so for long enough to be given shards, by its own clock. */
+  readonly settled?: true;
   /** Since when it is in this state, RFC 3339 in UTC by its own clock. */
   readonly since?: string;
   /** The worst that it lacks; PostgreSQL if an unready node does not say. */
@@ -84,6 +86,7 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
     incarnation,
     folder,
     state,
+    ...(record.settled === true ? { settled: true } : {}),
     ...(lacks === undefined ? {} : { lacks }),
     ...texts({ address, since, problem }),
     ...(lapses === undefined || lapses < 0 ? {} : { lapses }),

@@ -6,6 +6,8 @@ export interface PlannedMember {
   readonly nodeId: string;
   readonly incarnation: string;
   readonly state: MemberState;
+  /** A ready one that has been so for long enough to be given shards: it says so itself. */
+  readonly settled: boolean;
   /** The worst that an unready one lacks; null: nothing. */
   readonly lacks: Dependency | null;
   /** How long this node has known it in this state and lacking the same, milliseconds; Infinity: longer than itself. */
@@ -27,7 +29,7 @@ export interface PlannedClaim {
   readonly incarnation: string;
 }
 
-/** An owner gives away to a member only what that member by its own clock surely wants. */
+/** An owner gives away to a mute member only what that member by its own clock surely wants. */
 const MARGIN = 1.1;
 const MOST_DOUBLINGS = 5;
 
@@ -36,13 +38,9 @@ export function settleMs({ lapses }: Pick<PlannedMember, 'lapses'>, times: PlanT
   return times.settleMs * 2 ** Math.min(lapses, MOST_DOUBLINGS);
 }
 
-/** Ready for long enough to be given shards. */
-export function isSettled(member: PlannedMember, times: PlanTimes, margin = 1): boolean {
-  return member.state === 'ready' && isSteady(member, times, margin);
-}
-
-function isSteady(member: PlannedMember, times: PlanTimes, margin: number): boolean {
-  return member.forMs >= settleMs(member, times) * margin;
+/** Whether it has been as it is for surely as long as a member is ready before it is given shards. */
+function isSteady(member: PlannedMember, times: PlanTimes): boolean {
+  return member.forMs >= settleMs(member, times) * MARGIN;
 }
 
 /** Lacks NATS only: it commits what it is asked for, and nobody hears of it until NATS is back. */
@@ -71,11 +69,11 @@ export function planShard(
       among.map(({ nodeId }) => nodeId),
     );
   const ready = members.filter(({ state }) => state === 'ready');
+  const settled = ready.filter((member) => member.settled);
   const owner = members.find(
     ({ nodeId, incarnation }) => nodeId === claim?.node && incarnation === claim.incarnation,
   );
   if (owner === undefined) {
-    const settled = ready.filter((member) => isSettled(member, times));
     return (
       best(settled) ??
       best(ready) ??
@@ -83,13 +81,12 @@ export function planShard(
       best(members.filter(isStaying))
     );
   }
-  const settled = ready.filter((member) => isSettled(member, times, MARGIN));
   switch (owner.state) {
     case 'ready':
       return best(settled.includes(owner) ? settled : [...settled, owner]);
     case 'unready': {
       if (owner.forMs < times.graceMs) return owner.nodeId;
-      const mute = members.filter((member) => isMute(member) && isSteady(member, times, MARGIN));
+      const mute = members.filter((member) => isMute(member) && isSteady(member, times));
       return best(settled) ?? (isMute(owner) ? null : best(mute)) ?? owner.nodeId;
     }
     case 'draining':
@@ -107,11 +104,10 @@ const LEAST_WAIT_MS = 1;
 /** When the plan may change although nobody says anything: milliseconds from now; null: not at all. */
 export function planChangesIn(members: readonly PlannedMember[], times: PlanTimes): number | null {
   const waits = members.flatMap((member) => {
-    const needed = settleMs(member, times);
-    if (member.state === 'ready') return [needed - member.forMs, needed * MARGIN - member.forMs];
-    if (member.state === 'draining') return [];
+    if (member.state !== 'unready') return [];
     const grace = times.graceMs - member.forMs;
-    return isMute(member) ? [grace, needed * MARGIN - member.forMs] : [grace];
+    const steady = settleMs(member, times) * MARGIN - member.forMs;
+    return isMute(member) ? [grace, steady] : [grace];
   });
   const coming = waits.filter((ms) => ms > 0);
   return coming.length === 0 ? null : Math.max(LEAST_WAIT_MS, Math.min(...coming));

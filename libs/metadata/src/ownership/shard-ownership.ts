@@ -20,7 +20,7 @@ import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.
 import type { NodeSession } from './node-session.js';
 import { NodeState } from './node-state.js';
 import { OwnRecord } from './own-record.js';
-import { isSettled, planChangesIn, planShard } from './plan-shards.js';
+import { planChangesIn, planShard } from './plan-shards.js';
 import type { PlannedMember, PlanTimes } from './plan-shards.js';
 import { ShardSlot } from './shard-slot.js';
 import type { SlotSurroundings } from './shard-slot.js';
@@ -194,16 +194,16 @@ class MetadataShardOwnership implements ShardOwnership {
   mayMove(shard: number): boolean {
     const owner = this.#view.claims.get(shard)?.record?.node;
     if (owner !== this.nodeId && !this.#own.hasTruth) return false;
-    return this.#members().some(({ nodeId, state }) => nodeId !== owner && state === 'ready');
+    return this.#members().some(({ nodeId, settled }) => nodeId !== owner && settled);
   }
 
   async status(): Promise<ClusterStatus> {
     const { members, leader, term, revision } = await this.#options.store.status();
     const planned = this.#members();
-    const settled = planned.filter((member) => isSettled(member, this.#times));
+    const anySettled = planned.some(({ settled }) => settled);
     const nodes = planned.map((member): ClusterNode => {
-      const { nodeId: id, state } = member;
-      const settling = state === 'ready' && settled.length > 0 && !settled.includes(member);
+      const { nodeId: id, state, settled } = member;
+      const settling = state === 'ready' && anySettled && !settled;
       const { address, since, problem } = this.#view.members.get(id)?.record ?? {};
       return {
         id,
@@ -278,6 +278,7 @@ class MetadataShardOwnership implements ShardOwnership {
       unanswered: (error) => this.#log.warn('the lease could not be renewed', reasonOf(error)),
     });
     this.#record.keep(session, member);
+    this.#own.joined();
   }
 
   /** All claims went with the lease: everything is dropped, and this node becomes a member anew. */
@@ -286,6 +287,8 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#log.warn("this node's lease has ended; it claims its shards anew");
     this.#session = null;
     this.#stopKeepAlive();
+    this.#own.left();
+    this.#record.changed();
     void this.#record.release();
     this.#wakeAll();
     this.#joinAgain(0);
@@ -326,8 +329,9 @@ class MetadataShardOwnership implements ShardOwnership {
     const now = this.#options.clock.monotonicMs();
     return [...this.#view.members].map(([nodeId, { record, seenAtMs }]) => {
       const { incarnation, state, lapses = 0 } = record;
+      const settled = state === 'ready' && record.settled === true;
       const lacks = state === 'unready' ? (record.lacks ?? 'truth') : null;
-      return { nodeId, incarnation, state, lacks, lapses, forMs: now - seenAtMs };
+      return { nodeId, incarnation, state, settled, lacks, lapses, forMs: now - seenAtMs };
     });
   }
 
