@@ -125,8 +125,14 @@ it('shows consumers and their rollout on any node, also to who follows it', asyn
 it('finishes, once, what was asked for while the owner was killed', async () => {
   const at = addressOf('node-2');
   await cluster.node('node-2').kill();
-  const written = await put('node-1', at, { n: 5 }, { 'if-match': '"3"' });
-  expect(written).toMatch(/^200/);
+  const writing = put('node-1', at, { n: 5 }, { 'if-match': '"3"' });
+  // The dead owner's lease lasts for seconds: nobody owns the shard now.
+  for (const path of [`/v1/rollout/${at}`, `/v1/consumers/${at}`]) {
+    expect(await ask('node-3', path)).toMatch(/^200 .*"asOf":"/);
+  }
+  expect(await writing).toMatch(/^200/);
+  const rollout = await cluster.admin('node-3').rollout(at);
+  expect([rollout.published?.version, rollout.asOf]).toEqual([expect.any(Number), undefined]);
   const { items } = await cluster.admin('node-3').history(at);
   const versions = items.filter(({ kind }) => kind === 'definition').map(({ version }) => version);
   expect(versions).toEqual([4, 3, 2, 1]);

@@ -276,6 +276,7 @@ class Composition {
       installation: parts.installation,
       truth: parts.opened.truth,
       status: parts.opened.status,
+      savedStatus: parts.opened.savedStatus,
       publisher: parts.distribution.publisher,
       validator: parts.validator,
       ownership: parts.ownership,
@@ -368,6 +369,7 @@ class Composition {
   }): ConfigEngine {
     return routedEngine({
       local: parts.engine.use,
+      saved: parts.engine.saved,
       serves: parts.engine.serves,
       ownership: parts.ownership,
       calls: parts.distribution.commands,

@@ -5,7 +5,7 @@ import type {
   AuditItem,
   ClusterView,
   ConsumerState,
-  ConsumerView,
+  ConsumerPage,
   DefinitionView,
   DiffView,
   EffectiveView,
@@ -102,7 +102,7 @@ export interface ConfigEngine {
   listConsumers(
     address: Address,
     query: PageQuery & { readonly state?: ConsumerState },
-  ): Promise<Outcome<Page<ConsumerView>>>;
+  ): Promise<Outcome<ConsumerPage>>;
   listHistory(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>>;
   listAudit(query: PageQuery): Promise<Outcome<Page<AuditItem>>>;
   diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;

@@ -1,13 +1,7 @@
 import { done } from '@pawl/contracts';
-import type { Address, ConsumerView, Outcome, Page } from '@pawl/contracts';
+import type { Address, ConsumerView, Outcome } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
-import type {
-  ConfigEngine,
-  EngineStatus,
-  FleetStatus,
-  PageQuery,
-  SweepKind,
-} from './config-engine.js';
+import type { ConfigEngine, EngineStatus, FleetStatus, SweepKind } from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
 import { listScopes } from './config/list-scopes.js';
 import { previewChange } from './config/preview.js';
@@ -26,7 +20,9 @@ import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
 import { ConsumerTraffic } from './status/consumer-traffic.js';
+import { pageOf } from './status/page-of.js';
 import { consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
+import { SavedViews } from './status/saved-views.js';
 import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
 import type { ShardConsumers } from './status/shard-consumers.js';
@@ -46,6 +42,8 @@ export interface Engine {
   servesUnder(target: OwnerTarget): boolean;
   /** Removes what has expired in a shard; `undefined` when this node does not serve it so. */
   sweep(target: OwnerTarget, kind: SweepKind): Promise<number | undefined>;
+  /** Rollout and consumers as they were last saved, whoever owns the address. */
+  readonly saved: Pick<ConfigEngine, 'getRollout' | 'listConsumers'>;
   status(): EngineStatus;
   /** Goes through every consumer: for metrics, not for every request. */
   fleet(): FleetStatus;
@@ -79,6 +77,7 @@ export function createEngine(context: EngineContext): Engine {
       const shard = shards.servedUnder(target);
       return shard && sweepShard(context, { shards, fences, publication }, shard, kind);
     },
+    saved: new SavedViews(context),
     status: () => {
       const served = shards.served();
       return {
@@ -173,16 +172,6 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
   };
-}
-
-/** Items after the cursor, which is the key of the last item of the page before. */
-function pageOf<T>(items: readonly T[], query: PageQuery, key: (item: T) => string): Page<T> {
-  const { cursor, limit } = query;
-  const rest = cursor === undefined ? items : items.filter((item) => key(item) > cursor);
-  const page = rest.slice(0, limit);
-  const last = page.at(-1);
-  if (rest.length <= limit || last === undefined) return { items: page };
-  return { items: page, next: key(last) };
 }
 
 function startTicker(context: EngineContext, watchers: RolloutWatchers): { stop(): void } {

@@ -4,6 +4,7 @@ import type { SchemaValidator } from './config/schema-validator.port.js';
 import type { SnapshotPublisher } from './publication/snapshot-publisher.port.js';
 import type { ShardOwnership } from './sharding/shard-ownership.port.js';
 import type { Installation, TruthStore } from './sharding/truth-store.port.js';
+import type { SavedStatusReader } from './status/saved-status.port.js';
 import type { StatusStore } from './status/status-store.port.js';
 
 /** Where the engine tells what people should know. */
@@ -37,6 +38,8 @@ export interface EngineContext {
   readonly installation: Installation;
   readonly truth: TruthStore;
   readonly status: StatusStore;
+  /** Nothing that is saved is told where it is left out. */
+  readonly savedStatus?: SavedStatusReader;
   readonly publisher: SnapshotPublisher;
   readonly validator: SchemaValidator;
   readonly ownership: ShardOwnership;

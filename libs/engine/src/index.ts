@@ -12,4 +12,5 @@ export type { RoutedEngineOptions } from './routing/routed-engine.js';
 export * from './sharding/fence.js';
 export * from './sharding/shard-ownership.port.js';
 export * from './sharding/truth-store.port.js';
+export * from './status/saved-status.port.js';
 export * from './status/status-store.port.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { TruthUnavailableError } from '@pawl/engine';
-import type { StatusStore, TruthStore } from '@pawl/engine';
+import type { SavedStatusReader, StatusStore, TruthStore } from '@pawl/engine';
 import type { Scheduler } from '@pawl/kernel';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from './data-source.js';
@@ -9,6 +9,7 @@ import { notesOnDurability } from './durability.js';
 import { prepareDatabase } from './prepare-database.js';
 import { FencedStatements } from './sessions/fenced-statements.js';
 import { TruthSessions } from './sessions/truth-sessions.js';
+import { PostgresSavedStatus } from './status/postgres-saved-status.js';
 import { PostgresStatusStore } from './status/postgres-status.store.js';
 import { FORMER_SERVER } from './truth/queries.js';
 import { PostgresTruthStore } from './truth/postgres-truth.store.js';
@@ -39,6 +40,7 @@ export interface OpenTruthOptions {
 export interface OpenedTruth {
   readonly truth: TruthStore;
   readonly status: StatusStore;
+  readonly savedStatus: SavedStatusReader;
   readonly dataSource: DataSource;
   /** What an operator should know of this database; sentences for the log. */
   readonly notes: readonly string[];
@@ -82,6 +84,7 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
       scheduler: options.scheduler ?? EVENT_LOOP,
     }),
     status: new PostgresStatusStore(statements),
+    savedStatus: new PostgresSavedStatus(sessions),
     dataSource,
     notes,
     close: async () => {

@@ -3,12 +3,13 @@ import * as contracts from '@pawl/contracts';
 /** A JSON Schema (2020-12, as OpenAPI 3.1 takes it), or a reference to one. */
 export type Schema = Readonly<Record<string, unknown>>;
 
-const page = (item: string): Schema => ({
+const page = (item: string, more: Schema = {}): Schema => ({
   type: 'object',
   required: ['items'],
   properties: {
     items: { type: 'array', items: ref(item) },
     next: { type: 'string', description: 'Cursor of the following page; absent on the last' },
+    ...more,
   },
 });
 
@@ -64,7 +65,7 @@ export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = {
   Effective: contracts.effectiveSchema,
   Rollout: contracts.rolloutSchema,
   Consumer: contracts.consumerSchema,
-  ConsumerPage: page('Consumer'),
+  ConsumerPage: page('Consumer', { asOf: contracts.savedAt }),
   HistoryItem: contracts.historyItemSchema,
   HistoryPage: page('HistoryItem'),
   AuditItem: contracts.auditItemSchema,

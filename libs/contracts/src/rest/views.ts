@@ -115,6 +115,16 @@ export const effectiveSchema = {
 export type EffectiveView = Infer<typeof effectiveSchema>;
 export type Origin = Infer<typeof originSchema>;
 
+/**
+ * The owner does not answer: this is what it had saved, a second before it fell silent at most. The time
+ * is that of the latest report, or publication, that is in it.
+ */
+export const savedAt = {
+  ...part.timestamp,
+  description:
+    'Only while the owner does not answer: the time of the latest report that it had saved',
+} as const;
+
 export const rolloutSchema = {
   type: 'object',
   required: ['address', 'published', 'consumers', 'rejections', 'propagationMs', 'converged'],
@@ -163,6 +173,7 @@ export const rolloutSchema = {
       },
     },
     converged: { type: 'boolean' },
+    asOf: savedAt,
   },
 } as const;
 export type RolloutView = Infer<typeof rolloutSchema>;
@@ -364,6 +375,11 @@ export const clusterSchema = {
   },
 } as const;
 export type ClusterView = Infer<typeof clusterSchema>;
+
+/** Consumers of an address; `asOf` as in a rollout. */
+export interface ConsumerPage extends Page<ConsumerView> {
+  readonly asOf?: string;
+}
 
 /** A page of a list; `next` is the cursor of the following page. */
 export interface Page<T> {

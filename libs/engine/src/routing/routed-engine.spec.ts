@@ -1,11 +1,12 @@
 import { address, refused } from '@pawl/contracts';
-import type { JsonObject, OwnerCall, Outcome, ReleaseRequest } from '@pawl/contracts';
+import type { JsonObject, OwnerCall, Outcome, ReleaseRequest, RolloutView } from '@pawl/contracts';
 import { isOwnerCommand } from '@pawl/contracts/validate';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConfigEngine } from '../config-engine.js';
+import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import { claimedWorld } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 import { answerCall } from './answer-call.js';
@@ -21,8 +22,8 @@ let world: EngineWorld;
 let lose: number;
 /** Whether the owner never answers. */
 let silent: boolean;
-/** What waits for its answers: it holds on to the requests. */
-let unanswered: ((answer: Outcome<unknown>) => void)[];
+/** Requests that wait for answers: time holds on to them. */
+let unanswered: number;
 let calls: OwnerCall[];
 let ids: number;
 let any: ConfigEngine;
@@ -31,7 +32,7 @@ let any: ConfigEngine;
 beforeEach(async () => {
   world = await claimedWorld();
   [lose, calls, ids] = [0, [], 0];
-  [silent, unanswered] = [false, []];
+  [silent, unanswered] = [false, 0];
   const stranger = new Proxy({} as ConfigEngine, {
     get: () => () => Promise.reject(new Error('not the owner')),
   });
@@ -56,11 +57,16 @@ function options(local: ConfigEngine): RoutedEngineOptions {
       mayMove: () => false,
     },
     calls: {
-      call: async (_, { json }) => {
+      call: async (_, { json }, deadlineMs) => {
         const sent: unknown = JSON.parse(json);
         if (!isOwnerCommand(sent) || sent.kind !== 'call') return refused('internal', 'no call');
         calls.push(silent ? { ...sent, operation: 'get-release' } : sent);
-        if (silent) return new Promise((resolve) => void unanswered.push(resolve));
+        if (silent) {
+          return new Promise((_, reject) => {
+            unanswered += 1;
+            world.time.after(deadlineMs, () => reject(new CommandOutcomeUnknownError('late')));
+          });
+        }
         const answer = await answerCall(world.use, sent);
         if ((lose -= 1) >= 0) throw new CommandOutcomeUnknownError('lost');
         return JSON.parse(JSON.stringify(answer)) as Outcome<unknown>;
@@ -194,7 +200,7 @@ describe('on a node that owns nothing', () => {
       await turn();
       collect();
     }
-    expect(unanswered).toHaveLength(3);
+    expect(unanswered).toBe(3);
     expect(held.map((ref) => ref.deref())).toEqual([undefined, undefined, undefined]);
   });
 
@@ -222,6 +228,24 @@ describe('on a node that owns nothing', () => {
     expect(await world.use.getConfig(APP)).toMatchObject({ value: { document } });
     expect(turns).toHaveLength(1);
     expect(turns[0]).toBeGreaterThan(1_000);
+  });
+
+  it('status is told as it was saved when the owner does not answer within a second', async () => {
+    const engine = routedEngine({ ...options(world.otherEngine().use), saved: world.engine.saved });
+    await world.put('acme/app', { a: 1 });
+    await world.settle();
+    expect(await engine.getRollout(APP)).toEqual(await world.use.getRollout(APP));
+    silent = true;
+    const fromMs = world.time.monotonicMs();
+    const { value } = (await settled(engine.getRollout(APP))) as { value: RolloutView };
+    expect(value).toMatchObject({ address: 'acme/app', asOf: expect.any(String) as string });
+    const page = await settled(engine.listConsumers(APP, { limit: 10 }));
+    expect(page).toMatchObject({ value: { items: [], asOf: expect.any(String) as string } });
+    expect(world.time.monotonicMs() - fromMs).toBeLessThan(2_000);
+    world.truth.beforeFences = () => Promise.reject(new TruthUnavailableError('down'));
+    expect(await settled(engine.getRollout(APP))).toMatchObject({ problem: { code: 'no-owner' } });
+    silent = false;
+    expect(await engine.getRollout(APP)).toEqual(await world.use.getRollout(APP));
   });
 
   it('whoever follows a rollout is told to look again, until he stops', async () => {

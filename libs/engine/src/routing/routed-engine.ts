@@ -4,12 +4,15 @@ import type { CommandContext, ConfigEngine, WriteOptions, Written } from '../con
 import { answerCall } from './answer-call.js';
 import { ReadErrand, WriteErrand } from './errand.js';
 import type { AnswerMessage } from './errand.js';
+import { FollowedRollouts } from './followed-rollouts.js';
 import { Router } from './router.js';
 import type { RouterOptions } from './router.js';
 
 export interface RoutedEngineOptions extends RouterOptions {
   /** This node's own use-cases. */
   readonly local: ConfigEngine;
+  /** Rollout and consumers as they were last saved, for while the owner does not answer. */
+  readonly saved?: Pick<ConfigEngine, 'getRollout' | 'listConsumers'>;
   /** A random identifier: what an owner recognises a command by that is sent twice. */
   readonly newId: () => string;
   /**
@@ -22,8 +25,8 @@ export interface RoutedEngineOptions extends RouterOptions {
   ) => Promise<Outcome<unknown>>;
 }
 
-/** How often somebody who follows a rollout of another node's shard looks again, milliseconds. */
-const FOLLOW_EVERY_MS = 300;
+/** How long the owner is waited for, or sought, before status is told as it was saved. */
+const STATUS_MS = 700;
 
 type Head = 'format' | 'kind' | 'address';
 /** What a call says besides whom it is for. */
@@ -36,10 +39,22 @@ type Call = OwnerCall extends infer One ? (One extends OwnerCall ? Omit<One, Hea
 export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
   const { local } = options;
   const router = new Router(options);
+  const followed = new FollowedRollouts(options);
   return {
     ...routedWrites(options, router),
     ...routedReads(options, router),
-    watchRollout: (address, changed) => watch(options, address, changed),
+    watchRollout: (address, changed) => {
+      const [own, others] = [
+        local.watchRollout(address, changed),
+        followed.follow(address, changed),
+      ];
+      return {
+        stop: () => {
+          own.stop();
+          others.stop();
+        },
+      };
+    },
     listAudit: (query) => local.listAudit(query),
     listScopes: (query) => local.listScopes(query),
     cluster: () => local.cluster(),
@@ -132,7 +147,7 @@ type Reads = Pick<
 >;
 
 function routedReads(options: RoutedEngineOptions, router: Router): Reads {
-  const { local } = options;
+  const { local, saved } = options;
   const answer = answerHere(options);
   const read = <T>(
     address: Address,
@@ -141,6 +156,21 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
   ): Promise<Outcome<T>> => {
     const work = { here, call: () => callAt(address, call) };
     return router.run<T>(address.root, new ReadErrand(work, answer));
+  };
+  /** From the owner if it answers soon, else as it was saved: nobody waits for the next owner. */
+  const status = async <T>(
+    address: Address,
+    call: Call,
+    from: {
+      readonly here: () => Promise<Outcome<T>>;
+      readonly saved: () => Promise<Outcome<T>> | undefined;
+    },
+  ): Promise<Outcome<T>> => {
+    const errand = new ReadErrand({ here: from.here, call: () => callAt(address, call) }, answer);
+    const outcome = await router.run<T>(address.root, errand, STATUS_MS);
+    if (outcome.ok || outcome.problem.code !== 'no-owner') return outcome;
+    const kept = await from.saved();
+    return kept === undefined || isUnknown(kept) ? outcome : kept;
   };
   return {
     getConfig: (address, version) =>
@@ -158,10 +188,19 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
         local.getEffective(address, query),
       ),
     getRollout: (address) =>
-      read(address, { operation: 'get-rollout' }, () => local.getRollout(address)),
+      status(
+        address,
+        { operation: 'get-rollout' },
+        { here: () => local.getRollout(address), saved: () => saved?.getRollout(address) },
+      ),
     listConsumers: (address, query) =>
-      read(address, { operation: 'list-consumers', ...query }, () =>
-        local.listConsumers(address, query),
+      status(
+        address,
+        { operation: 'list-consumers', ...query },
+        {
+          here: () => local.listConsumers(address, query),
+          saved: () => saved?.listConsumers(address, query),
+        },
       ),
     listHistory: (address, query) =>
       read(address, { operation: 'list-history', ...query }, () =>
@@ -172,6 +211,10 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
     preview: (address, request) =>
       read(address, { operation: 'preview', request }, () => local.preview(address, request)),
   };
+}
+
+function isUnknown(outcome: Outcome<unknown>): boolean {
+  return !outcome.ok && outcome.problem.code === 'truth-unavailable';
 }
 
 type DefinitionCall = Call extends infer One
@@ -186,24 +229,4 @@ function callAt(address: Address, call: Call): OwnerCall {
 
 function versionOf(version: number | undefined): { readonly version?: number } {
   return version === undefined ? {} : { version };
-}
-
-/** The owner's node is told of changes; any other looks again now and then. */
-function watch(
-  { local, serves, timer }: RoutedEngineOptions,
-  address: Address,
-  changed: () => void,
-): { readonly stop: () => void } {
-  const own = local.watchRollout(address, changed);
-  let next = timer.after(FOLLOW_EVERY_MS, look);
-  function look(): void {
-    if (!serves(address.root)) changed();
-    next = timer.after(FOLLOW_EVERY_MS, look);
-  }
-  return {
-    stop: () => {
-      own.stop();
-      next.cancel();
-    },
-  };
 }

@@ -66,8 +66,12 @@ export class Router {
   }
 
   /** Never rejects for what happens on the way; what the errand does here may. */
-  async run<T>(root: string, errand: Errand<T>): Promise<Outcome<T>> {
-    const { clock, deadlineMs, maxRouted, serves, shards } = this.options;
+  async run<T>(
+    root: string,
+    errand: Errand<T>,
+    deadlineMs = this.options.deadlineMs,
+  ): Promise<Outcome<T>> {
+    const { clock, maxRouted, serves, shards } = this.options;
     const endMs = clock.monotonicMs() + deadlineMs;
     const shard = shardOf(root, shards);
     const first = serves(root) ? await errand.here() : noOwner();

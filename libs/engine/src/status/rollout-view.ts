@@ -1,7 +1,7 @@
 import { isHigher } from '@pawl/contracts';
-import type { ConsumerState, ConsumerView, RolloutView } from '@pawl/contracts';
+import type { Address, ConsumerState, ConsumerView, RolloutView } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
-import type { AddressNode, PublishedSnapshot } from '../sharding/root-tree.js';
+import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { emptyRun } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';
 import type { ShardConsumers } from './shard-consumers.js';
@@ -27,8 +27,15 @@ function isPublished(run: Run, published: PublishedSnapshot): boolean {
   return sameVersion && (run.hash === null || run.hash === published.hash);
 }
 
+/** What status takes of an address. */
+export interface StatusNode {
+  readonly address: Pick<Address, 'text'>;
+  readonly published: PublishedSnapshot | null;
+  readonly head: { readonly generation: number; readonly version: number };
+}
+
 /** Published against applied, as the live consumers of one address report it. */
-export function rolloutView(node: AddressNode, consumers: ShardConsumers): RolloutView {
+export function rolloutView(node: StatusNode, consumers: ShardConsumers): RolloutView {
   const { published } = node;
   const counts = { applied: 0, lagging: 0, rejected: 0, stale: 0 };
   const byVersion = new Map<number, number>();
@@ -70,7 +77,7 @@ export function rolloutView(node: AddressNode, consumers: ShardConsumers): Rollo
 /** One row per incarnation, by workload, consumer id, then age. */
 export function consumerViews(
   context: EngineContext,
-  node: AddressNode,
+  node: StatusNode,
   consumers: ShardConsumers,
 ): ConsumerView[] {
   return consumers
@@ -87,7 +94,7 @@ export function sortKey(view: ConsumerView): string {
 function consumerView(
   context: EngineContext,
   of: {
-    readonly node: AddressNode;
+    readonly node: StatusNode;
     readonly consumers: ShardConsumers;
     readonly incarnation: Incarnation;
   },
@@ -114,7 +121,7 @@ function consumerView(
 }
 
 /** Whether what is published is the newest that was committed. */
-function isCurrent(node: AddressNode, published: PublishedSnapshot): boolean {
+function isCurrent(node: StatusNode, published: PublishedSnapshot): boolean {
   return !isHigher(node.head, published);
 }
 

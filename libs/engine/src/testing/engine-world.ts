@@ -24,6 +24,7 @@ import { DEFAULT_ENGINE_SETTINGS } from '../engine-context.js';
 import type { EngineContext, EngineSettings } from '../engine-context.js';
 import type { FencingToken } from '../sharding/fence.js';
 import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
+import { FakeSavedStatus } from './fake-saved-status.js';
 import { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 import { FakeStatusStore } from './fake-status-store.js';
 import { FakeTruthStore } from './fake-truth-store.js';
@@ -107,6 +108,11 @@ export class EngineWorld {
     }
   }
 
+  /** Another node with the same stores, which has claimed nothing. */
+  otherEngine(): Engine {
+    return createEngine(this.#context());
+  }
+
   async settle(): Promise<void> {
     await this.parts.settle();
   }
@@ -179,6 +185,7 @@ export class EngineWorld {
       installation: { name: 'main', id: 'test', generation: 1, shards: SHARDS },
       truth: this.truth,
       status: this.status,
+      savedStatus: new FakeSavedStatus({ truth: this.truth, status: this.status, shards: SHARDS }),
       publisher: this.publisher,
       validator,
       ownership: this.#ownership(),

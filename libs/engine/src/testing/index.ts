@@ -1,4 +1,5 @@
 export type { ConformanceCase } from './conformance.js';
+export { FakeSavedStatus } from './fake-saved-status.js';
 export { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 export { FakeStatusStore } from './fake-status-store.js';
 export { FakeTruthStore } from './fake-truth-store.js';

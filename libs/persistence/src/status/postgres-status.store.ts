@@ -28,7 +28,7 @@ export class PostgresStatusStore implements StatusStore {
         order: 'root, workload, consumer_id, incarnation',
         values: [...after.map((text) => text ?? ''), PAGE_ROWS],
       });
-      for (const row of rows) records.push(decode(row));
+      for (const row of rows) records.push(decodeConsumer(row));
       if (rows.length < PAGE_ROWS) return records;
     }
   }
@@ -52,7 +52,7 @@ export class PostgresStatusStore implements StatusStore {
   }
 }
 
-interface ConsumerRow {
+export interface ConsumerRow {
   readonly root: string;
   readonly workload: string;
   readonly consumer_id: string;
@@ -65,7 +65,7 @@ interface ConsumerRow {
   readonly runs: readonly ConsumerRunRecord[];
 }
 
-function decode(row: ConsumerRow): ConsumerRecord {
+export function decodeConsumer(row: ConsumerRow): ConsumerRecord {
   return {
     root: row.root,
     workload: row.workload,

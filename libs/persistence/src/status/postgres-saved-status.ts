@@ -1,0 +1,73 @@
+import { assert } from '@pawl/kernel';
+import type { Address } from '@pawl/contracts';
+import type { ConsumerRecord, SavedHead, SavedStatusReader } from '@pawl/engine';
+import type { TruthSessions } from '../sessions/truth-sessions.js';
+import { decodeConsumer } from './postgres-status.store.js';
+import type { ConsumerRow } from './postgres-status.store.js';
+
+const PAGE_ROWS = 2_000;
+
+/** Address $1. */
+const HEAD = `
+  SELECT h.generation, h.version, h.hash, h.published_version, h.published_at
+  FROM config_address a LEFT JOIN config_snapshot h ON h.address = a.address
+  WHERE a.address = $1`;
+
+/** Of root $1, after ($2, $3, $4), at most $5. */
+const CONSUMERS = `
+  SELECT c.root, c.workload, c.consumer_id, c.incarnation, c.last_seen_at, c.has_left,
+    c.build, c.slot, c.labels, c.runs
+  FROM consumer_status c
+  WHERE c.root = $1 AND (c.workload, c.consumer_id, c.incarnation) > ($2, $3, $4)
+  ORDER BY c.workload, c.consumer_id, c.incarnation LIMIT $5`;
+
+interface HeadRow {
+  /** `bigint` columns come as text; all `null` without a snapshot. */
+  readonly generation: string | null;
+  readonly version: string | null;
+  readonly hash: string | null;
+  readonly published_version: string | null;
+  readonly published_at: Date | null;
+}
+
+/** {@link SavedStatusReader} on PostgreSQL. */
+export class PostgresSavedStatus implements SavedStatusReader {
+  constructor(private readonly sessions: TruthSessions) {}
+
+  async head(address: Address): Promise<SavedHead | undefined> {
+    const answer = await this.sessions.read<HeadRow>({
+      name: 'pawl_saved_head',
+      text: HEAD,
+      values: [address.text],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    const [row] = answer.rows;
+    return row && snapshotOf(row);
+  }
+
+  async consumers(root: string): Promise<ConsumerRecord[]> {
+    const records: ConsumerRecord[] = [];
+    for (;;) {
+      const last = records.at(-1);
+      const after = [last?.workload, last?.consumerId, last?.incarnation];
+      const answer = await this.sessions.read<ConsumerRow>({
+        name: 'pawl_saved_consumers',
+        text: CONSUMERS,
+        values: [root, ...after.map((text) => text ?? ''), PAGE_ROWS],
+      });
+      assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+      for (const row of answer.rows) records.push(decodeConsumer(row));
+      if (answer.rows.length < PAGE_ROWS) return records;
+    }
+  }
+}
+
+/** Only of the newest snapshot is the hash known, so an older one that is published is not told. */
+function snapshotOf(row: HeadRow): SavedHead {
+  const { hash, published_at: publishedAt } = row;
+  if (row.version === null || hash === null) return { head: null, published: null };
+  const head = { generation: Number(row.generation), version: Number(row.version) };
+  const isPublished = row.published_version === row.version && publishedAt !== null;
+  const published = isPublished ? { ...head, hash, at: publishedAt.toISOString() } : null;
+  return { head, published };
+}
