@@ -26,7 +26,8 @@ class Scene {
 
   readonly router: Router;
 
-  constructor(maxRouted = 2) {
+  /** A quarter of it may wait for the one shard. */
+  constructor(maxRouted = 8) {
     this.router = new Router({
       serves: () => this.serves,
       ownership: {
@@ -186,7 +187,7 @@ describe('a request', () => {
   });
 
   it('asks the quorum together with all others that wait for the shard', async () => {
-    scene = new Scene(50);
+    scene = new Scene(200);
     let asked = 0;
     scene.lookedUp = async () => {
       asked += 1;
@@ -278,11 +279,11 @@ describe('an owner that PostgreSQL does not answer', () => {
       scene.mayMove = true;
       scene.answer = (token) => (token === 1n ? away() : done('there'));
       const asked = scene[kind]();
-      for (let step = 0; step < 5; step += 1) {
+      for (let step = 0; step < 25; step += 1) {
         await turn();
-        scene.time.advance(400);
+        scene.time.advance(100);
       }
-      expect(scene.sent.length).toBeGreaterThan(2);
+      expect(scene.sent.map(({ at }) => at)).toEqual([0, 1_000, 2_000]);
       scene.moveTo(2n);
       expect((await scene.until(asked)).result).toEqual(done('there'));
     },
@@ -307,7 +308,28 @@ describe('an owner that PostgreSQL does not answer', () => {
     await turn();
     scene.mayMove = false;
     const { result, at } = await scene.until(asked);
-    expect([code(result), at < 1_000]).toEqual(['truth-unavailable', true]);
+    expect([code(result), at]).toEqual(['truth-unavailable', 1_000]);
+  });
+
+  it('is believed when it keeps its shard: PostgreSQL refuses for another reason', async () => {
+    scene.mayMove = true;
+    scene.answer = away;
+    const { result, at } = await scene.until(scene.write());
+    expect([code(result), at]).toEqual(['truth-unavailable', 4_000]);
+    expect(scene.sent.length).toBe(5);
+  });
+
+  it('is not believed about a write whose outcome an owner did not know meanwhile', async () => {
+    const unknown = refused('outcome-unknown', 'the answer of the commit was lost');
+    for (const last of [away(), refused('too-many-requests', 'slow down')]) {
+      const answers = [away(), unknown];
+      scene.mayMove = true;
+      scene.answer = () => {
+        scene.mayMove = answers.length > 0;
+        return answers.shift() ?? last;
+      };
+      expect(code((await scene.until(scene.write())).result)).toBe('outcome-unknown');
+    }
   });
 
   it('is believed at the deadline, but not about a write that it may have done before', async () => {

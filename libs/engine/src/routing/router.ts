@@ -20,7 +20,7 @@ export interface RouterOptions {
   readonly timer: Timer;
   /** How long a request may look for its owner and wait for the answer, milliseconds. */
   readonly deadlineMs: number;
-  /** Requests that may be with owners, or look for them, at the same time. */
+  /** Requests that may be with owners, or look for them, at the same time; a quarter of them for one shard. */
   readonly maxRouted: number;
 }
 
@@ -29,6 +29,10 @@ const ATTEMPT_MS = 4_000;
 /** The map is looked at again after these pauses, or as soon as it changes. */
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 400;
+/** An owner that PostgreSQL refuses is asked again after this pause: it is busy enough. */
+const REFUSED_PAUSE_MS = 1_000;
+/** One shard without an owner leaves room for the requests of the others. */
+const PER_SHARD = 1 / 4;
 
 /** Refusals that may come before a request's key is looked up. */
 const SAYS_NOTHING: ReadonlySet<ProblemCode> = new Set([
@@ -50,6 +54,8 @@ interface Trip<T> {
   lookedUp: bigint;
   /** Told when time runs out. */
   told: Outcome<never>;
+  /** The owner that PostgreSQL refused, and since when: it is not waited for longer than a move takes. */
+  refused: { readonly token: bigint; readonly sinceMs: number } | undefined;
 }
 
 /**
@@ -59,7 +65,9 @@ interface Trip<T> {
  */
 export class Router {
   readonly #waits: ShardWaits;
-  #routed = 0;
+  /** By shard. */
+  readonly #routed = new Map<number, number>();
+  #allRouted = 0;
 
   constructor(private readonly options: RouterOptions) {
     this.#waits = new ShardWaits(options);
@@ -75,14 +83,28 @@ export class Router {
     const endMs = clock.monotonicMs() + deadlineMs;
     const shard = shardOf(root, shards);
     const first = serves(root) ? await errand.here() : noOwner();
-    if (first.ok || !this.#isRepeatable(errand, shard, first.problem)) return first;
-    if (this.#routed >= maxRouted) return serves(root) ? first : tooMany();
-    this.#routed += 1;
-    try {
-      return await this.#go({ errand, root, shard, endMs, lookedUp: 0n, told: first });
-    } finally {
-      this.#routed -= 1;
+    if (first.ok) return first;
+    const way = { lookedUp: 0n, told: first, refused: undefined };
+    const trip: Trip<T> = { errand, root, shard, endMs, ...way };
+    this.#noteRefusal(trip, this.#token(trip), first.problem);
+    if (!this.#isRepeatable(trip, first.problem)) return first;
+    const routed = this.#routed.get(shard) ?? 0;
+    if (this.#allRouted >= maxRouted || routed >= Math.ceil(maxRouted * PER_SHARD)) {
+      return serves(root) ? first : tooMany();
     }
+    this.#count(shard, 1);
+    try {
+      return await this.#go(trip);
+    } finally {
+      this.#count(shard, -1);
+    }
+  }
+
+  #count(shard: number, by: 1 | -1): void {
+    const routed = (this.#routed.get(shard) ?? 0) + by;
+    if (routed === 0) this.#routed.delete(shard);
+    else this.#routed.set(shard, routed);
+    this.#allRouted += by;
   }
 
   async #go<T>(trip: Trip<T>): Promise<Outcome<T>> {
@@ -92,24 +114,38 @@ export class Router {
         ? await trip.errand.here()
         : await this.#send(trip, token);
       if (answer !== undefined) {
-        if (answer.ok || !this.#goesOn(trip, answer.problem)) return answer;
+        if (answer.ok) return answer;
+        this.#noteRefusal(trip, token, answer.problem);
+        if (!this.#goesOn(trip, answer.problem)) return answer;
         this.#tell(trip, answer);
       }
-      if (this.options.clock.monotonicMs() + pauseMs >= trip.endMs) return trip.told;
-      await this.#pause(trip, token, pauseMs);
+      const isRefused = answer?.problem.code === 'truth-unavailable';
+      const ms = isRefused ? REFUSED_PAUSE_MS : pauseMs;
+      if (this.options.clock.monotonicMs() + ms >= trip.endMs) return trip.told;
+      await this.#pause(trip, token, ms);
     }
   }
 
   /** Once it may have been done, only what the owner says after looking its key up is an answer. */
-  #goesOn<T>({ errand, shard, told }: Trip<T>, problem: Problem): boolean {
-    if (this.#isRepeatable(errand, shard, problem)) return true;
-    return !told.ok && told.problem.code === 'outcome-unknown' && SAYS_NOTHING.has(problem.code);
+  #goesOn<T>(trip: Trip<T>, problem: Problem): boolean {
+    if (this.#isRepeatable(trip, problem)) return true;
+    return isUnknown(trip.told) && SAYS_NOTHING.has(problem.code);
   }
 
-  /** An owner that alone has lost PostgreSQL has written nothing, and is about to lose the shard. */
-  #isRepeatable<T>(errand: Errand<T>, shard: number, problem: Problem): boolean {
+  /**
+   * An owner that alone has lost PostgreSQL has written nothing, and is about to lose the shard. One
+   * that keeps it for a third of the deadline is refused for another reason.
+   */
+  #isRepeatable<T>({ errand, shard, refused }: Trip<T>, problem: Problem): boolean {
     if (errand.repeatable(problem)) return true;
-    return problem.code === 'truth-unavailable' && this.options.ownership.mayMove(shard);
+    if (problem.code !== 'truth-unavailable' || refused === undefined) return false;
+    const { clock, deadlineMs, ownership } = this.options;
+    return clock.monotonicMs() - refused.sinceMs < deadlineMs / 3 && ownership.mayMove(shard);
+  }
+
+  #noteRefusal<T>(trip: Trip<T>, token: bigint, { code }: Problem): void {
+    if (code !== 'truth-unavailable' || trip.refused?.token === token) return;
+    trip.refused = { token, sinceMs: this.options.clock.monotonicMs() };
   }
 
   /** The owner's answer; `undefined` when there is none. */
@@ -130,9 +166,12 @@ export class Router {
     }
   }
 
-  /** Once it may have been done, that nobody owns the shard is no longer all there is to tell. */
+  /**
+   * That it may have been done is told, whatever was told before or comes after; else the first that is
+   * more than that nobody owns the shard.
+   */
   #tell<T>(trip: Trip<T>, problem: Outcome<never>): void {
-    if (trip.told.ok || trip.told.problem.code === 'no-owner') trip.told = problem;
+    if (isUnknown(problem) || codeOf(trip.told) === 'no-owner') trip.told = problem;
   }
 
   /** 0n: nobody claims the shard, as far as is known. */
@@ -151,6 +190,14 @@ export class Router {
     const seen = this.options.ownership.map()[trip.shard];
     return this.#waits.changed(trip.shard, seen, ms);
   }
+}
+
+function codeOf(outcome: Outcome<never>): ProblemCode | undefined {
+  return outcome.ok ? undefined : outcome.problem.code;
+}
+
+function isUnknown(outcome: Outcome<never>): boolean {
+  return codeOf(outcome) === 'outcome-unknown';
 }
 
 function tooMany(): Outcome<never> {
