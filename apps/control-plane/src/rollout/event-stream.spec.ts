@@ -23,11 +23,11 @@ class SlowResponse extends EventEmitter {
   }
 }
 
-function slowStream() {
+function slowStream(lastId = 0) {
   const response = new SlowResponse();
   let hijacked = 0;
   const reply = { raw: response, hijack: () => (hijacked += 1) } as unknown as FastifyReply;
-  return { stream: new EventStream(reply), response, hijacked: () => hijacked };
+  return { stream: new EventStream(reply, lastId), response, hijacked: () => hijacked };
 }
 
 it('takes the reply over with the first event only', () => {
@@ -39,6 +39,13 @@ it('takes the reply over with the first event only', () => {
   stream.deliver({ id: 2, data: '{}' });
   expect(hijacked()).toBe(1);
   expect(response.written.at(-1)).toBe('id: 2\nevent: rollout\ndata: {}\n\n');
+});
+
+it('goes on above the last event that the reader has seen, whatever clock numbered it', () => {
+  const { stream, response } = slowStream(1_000);
+  for (const id of [900, 901, 2_000, 2_000]) stream.deliver({ id, data: '{}' });
+  const ids = response.written.join('').match(/(?<=id: )\d+/g);
+  expect(ids).toEqual(['1001', '1002', '2000', '2001']);
 });
 
 it('skips the states between for a reader that is slow', () => {

@@ -10,7 +10,8 @@ const RETRY_MS = 1_000;
 /**
  * Server-sent events (WHATWG HTML §9.2) to one reader. Takes the reply over with the first event. A
  * reader that is slower than the events skips those in between and gets the newest when it can take
- * one; what waits for it is never more than that.
+ * one; what waits for it is never more than that. Ids are the feed's, but always above the reader's last
+ * one, which another node may have given whose clock is ahead.
  */
 export class EventStream implements RolloutListener {
   readonly #response: ServerResponse;
@@ -18,15 +19,24 @@ export class EventStream implements RolloutListener {
   #blocked = false;
   #unreadIdles = 0;
   #waiting: RolloutEvent | undefined;
+  #lastId: number;
 
-  constructor(private readonly reply: FastifyReply) {
+  /** `lastId`: of the last event that the reader has seen, on whatever node; 0: none. */
+  constructor(
+    private readonly reply: FastifyReply,
+    lastId = 0,
+  ) {
+    this.#lastId = lastId;
     this.#response = reply.raw;
   }
 
   deliver(event: RolloutEvent): void {
     if (!this.#started) this.#start();
     if (this.#blocked) this.#waiting = event;
-    else this.#write(`id: ${event.id}\nevent: rollout\ndata: ${event.data}\n\n`);
+    else {
+      this.#lastId = Math.max(event.id, this.#lastId + 1);
+      this.#write(`id: ${this.#lastId}\nevent: rollout\ndata: ${event.data}\n\n`);
+    }
   }
 
   idle(): void {

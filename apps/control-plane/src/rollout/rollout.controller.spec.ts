@@ -26,13 +26,17 @@ interface Stream {
   leave(): void;
 }
 
-function open(path: string, method = 'GET'): Promise<Stream> {
+function open(path: string, method = 'GET', lastId?: string): Promise<Stream> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({
       port,
       path,
       method,
-      headers: { accept: 'text/event-stream', host: 'localhost' },
+      headers: {
+        accept: 'text/event-stream',
+        host: 'localhost',
+        ...(lastId === undefined ? {} : { 'last-event-id': lastId }),
+      },
     });
     requests.push(request);
     request.on('error', reject);
@@ -87,6 +91,15 @@ describe('GET /v1/rollout as an event stream', () => {
     ]);
     const ids = events.map(([, id]) => Number(id));
     expect(ids).toEqual([...new Set(ids)].sort((left, right) => left - right));
+  });
+
+  it('numbers events above the last one of a reader who comes from another node', async () => {
+    const ahead = Date.now() * 10;
+    const stream = await open('/v1/rollout/acme/shop', 'GET', String(ahead));
+    expect(await stream.until('"version":1')).toContain(`id: ${ahead + 1}\n`);
+    const odd = await open('/v1/rollout/acme/shop', 'GET', '9'.repeat(400));
+    const [, id] = /id: (\d+)/.exec(await odd.until('"version":1')) ?? [];
+    expect(Number(id)).toBeLessThan(ahead);
   });
 
   it('gives a later reader the newest state at once, over the same watch', async () => {

@@ -23,18 +23,24 @@ export class RolloutController {
     const address = addressOf(request, 'rollout');
     new Query(request, []);
     reply.header('vary', 'Accept');
-    if (wantsStream(request)) await this.#stream(address, reply);
+    if (wantsStream(request)) await this.#stream(address, request, reply);
     else send(reply, valueOf(await this.engine.getRollout(address)));
   }
 
-  async #stream(address: Address, reply: FastifyReply): Promise<void> {
-    const stream = new EventStream(reply);
+  async #stream(address: Address, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const stream = new EventStream(reply, lastEventId(request));
     const failed = await this.streams.join(address, stream);
     if (failed !== null) throw new ProblemException(failed);
     const leave = (): void => this.streams.leave(address, stream);
     if (reply.raw.closed) leave();
     else reply.raw.once('close', leave);
   }
+}
+
+/** Of a reader that comes back (WHATWG HTML §9.2.4); 0 where it says none that is one of ours. */
+function lastEventId({ headers }: FastifyRequest): number {
+  const said = headers['last-event-id'];
+  return typeof said === 'string' && /^[0-9]{1,15}$/.test(said) ? Number(said) : 0;
 }
 
 function wantsStream({ method, headers }: FastifyRequest): boolean {
