@@ -227,12 +227,18 @@ export class PostgresTruthStore implements TruthStore {
     return { ...this.made, generation: Number(row.generation) };
   }
 
-  /** Every transaction that had entered the shard before has ended when this resolves. */
+  /**
+   * Every transaction that had entered the shard before has ended when this resolves, and synchronous
+   * standbys have what it committed: ending its session ends its wait for them, but this commit comes
+   * behind it and waits as long.
+   */
   async #drain(fence: Fence): Promise<void> {
-    await this.#sessions.read({
+    await this.#sessions.write({
       name: 'pawl_drain',
-      text: 'SELECT pg_advisory_xact_lock($1, $2)',
-      values: [this.statements.lockKey, fence.shard],
+      text: `WITH entered AS MATERIALIZED (SELECT pg_advisory_xact_lock($1, $2))
+        UPDATE shard_fence f SET raised_at = f.raised_at FROM entered
+        WHERE f.shard = $2 AND f.token = $3`,
+      values: [this.statements.lockKey, fence.shard, fence.token.toString()],
     });
   }
 
