@@ -128,6 +128,8 @@ export type SweepKind = 'idempotency' | 'consumers' | 'contents';
 export interface EngineStatus {
   readonly ownedShards: number;
   readonly servedShards: number;
+  /** Of the served ones those of which PostgreSQL lacks what was seen elsewhere. */
+  readonly readOnlyShards: number;
   readonly pendingPublications: number;
   readonly liveConsumers: number;
 }

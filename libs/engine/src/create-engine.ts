@@ -16,6 +16,8 @@ import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
 import { FenceChecks } from './sharding/fence-checks.js';
 import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
+import { restoreUseCases } from './sharding/restore.js';
+import type { RestoreUseCases } from './sharding/restore.js';
 import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
@@ -34,6 +36,7 @@ const TICK_MS = 1_000;
 
 export interface Engine {
   readonly use: ConfigEngine;
+  readonly restore: RestoreUseCases;
   /** What the ownership calls when shards come and go. */
   readonly host: ShardHost;
   /** Whether this node serves the shard of a root. */
@@ -70,6 +73,7 @@ export function createEngine(context: EngineContext): Engine {
   const ticker = startTicker(context, watchers);
   return {
     use: useCases(context, { publication, shards, fences, commands, watchers }),
+    restore: restoreUseCases(context, fences),
     host: shards,
     serves: (root) => shards.shardOf(root) !== undefined,
     servesUnder: (target) => shards.servedUnder(target) !== undefined,
@@ -83,6 +87,7 @@ export function createEngine(context: EngineContext): Engine {
       return {
         ownedShards: shards.owned,
         servedShards: served.length,
+        readOnlyShards: served.filter(({ behind }) => behind !== null).length,
         pendingPublications: publication.pending,
         liveConsumers: served.reduce((sum, shard) => sum + shard.consumers.liveCount, 0),
       };
@@ -168,7 +173,7 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
         }),
       ),
     listScopes: (query) => listScopes(context.truth, query),
-    cluster: async () => done(await clusterView(context, shards)),
+    cluster: async () => done(await clusterView(context, shards, fences.behind)),
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
   };

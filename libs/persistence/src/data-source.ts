@@ -7,6 +7,7 @@ import { Functions1764000000001 } from './migrations/1764000000001-functions.js'
 import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-left.js';
 import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commit.js';
 import { FenceServer1764000000004 } from './migrations/1764000000004-fence-server.js';
+import { TruthBehind1764000000005 } from './migrations/1764000000005-truth-behind.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -45,6 +46,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       ConsumerLeft1764000000002,
       GroupCommit1764000000003,
       FenceServer1764000000004,
+      TruthBehind1764000000005,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

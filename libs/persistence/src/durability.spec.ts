@@ -106,7 +106,7 @@ describe('a standby', () => {
       const primary = await open();
       await primary.truth.raiseFence(FENCE, 'node-1');
       const first = changeset({ definitions: [definition('acme', 1)] });
-      expect(await primary.truth.commit(FENCE, first)).toEqual({ kind: 'committed' });
+      expect(await primary.truth.commit(FENCE, first)).toMatchObject({ kind: 'committed' });
       const before = await primary.truth.readFences([FENCE.shard]);
       const standby = await server.standby();
       try {
@@ -128,7 +128,7 @@ describe('a standby', () => {
         await expect(promoted.truth.loadShard(FENCE)).rejects.toThrow(FencedError);
         expect(await promoted.truth.raiseFence(FENCE, 'node-2')).toBe('superseded');
         expect(await promoted.truth.raiseFence(FENCE, 'node-1')).toBe('raised');
-        expect(await promoted.truth.commit(FENCE, next)).toEqual({ kind: 'committed' });
+        expect(await promoted.truth.commit(FENCE, next)).toMatchObject({ kind: 'committed' });
         await promoted.close();
 
         expect(await primary.truth.readFences([FENCE.shard])).toEqual(before);

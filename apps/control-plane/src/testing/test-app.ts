@@ -42,7 +42,13 @@ export async function startTestApp(
   const destination = {
     write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>),
   };
-  const status = { ownedShards: 4, servedShards: 3, pendingPublications: 2, liveConsumers: 20 };
+  const status = {
+    ownedShards: 4,
+    readOnlyShards: 0,
+    servedShards: 3,
+    pendingPublications: 2,
+    liveConsumers: 20,
+  };
   const app = await createHttpApp({
     module: AppModule.with({
       engine,

@@ -30,9 +30,10 @@ export async function previewChange(
   address: Address,
   request: PreviewRequest,
 ): Promise<Outcome<PreviewView>> {
-  const consumers = shards.shardOf(address.root)?.consumers;
-  if (consumers === undefined || !shards.serves(address.root)) return noOwner();
-  const tree = shards.tree(address.root) ?? new RootTree();
+  const shard = shards.shardOf(address.root);
+  if (shard === undefined || !shards.serves(address.root)) return noOwner();
+  const { consumers, generation } = shard;
+  const tree = shards.tree(address.root) ?? new RootTree(generation);
   const node = tree.get(address);
   const layer = {
     document: node?.newest?.document ?? null,

@@ -21,8 +21,10 @@ interface Job {
 
 /** What the publication needs of whoever owns the shards. */
 export interface PublicationHost {
-  /** JetStream holds something newer or different: commit a snapshot version above it. */
-  continueAbove(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void>;
+  /** JetStream holds something newer or different, or that is made of what is not known here. */
+  ahead(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void>;
+  /** Whether what JetStream holds is made of versions that this owner does not know. */
+  lacks(root: OwnedRoot, held: Snapshot): boolean;
   fenced(root: OwnedRoot, error: unknown): boolean;
   /** The rollout of this node reads differently now. */
   changed(root: OwnedRoot, node: AddressNode): void;
@@ -64,8 +66,9 @@ export class Publication {
     return this.#queue.has(node) || this.#running.has(node) || this.#waiting.has(node);
   }
 
+  /** Queues an address to be published; not while PostgreSQL lacks something of its shard. */
   enqueue(root: OwnedRoot, node: AddressNode): void {
-    if (this.#stopped || this.#waiting.has(node)) return;
+    if (this.#stopped || this.#waiting.has(node) || root.shard.behind !== null) return;
     this.#queue.set(node, { root, node });
     this.#pump();
   }
@@ -114,7 +117,7 @@ export class Publication {
   async #run(job: Job): Promise<void> {
     let failure: unknown;
     try {
-      if (isCurrent(job)) await this.#publish(job);
+      if (isCurrent(job) && job.root.shard.behind === null) await this.#publish(job);
       this.#delays.delete(job.node);
     } catch (error) {
       failure = error;
@@ -140,7 +143,7 @@ export class Publication {
     });
     const outcome = await this.context.publisher.publish(node.address, snapshot);
     if (outcome.kind === 'conflict') {
-      await this.#host?.continueAbove(root, node, outcome.held);
+      await this.#host?.ahead(root, node, outcome.held);
       return;
     }
     const isNews = outcome.kind === 'stored' || node.published?.hash !== head.hash;
@@ -182,13 +185,14 @@ export class Publication {
   async #compare(job: Job): Promise<void> {
     const { root, node } = job;
     const held = await this.context.publisher.read(node.address);
-    if (held === undefined || isHigher(node.head, held)) {
+    const isOlder = held === undefined || isHigher(node.head, held);
+    if (held === undefined || (isOlder && this.#host?.lacks(root, held) !== true)) {
       this.enqueue(root, node);
     } else if (held.hash === node.head.hash && !isHigher(held, node.head)) {
       await this.#storeContent(job);
       this.#published(job, held);
     } else {
-      await this.#host?.continueAbove(root, node, held);
+      await this.#host?.ahead(root, node, held);
     }
   }
 
@@ -214,5 +218,5 @@ export class Publication {
 
 /** Whether the job's node is still what its owner serves. */
 function isCurrent({ root, node }: Job): boolean {
-  return root.shard.serving && root.tree.get(node.address) === node;
+  return root.shard.loaded && root.tree.get(node.address) === node;
 }

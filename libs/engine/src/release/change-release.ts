@@ -193,7 +193,7 @@ export class ChangeRelease {
     const turns = new Turns(this.context.scheduler);
     for (const variant of variants) {
       const head = headOf(this.context, variant.address, {
-        generation: this.context.installation.generation,
+        generation: tree.generation,
         version: (variant.node?.head.version ?? 0) + 1,
         inputs: inputsOf(tree, variant.address, changed),
         document: variant.document,

@@ -48,7 +48,7 @@ function image(name: string, value: Record<string, string>): AddressImage {
 
 async function turnsFor(images: readonly AddressImage[]): Promise<number[][]> {
   const { context, events } = recordingContext();
-  const tree = new RootTree();
+  const tree = new RootTree(1);
   await addImages(context, () => tree, images);
   expect(tree.size).toBe(images.length);
   const turns: number[][] = [[]];

@@ -52,7 +52,7 @@ function nodeOf(
   const stored = image.snapshot;
   const inputs = [...inputsAbove(tree, address), snapshotInput(image.address, image.release)];
   const head = headOf(context, address, {
-    generation: context.installation.generation,
+    generation: tree.generation,
     version: stored?.version ?? 0,
     inputs: inputs.filter((input) => input !== null),
     document: effective,
@@ -146,7 +146,7 @@ export function newNode(
   const defined = above.filter((node) => node.newest !== null);
   const { effective, handedDown } = above.at(-1) ?? NOTHING_MERGED;
   const head = headOf(context, address, {
-    generation: context.installation.generation,
+    generation: tree.generation,
     version: defined.reduce((sum, node) => sum + node.head.version, 1),
     inputs: inputsOf(tree, address, null),
     document: effective,
@@ -173,7 +173,7 @@ export function nextHead(
   tree: RootTree,
 ): SnapshotHead {
   return headOf(context, node.address, {
-    generation: context.installation.generation,
+    generation: tree.generation,
     version: aboveVersion + 1,
     inputs: inputsOf(tree, node.address, null),
     document: node.effective,

@@ -1,4 +1,4 @@
-import type { ClusterView } from '@pawl/contracts';
+import type { ClusterView, TruthBehind } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import type { ShardRegistry } from './shard-registry.js';
@@ -6,11 +6,12 @@ import type { ShardRegistry } from './shard-registry.js';
 /**
  * Nodes, quorum and shards as this node knows them. A shard that it claims and has dropped is not
  * served, whatever the store says yet. When the fence of a shard was last confirmed is
- * known to its owner only.
+ * known to its owner only. What PostgreSQL lacks of others' shards is as of the last check.
  */
 export async function clusterView(
   context: Pick<EngineContext, 'ownership' | 'clock' | 'formatTime' | 'installation'>,
   shards: Pick<ShardRegistry, 'served'>,
+  behind: ReadonlyMap<number, TruthBehind>,
 ): Promise<ClusterView> {
   const { nodes, quorum } = await context.ownership.status();
   const served = new Map(shards.served().map((shard) => [shard.shard, shard]));
@@ -19,6 +20,11 @@ export async function clusterView(
     if (own === undefined) return null;
     const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
     return context.formatTime(context.clock.wallMs() - ageMs);
+  };
+  const behindOf = (shard: number): Pick<ClusterView['shards'][number], 'behind'> => {
+    const own = served.get(shard);
+    const why = own === undefined ? behind.get(shard) : own.behind;
+    return why === undefined || why === null ? {} : { behind: why };
   };
   const { nodeId } = context.ownership;
   const map = context.ownership.map().map((claim) => {
@@ -37,6 +43,7 @@ export async function clusterView(
       serving,
       since,
       fenceCheckedAt: checkedAt(shard),
+      ...behindOf(shard),
     })),
   };
 }

@@ -8,7 +8,7 @@ import type { Changeset, CommitOutcome } from './truth-store.port.js';
 
 const MAX_WAITING = 100;
 const MAX_WAIT_MS = 1_000;
-const COMMITTED: CommitOutcome = { kind: 'committed' };
+const COMMITTED: CommitOutcome = { kind: 'committed', commits: 1n };
 const CONFLICT: CommitOutcome = { kind: 'conflict', what: 'a row' };
 const FENCED: CommitOutcome = { kind: 'fenced', token: 9n };
 

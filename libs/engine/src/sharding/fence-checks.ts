@@ -1,4 +1,4 @@
-import type { Outcome } from '@pawl/contracts';
+import type { Outcome, TruthBehind } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedShard } from './owned-shard.js';
@@ -14,9 +14,15 @@ type Confirmed = ReadonlySet<OwnedShard>;
 
 const NOTHING: Confirmed = new Set();
 
+/** A shard, and how many commits its owner knew of when it asked. */
+interface Asked {
+  readonly shard: OwnedShard;
+  readonly committed: bigint;
+}
+
 /**
- * Asks PostgreSQL, for all owned shards in one query, whether their fences are still this node's; a
- * shard whose fence is another's is dropped at once. It asks some times per lease TTL, and for every
+ * Asks PostgreSQL, for all shards in one query, whether the fences of owned ones are still this node's; a
+ * shard whose fence is another's, or whose truth is another than the one in memory, is dropped at once. It asks some times per lease TTL, and for every
  * read: what memory tells of definitions and releases is told only under a check that was asked after
  * the read came. All reads that wait share one query; those that come while one is under way share the
  * next one, so at most one is under way and one waits.
@@ -29,11 +35,14 @@ export class FenceChecks {
   #next: Promise<Confirmed> | undefined;
   #failing = false;
   #stopped = false;
+  readonly #all: readonly number[];
+  #behind: ReadonlyMap<number, TruthBehind> = new Map();
 
   constructor(
     private readonly context: EngineContext,
     private readonly shards: ShardRegistry,
   ) {
+    this.#all = Array.from({ length: context.installation.shards }, (_, shard) => shard);
     this.#everyMs = context.settings.leaseTtlMs / CHECKS_PER_TTL;
   }
 
@@ -48,6 +57,16 @@ export class FenceChecks {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+  }
+
+  /** Read-only shards, of all nodes, as of the last check. */
+  get behind(): ReadonlyMap<number, TruthBehind> {
+    return this.#behind;
+  }
+
+  /** Something may have changed: looks without waiting for the next check. */
+  checkNow(): void {
+    void this.#checkAfterNow();
   }
 
   /** Serves what this node's memory holds of a root, under a check that is asked now. */
@@ -110,39 +129,43 @@ export class FenceChecks {
   }
 
   async #checkAll(): Promise<Confirmed> {
-    const owned = this.shards.all();
-    if (owned.length === 0) return NOTHING;
+    const owned = this.shards.all().map((shard) => ({ shard, committed: shard.committed }));
     const askedMs = this.context.clock.monotonicMs();
-    const reading = await this.context.truth.readFences(owned.map(({ shard }) => shard));
+    const reading = await this.context.truth.readFences(this.#all);
     if (this.#stopped) return NOTHING;
     if (this.#failing) this.context.log.info('fences are checked again');
     this.#failing = false;
-    const held = owned.filter((shard) => this.shards.holds(shard));
+    this.#behind = reading.behind;
+    const held = owned.filter(({ shard }) => this.shards.holds(shard));
     return this.#judge(held, reading, askedMs);
   }
 
-  #judge(
-    owned: readonly OwnedShard[],
-    { server, tokens }: FenceReading,
-    askedMs: number,
-  ): Confirmed {
-    const moved = owned.filter(({ loadedFrom }) => loadedFrom !== server);
-    if (moved.length > 0) {
-      this.context.log.warn(
-        'PostgreSQL is another server than shards were loaded from, or was promoted: they are claimed and loaded anew',
-        { shards: moved.length, loadedFrom: moved[0]?.loadedFrom, server },
-      );
-    }
+  #judge(owned: readonly Asked[], reading: FenceReading, askedMs: number): Confirmed {
+    this.#tellOfAnother(owned, reading);
     const confirmed = new Set<OwnedShard>();
-    for (const shard of owned) {
-      if (shard.loadedFrom !== server) this.shards.loadAnew(shard);
-      else if (tokens.get(shard.shard) !== shard.token) this.shards.refusedByFence(shard);
+    for (const asked of owned) {
+      const { shard } = asked;
+      if (isAnotherTruth(asked, reading)) this.shards.loadAnew(shard);
+      else if (reading.tokens.get(shard.shard) !== shard.token) this.shards.refusedByFence(shard);
       else {
         shard.fenceConfirmed(askedMs);
         confirmed.add(shard);
       }
     }
     return confirmed;
+  }
+
+  #tellOfAnother(owned: readonly Asked[], reading: FenceReading): void {
+    const [first, ...others] = owned.filter((asked) => isAnotherTruth(asked, reading));
+    if (first === undefined) return;
+    const { loadedFrom, generation } = first.shard;
+    const before = { server: loadedFrom, generation, commits: String(first.committed) };
+    const commits = String(reading.commits.get(first.shard.shard) ?? 0n);
+    const now = { server: reading.server, generation: reading.generation, commits };
+    this.context.log.warn(
+      'PostgreSQL is another server than shards were loaded from, was promoted, has lost commits, or a restore was accepted: they are claimed and loaded anew',
+      { shards: 1 + others.length, before, now },
+    );
   }
 
   #failed(error: unknown): Confirmed {
@@ -154,4 +177,14 @@ export class FenceChecks {
     this.#failing = true;
     return NOTHING;
   }
+}
+
+/** What memory was loaded from, and what it has learned since, is not what PostgreSQL holds now. */
+function isAnotherTruth({ shard, committed }: Asked, reading: FenceReading): boolean {
+  return (
+    shard.loadedFrom !== reading.server ||
+    shard.generation !== reading.generation ||
+    committed > (reading.commits.get(shard.shard) ?? 0n) ||
+    (shard.behind === null && reading.behind.has(shard.shard))
+  );
 }

@@ -1,4 +1,4 @@
-import type { Address, AddressText } from '@pawl/contracts';
+import type { Address, AddressText, TruthBehind } from '@pawl/contracts';
 import { ReadWriteLock } from '@pawl/kernel';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ShardConsumers } from '../status/shard-consumers.js';
@@ -8,7 +8,7 @@ import { RootTree } from './root-tree.js';
 
 /** One root in its owner's memory, with the locks that order its commands. */
 export class OwnedRoot {
-  tree = new RootTree();
+  tree: RootTree;
   /** Set after a commit whose outcome is unknown: memory must be read anew before it is used. */
   uncertain = false;
   /** The next attempt to read it anew. */
@@ -22,6 +22,7 @@ export class OwnedRoot {
     readonly shard: OwnedShard,
     private readonly maxWaiters: number,
   ) {
+    this.tree = new RootTree(shard.generation);
     this.lock = new ReadWriteLock(maxWaiters);
   }
 
@@ -43,8 +44,16 @@ export class OwnedRoot {
 /** A shard that this node claimed; served once loaded, until it is lost. */
 export class OwnedShard implements Fence {
   readonly roots = new Map<string, OwnedRoot>();
-  /** Loaded, and not yet lost. */
+  /** In memory, and not yet lost: it may be compared with JetStream and published. */
+  loaded = false;
+  /** Loaded and compared, and not yet lost. */
   serving = false;
+  /** Of the installation, as memory was loaded. */
+  generation = 0;
+  /** Transactions that have committed changesets of the shard, as far as this owner knows. */
+  committed = 0n;
+  /** What PostgreSQL lacks of it: it is read-only, and nothing of it is published. */
+  behind: TruthBehind | null = null;
   /** PostgreSQL server that memory was loaded from; see `FenceReading`. */
   loadedFrom = '';
   /** Monotonic time at which the fence was surely still this owner's; only grows. */

@@ -75,11 +75,12 @@ describe('after a lost answer', () => {
     expect(await world.read('acme/app')).toEqual({ a: 1 });
   });
 
-  it('gets over one that was lost while it continued above JetStream', async () => {
+  it('gets over one that was lost while it continued above an adopted stream', async () => {
     await world.put('acme/app', { a: 1 });
     await world.promote('acme/app');
     const ahead = await world.published('acme/app');
-    world.publisher.snapshots.set(address('acme/app').text, { ...ahead, version: 9 });
+    const installation = 'main/another';
+    world.publisher.snapshots.set(address('acme/app').text, { ...ahead, installation, version: 9 });
     loseAnswer((changeset) => changeset.definitions.length === 0);
     await world.over('acme/app', { a: 2 });
     await world.promote('acme/app');
@@ -171,7 +172,8 @@ it('does not pretend to own a shard that the fence took while it claimed', async
   await world.put('acme/app', { a: 1 });
   await world.promote('acme/app');
   const held = await world.published('acme/app');
-  world.publisher.snapshots.set(address('acme/app').text, { ...held, version: 9 });
+  const installation = 'main/another';
+  world.publisher.snapshots.set(address('acme/app').text, { ...held, installation, version: 9 });
   world.truth.beforeCommit = async () => {
     world.truth.beforeCommit = () => Promise.resolve();
     await world.fenceOff('acme');

@@ -37,6 +37,9 @@ export class RootTree {
   readonly #documents = new Map<string, Branch>();
   readonly #byText = new Map<AddressText, AddressNode>();
 
+  /** Snapshots of its addresses are of this generation. */
+  constructor(readonly generation: number) {}
+
   get size(): number {
     return this.#byText.size;
   }

@@ -1,14 +1,34 @@
 import type { Fence } from './fence.js';
 
+/**
+ * How far a shard's truth had come, as an owner knew it. Remembered by the metadata quorum, it tells of
+ * a PostgreSQL that has lost something: a restored copy, a standby that lagged.
+ */
+export interface ShardMark {
+  /** Of the installation; a higher one resets the others. */
+  readonly generation: number;
+  /** The highest fencing token under which the shard was served. */
+  readonly token: bigint;
+  /** Transactions that committed changesets of the shard, ever. */
+  readonly commits: bigint;
+}
+
 /** What the ownership calls when this node gains or loses a shard. One call at a time per shard. */
 export interface ShardHost {
   /**
    * This node holds the claim. Resolves once the fence is raised and the shard is loaded and served;
-   * rejects when it cannot be (the ownership then gives the claim back and tries again).
+   * rejects when it cannot be (the ownership then gives the claim back and tries again). `remembered`
+   * is what the quorum remembers of the shard, if anything: a PostgreSQL that is behind it is served
+   * for reading only.
    */
-  claimed(fence: Fence): Promise<void>;
+  claimed(fence: Fence, remembered?: ShardMark | null): Promise<void>;
   /** The claim is gone: nothing more is served for it once this resolves. */
   lost(fence: Fence): Promise<void>;
+  /**
+   * How far the shard has come under this fence, for the quorum to remember; also after it was lost, as
+   * long as nobody claims it here anew. `undefined` when that is not known, or not to be relied on.
+   */
+  mark?(fence: Fence): ShardMark | undefined;
 }
 
 /** One shard in the shard map. */

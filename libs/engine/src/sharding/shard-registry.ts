@@ -1,28 +1,27 @@
-import { shardOf, isHigher, LIMITS } from '@pawl/contracts';
+import { shardOf, isHigher } from '@pawl/contracts';
 import type { Address, AddressText, Snapshot } from '@pawl/contracts';
-import type { SnapshotHead } from '@pawl/domain';
+import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
-import { Turns } from '../turns.js';
 import type { Publication, PublicationHost } from '../publication/publication.js';
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
 import { ShardConsumers } from '../status/shard-consumers.js';
-import { addImages, asNewSnapshot, nextHead } from './build-nodes.js';
+import { BehindShards, TruthBehindError } from './behind-shards.js';
+import { addImages } from './build-nodes.js';
 import { CommitQueue } from './commit-queue.js';
 import type { Fence } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import type { AddressNode, RootTree } from './root-tree.js';
-import type { ShardHost } from './shard-ownership.port.js';
-import { FencedError, NO_CHANGES, OutcomeUnknownError } from './truth-store.port.js';
+import { ShardMarks } from './shard-marks.js';
+import { SnapshotHeads } from './snapshot-heads.js';
+import type { ShardHost, ShardMark } from './shard-ownership.port.js';
+import { FencedError, OutcomeUnknownError } from './truth-store.port.js';
 import type { Changeset, CommitOutcome } from './truth-store.port.js';
 
 /** First and longest pause before a root is read anew again, milliseconds. */
 const RELOAD_MIN_MS = 100;
 const RELOAD_MAX_MS = 5_000;
 
-/** Snapshot heads renewed in one transaction. */
-const HEADS_PER_COMMIT = 256;
-
-/** Versions that one incident may skip: far more than a lost day of edits. */
+/** Versions or generations that are believed to be lost at once: far more than a day of edits. */
 const MAX_JUMP = 2 ** 32;
 
 interface Place {
@@ -36,29 +35,39 @@ interface Place {
  */
 export class ShardRegistry implements ShardHost, PublicationHost {
   readonly #shards = new Map<number, OwnedShard>();
+  readonly #marks = new ShardMarks();
+  readonly #behind: BehindShards;
+  readonly #heads: SnapshotHeads;
 
   constructor(
     private readonly context: EngineContext,
     private readonly publication: Publication,
     private readonly watchers: RolloutWatchers,
-  ) {}
+  ) {
+    this.#behind = new BehindShards(context);
+    this.#heads = new SnapshotHeads(context, this);
+  }
 
-  async claimed(fence: Fence): Promise<void> {
+  async claimed(fence: Fence, remembered: ShardMark | null = null): Promise<void> {
     const { nodeId, incarnation } = this.context.ownership;
-    const raised = await this.context.truth.raiseFence(fence, `${nodeId}/${incarnation}`);
+    const raised = await this.context.truth.raiseFence(
+      fence,
+      `${nodeId}/${incarnation}`,
+      this.#marks.highest(fence.shard, remembered),
+    );
     if (raised === 'superseded') {
       throw new Error(
         'PostgreSQL has seen a higher fencing token than this metadata store gives: the store is not the one that gave it. If the former one is lost, stop the node and run `pawl metadata adopt`',
       );
     }
     const shard = this.#newShard(fence);
-    shard.loadedFrom = (await this.context.truth.readFences([fence.shard])).server;
+    await this.#readPosition(shard);
     this.#shards.set(fence.shard, shard);
     try {
       await this.#load(shard);
       this.#assertHeld(shard);
-      shard.serving = true;
-      await this.#reconcile(shard);
+      shard.loaded = true;
+      await this.#reconcileFirst(shard);
       this.#assertHeld(shard);
     } catch (error) {
       this.#drop(shard);
@@ -76,6 +85,11 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     this.#drop(shard);
     await this.#drained(shard);
     shard.commits.close(shard.token);
+  }
+
+  mark(fence: Fence): ShardMark | undefined {
+    const shard = this.#shards.get(fence.shard);
+    return shard !== undefined && shard.behind !== null ? undefined : this.#marks.under(fence);
   }
 
   /** Compares everything with JetStream again: after a reconnect, or when a stream was made anew. */
@@ -151,7 +165,8 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   /** The fence is not ours: somebody else owns the shard now. */
   refusedByFence(shard: OwnedShard): void {
     if (!this.holds(shard)) return;
-    this.context.log.warn('the fence is another’s: dropping the shard', { shard: shard.shard });
+    const { shard: number } = shard;
+    this.context.log.warn('the fence is not, or no longer, this owner’s', { shard: number });
     this.loadAnew(shard);
   }
 
@@ -173,7 +188,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     root.uncertain = true;
     const again = (delayMs: number): void => {
       const attempt = (): void => {
-        if (!root.uncertain || !root.shard.serving) return;
+        if (!root.uncertain || !root.shard.loaded) return;
         this.reload(root).catch((error: unknown) => {
           if (!this.fenced(root, error)) again(Math.min(delayMs * 2, RELOAD_MAX_MS));
         });
@@ -192,7 +207,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       const fresh = new OwnedRoot(root.name, root.shard, this.context.settings.maxWaiters);
       const stale = await addImages(this.context, () => fresh.tree, images);
       root.tree = fresh.tree;
-      await this.#renew(root, stale);
+      await this.#heads.renew(root, stale);
       root.uncertain = false;
       for (const node of root.tree.all()) {
         // The snapshot of an opened address may have been taken away to forget it.
@@ -206,6 +221,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
    * root's lock: when the outcome is not known, the root is doubted before anybody else gets the lock.
    */
   async commit(root: OwnedRoot, changeset: Changeset): Promise<CommitOutcome> {
+    if (root.shard.behind !== null) throw new TruthBehindError(`of shard ${root.shard.shard}`);
     try {
       return await root.shard.commits.commit(changeset);
     } catch (error) {
@@ -219,23 +235,47 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     if (root.shard.roots.get(root.name) === root) root.shard.roots.delete(root.name);
   }
 
-  async continueAbove(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void> {
+  /**
+   * Of this installation: PostgreSQL has lost what was published, and the shard is read-only from now
+   * on. What is left of another one, whose stream was adopted, is only gone on above.
+   */
+  async ahead(root: OwnedRoot, node: AddressNode, held: Snapshot): Promise<void> {
     const { address, installation, generation, version, hash } = held;
-    this.context.log.error('JetStream holds another snapshot than the truth', {
-      address,
-      held: { installation, generation, version, hash },
-      truth: { version: node.head.version, hash: node.head.hash },
-    });
-    this.context.observer.incident('jetstream-ahead');
-    if (generation > node.head.generation || version - node.head.version > MAX_JUMP) {
-      throw new Error('what JetStream holds is too far ahead to continue above it');
+    const { head } = node;
+    const isForeign = installation !== installationText(this.context.installation);
+    const isAbsurd =
+      version - head.version > MAX_JUMP ||
+      generation - head.generation > (isForeign ? 0 : MAX_JUMP);
+    if (isForeign || isAbsurd) {
+      this.context.log.error('JetStream holds another snapshot than the truth', {
+        address,
+        held: { installation, generation, version, hash },
+        truth: { version: head.version, hash: head.hash },
+      });
+      this.context.observer.incident('jetstream-ahead');
     }
+    if (isAbsurd) throw new Error('what JetStream holds is too far ahead to be believed');
     await root.lock.run('exclusive', async () => {
       if (root.uncertain || root.tree.get(node.address) !== node) return;
-      if (!isHigher(node.head, held)) {
-        await this.#commitHeads(root, [{ node, above: held.version }]);
+      const isAbove = isHigher(node.head, held);
+      if (!isAbove && isForeign) await this.#heads.raise(root, [{ node, above: version }]);
+      if (isForeign || (isAbove && !this.lacks(root, held))) this.publication.enqueue(root, node);
+      else {
+        const has = { generation: node.head.generation, version: node.head.version };
+        await this.#behind.found(root.shard, { address, held: { generation, version }, has });
       }
-      this.publication.enqueue(root, node);
+    });
+  }
+
+  lacks(root: OwnedRoot, held: Snapshot): boolean {
+    const isOurs = held.installation === installationText(this.context.installation);
+    if (!isOurs || held.generation !== root.shard.generation || root.uncertain) return false;
+    return held.inputs.some(({ address, definitionVersion, releaseVersion }) => {
+      const node = root.tree.getByText(address as AddressText);
+      const newest = node?.newest?.version ?? 0;
+      return (
+        (definitionVersion ?? 0) > newest || releaseVersion > (node?.release.releaseVersion ?? 0)
+      );
     });
   }
 
@@ -266,13 +306,16 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     const { truth, clock, observer } = this.context;
     const startedMs = clock.monotonicMs();
     const [only, ...others] = changesets;
+    const known = { generation: shard.generation, commits: shard.committed };
     const outcome =
       only !== undefined && others.length === 0
-        ? await truth.commit(shard, only)
-        : await truth.commitAll(shard, changesets);
+        ? await truth.commit(shard, only, known)
+        : await truth.commitAll(shard, changesets, known);
     if (outcome.kind === 'fenced') this.refusedByFence(shard);
     if (outcome.kind !== 'committed') return outcome;
     shard.fenceConfirmed(startedMs);
+    shard.committed = outcome.commits;
+    if (shard.loaded) this.#marks.note(shard);
     observer.committed(changesets.length);
     return outcome;
   }
@@ -288,6 +331,36 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     });
   }
 
+  /** Of which truth memory is going to be; before it is read, so that what comes after is refused. */
+  async #readPosition(shard: OwnedShard): Promise<void> {
+    const reading = await this.context.truth.readFences([shard.shard]);
+    shard.loadedFrom = reading.server;
+    shard.generation = reading.generation;
+    shard.committed = reading.commits.get(shard.shard) ?? 0n;
+    shard.behind = reading.behind.get(shard.shard) ?? null;
+  }
+
+  /**
+   * Serves once everything is compared with JetStream, or it did not answer for a third of the lease:
+   * what was lost is found before anything is written over it, and NATS is not waited for.
+   */
+  async #reconcileFirst(shard: OwnedShard): Promise<void> {
+    const serve = (): void => {
+      if (!shard.loaded || shard.serving) return;
+      shard.serving = true;
+      this.#marks.note(shard);
+    };
+    const { timer, settings } = this.context;
+    const patience = timer.after(settings.leaseTtlMs / 3, serve);
+    this.#behind.tell(shard);
+    try {
+      await this.#reconcile(shard);
+      serve();
+    } finally {
+      patience.cancel();
+    }
+  }
+
   async #load(shard: OwnedShard): Promise<void> {
     const startedMs = this.context.clock.monotonicMs();
     const images = await this.context.truth.loadShard(shard);
@@ -300,47 +373,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       if (others === undefined) staleByRoot.set(root, [node]);
       else others.push(node);
     }
-    for (const [root, nodes] of staleByRoot) await this.#renew(root, nodes);
+    for (const [root, nodes] of staleByRoot) await this.#heads.renew(root, nodes);
     await shard.consumers.restore(await this.context.status.load(shard));
   }
 
   #assertHeld(shard: OwnedShard): void {
     if (!this.holds(shard)) throw new FencedError(shard.shard, shard.token);
-  }
-
-  /** Commits new snapshot versions for nodes whose stored one is missing or not what recomputing gives. */
-  async #renew(root: OwnedRoot, stale: readonly AddressNode[]): Promise<void> {
-    if (stale.length === 0) return;
-    const renewed = stale.map((node) => ({ node, above: node.head.version }));
-    for (const { node } of renewed) node.published = null;
-    for (let start = 0; start < renewed.length; start += HEADS_PER_COMMIT) {
-      await this.#commitHeads(root, renewed.slice(start, start + HEADS_PER_COMMIT));
-    }
-  }
-
-  async #commitHeads(
-    root: OwnedRoot,
-    raised: readonly { readonly node: AddressNode; readonly above: number }[],
-  ): Promise<void> {
-    const turns = new Turns(this.context.scheduler);
-    const heads: { readonly node: AddressNode; readonly head: SnapshotHead }[] = [];
-    for (const { node, above } of raised) {
-      heads.push({ node, head: nextHead(this.context, node, above, root.tree) });
-      await turns.spent(Math.min(node.head.variant.size, LIMITS.inlineBytes));
-    }
-    const changeset: Changeset = {
-      ...NO_CHANGES,
-      root: root.name,
-      snapshots: heads.map(({ head }) => asNewSnapshot(head)),
-      idempotency: null,
-    };
-    const outcome = await this.commit(root, changeset);
-    if (outcome.kind === 'fenced') throw new FencedError(root.shard.shard, outcome.token);
-    if (outcome.kind === 'conflict') {
-      this.doubt(root);
-      throw new Error(`the truth changed under its owner: ${outcome.what}`);
-    }
-    for (const { node, head } of heads) node.head = head;
   }
 
   async #reconcile(shard: OwnedShard): Promise<void> {
@@ -357,6 +395,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   #drop(shard: OwnedShard): void {
     shard.serving = false;
+    shard.loaded = false;
     if (this.#shards.get(shard.shard) === shard) this.#shards.delete(shard.shard);
   }
 }

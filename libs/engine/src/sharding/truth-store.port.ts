@@ -1,6 +1,13 @@
-import type { AddressText, ScopeView, SnapshotInput } from '@pawl/contracts';
+import type {
+  AddressText,
+  BehindAddress,
+  ScopeView,
+  SnapshotInput,
+  TruthBehind,
+} from '@pawl/contracts';
 import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
 import type { Fence } from './fence.js';
+import type { ShardMark } from './shard-ownership.port.js';
 
 export interface Installation {
   /** Name, part of subjects. */
@@ -33,7 +40,7 @@ export interface HistoryEntry {
   readonly address: AddressText;
   readonly at: string;
   readonly author: string;
-  readonly kind: 'definition' | 'release';
+  readonly kind: 'definition' | 'release' | 'restore';
   readonly version?: number;
   readonly releaseVersion?: number;
   readonly action?: string;
@@ -114,7 +121,11 @@ export const NO_CHANGES = {
 } as const satisfies Omit<Changeset, 'root' | 'idempotency'>;
 
 export type CommitOutcome =
-  | { readonly kind: 'committed' }
+  | {
+      readonly kind: 'committed';
+      /** Transactions that have committed changesets of the shard by now, this one included. */
+      readonly commits: bigint;
+    }
   /**
    * The fence holds another token, or was raised on another server: this node does not own the shard
    * here. Nothing was written.
@@ -152,8 +163,24 @@ export interface FenceReading {
    * timeline; a server that a dump was restored on, or one reached by mistake, has another identifier.
    */
   readonly server: string;
+  /** Of the installation. */
+  readonly generation: number;
   /** By shard that was asked for: the token in its fence row; none where there is no row of ours. */
   readonly tokens: ReadonlyMap<number, bigint>;
+  /** By the same shards: transactions that have committed changesets. */
+  readonly commits: ReadonlyMap<number, bigint>;
+  /** Of the same shards those that are read-only, and why. */
+  readonly behind: ReadonlyMap<number, TruthBehind>;
+}
+
+/** What an owner knows of its shard's truth, which must not have come to less since. */
+export type KnownTruth = Pick<ShardMark, 'generation' | 'commits'>;
+
+/** Who accepts a restored PostgreSQL as the truth, and why. */
+export interface RestoreAcceptance {
+  readonly author: string;
+  readonly reason: string;
+  readonly at: string;
 }
 
 export interface HistoryQuery {
@@ -184,9 +211,14 @@ export interface TruthStore {
    * Takes the shard's lock exclusively, ending blockers after a grace, and raises the fence row to
    * the token. `superseded` when the row already holds a higher one, or the same of another owner.
    * A fence holds on the server on which it was raised: on a standby that was promoted since, everything
-   * is refused until it is raised there.
+   * is refused until it is raised there. Where less is here than is `remembered` of the shard, it is
+   * read-only from then on, as after {@link declareBehind}.
    */
-  raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'>;
+  raiseFence(
+    fence: Fence,
+    owner: string,
+    remembered?: ShardMark | null,
+  ): Promise<'raised' | 'superseded'>;
   /**
    * Reads the fence rows of these shards, in one query with a deadline below the lease TTL. Waits for
    * no lock, so it answers also while somebody raises one of them.
@@ -196,13 +228,37 @@ export interface TruthStore {
   loadShard(fence: Fence): Promise<readonly AddressImage[]>;
   /** Every address under one root: what memory is set right from after an unknown outcome. */
   loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]>;
-  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome>;
+  /**
+   * Commits one changeset. `fenced`, too, where the shard is read-only, the generation is another than
+   * the `known` one, or fewer commits are counted than are known of: memory is then of another truth.
+   */
+  commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome>;
   /**
    * Commits several changesets of the fence's shard in one transaction, in order, all or nothing: a
    * conflict or an error is of the group, whichever of them it came from. One that expects what an
    * earlier one of the group writes finds it.
    */
-  commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome>;
+  commitAll(
+    fence: Fence,
+    changesets: readonly Changeset[],
+    known?: KnownTruth,
+  ): Promise<CommitOutcome>;
+  /**
+   * Makes the shard read-only, until the restore is accepted: JetStream holds of these addresses what
+   * the truth, of this generation, lacks. They replace those that were declared before. Answers all
+   * that is known.
+   */
+  declareBehind(
+    fence: Fence,
+    generation: number,
+    addresses: readonly BehindAddress[],
+  ): Promise<TruthBehind>;
+  /**
+   * Raises the generation above every one that was seen, ends all read-only shards, and records who
+   * did so in the history of their roots, in one transaction. Answers the generation then; `null` when
+   * nothing was behind, so that nothing was changed.
+   */
+  acceptRestore(acceptance: RestoreAcceptance): Promise<number | null>;
   /** Records what JetStream holds now. */
   markPublished(
     fence: Fence,

@@ -27,10 +27,12 @@ export async function sweepShard(
     case 'consumers': {
       shard.consumers.sweep(CONSUMER_MS);
       const removed = await context.status.sweep(shard, before(CONSUMER_MS));
+      if (shard.behind !== null) return removed;
       return removed + (await forgetOpened(context, parts, shard, CONSUMER_MS));
     }
     case 'contents':
-      return collectContents(context, shard);
+      // What consumers were given and PostgreSQL lacks is named by nothing that is known here.
+      return shard.behind === null ? collectContents(context, shard) : 0;
   }
 }
 

@@ -23,7 +23,7 @@ import type { Engine } from '../create-engine.js';
 import { DEFAULT_ENGINE_SETTINGS } from '../engine-context.js';
 import type { EngineContext, EngineSettings } from '../engine-context.js';
 import type { FencingToken } from '../sharding/fence.js';
-import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
+import type { ShardMark, ShardOwnership } from '../sharding/shard-ownership.port.js';
 import { FakeSavedStatus } from './fake-saved-status.js';
 import { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 import { FakeStatusStore } from './fake-status-store.js';
@@ -43,6 +43,9 @@ export interface WorldParts {
   readonly settle: () => Promise<void>;
   readonly settings?: Partial<EngineSettings>;
 }
+
+/** What the quorum remembers of a shard. */
+export type Remembered = (shard: number) => ShardMark | null;
 
 /** The engine with every port faked but the validator; time moves only by hand. */
 export class EngineWorld {
@@ -74,10 +77,10 @@ export class EngineWorld {
   }
 
   /** This node claims every shard under the next token. */
-  async claimAll(): Promise<void> {
+  async claimAll(remembered: Remembered = () => null): Promise<void> {
     this.#token += 1n;
     for (let shard = 0; shard < SHARDS; shard += 1) {
-      await this.engine.host.claimed({ shard, token: this.#token as FencingToken });
+      await this.engine.host.claimed({ shard, token: this.token }, remembered(shard));
     }
     await this.settle();
   }
@@ -95,10 +98,10 @@ export class EngineWorld {
   }
 
   /** The process is gone and starts again with the same stores. */
-  async restart(): Promise<void> {
+  async restart(remembered: Remembered = () => null): Promise<void> {
     await this.engine.stop();
     this.engine = createEngine(this.#context());
-    await this.claimAll();
+    await this.claimAll(remembered);
   }
 
   /** Runs one kind of sweep over every shard. */

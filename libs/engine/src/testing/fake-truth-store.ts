@@ -1,9 +1,9 @@
-import type { AddressText, ScopeView } from '@pawl/contracts';
-import { parseAddress, parseJson, shardOf } from '@pawl/contracts';
-import { assert } from '@pawl/kernel';
+import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
+import { shardOf } from '@pawl/contracts';
 import { INITIAL_RELEASE } from '@pawl/domain';
-import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+import type { Definition } from '@pawl/domain';
 import type { Fence } from '../sharding/fence.js';
+import type { ShardMark } from '../sharding/shard-ownership.port.js';
 import { FencedError } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
@@ -14,20 +14,16 @@ import type {
   IdempotencyRecord,
   Installation,
   InventoryQuery,
-  NewDefinition,
+  KnownTruth,
+  RestoreAcceptance,
   StoredHistoryEntry,
   TruthStore,
 } from '../sharding/truth-store.port.js';
+import { copyOf, imageOf, isWithin, page, rootOf, stored } from './fake-truth-rows.js';
+import type { Row } from './fake-truth-rows.js';
 
-interface Row {
-  readonly address: AddressText;
-  definitions: Definition[];
-  release: ReleaseState;
-  snapshot: SnapshotHead | null;
-  publishedVersion: number;
-  publishedAt: string | null;
-  opened: boolean;
-}
+/** When a fake finds that it is behind. */
+const SOME_TIME = '2026-01-01T00:00:00.000Z';
 
 /** The truth in memory, with the fencing of the real one; held to it by the conformance suite. */
 export class FakeTruthStore implements TruthStore {
@@ -36,6 +32,9 @@ export class FakeTruthStore implements TruthStore {
   readonly #owners = new Map<number, string>();
   /** Where each fence was raised, and holds. */
   readonly #servers = new Map<number, string>();
+  readonly #commits = new Map<number, bigint>();
+  readonly #behind = new Map<number, TruthBehind>();
+  #generation: number;
   readonly #history: StoredHistoryEntry[] = [];
   readonly #idempotency = new Map<string, IdempotencyRecord>();
   /** Called before each commit; may throw what an infrastructure failure would. */
@@ -48,20 +47,47 @@ export class FakeTruthStore implements TruthStore {
   /** What identifies the server and its timeline: set to another, everything is there at once. */
   server = '1/00000001';
 
-  constructor(private readonly identity: Installation) {}
+  constructor(private readonly identity: Installation) {
+    this.#generation = identity.generation;
+  }
 
   installation(): Promise<Installation> {
-    return Promise.resolve(this.identity);
+    return Promise.resolve({ ...this.identity, generation: this.#generation });
+  }
+
+  /** A copy of everything as it is now; calling the answer puts it back, as a restore does. */
+  backup(): () => void {
+    const generation = this.#generation;
+    const parts = [
+      copyOf(this.#rows, (row) => ({ ...row, definitions: [...row.definitions] })),
+      copyOf(this.#fences),
+      copyOf(this.#owners),
+      copyOf(this.#servers),
+      copyOf(this.#commits),
+      copyOf(this.#behind),
+      copyOf(this.#idempotency),
+    ];
+    const history = [...this.#history];
+    return () => {
+      this.#generation = generation;
+      for (const putBack of parts) putBack();
+      this.#history.splice(0, Infinity, ...history);
+    };
   }
 
   healthy(): Promise<boolean> {
     return Promise.resolve(true);
   }
 
-  raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
+  raiseFence(
+    fence: Fence,
+    owner: string,
+    remembered: ShardMark | null = null,
+  ): Promise<'raised' | 'superseded'> {
     const held = this.#fences.get(fence.shard) ?? 0n;
     const isOthers = held === fence.token && this.#owners.get(fence.shard) !== owner;
     if (held > fence.token || isOthers) return Promise.resolve('superseded');
+    this.#compare(fence.shard, remembered);
     this.#fences.set(fence.shard, fence.token);
     this.#owners.set(fence.shard, owner);
     this.#servers.set(fence.shard, this.server);
@@ -70,8 +96,13 @@ export class FakeTruthStore implements TruthStore {
 
   async readFences(shards: readonly number[]): Promise<FenceReading> {
     await this.beforeFences(shards);
-    const held = [...this.#fences].filter(([shard]) => shards.includes(shard));
-    return { server: this.server, tokens: new Map(held) };
+    const of = <T>(all: ReadonlyMap<number, T>): Map<number, T> =>
+      new Map([...all].filter(([shard]) => shards.includes(shard)));
+    const commits = of(this.#fences);
+    for (const shard of commits.keys()) commits.set(shard, this.#commits.get(shard) ?? 0n);
+    const { server } = this;
+    const behind = of(this.#behind);
+    return { server, generation: this.#generation, tokens: of(this.#fences), commits, behind };
   }
 
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {
@@ -88,13 +119,19 @@ export class FakeTruthStore implements TruthStore {
     );
   }
 
-  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
-    return this.commitAll(fence, [changeset]);
+  commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome> {
+    return this.commitAll(fence, [changeset], known);
   }
 
-  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+  async commitAll(
+    fence: Fence,
+    changesets: readonly Changeset[],
+    known?: KnownTruth,
+  ): Promise<CommitOutcome> {
     for (const changeset of changesets) await this.beforeCommit(changeset);
-    if (!this.#holds(fence)) return { kind: 'fenced', token: this.#fences.get(fence.shard) ?? 0n };
+    if (!this.#holds(fence) || !this.#isWritable(fence.shard, known)) {
+      return { kind: 'fenced', token: this.#fences.get(fence.shard) ?? 0n };
+    }
     const undo: (() => void)[] = [];
     for (const changeset of changesets) {
       const conflict = this.#conflict(changeset);
@@ -105,8 +142,47 @@ export class FakeTruthStore implements TruthStore {
       undo.push(this.#undoing(changeset));
       this.#write(changeset);
     }
+    const commits = (this.#commits.get(fence.shard) ?? 0n) + 1n;
+    this.#commits.set(fence.shard, commits);
     for (const changeset of changesets) this.afterCommit(changeset);
-    return { kind: 'committed' };
+    return { kind: 'committed', commits };
+  }
+
+  async declareBehind(
+    fence: Fence,
+    generation: number,
+    addresses: readonly BehindAddress[],
+  ): Promise<TruthBehind> {
+    return this.#read(fence, () => {
+      if (generation !== this.#generation) throw new FencedError(fence.shard, fence.token);
+      const before = this.#behind.get(fence.shard) ?? { since: SOME_TIME };
+      const behind = { ...before, addresses: [...addresses] };
+      this.#behind.set(fence.shard, behind);
+      return behind;
+    });
+  }
+
+  acceptRestore({ author, reason, at }: RestoreAcceptance): Promise<number | null> {
+    if (this.#behind.size === 0) return Promise.resolve(null);
+    const seen = [...this.#behind.values()].flatMap(({ remembered, addresses }) => [
+      remembered?.generation ?? 0,
+      ...addresses.map(({ held }) => held.generation),
+    ]);
+    this.#generation = Math.max(this.#generation, ...seen) + 1;
+    const { shards } = this.identity;
+    const known = [...this.#rows.values()]
+      .map(({ address }) => rootOf(address))
+      .filter((root) => this.#behind.has(shardOf(root, shards)));
+    const named = [...this.#behind.values()].flatMap(({ addresses }) =>
+      addresses.map(({ address }) => rootOf(address as AddressText)),
+    );
+    for (const root of [...new Set([...known, ...named])].sort()) {
+      const entry = { address: root as AddressText, at, author, reason, action: 'accept' };
+      const sequence = String(this.#history.length + 1);
+      this.#history.push({ ...entry, kind: 'restore', sequence });
+    }
+    this.#behind.clear();
+    return Promise.resolve(this.#generation);
   }
 
   markPublished(
@@ -181,6 +257,31 @@ export class FakeTruthStore implements TruthStore {
   #read<T>(fence: Fence, read: () => T): Promise<T> {
     if (this.#holds(fence)) return Promise.resolve(read());
     return Promise.reject(new FencedError(fence.shard, this.#fences.get(fence.shard) ?? 0n));
+  }
+
+  #isWritable(shard: number, known?: KnownTruth): boolean {
+    if (this.#behind.has(shard)) return false;
+    if (known === undefined) return true;
+    const commits = this.#commits.get(shard) ?? 0n;
+    return known.generation === this.#generation && known.commits <= commits;
+  }
+
+  #compare(shard: number, remembered: ShardMark | null): void {
+    if (remembered === null || this.#behind.has(shard)) return;
+    const token = this.#fences.get(shard) ?? 0n;
+    const commits = this.#commits.get(shard) ?? 0n;
+    const generation = this.#generation;
+    if (generation > remembered.generation) return;
+    const same = generation === remembered.generation;
+    if (same && token >= remembered.token && commits >= remembered.commits) return;
+    const asView = (mark: ShardMark) => ({
+      generation: mark.generation,
+      fencingToken: String(mark.token),
+      commits: Number(mark.commits),
+    });
+    const has = asView({ generation, token, commits });
+    const view = { ...asView(remembered), has };
+    this.#behind.set(shard, { since: SOME_TIME, remembered: view, addresses: [] });
   }
 
   #holds({ shard, token }: Fence): boolean {
@@ -259,58 +360,4 @@ export class FakeTruthStore implements TruthStore {
     this.#rows.set(address, row);
     return row;
   }
-}
-
-function imageOf(row: Row): AddressImage {
-  const { address, definitions, release, snapshot, publishedVersion, publishedAt, opened } = row;
-  const stable = release.stableVersion === null ? null : definitions[release.stableVersion - 1];
-  return {
-    address,
-    newest: definitions.at(-1) ?? null,
-    stable: stable ?? null,
-    release,
-    snapshot,
-    publishedVersion,
-    publishedAt,
-    opened,
-  };
-}
-
-function stored(definition: NewDefinition, row: Row): Definition {
-  const { address, version, document, schema, author, createdAt, message } = definition;
-  const known = row.definitions.find((earlier) => earlier.schema?.hash === schema?.hash)?.schema;
-  return {
-    address,
-    version,
-    document: document && { ...document, value: parsed(document.text) as never },
-    schema: schema && (known ?? { hash: schema.hash, schema: parsed(schema.text) }),
-    author,
-    createdAt,
-    ...(message === undefined ? {} : { message }),
-  };
-}
-
-function parsed(text: string) {
-  const result = parseJson(text, { numbers: 'double' });
-  assert(result.ok, 'canonical text parses');
-  return result.value;
-}
-
-function page(entries: readonly StoredHistoryEntry[], query: HistoryQuery): StoredHistoryEntry[] {
-  const before = query.before === undefined ? Infinity : Number(query.before);
-  return entries
-    .filter((entry) => Number(entry.sequence) < before)
-    .reverse()
-    .slice(0, query.limit);
-}
-
-function rootOf(text: AddressText): string {
-  const result = parseAddress(text);
-  assert(result.ok, 'a stored address is well formed');
-  return result.address.root;
-}
-
-function isWithin(address: AddressText, scope: string): boolean {
-  const rest = address.slice(scope.length);
-  return address.startsWith(scope) && (rest === '' || rest.startsWith('/') || rest.startsWith(':'));
 }

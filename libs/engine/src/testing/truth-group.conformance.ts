@@ -1,7 +1,17 @@
 import type { HistoryEntry, IdempotencyRecord } from '../sharding/truth-store.port.js';
 import { expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
-import { AT, HASH, changes, definition, fenceOf, owned, snapshot, text } from './truth-subject.js';
+import {
+  AT,
+  HASH,
+  changes,
+  definition,
+  fenceOf,
+  owned,
+  snapshot,
+  text,
+  expectCommitted,
+} from './truth-subject.js';
 import type { TruthSubject } from './truth-subject.js';
 
 /** Roots of one shard, whatever the number of shards is, up to 64. */
@@ -42,7 +52,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
           idempotency: record(`key of ${root}`, root),
         }),
       );
-      expectSame(await truth.commitAll(fence, group), { kind: 'committed' }, 'outcome');
+      expectCommitted(await truth.commitAll(fence, group), 'outcome');
       for (const [index, root] of roots.entries()) {
         const [image, ...others] = await truth.loadRoot(fence, root);
         expectSame(others.length, 0, 'other addresses of the root');
@@ -73,7 +83,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
         snapshots: [snapshot(acme, 4)],
         idempotency: record('used', acme),
       });
-      expectSame(await truth.commit(fence, known), { kind: 'committed' }, 'what is there');
+      expectCommitted(await truth.commit(fence, known), 'what is there');
       const stored = async (): Promise<unknown> =>
         (await truth.loadShard(fence)).toSorted((one, other) =>
           one.address < other.address ? -1 : 1,
@@ -110,7 +120,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
         }
       }
       const repeated = await truth.commitAll(fence, [overwriting, good(second), good(third)]);
-      expectSame(repeated, { kind: 'committed' }, 'without the conflict');
+      expectCommitted(repeated, 'without the conflict');
     },
   },
   {
@@ -124,7 +134,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
           snapshots: [snapshot('acme/app', version)],
         }),
       );
-      expectSame(await truth.commitAll(fence, versions), { kind: 'committed' }, 'in order');
+      expectCommitted(await truth.commitAll(fence, versions), 'in order');
       const [image] = await truth.loadRoot(fence, 'acme');
       expectSame([image?.newest?.version, image?.snapshot?.version], [3, 3], 'newest');
       const twice = [4, 4].map((version) =>
@@ -145,7 +155,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
       );
       expectSame(await truth.commitAll(old, group), { kind: 'fenced', token: 11n }, 'the former');
       expectSame((await truth.loadShard(fresh)).length, 0, 'addresses afterwards');
-      expectSame(await truth.commitAll(fresh, group), { kind: 'committed' }, 'the owner');
+      expectCommitted(await truth.commitAll(fresh, group), 'the owner');
     },
   },
   {
@@ -162,7 +172,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
             ],
           }),
         );
-        expectSame(await truth.commitAll(fence, group), { kind: 'committed' }, `${size} at once`);
+        expectCommitted(await truth.commitAll(fence, group), `${size} at once`);
         written += size;
         expectSame((await truth.loadRoot(fence, 'acme')).length, written, 'addresses');
         const last = `acme/a${written - 1}`;
@@ -171,7 +181,7 @@ export const truthGroupCases: readonly ConformanceCase<TruthSubject>[] = [
         expectSame(read?.document?.text, document, 'the last document');
       }
       const opened = [1, 2].map((each) => changes('acme', { opened: [text(`acme/o${each}`)] }));
-      expectSame(await truth.commitAll(fence, opened), { kind: 'committed' }, 'no text at all');
+      expectCommitted(await truth.commitAll(fence, opened), 'no text at all');
     },
   },
 ];

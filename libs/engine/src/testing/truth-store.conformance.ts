@@ -4,8 +4,19 @@ import type { Fence, FencingToken } from '../sharding/fence.js';
 import type { Changeset, InventoryQuery } from '../sharding/truth-store.port.js';
 import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
+import { truthBehindCases } from './truth-behind.conformance.js';
 import { truthGroupCases } from './truth-group.conformance.js';
-import { AT, HASH, changes, definition, fenceOf, owned, snapshot, text } from './truth-subject.js';
+import {
+  AT,
+  HASH,
+  changes,
+  definition,
+  fenceOf,
+  owned,
+  snapshot,
+  text,
+  expectCommitted,
+} from './truth-subject.js';
 import type { TruthSubject } from './truth-subject.js';
 
 const released: ReleaseState = {
@@ -52,7 +63,7 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
           snapshots: [snapshot('acme/app', 1)],
         }),
       );
-      expectSame(outcome, { kind: 'committed' }, 'outcome');
+      expectCommitted(outcome, 'outcome');
       const [image, ...others] = await subject.truth.loadShard(fence);
       expectSame(others.length, 0, 'other addresses');
       expectSame(image?.newest?.document?.text, odd, 'document text');
@@ -348,4 +359,5 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
     },
   },
   ...truthGroupCases,
+  ...truthBehindCases,
 ];

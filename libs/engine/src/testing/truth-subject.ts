@@ -4,6 +4,7 @@ import type { Fence, FencingToken } from '../sharding/fence.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type {
   Changeset,
+  CommitOutcome,
   NewDefinition,
   NewSnapshot,
   TruthStore,
@@ -28,6 +29,10 @@ export async function owned(subject: TruthSubject, root: string, token = 10n): P
   const fence = fenceOf(subject, root, token);
   expectSame(await subject.truth.raiseFence(fence, 'node-1'), 'raised', 'a first fence is raised');
   return fence;
+}
+
+export function expectCommitted(outcome: CommitOutcome, what: string): void {
+  expectSame(outcome.kind, 'committed', what);
 }
 
 export function changes(root: string, some: Partial<Changeset>): Changeset {

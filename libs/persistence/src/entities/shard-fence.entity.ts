@@ -28,4 +28,12 @@ export class ShardFenceEntity {
   /** `<system identifier>/<timeline>` of the server on which it was raised, and holds. */
   @Column({ type: 'text', nullable: true })
   server!: string | null;
+
+  /** Transactions that committed changesets of the shard, since it is there. */
+  @Column({ type: 'bigint', default: 0, transformer: bigInteger })
+  commits!: bigint;
+
+  /** JSON of what was seen elsewhere and is not here: the shard is read-only until that is accepted. */
+  @Column({ type: 'text', nullable: true })
+  behind!: string | null;
 }

@@ -38,7 +38,7 @@ beforeEach(async () => {
 }, START_HOOK_MS);
 
 async function commit(parts: Partial<Changeset>): Promise<void> {
-  expect(await truth.commit(FENCE, changeset(parts))).toEqual({ kind: 'committed' });
+  expect(await truth.commit(FENCE, changeset(parts))).toMatchObject({ kind: 'committed' });
 }
 
 describe('a conflict', () => {

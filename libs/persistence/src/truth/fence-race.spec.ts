@@ -24,8 +24,9 @@ const SINGLE_STATEMENT_COMMIT = `
 CREATE OR REPLACE FUNCTION pawl_commit(
   p_lock integer, p_installation uuid, p_shard integer, p_token bigint, p_root text,
   p_definitions json, p_releases json, p_snapshots json, p_opened text[], p_forgotten text[],
-  p_history json, p_idempotency json, p_texts text[]
-) RETURNS void LANGUAGE plpgsql VOLATILE AS $pawl$
+  p_history json, p_idempotency json, p_texts text[],
+  p_generation bigint DEFAULT NULL, p_commits bigint DEFAULT NULL
+) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $pawl$
 BEGIN
   WITH entered AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(p_lock, p_shard)),
   fence AS MATERIALIZED (
@@ -38,6 +39,7 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'PW001', DETAIL = '0';
   END IF;
+  RETURN 0;
 END $pawl$`;
 
 let server: PostgresServer;

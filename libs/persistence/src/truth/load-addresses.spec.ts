@@ -40,7 +40,7 @@ async function write(address: string, bytes: number): Promise<void> {
     const releases = version === 1 ? [] : [release(address, 1, { stableVersion: 1 })];
     const next = definition(address, version, { document, schema: rules });
     const parts = changeset({ definitions: [next], releases });
-    expect(await opened.truth.commit(FENCE, parts)).toEqual({ kind: 'committed' });
+    expect(await opened.truth.commit(FENCE, parts)).toMatchObject({ kind: 'committed' });
   }
 }
 

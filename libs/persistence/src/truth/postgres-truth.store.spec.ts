@@ -44,7 +44,7 @@ beforeEach(async () => {
 }, START_HOOK_MS);
 
 async function commit(parts: Partial<Changeset>, fence: Fence = FENCE): Promise<void> {
-  expect(await truth.commit(fence, changeset(parts))).toEqual({ kind: 'committed' });
+  expect(await truth.commit(fence, changeset(parts))).toMatchObject({ kind: 'committed' });
 }
 
 async function image(address: string) {

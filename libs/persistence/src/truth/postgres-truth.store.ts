@@ -1,6 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Scheduler } from '@pawl/kernel';
-import type { AddressText, ScopeView } from '@pawl/contracts';
+import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
 import type {
@@ -13,6 +13,9 @@ import type {
   IdempotencyRecord,
   Installation,
   InventoryQuery,
+  KnownTruth,
+  RestoreAcceptance,
+  ShardMark,
   StoredHistoryEntry,
   TruthStore,
 } from '@pawl/engine';
@@ -71,8 +74,18 @@ export class PostgresTruthStore implements TruthStore {
     }
   }
 
-  async raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
-    const values = [owner, this.options.takeoverGraceMs];
+  async raiseFence(
+    fence: Fence,
+    owner: string,
+    remembered: ShardMark | null = null,
+  ): Promise<'raised' | 'superseded'> {
+    const values = [
+      owner,
+      this.options.takeoverGraceMs,
+      remembered?.generation ?? null,
+      remembered?.token.toString() ?? null,
+      remembered?.commits.toString() ?? null,
+    ];
     const raised = await this.statements.result<boolean>('pawl_raise_fence', fence, values);
     return raised ? 'raised' : 'superseded';
   }
@@ -84,12 +97,9 @@ export class PostgresTruthStore implements TruthStore {
       values: [this.made.id, shards],
       query_timeout: this.options.fenceTimeoutMs,
     });
-    assert(answer.kind === 'rows' && answer.rows[0] !== undefined, 'there is always a server');
-    const tokens = new Map<number, bigint>();
-    for (const { shard, token } of answer.rows) {
-      if (shard !== null && token !== null) tokens.set(shard, BigInt(token));
-    }
-    return { server: answer.rows[0].server, tokens };
+    const [first] = answer.kind === 'rows' ? answer.rows : [];
+    if (answer.kind !== 'rows' || first === undefined) throw foreignDatabase();
+    return { server: first.server, generation: Number(first.generation), ...byShard(answer.rows) };
   }
 
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {
@@ -111,12 +121,35 @@ export class PostgresTruthStore implements TruthStore {
     });
   }
 
-  async commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
-    return this.#commit('pawl_commit', fence, encodeChangeset(changeset));
+  async commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome> {
+    return this.#commit('pawl_commit', fence, encodeChangeset(changeset), known);
   }
 
-  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
-    return this.#commit('pawl_commit_all', fence, encodeChangesets(changesets));
+  async commitAll(
+    fence: Fence,
+    changesets: readonly Changeset[],
+    known?: KnownTruth,
+  ): Promise<CommitOutcome> {
+    return this.#commit('pawl_commit_all', fence, encodeChangesets(changesets), known);
+  }
+
+  async declareBehind(
+    fence: Fence,
+    generation: number,
+    addresses: readonly BehindAddress[],
+  ): Promise<TruthBehind> {
+    const values = [generation, JSON.stringify(addresses)];
+    return decodeBehind(await this.statements.result<string>('pawl_declare_behind', fence, values));
+  }
+
+  async acceptRestore({ author, reason, at }: RestoreAcceptance): Promise<number | null> {
+    const answer = await this.#sessions.write<{ generation: string | null }>({
+      text: 'SELECT pawl_accept_restore($1, $2, $3, $4, $5) AS generation',
+      values: [this.statements.lockKey, this.made.id, author, reason, at],
+    });
+    assert(answer.kind === 'rows' && answer.rows[0] !== undefined, 'it is under no fence');
+    const { generation } = answer.rows[0];
+    return generation === null ? null : toSafeInteger(generation);
   }
 
   async markPublished(
@@ -198,19 +231,26 @@ export class PostgresTruthStore implements TruthStore {
     name: string,
     fence: Fence,
     { values, texts }: EncodedChangeset,
+    known: KnownTruth | undefined,
   ): Promise<CommitOutcome> {
-    const fixed = [...this.statements.parameters(fence), ...values];
+    const since = [known?.generation ?? null, known?.commits.toString() ?? null];
+    const fixed = [...this.statements.parameters(fence), ...values, ...since];
+    const named = fixed.length - since.length;
     const place = (index: number): string => `$${index + 1}`;
     const places = PREPARED_TEXTS.find((prepared) => prepared >= texts.length) ?? texts.length;
     const textPlaces = Array.from({ length: places }, (_, index) => place(fixed.length + index));
     const padding = Array.from({ length: places - texts.length }, () => null);
-    const answer = await this.#sessions.write({
+    const answer = await this.#sessions.write<{ commits: string }>({
       ...(PREPARED_TEXTS.includes(places) ? { name: `${name}_${places}` } : {}),
-      text: `SELECT ${name}(${fixed.map((_, index) => place(index)).join(', ')},
-        ARRAY[${textPlaces.join(', ')}]::text[])`,
+      text: `SELECT ${name}(${fixed
+        .slice(0, named)
+        .map((_, index) => place(index))
+        .join(', ')},
+        ARRAY[${textPlaces.join(', ')}]::text[], ${place(named)}, ${place(named + 1)}) AS commits`,
       values: [...fixed, ...texts, ...padding],
     });
-    return answer.kind === 'rows' ? { kind: 'committed' } : answer;
+    if (answer.kind !== 'rows') return answer;
+    return { kind: 'committed', commits: BigInt(answer.rows[0]?.commits ?? 0) };
   }
 
   async #readInstallation(timeoutMs?: number): Promise<Installation> {
@@ -222,7 +262,7 @@ export class PostgresTruthStore implements TruthStore {
     });
     const [row] = answer.kind === 'rows' ? answer.rows : [];
     if (row?.id !== this.made.id) {
-      throw new TruthUnavailableError('this database belongs to another installation');
+      throw foreignDatabase();
     }
     return { ...this.made, generation: Number(row.generation) };
   }
@@ -257,8 +297,35 @@ interface InventoryRow {
 
 interface FenceRow {
   readonly server: string;
+  readonly generation: string;
   readonly shard: number | null;
   readonly token: string | null;
+  readonly commits: string | null;
+  readonly behind: string | null;
+}
+
+function byShard(rows: readonly FenceRow[]): Pick<FenceReading, 'tokens' | 'commits' | 'behind'> {
+  const tokens = new Map<number, bigint>();
+  const commits = new Map<number, bigint>();
+  const behind = new Map<number, TruthBehind>();
+  for (const row of rows) {
+    if (row.shard === null || row.token === null) continue;
+    tokens.set(row.shard, BigInt(row.token));
+    commits.set(row.shard, BigInt(row.commits ?? 0));
+    if (row.behind !== null) behind.set(row.shard, decodeBehind(row.behind));
+  }
+  return { tokens, commits, behind };
+}
+
+function decodeBehind(text: string): TruthBehind {
+  const { remembered, ...rest } = JSON.parse(text) as Omit<TruthBehind, 'remembered'> & {
+    readonly remembered?: TruthBehind['remembered'] | null;
+  };
+  return remembered === undefined || remembered === null ? rest : { ...rest, remembered };
+}
+
+function foreignDatabase(): TruthUnavailableError {
+  return new TruthUnavailableError('this database belongs to another installation');
 }
 
 interface InstallationRow {

@@ -1,0 +1,37 @@
+import type { Fence, FencingToken } from './fence.js';
+import type { OwnedShard } from './owned-shard.js';
+import type { ShardMark } from './shard-ownership.port.js';
+
+/**
+ * How far each shard's truth had come when this process last owned it. Unlike what the quorum remembers
+ * it is never late; a PostgreSQL that is behind it has lost something.
+ */
+export class ShardMarks {
+  readonly #marks = new Map<number, { readonly served: FencingToken; readonly mark: ShardMark }>();
+
+  /** Taken down while the shard is served; not while it is read-only, which says that there was more. */
+  note({ shard, token, generation, committed, behind }: OwnedShard): void {
+    if (behind !== null) return;
+    this.#marks.set(shard, { served: token, mark: { generation, token, commits: committed } });
+  }
+
+  /** As noted last, if that was under this very fence. */
+  under({ shard, token }: Fence): ShardMark | undefined {
+    const known = this.#marks.get(shard);
+    return known?.served === token ? known.mark : undefined;
+  }
+
+  /** What was noted here and what is remembered elsewhere, each part of whichever is higher. */
+  highest(shard: number, remembered: ShardMark | null): ShardMark | null {
+    const own = this.#marks.get(shard)?.mark ?? null;
+    if (own === null || remembered === null) return own ?? remembered;
+    if (own.generation !== remembered.generation) {
+      return own.generation > remembered.generation ? own : remembered;
+    }
+    return {
+      generation: own.generation,
+      token: own.token > remembered.token ? own.token : remembered.token,
+      commits: own.commits > remembered.commits ? own.commits : remembered.commits,
+    };
+  }
+}

@@ -1,0 +1,87 @@
+import type { AddressText } from '@pawl/contracts';
+import { parseAddress, parseJson } from '@pawl/contracts';
+import { assert } from '@pawl/kernel';
+import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+import type {
+  AddressImage,
+  HistoryQuery,
+  NewDefinition,
+  StoredHistoryEntry,
+} from '../sharding/truth-store.port.js';
+
+/** One address as the fake truth keeps it. */
+export interface Row {
+  readonly address: AddressText;
+  definitions: Definition[];
+  release: ReleaseState;
+  snapshot: SnapshotHead | null;
+  publishedVersion: number;
+  publishedAt: string | null;
+  opened: boolean;
+}
+
+/** Puts what a map holds now back into it. */
+export function copyOf<K, V>(map: Map<K, V>, copy: (value: V) => V = (value) => value): () => void {
+  const kept = [...map].map(([key, value]) => [key, copy(value)] as const);
+  return () => {
+    map.clear();
+    for (const [key, value] of kept) map.set(key, copy(value));
+  };
+}
+
+export function imageOf(row: Row): AddressImage {
+  const { address, definitions, release, snapshot, publishedVersion, publishedAt, opened } = row;
+  const stable = release.stableVersion === null ? null : definitions[release.stableVersion - 1];
+  return {
+    address,
+    newest: definitions.at(-1) ?? null,
+    stable: stable ?? null,
+    release,
+    snapshot,
+    publishedVersion,
+    publishedAt,
+    opened,
+  };
+}
+
+export function stored(definition: NewDefinition, row: Row): Definition {
+  const { address, version, document, schema, author, createdAt, message } = definition;
+  const known = row.definitions.find((earlier) => earlier.schema?.hash === schema?.hash)?.schema;
+  return {
+    address,
+    version,
+    document: document && { ...document, value: parsed(document.text) as never },
+    schema: schema && (known ?? { hash: schema.hash, schema: parsed(schema.text) }),
+    author,
+    createdAt,
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+function parsed(text: string) {
+  const result = parseJson(text, { numbers: 'double' });
+  assert(result.ok, 'canonical text parses');
+  return result.value;
+}
+
+export function page(
+  entries: readonly StoredHistoryEntry[],
+  query: HistoryQuery,
+): StoredHistoryEntry[] {
+  const before = query.before === undefined ? Infinity : Number(query.before);
+  return entries
+    .filter((entry) => Number(entry.sequence) < before)
+    .reverse()
+    .slice(0, query.limit);
+}
+
+export function rootOf(text: AddressText): string {
+  const result = parseAddress(text);
+  assert(result.ok, 'a stored address is well formed');
+  return result.address.root;
+}
+
+export function isWithin(address: AddressText, scope: string): boolean {
+  const rest = address.slice(scope.length);
+  return address.startsWith(scope) && (rest === '' || rest.startsWith('/') || rest.startsWith(':'));
+}
