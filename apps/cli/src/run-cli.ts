@@ -4,6 +4,7 @@ import { addApply } from './commands/apply.command.js';
 import { addConfig } from './commands/config.command.js';
 import { addExplain } from './commands/explain.command.js';
 import { addRelease } from './commands/release.command.js';
+import { addRestore } from './commands/restore.command.js';
 import { addStatus } from './commands/status.command.js';
 import { addWait } from './commands/wait.command.js';
 import type { CliContext } from './context.js';
@@ -122,6 +123,7 @@ function buildProgram(options: CliOptions): Command {
   };
   addConfig(program, context);
   addRelease(program, context);
+  addRestore(program, context);
   addStatus(program, context);
   addWait(program, context);
   addExplain(program, context);

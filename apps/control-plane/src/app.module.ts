@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
-import type { ConfigEngine, EngineStatus, FleetStatus } from '@pawl/engine';
+import type { ConfigEngine, EngineStatus, FleetStatus, RestoreUseCases } from '@pawl/engine';
 import { Metrics, Readiness, type ReadinessCheck } from '@pawl/platform';
 import { ClusterController, type QuorumMembers } from './cluster/cluster.controller.js';
 import { ConfigController } from './config/config.controller.js';
@@ -12,14 +12,16 @@ import { MetricsController } from './metrics/metrics.controller.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { PreviewController } from './preview/preview.controller.js';
 import { ReleaseController } from './release/release.controller.js';
+import { RestoreController } from './restore/restore.controller.js';
 import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutStreams } from './rollout/rollout-streams.js';
 import { SchemaController } from './schema/schema.controller.js';
 import { ScopesController } from './scopes/scopes.controller.js';
-import { CONFIG_ENGINE, QUORUM_MEMBERS, SERVES_ROOT, type ServesRoot } from './tokens.js';
+import { CONFIG_ENGINE, QUORUM_MEMBERS, RESTORE, SERVES_ROOT, type ServesRoot } from './tokens.js';
 
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
+  readonly restore: RestoreUseCases;
   readonly serves: ServesRoot;
   readonly engineStatus: () => EngineStatus;
   readonly fleetStatus: () => FleetStatus;
@@ -52,6 +54,7 @@ export class AppModule {
         PreviewController,
         ScopesController,
         ClusterController,
+        RestoreController,
         HealthController,
         MetricsController,
         OpenApiController,
@@ -59,6 +62,7 @@ export class AppModule {
       ],
       providers: [
         { provide: CONFIG_ENGINE, useValue: options.engine },
+        { provide: RESTORE, useValue: options.restore },
         { provide: SERVES_ROOT, useValue: options.serves },
         { provide: QUORUM_MEMBERS, useValue: options.quorumMembers },
         { provide: Metrics, useValue: options.registry },

@@ -315,6 +315,7 @@ class Composition {
     const app = await createHttpApp({
       module: AppModule.with({
         engine: use,
+        restore: engine.restore,
         serves: engine.serves,
         engineStatus,
         fleetStatus: () => engine.fleet(),

@@ -7,5 +7,8 @@ export const SERVES_ROOT = Symbol('ServesRoot');
 /** Whether this node serves the shard of a root; what concerns any other is for another node. */
 export type ServesRoot = (root: string) => boolean;
 
+/** Injection token of the `RestoreUseCases`. */
+export const RESTORE = Symbol('RestoreUseCases');
+
 /** Injection token of {@link QuorumMembers}. */
 export const QUORUM_MEMBERS = Symbol('QuorumMembers');

@@ -1,4 +1,7 @@
 import type {
+  AcceptedRestoreView,
+  AcceptRestoreRequest,
+  RestoreView,
   AuditItem,
   ClusterView,
   ConsumerState,
@@ -197,6 +200,16 @@ export class AdminClient {
 
   cluster(): Promise<ClusterView> {
     return this.#json({ method: 'GET', path: '/v1/cluster' });
+  }
+
+  /** What PostgreSQL lacks that was seen elsewhere. */
+  restoreStatus(): Promise<RestoreView> {
+    return this.#json({ method: 'GET', path: '/v1/restore' });
+  }
+
+  /** Accepts PostgreSQL as it is. May be repeated: what is accepted is not accepted twice. */
+  acceptRestore(request: AcceptRestoreRequest): Promise<AcceptedRestoreView> {
+    return this.#json({ method: 'POST', path: '/v1/restore/accept', body: { json: request } });
   }
 
   audit(options: PageOptions = {}): Promise<Page<AuditItem>> {

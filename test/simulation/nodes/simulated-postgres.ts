@@ -6,6 +6,8 @@ import type {
   Fence,
   FencingToken,
   Installation,
+  KnownTruth,
+  ShardMark,
 } from '@pawl/engine';
 import { FakeStatusStore } from '../../../libs/engine/src/testing/fake-status-store.js';
 import { FakeTruthStore } from '../../../libs/engine/src/testing/fake-truth-store.js';
@@ -144,9 +146,10 @@ export class SimulatedPostgres {
     session: ServerSession,
     fence: Fence,
     changesets: readonly Changeset[],
+    known?: KnownTruth,
   ): Promise<CommitOutcome> {
     assert(session.shard === fence.shard, 'a transaction of this shard is open');
-    const outcome = await this.tables.commitAll(this.#rowFence(fence.shard), changesets);
+    const outcome = await this.tables.commitAll(this.#rowFence(fence.shard), changesets, known);
     if (outcome.kind === 'committed') this.witness.committed(fence, changesets);
     this.finish(session);
     return outcome;
@@ -181,16 +184,16 @@ export class SimulatedPostgres {
   async raiseFence(
     session: ServerSession,
     fence: Fence,
-    owner: string,
+    by: { readonly owner: string; readonly remembered: ShardMark | null },
     graceMs: number,
   ): Promise<'raised' | 'superseded'> {
     session.shard = fence.shard;
     this.wire.later(graceMs, () => this.#endBlockers(session, fence.shard));
     await this.#locks.acquire(session.id, fence.shard, 'exclusive');
-    const outcome = await this.tables.raiseFence(fence, owner);
+    const outcome = await this.tables.raiseFence(fence, by.owner, by.remembered);
     if (outcome === 'raised') {
       this.#fences.set(fence.shard, fence.token);
-      this.witness.raised(fence, owner);
+      this.witness.raised(fence, by.owner);
     }
     this.finish(session);
     return outcome;

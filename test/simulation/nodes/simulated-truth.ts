@@ -11,6 +11,9 @@ import type {
   IdempotencyRecord,
   Installation,
   InventoryQuery,
+  KnownTruth,
+  RestoreAcceptance,
+  ShardMark,
   StatusStore,
   StoredHistoryEntry,
   TruthStore,
@@ -49,9 +52,14 @@ export class SimulatedTruth implements TruthStore {
     return this.sessions.use((session) => session.send(() => true, HEALTH_MS)).catch(() => false);
   }
 
-  async raiseFence(fence: Fence, owner: string): Promise<'raised' | 'superseded'> {
+  async raiseFence(
+    fence: Fence,
+    owner: string,
+    remembered: ShardMark | null = null,
+  ): Promise<'raised' | 'superseded'> {
+    const by = { owner, remembered };
     return this.#sure((session) =>
-      session.send(() => this.#server.raiseFence(session.server, fence, owner, GRACE_MS)),
+      session.send(() => this.#server.raiseFence(session.server, fence, by, GRACE_MS)),
     );
   }
 
@@ -74,15 +82,33 @@ export class SimulatedTruth implements TruthStore {
     return this.#read(fence, 'load', (as) => this.#server.tables.loadRoot(as, root));
   }
 
-  commit(fence: Fence, changeset: Changeset): Promise<CommitOutcome> {
-    return this.commitAll(fence, [changeset]);
+  commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome> {
+    return this.commitAll(fence, [changeset], known);
   }
 
-  async commitAll(fence: Fence, changesets: readonly Changeset[]): Promise<CommitOutcome> {
+  async commitAll(
+    fence: Fence,
+    changesets: readonly Changeset[],
+    known?: KnownTruth,
+  ): Promise<CommitOutcome> {
     return this.#transaction(fence, 'commit', {
       fenced: (token): CommitOutcome => ({ kind: 'fenced', token }),
-      commit: (session) => this.#server.commit(session.server, fence, changesets),
+      commit: (session) => this.#server.commit(session.server, fence, changesets, known),
     });
+  }
+
+  declareBehind(
+    fence: Fence,
+    generation: number,
+    addresses: Parameters<TruthStore['declareBehind']>[2],
+  ): ReturnType<TruthStore['declareBehind']> {
+    const { tables } = this.#server;
+    return this.#write(fence, 'behind', (as) => tables.declareBehind(as, generation, addresses));
+  }
+
+  acceptRestore(acceptance: RestoreAcceptance): Promise<number | null> {
+    const { tables } = this.#server;
+    return this.sessions.use((session) => session.send(() => tables.acceptRestore(acceptance)));
   }
 
   async markPublished(

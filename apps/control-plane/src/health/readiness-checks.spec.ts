@@ -28,6 +28,7 @@ function natsCheck(): () => Promise<string | null> {
     leaving: () => false,
     engineStatus: () => ({
       ownedShards: 0,
+      readOnlyShards: 0,
       servedShards: 0,
       pendingPublications: 0,
       liveConsumers: 0,

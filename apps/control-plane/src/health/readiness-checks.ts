@@ -23,6 +23,7 @@ export function readinessChecks(parts: {
       check: async () =>
         parts.leaving() ? LEAVING : judgeShards(parts.ownership, parts.engineStatus()),
     },
+    { name: 'restore', check: async () => judgeRestore(parts.engineStatus()), shownOnly: true },
   ];
 }
 
@@ -56,4 +57,13 @@ function judgeShards(
     return `${unclaimed} of ${map.length} are not claimed`;
   }
   return servedShards < mine ? `${mine - servedShards} of ${mine} are not served yet` : null;
+}
+
+/**
+ * Only shown: reads, heartbeats and status are served, and a node that was not ready for it could not
+ * be started on a restored database to accept the restore.
+ */
+function judgeRestore({ readOnlyShards, servedShards }: EngineStatus): string | null {
+  if (readOnlyShards === 0) return null;
+  return `${readOnlyShards} of ${servedShards} shards are read-only: PostgreSQL lacks what was seen elsewhere; see pawl restore status`;
 }

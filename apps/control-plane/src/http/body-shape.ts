@@ -1,9 +1,11 @@
-import { LIMITS, type Address, type JsonValue } from '@pawl/contracts';
+import { LIMITS, type JsonValue } from '@pawl/contracts';
 import { compileShape } from '@pawl/contracts/validate';
 import { ProblemException } from '@pawl/platform';
 
 /** A judge of request bodies by a schema of contracts; what does not fit is `malformed-request`. */
-export function bodyShape<T>(schema: object): (value: JsonValue, address: Address) => T {
+export function bodyShape<T>(
+  schema: object,
+): (value: JsonValue, address: { readonly text: string }) => T {
   const judge = compileShape(schema);
   return (value, address) => {
     const found = judge(value);

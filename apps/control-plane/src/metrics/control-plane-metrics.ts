@@ -76,6 +76,11 @@ export class ControlPlaneMetrics implements EngineObserver {
     gauge('pawl_shards_owned', 'Shards this node has claimed', () => read().ownedShards);
     gauge('pawl_shards_served', 'Shards this node serves', () => read().servedShards);
     gauge(
+      'pawl_shards_read_only',
+      'Served shards of which PostgreSQL lacks what was seen elsewhere',
+      () => read().readOnlyShards,
+    );
+    gauge(
       'pawl_pending_publications',
       'Snapshots committed and not yet in JetStream',
       () => read().pendingPublications,

@@ -8,6 +8,7 @@ import {
   OF_PATCHES,
   OF_READS,
   OF_RELEASES,
+  OF_RESTORES,
   OF_SCHEMA_WRITES,
   OF_VERSIONED_READS,
   OF_WRITES,
@@ -141,6 +142,16 @@ const writes: readonly Operation[] = [
   },
   {
     method: 'post',
+    path: '/v1/restore/accept',
+    operationId: 'acceptRestore',
+    summary: 'Accept PostgreSQL as the truth as it is, and publish it under the next generation',
+    parameters: [actor],
+    body: json('AcceptRestoreRequest'),
+    answers: [ok('AcceptedRestore', 'The generation; accepted is false where nothing was behind')],
+    problems: OF_RESTORES,
+  },
+  {
+    method: 'post',
     path: '/v1/preview/{address}',
     operationId: 'preview',
     summary: 'What a change would do; changes nothing',
@@ -232,6 +243,11 @@ const reads: readonly Operation[] = [
     operationId: 'cluster',
     summary: 'Nodes, quorum, shards',
     answers: [ok('Cluster', 'The cluster')],
+  }),
+  read('restore', {
+    operationId: 'restoreStatus',
+    summary: 'What PostgreSQL lacks that was seen elsewhere, shard by shard',
+    answers: [ok('Restore', 'Read-only shards, and why')],
   }),
   read('audit', {
     operationId: 'listAudit',

@@ -59,7 +59,11 @@ export const OF_COMMANDS: readonly ProblemCode[] = [
   'too-deep',
   'too-many-requests',
   'outcome-unknown',
+  'truth-behind',
 ];
+
+/** Accepting a restore. */
+export const OF_RESTORES: readonly ProblemCode[] = [...OF_BODIES, 'outcome-unknown'];
 
 /** Commands that write the next definition version. */
 export const OF_WRITES: readonly ProblemCode[] = [...OF_COMMANDS, 'precondition-required'];

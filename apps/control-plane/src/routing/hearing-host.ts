@@ -11,10 +11,10 @@ export function hearingHost(
   server: Pick<PawlNatsServer, 'claim' | 'release'>,
 ): ShardHost {
   return {
-    claimed: async (fence) => {
+    claimed: async (fence, remembered) => {
       server.claim(fence.shard, fence.token);
       try {
-        await host.claimed(fence);
+        await host.claimed(fence, remembered);
       } catch (error) {
         server.release(fence.shard, fence.token);
         throw error;
@@ -24,5 +24,6 @@ export function hearingHost(
       server.release(fence.shard, fence.token);
       await host.lost(fence);
     },
+    mark: (fence) => host.mark?.(fence),
   };
 }

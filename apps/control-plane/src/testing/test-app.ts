@@ -1,3 +1,6 @@
+import { done } from '@pawl/contracts';
+import type { AcceptedRestoreView, Outcome, RestoreView } from '@pawl/contracts';
+import type { RestoreUseCases } from '@pawl/engine';
 import { createLogger, Metrics, type ReadinessCheck } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
@@ -12,6 +15,7 @@ import { FakeConfigEngine } from './fake-config-engine.js';
 export interface TestApp {
   readonly app: NestFastifyApplication;
   readonly engine: FakeConfigEngine;
+  readonly restore: FakeRestore;
   readonly metrics: ControlPlaneMetrics;
   readonly logged: Record<string, unknown>[];
   readonly routes: { readonly method: string; readonly path: string }[];
@@ -30,12 +34,31 @@ const MEMBERS: readonly KnownMember[] = ['node-1', 'node-2'].map((id, at) => ({
   ...(at > 0 ? { behind: 3 } : {}),
 }));
 
+/** Tells {@link view}, and accepts whatever it is. */
+export class FakeRestore implements RestoreUseCases {
+  view: RestoreView = { generation: 1, shards: [] };
+  readonly accepted: { readonly actor: string; readonly reason: string }[] = [];
+
+  status(): Promise<Outcome<RestoreView>> {
+    return Promise.resolve(done(this.view));
+  }
+
+  accept(by: {
+    readonly actor: string;
+    readonly reason: string;
+  }): Promise<Outcome<AcceptedRestoreView>> {
+    this.accepted.push(by);
+    return Promise.resolve(done({ accepted: true, generation: 2 }));
+  }
+}
+
 /** The real application over a fake engine. */
 export async function startTestApp(
   readiness: readonly ReadinessCheck[] = [],
   limits: Pick<HttpAppOptions, 'arrival'> & { readonly bodies?: BodyGateOptions } = {},
 ): Promise<TestApp> {
   const engine = new FakeConfigEngine();
+  const restore = new FakeRestore();
   const registry = new Metrics();
   const metrics = new ControlPlaneMetrics(registry);
   const logged: Record<string, unknown>[] = [];
@@ -52,6 +75,7 @@ export async function startTestApp(
   const app = await createHttpApp({
     module: AppModule.with({
       engine,
+      restore,
       serves: () => engine.servesAll,
       engineStatus: () => status,
       fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
@@ -80,7 +104,7 @@ export async function startTestApp(
     await app.listen(0, '127.0.0.1');
     return (app.getHttpServer().address() as AddressInfo).port;
   };
-  return { app, engine, metrics, logged, routes, listen, close: () => app.close() };
+  return { app, engine, restore, metrics, logged, routes, listen, close: () => app.close() };
 }
 
 /** Sends bytes as they are and resolves with everything that came back until the end. */

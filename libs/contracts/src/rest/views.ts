@@ -366,7 +366,7 @@ export const acceptRestoreRequestSchema = {
   type: 'object',
   required: ['reason'],
   additionalProperties: false,
-  properties: { reason: { type: 'string', minLength: 1 } },
+  properties: { reason: { type: 'string', minLength: 1, maxLength: 1024 } },
 } as const;
 export type AcceptRestoreRequest = Infer<typeof acceptRestoreRequestSchema>;
 

@@ -1,4 +1,6 @@
+import type { ShardMark } from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
+import { NO_LEASE } from '../state/index.js';
 import type { KeyValue, OperationResult, Revision } from '../state/index.js';
 import { bytesToText, textToBytes } from '../text.js';
 import type { NodeSession } from './node-session.js';
@@ -11,6 +13,7 @@ import {
   memberKey,
 } from './ownership-keys.js';
 import type { ClaimRecord } from './ownership-keys.js';
+import { decodeMark, encodeMark, markKey } from './shard-mark.js';
 
 export interface Claimant {
   readonly nodeId: string;
@@ -19,7 +22,13 @@ export interface Claimant {
 }
 
 export type ClaimOutcome =
-  | { readonly kind: 'claimed'; readonly epoch: string; readonly createRevision: Revision }
+  | {
+      readonly kind: 'claimed';
+      readonly epoch: string;
+      readonly createRevision: Revision;
+      /** How far the shard's truth had come; null: nothing is remembered. */
+      readonly remembered: ShardMark | null;
+    }
   /** Somebody else held it at that revision. */
   | { readonly kind: 'held'; readonly asOf: Revision }
   /** The lease or the member record has ended. */
@@ -37,16 +46,24 @@ export async function claimShard(
 ): Promise<ClaimOutcome> {
   let epoch = await readEpoch(store);
   for (;;) {
-    const key = claimKey(shard);
-    const result = await store.txn(claimTxn(key, epoch, claimant));
+    const result = await store.txn(claimTxn(shard, epoch, claimant));
     if (!result.ok) {
       if (result.refusal === 'lease-not-found') return { kind: 'no-session' };
       throw new Error(`the claim of shard ${shard} was refused: ${result.refusal}`);
     }
-    if (result.succeeded) return { kind: 'claimed', epoch, createRevision: result.revision };
-    const [claim, member, current] = result.results.map(firstOf);
+    if (result.succeeded) {
+      const [, remembered] = result.results.map(firstOf);
+      const { revision: createRevision } = result;
+      return { kind: 'claimed', epoch, createRevision, remembered: decodeMark(remembered?.value) };
+    }
+    const [claim, member, current, mark] = result.results.map(firstOf);
     if (claim !== null && claim !== undefined) {
-      return judgeClaim(claim, claimant) ?? { kind: 'held', asOf: result.revision };
+      return (
+        judgeClaim(claim, claimant, decodeMark(mark?.value)) ?? {
+          kind: 'held',
+          asOf: result.revision,
+        }
+      );
     }
     if (member?.createRevision !== claimant.session.memberRevision) return { kind: 'no-session' };
     const newer = current === null || current === undefined ? null : bytesToText(current.value);
@@ -56,10 +73,11 @@ export async function claimShard(
 }
 
 function claimTxn(
-  key: Uint8Array,
+  shard: number,
   epoch: string,
   { nodeId, incarnation, session }: Claimant,
 ): Parameters<MetadataStore['txn']>[0] {
+  const key = claimKey(shard);
   const member = memberKey(nodeId);
   const value = encodeRecord({ node: nodeId, incarnation, epoch });
   return {
@@ -68,11 +86,15 @@ function claimTxn(
       { key: member, target: 'create', operator: '=', value: session.memberRevision },
       { key: EPOCH_KEY, target: 'value', operator: '=', value: textToBytes(epoch) },
     ],
-    success: [{ kind: 'put', key, value, lease: session.lease }],
+    success: [
+      { kind: 'put', key, value, lease: session.lease },
+      { kind: 'range', key: markKey(shard) },
+    ],
     failure: [
       { kind: 'range', key },
       { kind: 'range', key: member },
       { kind: 'range', key: EPOCH_KEY },
+      { kind: 'range', key: markKey(shard) },
     ],
   };
 }
@@ -81,12 +103,13 @@ function claimTxn(
 function judgeClaim(
   claim: KeyValue,
   { nodeId, incarnation, session }: Claimant,
+  remembered: ShardMark | null,
 ): ClaimOutcome | null {
   const record = decodeClaim(claim.value);
   const own =
     record?.node === nodeId && record.incarnation === incarnation && claim.lease === session.lease;
   if (record === null || !own) return null;
-  return { kind: 'claimed', epoch: record.epoch, createRevision: claim.createRevision };
+  return { kind: 'claimed', epoch: record.epoch, createRevision: claim.createRevision, remembered };
 }
 
 async function readEpoch(store: MetadataStore): Promise<string> {
@@ -105,20 +128,21 @@ export interface MadeClaim {
 }
 
 /**
- * Tells everybody that the claim's owner serves the shard since `servedAt` (RFC 3339 in UTC). Changes
+ * Tells everybody that the claim's owner serves the shard since `servedAt` (RFC 3339 in UTC), and has
+ * it remembered how far the shard's truth has come, where that is known. Changes
  * nothing, and answers so, when the claim is not the one that was made or the lease has ended.
  */
 export async function markServed(
   store: MetadataStore,
   { shard, epoch, createRevision }: MadeClaim,
   { nodeId, incarnation, session }: Claimant,
-  servedAt: string,
+  { servedAt, mark }: { readonly servedAt: string; readonly mark?: ShardMark | undefined },
 ): Promise<'marked' | 'gone' | 'no-session'> {
   const key = claimKey(shard);
   const value = encodeRecord({ node: nodeId, incarnation, epoch, servedAt });
   const result = await store.txn({
     compare: [{ key, target: 'create', operator: '=', value: createRevision }],
-    success: [{ kind: 'put', key, value, lease: session.lease }],
+    success: [{ kind: 'put', key, value, lease: session.lease }, ...remembering(shard, mark)],
     failure: [],
   });
   if (result.ok) return result.succeeded ? 'marked' : 'gone';
@@ -126,16 +150,20 @@ export async function markServed(
   throw new Error(`telling that shard ${shard} is served was refused: ${result.refusal}`);
 }
 
-/** Deletes the claim that was created at this revision, if it is still there. */
+/**
+ * Deletes the claim that was created at this revision, if it is still there; and then has it remembered
+ * how far the shard's truth has come.
+ */
 export async function giveClaimBack(
   store: MetadataStore,
   shard: number,
   createRevision: Revision,
+  mark?: ShardMark,
 ): Promise<void> {
   const key = claimKey(shard);
   await store.txn({
     compare: [{ key, target: 'create', operator: '=', value: createRevision }],
-    success: [{ kind: 'delete', key }],
+    success: [{ kind: 'delete', key }, ...remembering(shard, mark)],
     failure: [],
   });
 }
@@ -159,6 +187,14 @@ export async function claimStands(
   createRevision: Revision,
 ): Promise<boolean> {
   return (await readClaim(store, shard))?.createRevision === createRevision;
+}
+
+function remembering(
+  shard: number,
+  mark: ShardMark | undefined,
+): { kind: 'put'; key: Uint8Array; value: Uint8Array; lease: bigint }[] {
+  if (mark === undefined) return [];
+  return [{ kind: 'put', key: markKey(shard), value: encodeMark(mark), lease: NO_LEASE }];
 }
 
 function firstOf(result: OperationResult): KeyValue | null {

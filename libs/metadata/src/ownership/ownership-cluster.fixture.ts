@@ -1,5 +1,5 @@
 import { ManualTime } from '@pawl/kernel';
-import type { Fence, ShardHost, ShardOwnership } from '@pawl/engine';
+import type { Fence, ShardHost, ShardMark, ShardOwnership } from '@pawl/engine';
 import { SimulatedFolder } from '@pawl/raft/testing';
 import { expect } from 'vitest';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
@@ -22,6 +22,10 @@ export const EPOCH_1 = 2n ** 48n;
 export class FakeHost implements ShardHost {
   readonly serving = new Map<number, bigint>();
   readonly calls: string[] = [];
+  /** How far shards have come. */
+  readonly marks = new Map<number, ShardMark>();
+  /** What it was told that is remembered, by shard. */
+  readonly remembered = new Map<number, ShardMark | null | undefined>();
   /** The store does not answer it: it may serve what others have taken over. */
   cutOff = (): boolean => false;
   /** Called whenever what it serves has changed. */
@@ -39,7 +43,10 @@ export class FakeHost implements ShardHost {
     hosts.add(this);
   }
 
-  async claimed(fence: Fence): Promise<void> {
+  mark = ({ shard }: Fence): ShardMark | undefined => this.marks.get(shard);
+
+  async claimed(fence: Fence, remembered?: ShardMark | null): Promise<void> {
+    this.remembered.set(fence.shard, remembered);
     await this.#oneAtATime(fence, async () => {
       const { shard, token } = fence;
       expect(this.serving.has(shard)).toBe(false);

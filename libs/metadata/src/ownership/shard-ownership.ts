@@ -16,6 +16,7 @@ import type { Claimant } from './claim-shard.js';
 import { Draining } from './draining.js';
 import { fencingToken } from './fencing-token.js';
 import { HandOvers } from './hand-overs.js';
+import { MarkNotes } from './mark-notes.js';
 import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.js';
 import type { NodeSession } from './node-session.js';
 import { NodeState } from './node-state.js';
@@ -77,6 +78,7 @@ class MetadataShardOwnership implements ShardOwnership {
   readonly #own: NodeState;
   readonly #record: OwnRecord;
   readonly #handOvers: HandOvers;
+  readonly #marks: MarkNotes;
   readonly #listeners = new Set<() => void>();
   #session: NodeSession | null = null;
   #slots: readonly ShardSlot[] = [];
@@ -106,6 +108,12 @@ class MetadataShardOwnership implements ShardOwnership {
       changed: () => this.#record.changed(),
     });
     this.#record = this.#ownRecord(options);
+    this.#marks = new MarkNotes({
+      store,
+      timer,
+      everyMs: leaseTtlMs,
+      notes: () => this.#slots.flatMap(({ note }) => note ?? []),
+    });
     this.#handOvers = new HandOvers({
       timer,
       boundMs: HAND_OVER_MS,
@@ -126,6 +134,7 @@ class MetadataShardOwnership implements ShardOwnership {
       (_, shard) => new ShardSlot(shard, around),
     );
     this.#changed();
+    this.#marks.start();
     await Promise.all(this.#slots.map(({ tried }) => tried));
   }
 
@@ -145,6 +154,7 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#settling?.cancel();
     this.#rejoin?.cancel();
     this.#own.stop();
+    this.#marks.stop();
     this.#handOvers.stop();
     const put = Promise.all([this.#joining, ...this.#slots.map((slot) => slot.stop())]);
     await this.#within(PUT_AWAY_MS, put);

@@ -5,6 +5,7 @@ import type { Revision } from '../state/index.js';
 import { claimShard, claimStands, giveClaimBack, markServed } from './claim-shard.js';
 import type { Claimant, MadeClaim } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
+import type { MarkNote } from './mark-notes.js';
 import type { HandOvers } from './hand-overs.js';
 import type { NodeSession } from './node-session.js';
 
@@ -97,6 +98,14 @@ export class ShardSlot {
   /** Whether the shard is not of this node, and nothing is being done about it. */
   get isFree(): boolean {
     return this.#held === null && this.#leftOver === null && this.#running === null;
+  }
+
+  /** How far a shard that is served here has come; null where that is not known. */
+  get note(): MarkNote | null {
+    const held = this.#held;
+    const mark = held?.announced === true ? this.#around.host.mark?.(held.fence) : undefined;
+    if (held === null || mark === undefined) return null;
+    return { shard: this.shard, createRevision: held.createRevision, mark };
   }
 
   /** What failed may succeed now: it is tried again at once. */
@@ -197,7 +206,7 @@ export class ShardSlot {
     const fence: Fence = { shard, token: fencingToken(epoch, createRevision) };
     this.#recheck = false;
     try {
-      await host.claimed(fence);
+      await host.claimed(fence, outcome.remembered);
     } catch (error) {
       this.#leftOver = createRevision;
       this.#retryLater(`shard ${shard} cannot be served`, error);
@@ -214,8 +223,9 @@ export class ShardSlot {
   async #announce(): Promise<void> {
     const held = this.#held;
     if (held === null) return;
-    const { claimant, servedAt } = held;
-    const outcome = await markServed(this.#around.store, held, claimant, servedAt);
+    const { claimant, servedAt, fence } = held;
+    const mark = this.#around.host.mark?.(fence);
+    const outcome = await markServed(this.#around.store, held, claimant, { servedAt, mark });
     if (outcome === 'marked') held.announced = true;
     else await this.#drop();
     if (outcome === 'no-session') this.#around.sessionEnded(claimant.session);
@@ -265,7 +275,7 @@ export class ShardSlot {
   async #giveAway(held: Held): Promise<void> {
     const { store, host } = this.#around;
     try {
-      await giveClaimBack(store, this.shard, held.createRevision);
+      await giveClaimBack(store, this.shard, held.createRevision, host.mark?.(held.fence));
     } catch (error) {
       try {
         await host.claimed(held.fence);

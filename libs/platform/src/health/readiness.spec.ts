@@ -35,3 +35,9 @@ it('runs once for all who ask at the same time, and again for the next', async (
   await readiness.report();
   expect(runs).toBe(2);
 });
+
+it('shows what is wrong and keeps nothing from being ready, where that is asked for', async () => {
+  const check = () => Promise.resolve('look at it');
+  const readiness = new Readiness([{ name: 'restore', check, shownOnly: true }]);
+  expect(await readiness.report()).toEqual({ ready: true, checks: { restore: 'look at it' } });
+});

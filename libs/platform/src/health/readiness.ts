@@ -3,6 +3,8 @@ export interface ReadinessCheck {
   readonly name: string;
   /** Resolves with `null` when fine, else with what is wrong; a rejection counts as wrong, too. */
   check(): Promise<string | null>;
+  /** It is shown, and keeps nothing from being ready. */
+  readonly shownOnly?: true;
 }
 
 export interface ReadinessReport {
@@ -31,7 +33,9 @@ export class Readiness {
   async #run(): Promise<ReadinessReport> {
     const results = await Promise.all(this.checks.map((check) => this.#one(check)));
     return {
-      ready: results.every(([, verdict]) => verdict === 'ok'),
+      ready: results.every(
+        ([, verdict], at) => verdict === 'ok' || this.checks[at]?.shownOnly === true,
+      ),
       checks: Object.fromEntries(results),
     };
   }

@@ -82,11 +82,11 @@ function statusText(view: ClusterView): string {
   );
   const shards = table(
     ['shard', 'owner', 'token', 'serving', 'since'],
-    view.shards.map(({ shard, owner, fencingToken, serving, since }) => [
+    view.shards.map(({ shard, owner, fencingToken, serving, since, behind }) => [
       shard,
       owner,
       fencingToken,
-      serving ? 'yes' : 'no',
+      serving ? (behind === undefined ? 'yes' : 'read-only') : 'no',
       since,
     ]),
   );
@@ -95,8 +95,15 @@ function statusText(view: ClusterView): string {
   return [
     `${view.installation}\n${nodes}`,
     `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
-    `shards: ${serving} of ${view.shards.length} served\n${shards}`,
+    `shards: ${serving} of ${view.shards.length} served${behindText(view)}\n${shards}`,
   ].join('');
+}
+
+/** How many shards can only be read; nothing where none is. */
+function behindText({ shards }: ClusterView): string {
+  const readOnly = shards.filter(({ behind }) => behind !== undefined).length;
+  if (readOnly === 0) return '';
+  return `; ${readOnly} are read-only: PostgreSQL lacks what was seen elsewhere, see pawl restore status`;
 }
 
 /** Who of the quorum is behind its leader; nothing where nobody is, or another node leads. */

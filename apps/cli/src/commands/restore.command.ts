@@ -1,0 +1,79 @@
+import type { RestoreView } from '@pawl/contracts';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.js';
+import { CliError } from '../exit-codes.js';
+import { print, table } from '../output.js';
+
+interface AcceptFlags {
+  readonly reason: string;
+  readonly yes?: true;
+}
+
+/** `pawl restore`: what a PostgreSQL that was restored lacks, and accepting that. */
+export function addRestore(program: Command, context: CliContext): void {
+  const restore = program
+    .command('restore')
+    .description('what PostgreSQL lacks after it was restored from an older copy; accepting that');
+  restore
+    .command('status')
+    .description('shards that are read-only, and what was seen that PostgreSQL does not have')
+    .action(async () => {
+      const view = await (await context.client()).restoreStatus();
+      print(context.terminal, context.format(), view, () => statusText(view));
+    });
+  restore
+    .command('accept')
+    .description('take PostgreSQL as the truth as it is: what it lacks is lost')
+    .requiredOption('--reason <text>', 'why, for the history')
+    .option('--yes', 'do it; else what would be lost is shown, and nothing is changed')
+    .action((flags: AcceptFlags) => accept(context, flags));
+}
+
+async function accept(context: CliContext, { reason, yes }: AcceptFlags): Promise<void> {
+  const client = await context.client();
+  if (yes !== true) {
+    const view = await client.restoreStatus();
+    print(context.terminal, context.format(), view, () => statusText(view));
+    if (view.shards.length === 0) return;
+    throw new CliError('nothing was changed: add --yes to lose this for good');
+  }
+  const view = await client.acceptRestore({ reason });
+  print(context.terminal, context.format(), view, () =>
+    view.accepted
+      ? `accepted: everything is published anew under generation ${view.generation}\n`
+      : `nothing is behind, nothing was changed (generation ${view.generation})\n`,
+  );
+}
+
+function statusText({ generation, shards }: RestoreView): string {
+  if (shards.length === 0) return `nothing is behind (generation ${generation})\n`;
+  const rows = shards.flatMap(({ shard, behind: { remembered, addresses } }) => [
+    ...(remembered === undefined
+      ? []
+      : [[shard, '', markText(remembered), markText(remembered.has)]]),
+    ...addresses.map(({ address, held, has }) => [
+      shard,
+      address,
+      versionText(held),
+      versionText(has),
+    ]),
+  ]);
+  const heads = ['shard', 'address', 'seen', 'PostgreSQL has'];
+  return [
+    `PostgreSQL (generation ${generation}) lacks what was seen elsewhere; ${shards.length} shards are read-only\n`,
+    table(heads, rows),
+    'restore a newer copy, or accept the loss: pawl restore accept --reason <text> --yes\n',
+  ].join('');
+}
+
+function markText(mark: {
+  readonly generation: number;
+  readonly commits: number;
+  readonly fencingToken: string;
+}): string {
+  return `${mark.commits} commits, token ${mark.fencingToken}, generation ${mark.generation}`;
+}
+
+function versionText(seen: { readonly generation: number; readonly version: number }): string {
+  return `snapshot version ${seen.version}, generation ${seen.generation}`;
+}

@@ -1,0 +1,104 @@
+import type { FencingToken, ShardMark } from '@pawl/engine';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { textToBytes } from '../text.js';
+import { claimKey } from './ownership-keys.js';
+import { Cluster, TTL_MS, owned, settle, takeOver } from './ownership-cluster.fixture.js';
+import { decodeMark, encodeMark, markKey } from './shard-mark.js';
+
+const SHARD = 5;
+
+let cluster: Cluster;
+beforeEach(async () => {
+  cluster = await Cluster.open();
+});
+
+const mark = (commits: bigint, token = 7n, generation = 1): ShardMark => ({
+  generation,
+  token: token as FencingToken,
+  commits,
+});
+
+async function remembered(shard = SHARD): Promise<ShardMark | null> {
+  const found = await cluster.store.range({ key: markKey(shard) });
+  return found.ok ? decodeMark(found.kvs[0]?.value) : null;
+}
+
+async function revision(): Promise<number> {
+  return (await cluster.store.status()).revision;
+}
+
+describe('how far a shard has come', () => {
+  it('is remembered when it is served, and told to whoever claims it next', async () => {
+    const first = cluster.node();
+    first.host.marks.set(SHARD, mark(3n));
+    await first.ownership.start(first.host);
+    await settle();
+    expect(first.host.remembered.get(SHARD)).toBeNull();
+    expect(await remembered()).toEqual(mark(3n));
+    await first.ownership.stop();
+    const next = await cluster.started();
+    expect(next.host.remembered.get(SHARD)).toEqual(mark(3n));
+    expect(next.host.remembered.get(SHARD + 1)).toBeNull();
+  });
+
+  it('is told again after the lease has ended', async () => {
+    const first = cluster.node('node-1');
+    first.host.marks.set(SHARD, mark(3n));
+    await first.ownership.start(first.host);
+    await settle();
+    first.store.down = true;
+    const next = await cluster.started('node-2');
+    await cluster.pass(3 * TTL_MS, 250);
+    expect(owned(next)).toContain(SHARD);
+    expect(next.host.remembered.get(SHARD)).toEqual(mark(3n));
+  });
+
+  it('is noted now and then, all shards in few transactions, and not when nothing is new', async () => {
+    const { host } = await cluster.started();
+    await settle();
+    for (let shard = 0; shard < 64; shard += 1) host.marks.set(shard, mark(9n));
+    const before = await revision();
+    await cluster.pass(TTL_MS + 100);
+    expect(await remembered()).toEqual(mark(9n));
+    expect(await remembered(63)).toEqual(mark(9n));
+    expect((await revision()) - before).toBe(2);
+    await cluster.pass(2 * TTL_MS);
+    expect((await revision()) - before).toBe(2);
+    host.marks.set(SHARD, mark(10n));
+    await cluster.pass(TTL_MS + 100);
+    expect(await remembered()).toEqual(mark(10n));
+  });
+
+  it('is noted when a shard is handed over, as it was after the last commit', async () => {
+    const { host } = await cluster.started('node-1');
+    host.leaving = ({ shard }) => void host.marks.set(shard, mark(77n));
+    await cluster.started('node-2');
+    await cluster.pass(3 * TTL_MS, 250);
+    const moved = [...Array(64).keys()].find((shard) => !host.serving.has(shard)) ?? -1;
+    expect(await remembered(moved)).toEqual(mark(77n));
+  });
+
+  it('is never noted by one who has lost the claim, beside others who have not', async () => {
+    const { host } = await cluster.started();
+    await settle();
+    host.marks.set(SHARD, mark(9n));
+    host.marks.set(SHARD + 1, mark(9n));
+    const key = claimKey(SHARD);
+    await takeOver(cluster, SHARD);
+    await cluster.store.txn({
+      compare: [{ key, target: 'version', operator: '>', value: 0 }],
+      success: [{ kind: 'put', key: markKey(SHARD), value: encodeMark(mark(50n)), lease: 0n }],
+      failure: [],
+    });
+    await cluster.pass(TTL_MS + 100);
+    expect(await remembered()).toEqual(mark(50n));
+    expect(await remembered(SHARD + 1)).toEqual(mark(9n));
+  });
+
+  it.each(['', '{', 'null', '{"generation":1}', '{"generation":1,"token":"-1","commits":"0"}'])(
+    'is not known from %j',
+    (text) => {
+      expect(decodeMark(textToBytes(text))).toBeNull();
+    },
+  );
+});
