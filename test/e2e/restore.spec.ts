@@ -107,7 +107,7 @@ it(
         problem: { code: 'truth-behind', status: 409 },
       });
       expect((await admin().getConfig(at)).document).toEqual({ n: 1 });
-      expect((await admin().rollout(at)).consumers.live).toBe(1);
+      await eventually(async () => expect((await admin().rollout(at)).consumers.live).toBe(1));
     }
     expect(read()).toEqual(all(3));
     const { shards } = await admin().restoreStatus();

@@ -1,4 +1,4 @@
-import type { FencingToken, ShardMark } from '@pawl/engine';
+import type { ShardMark } from '@pawl/engine';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { textToBytes } from '../text.js';
 import { claimKey } from './ownership-keys.js';
@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 const mark = (commits: bigint, token = 7n, generation = 1): ShardMark => ({
   generation,
-  token: token as FencingToken,
+  token: token,
   commits,
 });
 

@@ -1,5 +1,4 @@
 import type { ShardMark } from '@pawl/engine';
-import type { FencingToken } from '@pawl/engine';
 import { bytesToText, textToBytes } from '../text.js';
 
 /**
@@ -26,7 +25,7 @@ export function decodeMark(value: Uint8Array | undefined): ShardMark | null {
     if (!Number.isSafeInteger(generation) || !isCount(token) || !isCount(commits)) return null;
     return {
       generation: generation as number,
-      token: BigInt(token) as FencingToken,
+      token: BigInt(token),
       commits: BigInt(commits),
     };
   } catch {
