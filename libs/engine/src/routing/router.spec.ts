@@ -315,8 +315,8 @@ describe('an owner that PostgreSQL does not answer', () => {
     scene.mayMove = true;
     scene.answer = away;
     const { result, at } = await scene.until(scene.write());
-    expect([code(result), at]).toEqual(['truth-unavailable', 4_000]);
-    expect(scene.sent.length).toBe(5);
+    expect([code(result), at]).toEqual(['truth-unavailable', 7_000]);
+    expect(scene.sent.length).toBe(8);
   });
 
   it('is not believed about a write whose outcome an owner did not know meanwhile', async () => {

@@ -31,6 +31,8 @@ const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 400;
 /** An owner that PostgreSQL refuses is asked again after this pause: it is busy enough. */
 const REFUSED_PAUSE_MS = 1_000;
+/** Of the deadline, three leases: an owner says that it is unready after half a lease, and loses its shards half a lease or two seconds later. */
+const MOVES_WITHIN = 2 / 3;
 /** One shard without an owner leaves room for the requests of the others. */
 const PER_SHARD = 1 / 4;
 
@@ -134,13 +136,14 @@ export class Router {
 
   /**
    * An owner that alone has lost PostgreSQL has written nothing, and is about to lose the shard. One
-   * that keeps it for a third of the deadline is refused for another reason.
+   * that keeps it for longer than a move takes is refused for another reason.
    */
   #isRepeatable<T>({ errand, shard, refused }: Trip<T>, problem: Problem): boolean {
     if (errand.repeatable(problem)) return true;
     if (problem.code !== 'truth-unavailable' || refused === undefined) return false;
     const { clock, deadlineMs, ownership } = this.options;
-    return clock.monotonicMs() - refused.sinceMs < deadlineMs / 3 && ownership.mayMove(shard);
+    const waitedMs = clock.monotonicMs() - refused.sinceMs;
+    return waitedMs < deadlineMs * MOVES_WITHIN && ownership.mayMove(shard);
   }
 
   #noteRefusal<T>(trip: Trip<T>, token: bigint, { code }: Problem): void {

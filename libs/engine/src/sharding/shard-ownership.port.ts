@@ -101,7 +101,8 @@ export interface ShardOwnership {
   lookUp(shard: number): Promise<ShardClaim>;
   /**
    * Whether somebody else can be expected to take the shard if PostgreSQL does not answer its owner: a
-   * ready member, while PostgreSQL answers this node or this node is the owner.
+   * ready member, unless PostgreSQL has not answered this node either for a while; that of the owner
+   * does not count.
    */
   mayMove(shard: number): boolean;
   status(): Promise<ClusterStatus>;

@@ -94,8 +94,12 @@ describe('a node that PostgreSQL alone does not answer', () => {
     second.ownership.setTruth(AWAY);
     expect(may()).toEqual([true, true]);
     first.ownership.setTruth(AWAY);
+    await cluster.pass(TTL_MS / 4 - 50);
+    first.ownership.setTruth(AWAY);
+    expect(may()).toEqual([true, true]);
+    await cluster.pass(100);
     expect(may()).toEqual([false, true]);
-    await cluster.pass(TTL_MS / 2 + 100);
+    await cluster.pass(TTL_MS / 4 + 100);
     expect(may()).toEqual([false, false]);
     first.ownership.setTruth(null);
     await cluster.pass(100);

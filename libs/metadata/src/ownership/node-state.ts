@@ -28,6 +28,8 @@ const CALM_SETTLES = 20;
 /** What one dependency says. */
 interface Answers {
   problem: string | null;
+  /** Since when there is one. */
+  sinceMs: number;
   /** Ends the patience. */
   waiting: TimerHandle | null;
   /** Has been away for longer than that. */
@@ -44,8 +46,8 @@ export class NodeState {
   readonly #options: NodeStateOptions;
   /** The worse one first. */
   readonly #answers: { readonly [dependency in Dependency]: Answers } = {
-    truth: { problem: null, waiting: null, away: false },
-    distribution: { problem: null, waiting: null, away: false },
+    truth: { problem: null, sinceMs: 0, waiting: null, away: false },
+    distribution: { problem: null, sinceMs: 0, waiting: null, away: false },
   };
   #lapses = 0;
   #draining = false;
@@ -73,9 +75,11 @@ export class NodeState {
     };
   }
 
-  /** Whether PostgreSQL has just answered, or was not asked yet. */
+  /** Whether PostgreSQL answers, but for a problem that has lasted less than half the patience. */
   get hasTruth(): boolean {
-    return this.#answers.truth.problem === null;
+    const { monotonicMs, patienceMs } = this.#options;
+    const { problem, sinceMs } = this.#answers.truth;
+    return problem === null || monotonicMs() - sinceMs < patienceMs / 2;
   }
 
   /** What keeps a dependency from answering, null: nothing. */
@@ -83,6 +87,7 @@ export class NodeState {
     const answers = this.#answers[dependency];
     const told = answers.problem;
     answers.problem = problem;
+    if (told === null) answers.sinceMs = this.#options.monotonicMs();
     if (problem === null) this.#answered(answers);
     else if (answers.away) {
       if (problem !== told) this.#options.changed();
