@@ -54,7 +54,14 @@ export interface WriteOptions {
   readonly precondition: Precondition;
   readonly message?: string;
   readonly context: CommandContext;
+  readonly away?: Away;
 }
+
+/**
+ * Told, at most once, that the request goes to another node or waits for one: nothing of it is worked on
+ * here until its turn is asked for anew.
+ */
+export type Away = () => void;
 
 export type PatchKind = 'merge-patch' | 'json-patch';
 
@@ -86,6 +93,7 @@ export interface ConfigEngine {
     address: Address,
     request: ReleaseRequest,
     context: CommandContext,
+    away?: Away,
   ): Promise<Outcome<Written<ReleaseView>>>;
   getRelease(address: Address): Promise<Outcome<ReleaseView>>;
   getEffective(
@@ -106,7 +114,7 @@ export interface ConfigEngine {
   listHistory(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>>;
   listAudit(query: PageQuery): Promise<Outcome<Page<AuditItem>>>;
   diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;
-  preview(address: Address, request: PreviewRequest): Promise<Outcome<PreviewView>>;
+  preview(address: Address, request: PreviewRequest, away?: Away): Promise<Outcome<PreviewView>>;
   listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
   cluster(): Promise<Outcome<ClusterView>>;
 

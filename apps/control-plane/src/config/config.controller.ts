@@ -35,16 +35,14 @@ export class ConfigController {
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'config');
     const lookedUp = await lookedUpPrecondition(request, this.engine, address);
-    const put = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
+    const put = async (away: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE],
         numbers: 'exact',
         address: address.text,
       });
       const options = writeOptions(request, { address, body: body.text, lookedUp });
-      const written = this.engine.putConfig(options, body.value);
-      if (!this.serves(address.root)) leave();
-      return written;
+      return this.engine.putConfig({ ...options, away }, body.value);
     };
     sendDefinition(reply, 'config', await workOnBody(request, put));
   }
@@ -55,12 +53,10 @@ export class ConfigController {
     const types = Object.keys(PATCH_KINDS);
     const kind = PATCH_KINDS[bodyType(request, reply, types)] ?? 'merge-patch';
     const lookedUp = await lookedUpPrecondition(request, this.engine, address);
-    const patch = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
+    const patch = async (away: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, { types, numbers: 'exact', address: address.text });
       const options = writeOptions(request, { address, body: body.text, lookedUp });
-      const written = this.engine.patchConfig(options, kind, body.value);
-      if (!this.serves(address.root)) leave();
-      return written;
+      return this.engine.patchConfig({ ...options, away }, kind, body.value);
     };
     const isLarge = await this.#isLarge(address);
     sendDefinition(reply, 'config', await workOnBody(request, patch, isLarge));

@@ -158,12 +158,42 @@ describe('large bodies for another node', () => {
       const original = engine[name].bind(engine) as (...args: unknown[]) => Promise<never>;
       engine[name] = async (...args: unknown[]) => {
         waiting.push(name);
+        tellAway(args);
         if (waiting.length <= 5) await answered;
         return original(...args);
       };
     }
     return { waiting, answer };
   }
+
+  /** What a request tells when it goes to another node: an argument of its own, or one of its options. */
+  function tellAway(args: readonly unknown[]): void {
+    for (const argument of args) {
+      if (typeof argument === 'function') (argument as () => void)();
+      else (argument as { readonly away?: () => void }).away?.();
+    }
+  }
+
+  it('leave their turn when their shard goes to another while they are worked on', async () => {
+    const { engine } = test;
+    const original = engine.putConfig.bind(engine);
+    const calls: (() => void)[] = [];
+    engine.putConfig = async (options, document) => {
+      if (calls.length === 0) {
+        await new Promise<void>((resolve) => calls.push(resolve));
+        options.away?.();
+        await new Promise<void>((resolve) => calls.push(resolve));
+      }
+      return original(options, document);
+    };
+    const first = put(document(LARGE));
+    await eventually(async () => calls.length === 1);
+    const second = put(document(LARGE), '/v1/config/other');
+    calls[0]?.();
+    expect((await second).status).toBe(412);
+    calls[1]?.();
+    expect((await first).status).toBe(412);
+  });
 
   it('keep nobody from his turn while they wait for its answer', async () => {
     await test.close();

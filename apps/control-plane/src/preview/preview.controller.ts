@@ -19,31 +19,26 @@ import { JSON_TYPE, readJsonText } from '../http/json-body.js';
 import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
-import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
+import { CONFIG_ENGINE } from '../tokens.js';
 
 const asPreviewRequest = bodyShape<PreviewRequest>(previewRequestSchema);
 
 /** What a change would do: `/v1/preview/{address}`. */
 @Controller('v1/preview')
 export class PreviewController {
-  constructor(
-    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
-    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
-  ) {}
+  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
 
   @Post('*')
   @HttpCode(200)
   async preview(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'preview');
     new Query(request, []);
-    const preview = async (leave: () => void): Promise<Outcome<PreviewView>> => {
+    const preview = async (away: () => void): Promise<Outcome<PreviewView>> => {
       const { text } = readJsonText(request, reply, [JSON_TYPE]);
       const parsed = parsePreview(text, address);
       const refusal = parsed.ok ? null : refusedPart(parsed.problem);
       if (refusal !== null) return done(refusal);
-      const previewed = this.engine.preview(address, asPreviewRequest(valueOf(parsed), address));
-      if (!this.serves(address.root)) leave();
-      return previewed;
+      return this.engine.preview(address, asPreviewRequest(valueOf(parsed), address), away);
     };
     send(reply, valueOf(await workOnBody(request, preview)));
   }

@@ -19,7 +19,7 @@ import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { bodyShape } from '../http/body-shape.js';
-import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
+import { CONFIG_ENGINE } from '../tokens.js';
 
 const asReleaseRequest = bodyShape<ReleaseRequest>(releaseRequestSchema);
 const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
@@ -27,17 +27,14 @@ const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
 /** Release states and their transitions: `/v1/release/{address}`. */
 @Controller('v1/release')
 export class ReleaseController {
-  constructor(
-    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
-    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
-  ) {}
+  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
 
   @Post('*')
   async act(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'release');
     new Query(request, []);
     refuseTags(request);
-    const act = async (leave: () => void): Promise<Outcome<Written<ReleaseView>>> => {
+    const act = async (away: () => void): Promise<Outcome<Written<ReleaseView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE],
         numbers: 'exact',
@@ -45,9 +42,7 @@ export class ReleaseController {
       });
       const wanted = judgeRequest(body.value, address);
       const context = commandContext(request, body.text);
-      const written = this.engine.release(address, wanted, context);
-      if (!this.serves(address.root)) leave();
-      return written;
+      return this.engine.release(address, wanted, context, away);
     };
     sendWritten(reply, await workOnBody(request, act));
   }

@@ -8,30 +8,25 @@ import { Query } from '../http/query.js';
 import { workOnBody } from '../http/raw-body.js';
 import { addressOf } from '../http/request-address.js';
 import { lookedUpPrecondition, sendDefinition, writeOptions } from '../http/write-definition.js';
-import { CONFIG_ENGINE, SERVES_ROOT, type ServesRoot } from '../tokens.js';
+import { CONFIG_ENGINE } from '../tokens.js';
 
 /** JSON Schemas: `/v1/schema/{address}`. */
 @Controller('v1/schema')
 export class SchemaController {
-  constructor(
-    @Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine,
-    @Inject(SERVES_ROOT) private readonly serves: ServesRoot,
-  ) {}
+  constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
 
   @Put('*')
   async put(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const address = addressOf(request, 'schema');
     const lookedUp = await lookedUpPrecondition(request, this.engine, address);
-    const put = async (leave: () => void): Promise<Outcome<Written<WrittenView>>> => {
+    const put = async (away: () => void): Promise<Outcome<Written<WrittenView>>> => {
       const body = readJson(request, reply, {
         types: [JSON_TYPE, 'application/schema+json'],
         numbers: 'double',
         address: address.text,
       });
       const options = writeOptions(request, { address, body: body.text, lookedUp });
-      const written = this.engine.putSchema(options, body.value);
-      if (!this.serves(address.root)) leave();
-      return written;
+      return this.engine.putSchema({ ...options, away }, body.value);
     };
     sendDefinition(reply, 'schema', await workOnBody(request, put));
   }

@@ -1,6 +1,6 @@
 import { refused } from '@pawl/contracts';
 import type { Outcome, OwnerCall, Problem } from '@pawl/contracts';
-import type { CommandContext, Written } from '../config-engine.js';
+import type { Away, CommandContext, Written } from '../config-engine.js';
 import type { CallMessage } from './owner-calls.port.js';
 
 /** One request that has to reach the owner of its shard, wherever that is. */
@@ -36,8 +36,11 @@ export class ReadErrand<T> implements Errand<T> {
   }
 
   message(): CallMessage {
-    this.#message ??= asMessage(this.#work?.call());
-    this.#work = undefined;
+    if (this.#message === undefined) {
+      this.#message = asMessage(this.#work?.call());
+      this.#work?.away?.();
+      this.#work = undefined;
+    }
     return this.#message;
   }
 
@@ -54,6 +57,7 @@ export class ReadErrand<T> implements Errand<T> {
 interface Work<T> {
   readonly here: () => Promise<Outcome<T>>;
   readonly call: () => OwnerCall;
+  readonly away?: Away | undefined;
 }
 
 /** Covers nothing: keys of the router are random, so no other request ever has one. */
@@ -62,6 +66,7 @@ const ROUTED_HASH = '0'.repeat(64);
 interface KeyedWork<T> {
   readonly here: (context: CommandContext) => Promise<Outcome<Written<T>>>;
   readonly call: (context: CommandContext) => OwnerCall;
+  readonly away?: Away | undefined;
 }
 
 /**
@@ -101,6 +106,7 @@ export class WriteErrand<T> implements Errand<Written<T>> {
   message(): CallMessage {
     if (this.#message === undefined) {
       this.#message = asMessage(this.#work?.call(this.#keyed()));
+      this.#work?.away?.();
       this.#work = undefined;
     }
     return this.#message;

@@ -1,6 +1,12 @@
 import { FORMAT } from '@pawl/contracts';
 import type { Address, Outcome, OwnerCall, ReleaseView, WrittenView } from '@pawl/contracts';
-import type { CommandContext, ConfigEngine, WriteOptions, Written } from '../config-engine.js';
+import type {
+  Away,
+  CommandContext,
+  ConfigEngine,
+  WriteOptions,
+  Written,
+} from '../config-engine.js';
 import { answerCall } from './answer-call.js';
 import { ReadErrand, WriteErrand } from './errand.js';
 import type { AnswerMessage } from './errand.js';
@@ -77,13 +83,14 @@ function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
     work: {
       readonly here: (context: CommandContext) => Promise<Outcome<Written<T>>>;
       readonly call: (context: CommandContext) => Call;
+      readonly away?: Away | undefined;
     },
   ): Promise<Outcome<Written<T>>> => {
     const call = (keyed: CommandContext): OwnerCall => callAt(address, work.call(keyed));
-    return runWrite(router, address, new WriteErrand<T>(context, { here: work.here, call }, ways));
+    return runWrite(router, address, new WriteErrand<T>(context, { ...work, call }, ways));
   };
   const define = (
-    { address, precondition, message, context }: WriteOptions,
+    { address, precondition, message, context, away }: WriteOptions,
     call: DefinitionCall,
     here: (options: WriteOptions) => Promise<Outcome<Written<WrittenView>>>,
   ): Promise<Outcome<Written<WrittenView>>> => {
@@ -91,6 +98,7 @@ function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
     return write(address, context, {
       here: (keyed) => here({ address, ...given, context: keyed }),
       call: (keyed) => ({ ...call, ...given, context: keyed }),
+      away,
     });
   };
   return {
@@ -106,10 +114,11 @@ function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
       define(given, { operation: 'put-schema', schema }, (keyed) => local.putSchema(keyed, schema)),
     deleteSchema: (given) =>
       define(given, { operation: 'delete-schema' }, (keyed) => local.deleteSchema(keyed)),
-    release: (address, request, context) =>
+    release: (address, request, context, away) =>
       write<ReleaseView>(address, context, {
         here: (keyed) => local.release(address, request, keyed),
         call: (keyed) => ({ operation: 'release', request, context: keyed }),
+        away,
       }),
   };
 }
@@ -153,8 +162,9 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
     address: Address,
     call: Call,
     here: () => Promise<Outcome<T>>,
+    away?: Away,
   ): Promise<Outcome<T>> => {
-    const work = { here, call: () => callAt(address, call) };
+    const work = { here, call: () => callAt(address, call), away };
     return router.run<T>(address.root, new ReadErrand(work, answer));
   };
   /** From the owner if it answers soon, else as it was saved: nobody waits for the next owner. */
@@ -208,8 +218,8 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
       ),
     diff: (address, from, to) =>
       read(address, { operation: 'diff', from, to }, () => local.diff(address, from, to)),
-    preview: (address, request) =>
-      read(address, { operation: 'preview', request }, () => local.preview(address, request)),
+    preview: (address, request, away) =>
+      read(address, { operation: 'preview', request }, () => local.preview(address, request), away),
   };
 }
 

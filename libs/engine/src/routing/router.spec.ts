@@ -18,6 +18,8 @@ class Scene {
   serving = true;
   other = 1n;
   mayMove = false;
+  /** How often a write told that it goes away. */
+  away = 0;
   token: bigint | null = 1n;
   lookedUp: () => Promise<bigint | null> = () => Promise.resolve(this.token);
   answer: (token: bigint) => Outcome<unknown> = () => done('there');
@@ -91,6 +93,7 @@ class Scene {
           request: { action: 'promote' },
           context: keyed,
         }),
+        away: () => void (this.away += 1),
       },
       { newId: () => `id ${(made += 1)}`, answer: this.#answer },
     );
@@ -362,6 +365,19 @@ describe('a write', () => {
     scene.answer = () => ((calls += 1) === 3 ? done('once') : lost());
     expect((await scene.until(scene.write())).result).toEqual(done('once'));
     expect(scene.sent.map(({ key }) => key)).toEqual(Array(3).fill('routed id 1'));
+  });
+
+  it('is text as soon as it waits for an owner, and says so once', async () => {
+    scene.token = null;
+    const asked = scene.write();
+    await turn();
+    expect(scene.away).toBe(1);
+    scene.moveTo(1n);
+    expect(await asked).toEqual(done('there'));
+    expect(scene.away).toBe(1);
+    scene.serves = true;
+    await scene.write();
+    expect(scene.away).toBe(1);
   });
 
   it('keeps the key of its caller', async () => {

@@ -153,12 +153,14 @@ export class Router {
 
   /** The owner's answer; `undefined` when there is none. */
   async #send<T>(trip: Trip<T>, token: bigint): Promise<Outcome<T> | undefined> {
+    // Made also while there is nobody to send it to: what waits is text.
+    const message = trip.errand.message();
     if (token === 0n) return undefined;
     const leftMs = trip.endMs - this.options.clock.monotonicMs();
     const deadlineMs = Math.max(1, Math.min(leftMs, ATTEMPT_MS));
     try {
       const target = { shard: trip.shard, token };
-      const answer = await this.options.calls.call(target, trip.errand.message(), deadlineMs);
+      const answer = await this.options.calls.call(target, message, deadlineMs);
       return answer as Outcome<T>;
     } catch (error) {
       if (error instanceof NoOwnerError) await this.#lookUp(trip);
