@@ -8,6 +8,7 @@ import { ConsumerLeft1764000000002 } from './migrations/1764000000002-consumer-l
 import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commit.js';
 import { FenceServer1764000000004 } from './migrations/1764000000004-fence-server.js';
 import { TruthBehind1764000000005 } from './migrations/1764000000005-truth-behind.js';
+import { RoutedKeys1764000000006 } from './migrations/1764000000006-routed-keys.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -47,6 +48,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       GroupCommit1764000000003,
       FenceServer1764000000004,
       TruthBehind1764000000005,
+      RoutedKeys1764000000006,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

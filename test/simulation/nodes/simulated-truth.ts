@@ -152,9 +152,9 @@ export class SimulatedTruth implements TruthStore {
     return this.#read(fence, 'idempotency', (as) => tables.findIdempotent(as, key));
   }
 
-  sweepIdempotency(fence: Fence, before: string): Promise<number> {
+  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
     const { tables } = this.#server;
-    return this.#write(fence, 'sweep', (as) => tables.sweepIdempotency(as, before));
+    return this.#write(fence, 'sweep', (as) => tables.sweepIdempotency(as, before, routedBefore));
   }
 
   /** The status tables, over the same sessions. */

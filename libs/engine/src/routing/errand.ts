@@ -1,6 +1,7 @@
 import { refused } from '@pawl/contracts';
 import type { Outcome, OwnerCall, Problem } from '@pawl/contracts';
 import type { Away, CommandContext, Written } from '../config-engine.js';
+import { ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type { CallMessage } from './owner-calls.port.js';
 
 /** One request that has to reach the owner of its shard, wherever that is. */
@@ -129,7 +130,7 @@ export class WriteErrand<T> implements Errand<Written<T>> {
   #keyed(): CommandContext {
     if (this.context.idempotency !== undefined) return this.context;
     this.#isRouted = true;
-    const idempotency = { key: `routed ${this.ways.newId()}`, requestHash: ROUTED_HASH };
+    const idempotency = { key: `${ROUTED_KEY}${this.ways.newId()}`, requestHash: ROUTED_HASH };
     return { ...this.context, idempotency };
   }
 }

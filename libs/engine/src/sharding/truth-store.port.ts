@@ -67,6 +67,9 @@ export interface IdempotencyRecord {
   readonly createdAt: string;
 }
 
+/** How the keys begin that nodes make for what they send on; those of users begin with a method. */
+export const ROUTED_KEY = 'routed ';
+
 /** A definition version to insert; refused as a conflict unless newest is `version - 1`. */
 export interface NewDefinition {
   readonly address: AddressText;
@@ -280,8 +283,11 @@ export interface TruthStore {
   /** Every known address, in order; not bound to a shard, for people. */
   readInventory(query: InventoryQuery): Promise<readonly ScopeView[]>;
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
-  /** Deletes idempotency records of the shard made before `before`; answers how many. */
-  sweepIdempotency(fence: Fence, before: string): Promise<number>;
+  /**
+   * Deletes idempotency records of the shard made before `before`, and those made before
+   * `routedBefore` whose keys begin with {@link ROUTED_KEY}; answers how many.
+   */
+  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number>;
 }
 
 export type { SchemaRef };

@@ -24,6 +24,18 @@ describe('a sweep', () => {
     expect(code(await put())).toBe('version-mismatch');
   });
 
+  it('keeps the key of what a node sent on for ten minutes, and no longer', async () => {
+    const context = { actor: 'ada', idempotency: { key: 'routed 7', requestHash: 'h' } };
+    const put = () => world.put('acme/app', { a: 1 }, { kind: 'match-none' }, context);
+    await put();
+    world.time.advance(10 * 60_000);
+    await world.sweepAll('idempotency');
+    expect(await put()).toMatchObject({ value: { replayed: true } });
+    world.time.advance(1);
+    await world.sweepAll('idempotency');
+    expect(code(await put())).toBe('version-mismatch');
+  });
+
   it('keeps contents that the published snapshots name, while others wait to be published', async () => {
     const { publisher } = world;
     await world.put('acme/app', { big: 'x'.repeat(20_000) });

@@ -8,6 +8,11 @@ import type { SweepParts } from './forget-opened.js';
 const HOUR_MS = 3_600_000;
 /** How long an idempotency key is remembered. */
 export const IDEMPOTENCY_MS = 24 * HOUR_MS;
+/**
+ * How long the key of what a node sent on is remembered: far longer than it tries, and no longer, since
+ * each such request leaves one.
+ */
+export const ROUTED_IDEMPOTENCY_MS = 10 * 60_000;
 /** How long a silent consumer's row is kept. */
 export const CONSUMER_MS = 7 * 24 * HOUR_MS;
 /** How old an unreferenced content is before it is collected. */
@@ -23,7 +28,11 @@ export async function sweepShard(
   const before = (ageMs: number): string => context.formatTime(context.clock.wallMs() - ageMs);
   switch (kind) {
     case 'idempotency':
-      return context.truth.sweepIdempotency(shard, before(IDEMPOTENCY_MS));
+      return context.truth.sweepIdempotency(
+        shard,
+        before(IDEMPOTENCY_MS),
+        before(ROUTED_IDEMPOTENCY_MS),
+      );
     case 'consumers': {
       shard.consumers.sweep(CONSUMER_MS);
       const removed = await context.status.sweep(shard, before(CONSUMER_MS));

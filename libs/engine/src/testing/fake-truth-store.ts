@@ -4,7 +4,7 @@ import { INITIAL_RELEASE } from '@pawl/domain';
 import type { Definition } from '@pawl/domain';
 import type { Fence } from '../sharding/fence.js';
 import type { ShardMark } from '../sharding/shard-ownership.port.js';
-import { FencedError } from '../sharding/truth-store.port.js';
+import { FencedError, ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
   Changeset,
@@ -243,11 +243,13 @@ export class FakeTruthStore implements TruthStore {
     return this.#read(fence, () => this.#idempotency.get(key));
   }
 
-  sweepIdempotency(fence: Fence, before: string): Promise<number> {
+  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
     return this.#read(fence, () => {
       const expired = [...this.#idempotency.values()].filter(
         (record) =>
-          record.createdAt < before && shardOf(record.root, this.identity.shards) === fence.shard,
+          (record.createdAt < before ||
+            (record.createdAt < routedBefore && record.key.startsWith(ROUTED_KEY))) &&
+          shardOf(record.root, this.identity.shards) === fence.shard,
       );
       for (const record of expired) this.#idempotency.delete(record.key);
       return expired.length;

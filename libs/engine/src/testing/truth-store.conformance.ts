@@ -176,7 +176,7 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
       await expectRejection(truth.loadRoot(old, 'acme'), 'FencedError', 'loading a root');
       await expectRejection(truth.readDefinition(old, text('acme'), 1), 'FencedError', 'reading');
       await expectRejection(truth.findIdempotent(old, 'k'), 'FencedError', 'finding a key');
-      await expectRejection(truth.sweepIdempotency(old, AT), 'FencedError', 'sweeping');
+      await expectRejection(truth.sweepIdempotency(old, AT, AT), 'FencedError', 'sweeping');
       const mark = { address: text('acme'), version: 1, publishedAt: AT };
       await expectRejection(truth.markPublished(old, [mark]), 'FencedError', 'marking');
     },
@@ -300,8 +300,14 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
       const second = changes('acme', { definitions: [definition('acme', 2, '{}')], idempotency });
       expectSame((await truth.commit(fence, second)).kind, 'conflict', 'the key again');
       expectSame(await truth.findIdempotent(fence, idempotency.key), idempotency, 'what is kept');
-      expectSame(await truth.sweepIdempotency(fence, AT), 0, 'not older than itself');
-      expectSame(await truth.sweepIdempotency(fence, '2026-01-02T03:04:06.000Z'), 1, 'older');
+      const routed = { ...idempotency, key: 'routed 1' };
+      await truth.commit(fence, changes('acme', { idempotency: routed }));
+      const later = '2026-01-02T03:04:06.000Z';
+      expectSame(await truth.sweepIdempotency(fence, AT, AT), 0, 'not older than itself');
+      expectSame(await truth.sweepIdempotency(fence, AT, later), 1, 'older and sent on');
+      expectSame(await truth.findIdempotent(fence, routed.key), undefined, 'what was sent on');
+      expectSame(await truth.findIdempotent(fence, idempotency.key), idempotency, 'the other');
+      expectSame(await truth.sweepIdempotency(fence, later, later), 1, 'older');
       expectSame(await truth.findIdempotent(fence, idempotency.key), undefined, 'afterwards');
     },
   },

@@ -3,6 +3,9 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 /** The first answer to a request with an idempotency key, kept until it is swept. */
 @Entity('idempotency_record')
 @Index('idempotency_record_age', ['shard', 'createdAt'])
+@Index('idempotency_record_routed', ['shard', 'createdAt'], {
+  where: "starts_with(key, 'routed '::text)",
+})
 export class IdempotencyRecordEntity {
   @PrimaryColumn({
     type: 'text',

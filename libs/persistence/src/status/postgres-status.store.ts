@@ -48,7 +48,7 @@ export class PostgresStatusStore implements StatusStore {
   }
 
   async sweep(fence: Fence, before: string): Promise<number> {
-    return sweepAll(this.statements, 'pawl_sweep_consumers', fence, before);
+    return sweepAll(this.statements, 'pawl_sweep_consumers', fence, [before]);
   }
 }
 

@@ -277,8 +277,9 @@ describe('idempotency', () => {
     await truth.raiseFence(elsewhere, 'node-1');
     await commit({ idempotency: record('elsewhere') }, elsewhere);
     await commit({ idempotency: record('young', { createdAt: '2026-03-05T00:00:00.000Z' }) });
-    expect(await truth.sweepIdempotency(FENCE, AT)).toBe(0);
-    expect(await truth.sweepIdempotency(FENCE, '2026-03-04T12:00:00.000Z')).toBe(1);
+    expect(await truth.sweepIdempotency(FENCE, AT, AT)).toBe(0);
+    const later = '2026-03-04T12:00:00.000Z';
+    expect(await truth.sweepIdempotency(FENCE, later, AT)).toBe(1);
     expect(await truth.findIdempotent(FENCE, first.key)).toBeUndefined();
     expect(await truth.findIdempotent(FENCE, 'young')).toBeDefined();
     expect(await truth.findIdempotent(elsewhere, 'elsewhere')).toBeDefined();
@@ -333,7 +334,7 @@ describe('every call', () => {
         () => truth.readHistory(other, at('acme'), { limit: 1 }),
         () => truth.findIdempotent(other, 'k'),
         () => truth.markPublished(other, mark),
-        () => truth.sweepIdempotency(other, '2030-01-01T00:00:00.000Z'),
+        () => truth.sweepIdempotency(other, '2030-01-01T00:00:00.000Z', AT),
         () => opened.status.load(other),
         () => opened.status.sweep(other, '2030-01-01T00:00:00.000Z'),
       ];

@@ -223,8 +223,8 @@ export class PostgresTruthStore implements TruthStore {
     return row && decodeIdempotent(row);
   }
 
-  async sweepIdempotency(fence: Fence, before: string): Promise<number> {
-    return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, before);
+  async sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
+    return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, [before, routedBefore]);
   }
 
   async #commit(
