@@ -38,6 +38,8 @@ export class SimulatedConsumer implements LastKnownGoodStore {
   incarnation = '';
   /** What this process runs; null: nothing yet. */
   running: LastKnownGood | null = null;
+  /** Highest version that each process ran. */
+  readonly ran = new Map<string, number>();
   /** Highest version that any process of this consumer ran. */
   highest = 0;
   #disk: LastKnownGood | null = null;
@@ -152,6 +154,7 @@ export class SimulatedConsumer implements LastKnownGoodStore {
       judge.demand(canonicalize(document) === text, `${who} reads what it runs (I7)`);
     }
     this.running = record;
+    this.ran.set(this.incarnation, version);
     this.highest = Math.max(this.highest, version);
     this.options.applied(this, version);
   }

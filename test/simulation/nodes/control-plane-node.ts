@@ -48,6 +48,8 @@ export interface NodeOptions {
   readonly nats: SimulatedNats;
   readonly witness: PublicationWitness;
   readonly observer: EngineObserver;
+  /** Something failed that is to succeed or to be refused. */
+  readonly failed: (error: Error) => void;
   readonly log: (level: string, message: string, fields?: object) => void;
 }
 
@@ -60,11 +62,15 @@ export class ControlPlaneNode {
   readonly engine: Engine;
   readonly ownership: ShardOwnership;
   /** What its REST API calls. */
-  readonly use: ConfigEngine;
+  readonly #use: ConfigEngine;
   readonly truth: SimulatedTruth;
   readonly #server: SimulatedCommandServer;
   #started = false;
+  #startedMs = 0;
   #leaving = false;
+  #closed = false;
+  #requests = 0;
+  #idle: () => void = () => undefined;
 
   constructor(private readonly options: NodeOptions) {
     const { process, installation, wire, postgres, nats } = options;
@@ -87,14 +93,13 @@ export class ControlPlaneNode {
     this.engine = this.#createEngine();
     const subjects = subjectsOf(installation.name);
     const { connection, engine, ownership } = this;
+    const { failed } = options;
     const commands = ownerCommands(engine, {
       shards: installation.shards,
-      onMisdirected: (address, { shard }) => {
-        throw new Error(`${address} was asked of the owner of shard ${shard}`);
-      },
+      onMisdirected: (at) => failed(new Error(`a call for ${at} came to another shard`)),
     });
-    this.#server = new SimulatedCommandServer(connection, subjects, commands);
-    this.use = routedEngine({
+    this.#server = new SimulatedCommandServer(connection, subjects, commands, failed);
+    this.#use = routedEngine({
       local: engine.use,
       serves: engine.serves,
       ownership,
@@ -112,6 +117,11 @@ export class ControlPlaneNode {
   /** It has claimed what it could. */
   get started(): boolean {
     return this.#started;
+  }
+
+  /** How long ago that was, by the world's clock; 0 before. */
+  get startedForMs(): number {
+    return this.#started ? this.options.wire.time.monotonicMs() - this.#startedMs : 0;
   }
 
   get leaving(): boolean {
@@ -139,14 +149,34 @@ export class ControlPlaneNode {
       tell: (problem) => ownership.setDistribution(problem),
     });
     this.#started = true;
+    this.#startedMs = this.options.wire.time.monotonicMs();
   }
 
-  /** A planned stop: hands its shards over, then everything else back. */
+  /** Whether it takes requests: not before it is started, and not when it is about to stop. */
+  get listens(): boolean {
+    return this.#started && !this.#closed;
+  }
+
+  /** Answers one request, as REST does. */
+  async answer<T>(question: (use: ConfigEngine) => Promise<T>): Promise<T> {
+    this.#requests += 1;
+    try {
+      return await question(this.#use);
+    } finally {
+      this.#requests -= 1;
+      if (this.#requests === 0) this.#idle();
+    }
+  }
+
+  /** A planned stop: hands its shards over, answers what came by then, then gives back the rest. */
   async leave(): Promise<void> {
     this.#leaving = true;
     await this.ownership.drain();
+    this.#closed = true;
+    if (this.#requests > 0) await new Promise<void>((idle) => (this.#idle = idle));
     await this.engine.stop();
     await this.ownership.stop();
+    await this.process.node.close();
   }
 
   /** The process is gone. */

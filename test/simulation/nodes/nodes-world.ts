@@ -8,6 +8,7 @@ import { SimulatedConsumer } from './consumer.js';
 import { ControlPlaneNode } from './control-plane-node.js';
 import { Histories } from './histories.js';
 import { Ledger } from './ledger.js';
+import { checkReported } from './reported.js';
 import { SimulatedNats } from './simulated-nats.js';
 import { SimulatedPostgres } from './simulated-postgres.js';
 import { Violations, ViolationError } from './violations.js';
@@ -27,10 +28,16 @@ const ADDRESSES = [
   'gamma',
   'delta/x',
 ].map((text) => address(text).text);
-const WRITERS = ['p', 'q', 'r', 's'];
+const WRITERS = ['p', 'q', 'r', 's', 't', 'u', 'v', 'w'];
 /** Simulated time within which all must be well again once the faults have ended. */
 const HEALED_WITHIN_MS = 60_000;
 const RESTART_MS = 300;
+/** How long most requests are about one address. */
+const HOT_MS = 8_000;
+/** Events between two looks at what nodes say of consumers. */
+const REPORTED_EVERY = 100;
+/** Of so many seeds one has planned stops alone: then nobody may be refused. */
+const CALM = 6;
 /** How much faster or slower clocks run that nothing is wrong with. */
 const DRIFT = 0.02;
 
@@ -66,7 +73,18 @@ export class NodesWorld implements NodesWorldView {
   #ids = 0;
   #isOver = false;
 
+  hot: AddressText = ADDRESSES[0] as AddressText;
+  /** Nodes that may not know that others own their shards: asked more than others. */
+  readonly doubtful = new Set<string>();
+  /** Nothing goes wrong here: nodes are stopped in order, one at a time. */
+  readonly isCalm: boolean;
+
+  /** Owners of shards alone are harmed, what they depend on is not: most requests are served. */
+  readonly ofOwners: boolean;
+
   constructor(seed: number) {
+    this.isCalm = seed % CALM === 0;
+    this.ofOwners = seed % CALM < CALM / 2;
     this.quorum = new SimulatedQuorum({
       seed,
       founders: IDS,
@@ -92,8 +110,12 @@ export class NodesWorld implements NodesWorldView {
     await this.#until('served shards', () => this.#isServed());
     for (const name of WRITERS) new WorldWriter(this, name).start();
     for (const consumer of this.consumers) consumer.start();
+    this.#heat();
     new WorldFaults(this).start();
-    for (let event = 0; event < events; event += 1) await this.#step();
+    for (let event = 0; event < events; event += 1) {
+      await this.#step();
+      if (event % REPORTED_EVERY === 0) await this.#checkReported();
+    }
     this.#isOver = true;
     this.#heal();
     await this.#rest();
@@ -104,6 +126,10 @@ export class NodesWorld implements NodesWorldView {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  nowMs(): number {
+    return this.wire.time.monotonicMs();
   }
 
   later(delayMs: number, task: () => void): void {
@@ -120,7 +146,7 @@ export class NodesWorld implements NodesWorldView {
   }
 
   note(line: string): void {
-    this.log.push(`${this.wire.time.monotonicMs().toFixed(0)} ${line}`);
+    this.log.push(`${this.nowMs().toFixed(0)} ${line}`);
   }
 
   calmNetwork(): void {
@@ -136,16 +162,16 @@ export class NodesWorld implements NodesWorldView {
     question: (use: ConfigEngine) => Promise<Outcome<T>>,
     done: (answer: Outcome<T> | 'unknown') => void,
   ): void {
-    const running = [...this.nodes.values()].filter((node) => node.started);
-    const node = running[this.rng.below(Math.max(1, running.length))];
+    const running = [...this.nodes.values()].filter((node) => node.listens);
+    const doubtful = running.filter(({ id }) => this.doubtful.has(id));
+    const among = doubtful.length > 0 && this.rng.below(2) === 0 ? doubtful : running;
+    const node = among[this.rng.below(Math.max(1, among.length))];
     if (node === undefined) return this.later(200, () => done('unknown'));
     const answer = (outcome: Outcome<T> | 'unknown'): void => this.wire.carry(() => done(outcome));
+    const { id } = node;
     this.wire.carry(() => {
       node.process.time.run(() => {
-        question(node.use).then(answer, (error: unknown) => {
-          this.note(`${node.id}: a request failed: ${String((error as Error).stack)}`);
-          this.judge.demand(false, `a request fails with an error: ${String(error)}`);
-        });
+        node.answer(question).then(answer, (error: Error) => this.#failed(id, error));
       });
     });
   }
@@ -164,6 +190,7 @@ export class NodesWorld implements NodesWorldView {
       nats: this.nats,
       witness: this.ledger,
       observer: this.#observer(),
+      failed: (error) => this.#failed(id, error),
       log: (level, message, fields) => this.#logged(level, message, fields),
     });
     this.nodes.set(id, node);
@@ -187,6 +214,14 @@ export class NodesWorld implements NodesWorldView {
     if (node === undefined) return;
     this.nodes.delete(id);
     this.quorum.crash(id);
+    node.gone();
+  }
+
+  /** It has stopped in order. */
+  stopped(node: ControlPlaneNode): void {
+    this.nodes.delete(node.id);
+    this.quorum.processes.delete(node.id);
+    this.quorum.logs.forget(node.id);
     node.gone();
   }
 
@@ -225,9 +260,14 @@ export class NodesWorld implements NodesWorldView {
     return `${of}-${this.#ids}-${this.rng.below(2 ** 32)}`;
   }
 
+  #failed(id: string, error: Error): void {
+    this.note(`${id}: ${error.stack}`);
+    this.judge.demand(false, `a request fails with an error: ${String(error)}`);
+  }
+
   #logged(level: string, message: string, fields?: object): void {
     if (level === 'debug') return;
-    const at = this.wire.time.monotonicMs().toFixed(0);
+    const at = this.nowMs().toFixed(0);
     this.log.push(
       `${at} ${level} ${message} ${fields === undefined ? '' : JSON.stringify(fields)}`,
     );
@@ -244,10 +284,21 @@ export class NodesWorld implements NodesWorldView {
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
-    const endMs = this.wire.time.monotonicMs() + HEALED_WITHIN_MS;
+    const endMs = this.nowMs() + HEALED_WITHIN_MS;
     while (!holds()) {
       const goesOn = await this.#step(endMs);
       if (!goesOn) throw new ViolationError(`once the faults end there is ${what}`);
+    }
+  }
+
+  #heat(): void {
+    this.hot = ADDRESSES[this.rng.below(ADDRESSES.length)] ?? this.hot;
+    if (!this.isOver) this.later(HOT_MS, () => this.#heat());
+  }
+
+  async #checkReported(): Promise<void> {
+    for (const { engine } of this.nodes.values()) {
+      await checkReported(engine.use, this.consumers, this.judge);
     }
   }
 

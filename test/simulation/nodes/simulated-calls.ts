@@ -55,6 +55,7 @@ export class SimulatedCommandServer {
     private readonly connection: NatsConnection,
     private readonly subjects: Subjects,
     private readonly commands: Commands,
+    private readonly failed: (error: Error) => void,
   ) {}
 
   claim(shard: number, token: bigint): void {
@@ -77,7 +78,8 @@ export class SimulatedCommandServer {
     let reply: OwnerReply;
     try {
       reply = await this.commands.execute(target, JSON.parse(data) as OwnerCall);
-    } catch {
+    } catch (error) {
+      this.failed(error as Error);
       const refusal = problem('internal', 'the owner failed');
       reply = { format: FORMAT, ok: false, problem: refusal };
     }

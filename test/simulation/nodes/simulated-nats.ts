@@ -89,7 +89,7 @@ export interface NatsMessage {
 export interface NatsFaults {
   /** Messages that are lost on the way to a subscriber. */
   loss: number;
-  /** Requests that arrive twice; what the second one is answered is heard by nobody. */
+  /** Requests that arrive again later; what is answered then is heard by nobody. */
   duplication: number;
   /** Answers of JetStream that are lost. */
   lostAcks: number;
@@ -159,8 +159,10 @@ export class SimulatedNats {
       if (!connection.isUp || !matches(subject, message.subject)) continue;
       count += 1;
       const twice = message.respond !== undefined && this.wire.chance(this.faults.duplication);
-      this.#carry(connection, () => onMessage(message));
-      if (twice) this.#carry(connection, () => onMessage({ ...message, respond: undefined }));
+      this.#carry(connection, () => {
+        onMessage(message);
+        if (twice) this.#carry(connection, () => onMessage({ ...message, respond: undefined }));
+      });
     }
     return count;
   }

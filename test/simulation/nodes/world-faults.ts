@@ -1,9 +1,10 @@
 import type { QuorumProcess } from '../../../libs/metadata/src/testing/simulated-quorum.js';
+import { LEASE_TTL_MS } from './control-plane-node.js';
 import type { ControlPlaneNode } from './control-plane-node.js';
 import type { CommitStep } from './truth-sessions.js';
 import type { NodesWorld } from './nodes-world.js';
 
-const EVERY_MS = 900;
+const EVERY_MS = 1_000;
 const RATES = [0.9, 1.1, 5] as const;
 const HOUR_MS = 3_600_000;
 const STEPS: readonly CommitStep[] = ['begin', 'fence', 'write', 'commit', 'committed'];
@@ -13,41 +14,46 @@ export class WorldFaults {
   readonly #kinds: readonly (() => void)[];
 
   constructor(private readonly world: NodesWorld) {
-    const often = [() => this.#pauseInCommit(), () => this.#pause(), () => this.#crash()];
-    this.#kinds = [
-      ...often,
-      ...often,
-      () => this.#leave(),
-      () => this.#leave(),
+    const owners = [
+      () => this.#pauseInCommit(),
       () => this.#isolate(),
       () => this.#isolate(),
+      () => this.#suspend(),
+      () => this.#crash(),
+    ];
+    const half = [
+      () => this.#pause(),
+      () => this.#leave(),
+      () => this.#loseAnswers(),
+      () => this.#disturbNats(),
+      () => this.#slowWires(),
+    ];
+    const others = [
       () => this.#cutOneWay(),
       () => this.#loseMajority(),
       () => this.#disturbQuorum(),
       () => this.#hangDisk(),
       () => this.#transfer(),
       () => this.#disturbClock(),
-      () => this.#disturbClock(),
       () => this.#postgresAway(),
       () => this.#postgresAway(),
       () => this.#postgresRestarts(),
-      () => this.#loseAnswers(),
       () => this.#cutFromPostgres(),
       () => this.#natsAway(),
       () => this.#cutFromNats(),
-      () => this.#disturbNats(),
-      () => this.#disturbNats(),
       () => this.#deleteStreams(),
-      () => this.#slowWires(),
       () => this.#killConsumer(),
       () => this.#pauseConsumer(),
     ];
+    const common = [...owners, ...owners, ...half];
+    this.#kinds = world.ofOwners ? common : [...common, ...half, ...others];
   }
 
   start(): void {
     this.world.later(EVERY_MS * 2 * this.world.rng.next(), () => {
       if (this.world.isOver) return;
-      this.#kinds[this.world.rng.below(this.#kinds.length)]?.();
+      if (this.world.isCalm) this.#leaveAlone();
+      else this.#kinds[this.world.rng.below(this.#kinds.length)]?.();
       this.start();
     });
   }
@@ -56,8 +62,11 @@ export class WorldFaults {
     this.world.later(least + this.world.rng.next() * (most - least), end);
   }
 
+  /** More often than not the owner of what is written most. */
   #node(): ControlPlaneNode | undefined {
     const nodes = [...this.world.nodes.values()];
+    const owner = nodes.find(({ engine }) => engine.serves(rootOf(this.world.hot)));
+    if (owner !== undefined && this.world.rng.below(3) > 0) return owner;
     return nodes[this.world.rng.below(Math.max(1, nodes.length))];
   }
 
@@ -96,6 +105,13 @@ export class WorldFaults {
     };
   }
 
+  /** Only while all are there, and have been for longer than they take to be given shards. */
+  #leaveAlone(): void {
+    const nodes = [...this.world.nodes.values()];
+    const ready = nodes.filter((node) => !node.leaving && node.startedForMs > 2 * LEASE_TTL_MS);
+    if (ready.length === this.world.ids.length) this.#leave();
+  }
+
   #leave(): void {
     const node = this.#node();
     if (node === undefined || !node.started || node.leaving) return;
@@ -104,9 +120,7 @@ export class WorldFaults {
       void node.leave().then(() => {
         if (this.world.nodes.get(node.id) !== node) return;
         this.world.reached('planned stop done');
-        this.world.later(0, () => {
-          if (this.world.nodes.get(node.id) === node) this.world.kill(node.id);
-        });
+        this.world.stopped(node);
         this.#for(20, 2_000, () => this.world.restart(node.id));
       });
     });
@@ -122,7 +136,20 @@ export class WorldFaults {
     if (node === undefined) return;
     this.world.reached('node cut off from the quorum');
     this.world.quorum.logs.network.isolate(node.id, this.world.ids);
-    this.#for(100, 9_000, () => this.world.quorum.logs.network.heal());
+    this.world.doubtful.add(node.id);
+    this.#for(4_000, 9_000, () => {
+      this.world.quorum.logs.network.heal();
+      this.world.doubtful.delete(node.id);
+    });
+  }
+
+  /** Its clock stands still as well: it takes what it knew for as young as before. */
+  #suspend(): void {
+    const node = this.#node();
+    if (node === undefined) return;
+    this.world.reached('machine suspended');
+    node.process.time.suspend();
+    this.#for(100, 9_000, () => node.process.time.resume());
   }
 
   #cutOneWay(): void {
@@ -193,7 +220,7 @@ export class WorldFaults {
     const node = this.#node();
     if (node === undefined) return;
     const { time } = node.process;
-    switch (rng.below(4)) {
+    switch (rng.below(3)) {
       case 0:
         this.world.reached('clock runs wrongly');
         time.drift(RATES[rng.below(RATES.length)] ?? 5);
@@ -201,13 +228,9 @@ export class WorldFaults {
       case 1:
         this.world.reached('wall clock set');
         return time.setWall(rng.below(2) === 0 ? HOUR_MS : -HOUR_MS);
-      case 2:
+      default:
         this.world.reached('monotonic clock jumped');
         return time.jump(HOUR_MS);
-      default:
-        this.world.reached('machine suspended');
-        time.suspend();
-        return this.#for(100, 9_000, () => time.resume());
     }
   }
 
@@ -306,4 +329,8 @@ export class WorldFaults {
     time.pause();
     this.#for(100, 6_000, () => time.resume());
   }
+}
+
+function rootOf(address: string): string {
+  return address.split('/', 1)[0] ?? '';
 }

@@ -13,8 +13,13 @@ export interface NodesWorldView {
   readonly histories: Histories;
   /** That writers write. */
   readonly addresses: readonly AddressText[];
+  /** The one that most requests are about, for a while. */
+  readonly hot: AddressText;
+  /** Nothing goes wrong: every request is served. */
+  readonly isCalm: boolean;
   /** The faults have ended: nobody begins anything new. */
   readonly isOver: boolean;
+  nowMs(): number;
   later(delayMs: number, task: () => void): void;
   sleep(ms: number): Promise<void>;
   /** Counts that an interesting state was reached. */

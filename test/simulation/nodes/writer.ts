@@ -8,12 +8,17 @@ import type { NodesWorldView } from './world-view.js';
 
 /** A client gives up a request after this, and does not know then what became of it. */
 const GIVE_UP_MS = 12_000;
-const REST_MS = 700;
+const REST_MS = 300;
+/** Now and then a writer sends so many requests at once. */
+const TOGETHER = 4;
+/** A request of a calm world is answered within this: no hand-over takes longer. */
+const CALM_MS = 1_000;
 /** How often a request with an idempotency key is repeated whose outcome is not known. */
 const REPEATS = 4;
 const LARGE = 10 * 1024;
 /** After these a command may have been done, or may yet be. */
 const SAYS_NOTHING = new Set<string>(['unknown', 'outcome-unknown', 'internal', 'still-running']);
+const NOT_SERVED = new Set<string>(['no-owner', 'truth-unavailable', 'too-many-requests']);
 const REQUEST_HASH = '0'.repeat(64);
 
 /** What a node answered; `unknown`: nothing in time. */
@@ -54,13 +59,15 @@ export class WorldWriter {
 
   #next(): void {
     if (this.world.isOver) return;
-    void this.#run(this.#request()).then(() => this.start());
+    const together = this.#rng.below(TOGETHER) === 0 ? TOGETHER : 1;
+    const requests = Array.from({ length: together }, () => this.#run(this.#request()));
+    void Promise.all(requests).then(() => this.start());
   }
 
   #request(): Request<unknown> {
-    const { addresses } = this.world;
-    const text = addresses[this.#rng.below(addresses.length)] as AddressText;
-    const address = parsed(text);
+    const { addresses, hot } = this.world;
+    const any = addresses[this.#rng.below(addresses.length)] as AddressText;
+    const address = parsed(this.#rng.below(3) > 0 ? hot : any);
     const kind = this.#rng.below(20);
     if (kind < 8) return this.#put(address);
     if (kind < 9) return this.#putSchema(address);
@@ -180,13 +187,19 @@ export class WorldWriter {
   async #run(request: Request<unknown>): Promise<void> {
     let unknown = false;
     for (let attempt = 0; attempt <= REPEATS; attempt += 1) {
+      const sentMs = this.world.nowMs();
       const answer = await this.#send(request);
+      const tookMs = this.world.nowMs() - sentMs;
+      const soon = tookMs <= CALM_MS || !this.world.isCalm;
+      this.world.judge.demand(soon, `${request.op} is answered soon (§5.1): ${tookMs} ms`);
       if (answer !== 'unknown' && answer.ok) return this.#acknowledged(request, answer.value);
       const code = answer === 'unknown' ? 'unknown' : answer.problem.code;
       const { op, kind, idempotent, address } = request;
       const how = `${kind}${idempotent ? ' with a key' : ''}`;
       this.world.note(`${op}, ${how} at ${address.text}: ${code}`);
       this.world.reached(`${kind}: ${code}`);
+      const served = !SAYS_NOTHING.has(code) && !NOT_SERVED.has(code);
+      this.world.judge.demand(served || !this.world.isCalm, `${op} is served (§5.1): ${code}`);
       unknown ||= SAYS_NOTHING.has(code);
       if (answer !== 'unknown' && !unknown) return this.#refused(request, answer.problem);
       if (!idempotent || this.world.isOver) return;
