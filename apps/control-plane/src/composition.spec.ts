@@ -7,22 +7,24 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compose, type ControlPlane } from './composition.js';
 import { StartError } from './runtime/start-error.js';
+import { FakeNats } from './testing/fake-nats.js';
 import { FakeRooms } from './testing/fake-rooms.js';
 
-/** Nobody listens there: NATS handlers wait for it in the background. */
-const NO_NATS = 'nats://127.0.0.1:1';
 const logger = createLogger({ level: 'silent' });
 let dataDir: string;
+let nats: FakeNats;
 let rooms: FakeRooms;
 let running: ControlPlane | undefined;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'pawl-composition-'));
   rooms = new FakeRooms();
+  nats = await FakeNats.started();
 });
 afterEach(async () => {
   await running?.stop();
   running = undefined;
+  await nats.close();
   await rm(dataDir, { recursive: true });
 });
 
@@ -33,7 +35,7 @@ function settings(env: Record<string, string> = {}): Settings {
     PAWL_PEER_PORT: '0',
     PAWL_ETCD_PORT: '0',
     PAWL_POSTGRES_URL: 'postgres://pawl:hunter2@127.0.0.1:1/pawl',
-    PAWL_NATS_URL: NO_NATS,
+    PAWL_NATS_URL: nats.url,
     ...env,
   });
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'));
@@ -81,7 +83,7 @@ describe('a control plane', () => {
     expect(await readEndpoints(dataDir)).toEqual({
       http: controlPlane.url,
       postgres: 'postgres://127.0.0.1:1/pawl',
-      nats: NO_NATS,
+      nats: nats.url,
       peer: '127.0.0.1:7480',
       etcd: 'http://127.0.0.1:7479',
       processes: { controlPlane: process.pid },
@@ -196,6 +198,24 @@ describe('a control plane', () => {
     const ready = await fetch(`${url}/readyz`);
     expect(ready.status).toBe(503);
     expect(await ready.json()).toMatchObject({ checks: { nats: 'does not answer', shards: 'ok' } });
+  });
+});
+
+describe('NATS that does not answer what commands arrive over', () => {
+  const seen = async (url: string) => {
+    const answer = await fetch(`${url}/readyz`);
+    const { checks } = (await answer.json()) as { checks: { nats: string } };
+    return [checks.nats, rooms.natsProblem];
+  };
+
+  it('makes the node not ready, and its ownership is told, until it answers again', async () => {
+    const { url } = await start({ PAWL_LEASE_TTL_MS: '500' });
+    await vi.waitFor(async () => expect(await seen(url)).toEqual(['ok', null]), 5_000);
+    nats.hangs = true;
+    const silent = ['does not answer', 'NATS does not answer'];
+    await vi.waitFor(async () => expect(await seen(url)).toEqual(silent), 5_000);
+    nats.hangs = false;
+    await vi.waitFor(async () => expect(await seen(url)).toEqual(['ok', null]), 5_000);
   });
 });
 

@@ -34,6 +34,7 @@ import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
+import type { Link } from './health/nats-round-trip.js';
 import { readinessChecks } from './health/readiness-checks.js';
 import { watchDependencies } from './health/watch-dependency.js';
 import { BodyGate } from './http/body-gate.js';
@@ -178,7 +179,7 @@ class Composition {
     const url = await this.#listen(app, metadata);
     this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
-    this.#keepReady(opened, distribution, ownership);
+    this.#keepReady(opened, [distribution, server], ownership);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close(), { deadlineMs: JOBS_DEADLINE_MS });
     this.#stack.push('readiness', () => leaving.begin());
@@ -186,11 +187,11 @@ class Composition {
   }
 
   /** PostgreSQL and NATS are watched, and the shards go to other nodes before anything else of a stop. */
-  #keepReady({ truth }: OpenedTruth, distribution: Distribution, ownership: ShardOwnership): void {
+  #keepReady({ truth }: OpenedTruth, links: readonly Link[], ownership: ShardOwnership): void {
     const { leaseTtlMs } = this.settings;
     const watching = watchDependencies({
       truth,
-      distribution,
+      links,
       ownership,
       leaseTtlMs,
       timer: machineTimer,
@@ -312,6 +313,14 @@ class Composition {
       logger: this.#logger,
       onDrop: (kind, reason) => this.#metrics.dropped(kind, reason),
     });
+    const server = new PawlNatsServer({
+      servers: this.#urls.nats,
+      installation: this.settings.installation,
+      dropped,
+      serves: engine.serves,
+      foreign: () => distribution.foreign,
+      logger: this.#logger,
+    });
     const app = await createHttpApp({
       module: AppModule.with({
         engine: use,
@@ -323,6 +332,7 @@ class Composition {
         readiness: readinessChecks({
           truth: parts.opened.truth,
           distribution,
+          traffic: server,
           metadata: parts.metadata,
           ownership,
           engineStatus,
@@ -348,14 +358,6 @@ class Composition {
       logger: this.#logger,
       gate: this.#gate,
       observe: (request) => this.#metrics.request(request),
-    });
-    const server = new PawlNatsServer({
-      servers: this.#urls.nats,
-      installation: this.settings.installation,
-      dropped,
-      serves: engine.serves,
-      foreign: () => distribution.foreign,
-      logger: this.#logger,
     });
     app.connectMicroservice({ strategy: server });
     return { app, server };

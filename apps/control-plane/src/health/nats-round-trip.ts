@@ -1,18 +1,28 @@
 import type { Distribution } from '@pawl/distribution';
 
+/** A connection of this node to NATS, while there is one. */
+export type Link = Pick<Distribution, 'connection'>;
+
 /** How long NATS may take for a round trip: a server that stands still keeps its connection. */
 const NATS_ROUND_TRIP_MS = 1_000;
 
 /**
- * Asks whether NATS answers this node. One round trip at a time, however often is asked while the server
- * stands still. Never rejects.
+ * Asks whether NATS answers this node on every link: with several servers each may be connected to
+ * another one. Never rejects.
  */
-export function natsRoundTrip(
-  distribution: Pick<Distribution, 'connection'>,
-): () => Promise<boolean> {
+export function natsRoundTrip(links: readonly Link[]): () => Promise<boolean> {
+  const trips = links.map((link) => roundTrip(link));
+  return async () => {
+    const answers = await Promise.all(trips.map((trip) => trip()));
+    return answers.every((answered) => answered);
+  };
+}
+
+/** One round trip at a time, however often is asked while the server stands still. */
+function roundTrip(link: Link): () => Promise<boolean> {
   let trip: { readonly on: unknown; readonly back: Promise<boolean> } | undefined;
   return async () => {
-    const { connection } = distribution;
+    const { connection } = link;
     if (connection === undefined) return false;
     if (trip?.on !== connection) {
       const back = connection.flush().then(

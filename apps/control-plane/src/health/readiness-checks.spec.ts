@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readinessChecks } from './readiness-checks.js';
 
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
+let traffic: { connection: Distribution['connection'] };
 let distribution: { problem: string | null; connection: Distribution['connection'] };
 
 /** A connection on which nothing comes back until it is told to. */
@@ -12,9 +13,15 @@ function connection(): Distribution['connection'] {
   return { flush } as unknown as Distribution['connection'];
 }
 
+/** One on which everything comes back at once. */
+function answering(): Distribution['connection'] {
+  return { flush: async () => undefined } as unknown as Distribution['connection'];
+}
+
 beforeEach(() => {
   flushes = [];
   distribution = { problem: null, connection: connection() };
+  traffic = { connection: answering() };
   vi.useFakeTimers();
 });
 afterEach(() => void vi.useRealTimers());
@@ -23,6 +30,7 @@ function natsCheck(): () => Promise<string | null> {
   const checks = readinessChecks({
     truth: { healthy: async () => true },
     distribution,
+    traffic,
     metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
     leaving: () => false,
@@ -88,5 +96,18 @@ describe('nats', () => {
     distribution.connection = undefined;
     expect(await check()).toBe('not connected');
     expect(flushes).toHaveLength(0);
+  });
+
+  it('is asked on what commands and heartbeats arrive over too', async () => {
+    distribution.connection = answering();
+    traffic.connection = connection();
+    const check = natsCheck();
+    const verdict = check();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await verdict).toBe('does not answer');
+    traffic.connection = answering();
+    expect(await check()).toBeNull();
+    traffic.connection = undefined;
+    expect(await check()).toBe('not connected');
   });
 });

@@ -1,12 +1,14 @@
 import type { Distribution } from '@pawl/distribution';
 import type { EngineStatus, ShardOwnership, TruthStore } from '@pawl/engine';
 import type { ReadinessCheck } from '@pawl/platform';
-import { natsRoundTrip } from './nats-round-trip.js';
+import { natsRoundTrip, type Link } from './nats-round-trip.js';
 
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
   readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
+  /** What commands and heartbeats arrive over. */
+  readonly traffic: Link;
   readonly metadata: { problem(): Promise<string | null> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
@@ -16,7 +18,7 @@ export function readinessChecks(parts: {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
-    { name: 'nats', check: natsCheck(parts.distribution) },
+    { name: 'nats', check: natsCheck(parts.distribution, parts.traffic) },
     { name: 'metadata', check: () => parts.metadata.problem() },
     {
       name: 'shards',
@@ -29,12 +31,13 @@ export function readinessChecks(parts: {
 
 function natsCheck(
   distribution: Pick<Distribution, 'problem' | 'connection'>,
+  traffic: Link,
 ): () => Promise<string | null> {
-  const answers = natsRoundTrip(distribution);
+  const links = [distribution, traffic];
+  const answers = natsRoundTrip(links);
   return async () => {
-    const { problem, connection } = distribution;
-    if (problem !== null) return problem;
-    if (connection === undefined) return 'not connected';
+    if (distribution.problem !== null) return distribution.problem;
+    if (links.some(({ connection }) => connection === undefined)) return 'not connected';
     return (await answers()) ? null : 'does not answer';
   };
 }

@@ -1,7 +1,6 @@
-import type { Distribution } from '@pawl/distribution';
 import type { ShardOwnership, TruthStore } from '@pawl/engine';
 import type { Timer, TimerHandle } from '@pawl/kernel';
-import { natsRoundTrip } from './nats-round-trip.js';
+import { natsRoundTrip, type Link } from './nats-round-trip.js';
 
 /** How often a dependency is asked, and how long an answer may take, in one lease TTL. */
 const ASKED_PER_TTL = 10;
@@ -46,12 +45,13 @@ export function watchDependency(parts: {
 /** Tells the ownership whether PostgreSQL and NATS answer this node. */
 export function watchDependencies(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
-  readonly distribution: Pick<Distribution, 'connection'>;
+  /** All of this node's connections to NATS. */
+  readonly links: readonly Link[];
   readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
   readonly leaseTtlMs: number;
   readonly timer: Timer;
 }): { stop(): void } {
-  const { truth, distribution, ownership, leaseTtlMs, timer } = parts;
+  const { truth, links, ownership, leaseTtlMs, timer } = parts;
   const watching = [
     watchDependency({
       name: 'PostgreSQL',
@@ -62,7 +62,7 @@ export function watchDependencies(parts: {
     }),
     watchDependency({
       name: 'NATS',
-      answers: natsRoundTrip(distribution),
+      answers: natsRoundTrip(links),
       tell: (problem) => ownership.setDistribution(problem),
       leaseTtlMs,
       timer,

@@ -26,7 +26,7 @@ class FakeOwnership implements ShardOwnership {
 
   constructor(
     private readonly log: string[],
-    private readonly rooms: Pick<FakeRooms, 'draining' | 'others'>,
+    private readonly rooms: Pick<FakeRooms, 'draining' | 'others' | 'natsProblem'>,
   ) {}
 
   async start(host: ShardHost): Promise<void> {
@@ -43,7 +43,9 @@ class FakeOwnership implements ShardOwnership {
 
   setTruth(): void {}
 
-  setDistribution(): void {}
+  setDistribution(problem: string | null): void {
+    this.rooms.natsProblem = problem;
+  }
 
   mayMove(): boolean {
     return false;
@@ -89,6 +91,8 @@ export class FakeRooms implements Rooms {
   readonly publisher = new FakeSnapshotPublisher(machineClock);
   jobs: SweepJobsOptions | undefined;
   metadataProblem: string | null = null;
+  /** What the ownership was told last of NATS. */
+  natsProblem: string | null | undefined;
   /** What the truth has to say when it is opened. */
   notes: readonly string[] = [];
   /** Resolves when the shards are handed over. */

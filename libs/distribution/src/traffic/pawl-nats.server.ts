@@ -128,6 +128,11 @@ export class PawlNatsServer
     this.#listeners[event].add(callback);
   }
 
+  /** While NATS answers, or last did; none before {@link listen}. */
+  get connection(): NatsConnection | undefined {
+    return this.#link?.connection;
+  }
+
   /** The `NatsConnection`; throws when NATS never answered. */
   unwrap<T>(): T {
     if (this.#connection === undefined) throw new Error('NATS has not been connected yet');
