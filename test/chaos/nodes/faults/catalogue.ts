@@ -13,14 +13,17 @@ import {
   pauseOwner,
   quorumLeader,
   rollingRestart,
+  starveOwner,
   twoTakeovers,
 } from './process-faults.js';
+import { restoreCopy } from './restore-fault.js';
 import { SERVICE_FAULTS } from './service-faults.js';
 
 /** Every harm, in the order of a run. */
 export const FAULTS: readonly NodesFault[] = [
   killOwner,
   pauseOwner,
+  starveOwner,
   ...COMMIT_FAULTS,
   twoTakeovers,
   rollbackHalfDone,
@@ -33,4 +36,5 @@ export const FAULTS: readonly NodesFault[] = [
   killAll,
   rollingRestart,
   ...SERVICE_FAULTS,
+  restoreCopy,
 ];

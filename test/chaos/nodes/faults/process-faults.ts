@@ -46,6 +46,23 @@ export const pauseOwner: NodesFault = {
   },
 };
 
+export const starveOwner: NodesFault = {
+  name: 'owner starved',
+  does: 'gives an owner a tenth of its time, in slices, for one to two leases',
+  strike: async (context) => {
+    const { id, shards } = await someOwner(context);
+    const node = context.world.cluster.node(id);
+    const until = performance.now() + between(context.rng, LEASE_TTL_MS, 2 * LEASE_TTL_MS);
+    while (performance.now() < until) {
+      node.pause();
+      await wait(90);
+      node.resume();
+      await wait(10);
+    }
+    return { shards, since: performance.now() };
+  },
+};
+
 export const killAll: NodesFault = {
   name: 'all nodes kill -9',
   does: 'ends all nodes at once, and starts them again',

@@ -1,3 +1,4 @@
+import { withClient } from '../world/audit.js';
 import { Holder } from '../world/holder.js';
 import {
   allShards,
@@ -46,6 +47,22 @@ export const SERVICE_FAULTS: readonly NodesFault[] = [
       await truth.pause();
       await wait(between(context.rng, 0.3 * LEASE_TTL_MS, 2 * LEASE_TTL_MS));
       truth.resume();
+    },
+  ),
+  service(
+    'PostgreSQL sessions ended',
+    'ends every session of the nodes, anywhere in what they do, twenty times within a moment',
+    async (context) => {
+      await withClient(context.world.truth.url, async (client) => {
+        for (let left = 20; left > 0; left -= 1) {
+          await client.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND backend_type = 'client backend'`,
+          );
+          await wait(between(context.rng, 0, 200));
+        }
+      });
     },
   ),
   service(

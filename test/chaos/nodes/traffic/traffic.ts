@@ -70,12 +70,12 @@ export class Traffic {
     }
   }
 
-  resume(seed: Rng): void {
+  resume(rng: Rng): void {
     if (this.#stop !== null) return;
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     for (let at = 0; at < this.options.writers; at += 1) {
-      this.#running.push(this.#run(`writer-${at + 1}`, seededRng(seed.below(2 ** 31)), signal));
+      this.#running.push(this.#run(`writer-${at + 1}`, seededRng(rng.below(2 ** 31)), signal));
     }
   }
 

@@ -11,7 +11,8 @@ const record = openSync(file, 'a');
 const write = (line) => writeSync(record, `${JSON.stringify(line)}\n`);
 
 /**
- * Generation and hash of what runs: the SDK writes the last-known-good file before it applies.
+ * Generation and hash of what runs: the SDK writes the last-known-good file before it applies, unless
+ * the disk takes too long.
  *
  * @param {string} folder of one consumer with one scope
  */
@@ -49,6 +50,7 @@ async function follow(number) {
   scope.on('rejected', ({ version, reason }) =>
     write({ kind: 'rejected', consumer, address, version, reason }),
   );
+  scope.on('error', ({ code, message }) => write({ kind: 'problem', consumer, code, message }));
   scope.on('absent', ({ version }) => write({ kind: 'absent', consumer, address, version }));
   return pawl;
 }

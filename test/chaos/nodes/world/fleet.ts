@@ -10,7 +10,7 @@ export interface ConsumerRecord {
   readonly kind: 'applied' | 'rejected' | 'absent';
   readonly consumer: string;
   readonly address: string;
-  /** Of the last-known-good file; null when a later snapshot had overtaken it there. */
+  /** Of the last-known-good file; null when that holds another version, as after a late write. */
   readonly generation: number | null;
   readonly version: number;
   readonly hash: string | null;
@@ -19,6 +19,11 @@ export interface ConsumerRecord {
   /** What the SDK said of it. */
   readonly lowered: boolean;
   readonly reason?: string;
+}
+
+/** What the SDK survived: for whoever looks into the files. */
+interface ConsumerProblem {
+  readonly kind: 'problem';
 }
 
 export interface FleetOptions {
@@ -73,7 +78,8 @@ export class Fleet {
     for (const member of this.#members) {
       const { lines, read } = await readLines(member.file, member.read);
       member.read = read;
-      this.#records.push(...lines.map((line) => JSON.parse(line) as ConsumerRecord));
+      const records = lines.map((line) => JSON.parse(line) as ConsumerRecord | ConsumerProblem);
+      this.#records.push(...records.filter((record) => record.kind !== 'problem'));
     }
     return this.#records;
   }

@@ -1,0 +1,74 @@
+import { eventually } from '../../../support/eventually.js';
+import { readTruth } from '../world/read-truth.js';
+import {
+  allShards,
+  between,
+  LEASE_TTL_MS,
+  pick,
+  someWrites,
+  wait,
+  type FaultContext,
+  type NodesFault,
+} from './fault.js';
+
+const NOTICED_WITHIN_MS = 60_000;
+const ANSWER_DEADLINE_MS = 10_000;
+
+interface RestoreView {
+  readonly shards: readonly { readonly shard: number }[];
+}
+
+/**
+ * The one fault that may lose acknowledged writes: those between the copy and its acceptance. Shards
+ * that lost some must refuse writes until then, so that nobody sees two truths under one version.
+ */
+export const restoreCopy: NodesFault = {
+  name: 'PostgreSQL restored from an older copy',
+  does: 'copies PostgreSQL, goes on, puts the copy in its place, waits until what lost writes is read-only, and accepts the loss',
+  strike: async (context) => {
+    const { world, traffic, rng } = context;
+    const from = performance.now();
+    await world.truth.keepCopy();
+    await someWrites(context, 20);
+    await wait(between(rng, 0, LEASE_TTL_MS));
+    await world.truth.restoreCopy();
+    const behind = await eventually(async () => {
+      const { shards } = (await ask(context, 'GET', '/v1/restore')) as RestoreView;
+      if (shards.length === 0) throw new Error('nobody noticed that PostgreSQL lost writes');
+      return shards.map(({ shard }) => shard);
+    }, NOTICED_WITHIN_MS);
+    await refuses(context, behind);
+    // What lost writes without anybody's knowing yet is found by its owner's next check.
+    await wait(LEASE_TTL_MS);
+    await ask(context, 'POST', '/v1/restore/accept', { reason: 'chaos' });
+    const until = performance.now();
+    traffic.relearn(await readTruth(world.truth.url));
+    return { shards: allShards(context), since: until, lost: { from, until } };
+  },
+};
+
+/** A shard that is behind takes no write, whoever is asked. */
+async function refuses(context: FaultContext, behind: readonly number[]): Promise<void> {
+  const { world, traffic, rng } = context;
+  const scopes = world.scopes.filter((scope) => behind.includes(world.shardOf(scope)));
+  const request = { kind: 'put', expected: null, keyed: false } as const;
+  const { outcome } = await traffic.once('operator', rng, pick(rng, scopes), request);
+  if (outcome.kind === 'definition') throw new Error(`a shard that is behind takes a write`);
+}
+
+/** Asks a node by chance; throws unless it does what was asked. */
+async function ask(
+  { world, rng }: FaultContext,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  const answer = await fetch(`${world.cluster.node(pick(rng, world.ids)).url}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
