@@ -125,7 +125,7 @@ async function judge(world: World, traffic: Traffic): Promise<Broken[]> {
     ...checkTruth(truth, calls),
     ...checkHistories(truth, calls),
     ...checkTokens(truth.audit),
-    ...checkConsumers(truth, records, calls),
+    ...checkConsumers(truth, records, world.lostStretches.length > 0),
     ...(await checkNodes(world)),
   ];
 }

@@ -1,29 +1,25 @@
-import type { Call } from '../traffic/call.js';
 import type { ConsumerRecord } from '../world/fleet.js';
 import type { StoredSnapshot, Truth } from '../world/read-truth.js';
-import { isForgiven } from './forgive.js';
 import { groupBy } from './group-by.js';
 import type { Broken } from './promise.js';
 
 /**
  * Within a process a consumer goes forward only, and runs what was released in the order in which it
  * was; nobody sees two contents under one version; nothing was rejected, for nobody validates.
+ * `isRestored`: an older copy was; releases of former generations are not all known then.
  */
 export function checkConsumers(
   truth: Truth,
   records: readonly ConsumerRecord[],
-  calls: readonly Call[] = [],
+  isRestored = false,
 ): Broken[] {
   const released = releasedBy(truth);
-  const stored = new Set(truth.definitions.map(({ author }) => author));
-  // Of what was lost with an older copy it is not known when it was released.
-  const lost = new Set(
-    calls.filter((call) => isForgiven(call) && !stored.has(call.id)).map(({ id }) => id),
-  );
+  const generations = new Map(truth.snapshots.map((one) => [one.scope, one.generation]));
+  const isKnown = ({ address, generation }: ConsumerRecord): boolean =>
+    !isRestored || (generation ?? 0) >= (generations.get(address) ?? 0);
   const broken: Broken[] = [];
   for (const own of groupBy(records, ({ consumer }) => consumer).values()) {
-    const known = own.filter(({ writtenBy }) => writtenBy === null || !lost.has(writtenBy));
-    broken.push(...checkOrder(own), ...checkReleased(known, released));
+    broken.push(...checkOrder(own), ...checkReleased(own.filter(isKnown), released));
   }
   return [...broken, ...checkOneTruth(records), ...checkRejections(records)];
 }
