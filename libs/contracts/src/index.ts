@@ -21,6 +21,7 @@ export * from './messages/push.message.js';
 export * from './messages/snapshot.message.js';
 export * from './messages/subjects.js';
 export * from './problems.js';
+export * from './rest/restore-views.js';
 export * from './rest/views.js';
 export type { Sha256 } from './sha256.js';
 export { isHigher } from './snapshot/is-higher.js';

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { previewRequestSchema, releaseRequestSchema } from '../rest/views.js';
-import * as views from '../rest/views.js';
+import * as restoreViews from '../rest/restore-views.js';
+import * as definedViews from '../rest/views.js';
 import { compileShape } from './compile-shape.js';
+
+const views = { ...definedViews, ...restoreViews };
 
 describe('compileShape', () => {
   const check = compileShape(releaseRequestSchema);
