@@ -30,6 +30,7 @@ import { RolloutWatchers } from './status/rollout-watchers.js';
 import type { ShardConsumers } from './status/shard-consumers.js';
 import { StatusSaver } from './status/save-status.js';
 import { sweepShard } from './status/sweep-shard.js';
+import { unconfirmedSince } from './status/unconfirmed-since.js';
 
 /** How often watchers of rollouts are told that time has passed, milliseconds. */
 const TICK_MS = 1_000;
@@ -110,6 +111,12 @@ interface Parts {
   readonly watchers: RolloutWatchers;
 }
 
+/** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
+interface Surely {
+  readonly known: boolean;
+  readonly asOf?: string;
+}
+
 function useCases(context: EngineContext, parts: Parts): ConfigEngine {
   const { publication, shards, fences, commands, watchers } = parts;
   const put = new PutDefinition(context, commands, publication);
@@ -121,15 +128,20 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     if (place === undefined) return unknownAddress(shards, address);
     return done(view(place.node));
   };
-  /** Status is told while a commit's outcome is looked up too, which may take as long as an outage. */
+  /**
+   * Status is told while a commit's outcome is looked up too, which may take as long as an outage, and
+   * with its age when the fence was not confirmed for a lease.
+   */
   const withStatus = <T>(
     address: Address,
-    view: (node: AddressNode, consumers: ShardConsumers, sure: boolean) => T,
+    view: (node: AddressNode, consumers: ShardConsumers, surely: Surely) => T,
   ): Outcome<T> => {
     const place = shards.findPublished(address);
     if (place === undefined) return unknownAddress(shards, address);
     const { root, node } = place;
-    return done(view(node, root.shard.consumers, !root.uncertain));
+    const asOf = unconfirmedSince(context, root.shard);
+    const surely = { known: !root.uncertain, ...(asOf === undefined ? {} : { asOf }) };
+    return done(view(node, root.shard.consumers, surely));
   };
   return {
     putConfig: (options, document) => putConfig(context, put, options, document),
@@ -148,19 +160,19 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(shards, address, query.explain)),
     getRollout: async (address) =>
-      withStatus(address, (node, consumers, sure) => {
+      withStatus(address, (node, consumers, { known, ...age }) => {
         const view = rolloutView(node, consumers);
-        return sure ? view : { ...view, converged: false };
+        const sure = known && age.asOf === undefined;
+        return { ...view, converged: view.converged && sure, ...age };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) => {
-      const views = withStatus(address, (node, consumers) =>
-        consumerViews(context, node, consumers),
-      );
-      if (!views.ok) return views;
       const { state } = query;
-      const wanted = views.value.filter((view) => state === undefined || view.state === state);
-      return done(pageOf(wanted, query, (view: ConsumerView) => sortKey(view)));
+      return withStatus(address, (node, consumers, { known: _, ...age }) => {
+        const views = consumerViews(context, node, consumers);
+        const wanted = views.filter((view) => state === undefined || view.state === state);
+        return { ...pageOf(wanted, query, (view: ConsumerView) => sortKey(view)), ...age };
+      });
     },
     listHistory: (address, query) => fences.read(address.root, () => reads.history(address, query)),
     listAudit: (query) => reads.audit(query),

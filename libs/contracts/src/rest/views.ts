@@ -117,13 +117,13 @@ export type EffectiveView = Infer<typeof effectiveSchema>;
 export type Origin = Infer<typeof originSchema>;
 
 /**
- * The owner does not answer: this is what it had saved, a second before it fell silent at most. The time
- * is that of the latest report, or publication, that is in it.
+ * Of what the owner had saved, a second before it fell silent at most: the time of the latest report, or
+ * publication, in it. Of what an owner tells that was not confirmed for a lease: of its last check.
  */
 export const savedAt = {
   ...part.timestamp,
   description:
-    'Only while the owner does not answer: the time of the latest report that it had saved',
+    'Only while the owner does not answer: when the latest report that it saved came; or is not confirmed: when it was',
 } as const;
 
 export const rolloutSchema = {
