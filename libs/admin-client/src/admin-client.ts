@@ -5,7 +5,7 @@ import type {
   AuditItem,
   ClusterView,
   ConsumerState,
-  ConsumerView,
+  ConsumerPage,
   DefinitionView,
   DiffView,
   EffectiveView,
@@ -178,7 +178,7 @@ export class AdminClient {
   consumers(
     address: string,
     options: PageOptions & { readonly state?: ConsumerState } = {},
-  ): Promise<Page<ConsumerView>> {
+  ): Promise<ConsumerPage> {
     return this.#json({ method: 'GET', path: path('consumers', address), query: { ...options } });
   }
 

@@ -37,7 +37,7 @@ export function addStatus(program: Command, context: CliContext): void {
     .option('--limit <n>', 'how many', fromOne('a limit'), 100)
     .action(async (address: string, flags: { state?: never; limit: number }) => {
       const page = await (await context.client()).consumers(address, flags);
-      print(context.terminal, context.format(), page, () =>
+      const text = (): string =>
         table(
           ['workload', 'consumer', 'slot', 'version', 'state', 'last seen', 'reason'],
           page.items.map((item) => [
@@ -49,8 +49,8 @@ export function addStatus(program: Command, context: CliContext): void {
             item.lastSeenAt,
             item.reason ?? '',
           ]),
-        ),
-      );
+        ) + ageText(page, '\n');
+      print(context.terminal, context.format(), page, text);
     });
   addInventory(program, context);
 }
@@ -87,8 +87,13 @@ function showLine(context: CliContext, view: RolloutView): void {
   const { applied, live, rejected } = view.consumers;
   const version = view.published === null ? 'nothing published' : `v${view.published.version}`;
   const state = view.converged ? 'converged' : rejected > 0 ? `${rejected} rejected` : '';
-  const line = `${view.address} ${version} ${bar(applied, live, terminal.columns)} ${state}`;
+  const line = `${view.address} ${version} ${bar(applied, live, terminal.columns)} ${[state, ageText(view)].filter((part) => part !== '').join(', ')}`;
   terminal.out(terminal.isTty ? `\r\u001b[2K${line}` : `${line}\n`);
+}
+
+/** How old it is, if its owner could not confirm it; else nothing. */
+function ageText({ asOf }: { readonly asOf?: string }, end = ''): string {
+  return asOf === undefined ? '' : `as of ${asOf}, its owner has not confirmed it since${end}`;
 }
 
 function statusText(view: RolloutView): string {
@@ -110,5 +115,6 @@ function statusText(view: RolloutView): string {
   }
   for (const { reason, count } of rejections) lines.push(`rejected × ${count}: ${reason}`);
   lines.push(view.converged ? 'converged' : 'not converged');
+  if (view.asOf !== undefined) lines.push(ageText(view));
   return `${lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ')}\n`;
 }
