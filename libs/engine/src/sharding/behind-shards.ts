@@ -2,9 +2,15 @@ import { refused } from '@pawl/contracts';
 import type { BehindAddress, Outcome, TruthBehind } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedShard } from './owned-shard.js';
+import { noOwner } from './refusals.js';
+import { FencedError } from './truth-store.port.js';
 
 /** Addresses that are named for one shard. */
 const MAX_ADDRESSES = 100;
+
+/** First and longest pause before what was found is written down again, milliseconds. */
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5_000;
 
 /** The shard is read-only, since PostgreSQL lacks what was seen elsewhere. Nothing was written. */
 export class TruthBehindError extends Error {
@@ -13,12 +19,19 @@ export class TruthBehindError extends Error {
 
 /**
  * Makes shards read-only whose truth lacks what JetStream holds. Nothing is published before its commit
- * is known, so JetStream never holds more than PostgreSQL had: what is missing was lost.
+ * is known, so JetStream never holds more than PostgreSQL had: what is missing was lost, unless somebody
+ * else owns the shard by now and has published it. So it is told once PostgreSQL has taken it under the
+ * fence.
  */
 export class BehindShards {
   readonly #saving = new Map<OwnedShard, Promise<void>>();
+  readonly #waiting = new Set<OwnedShard>();
 
-  constructor(private readonly context: EngineContext) {}
+  constructor(
+    private readonly context: EngineContext,
+    /** The fence is not this owner's. */
+    private readonly refused: (shard: OwnedShard) => void,
+  ) {}
 
   /** A shard was claimed, or found, that is read-only. */
   tell(shard: OwnedShard): void {
@@ -31,22 +44,48 @@ export class BehindShards {
   }
 
   /**
-   * Read-only from now on; resolves once PostgreSQL knows, so that every later owner does. Rejects with
+   * Nothing is written from now on; resolves once PostgreSQL knows, so that every later owner does, or
+   * did not take it and is asked again until it does, refuses, or the shard is lost. Rejects with
    * `FencedError` when the shard is not this owner's. What comes while it is written down goes together.
    */
   async found(shard: OwnedShard, address: BehindAddress): Promise<void> {
-    const isFirst = shard.behind === null;
     const known = shard.behind ?? { since: this.#now(), addresses: [] };
     const others = known.addresses.filter((each) => each.address !== address.address);
     if (others.length >= MAX_ADDRESSES) return;
     shard.behind = { ...known, addresses: [...others, address] };
-    if (isFirst) this.tell(shard);
+    if (this.#waiting.has(shard)) return;
     let saving = this.#saving.get(shard);
     if (saving === undefined) {
-      saving = this.#save(shard).finally(() => this.#saving.delete(shard));
+      saving = this.#trySave(shard, RETRY_MIN_MS).finally(() => this.#saving.delete(shard));
       this.#saving.set(shard, saving);
     }
     await saving;
+  }
+
+  async #trySave(shard: OwnedShard, delayMs: number): Promise<void> {
+    try {
+      await this.#save(shard);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      this.context.log.warn('that PostgreSQL is behind could not be written down; tried again', {
+        shard: shard.shard,
+        error: String(error),
+        inMs: delayMs,
+      });
+      this.#saveLater(shard, delayMs);
+    }
+  }
+
+  #saveLater(shard: OwnedShard, delayMs: number): void {
+    this.#waiting.add(shard);
+    this.context.timer.after(delayMs, () => {
+      this.#waiting.delete(shard);
+      if (!shard.loaded) return;
+      const saving = this.#trySave(shard, Math.min(delayMs * 2, RETRY_MAX_MS))
+        .catch(() => this.refused(shard))
+        .finally(() => this.#saving.delete(shard));
+      this.#saving.set(shard, saving);
+    });
   }
 
   async #save(shard: OwnedShard): Promise<void> {
@@ -54,6 +93,9 @@ export class BehindShards {
       saved = shard.behind?.addresses ?? [];
       await this.context.truth.declareBehind(shard, shard.generation, saved);
     }
+    if (shard.behindIsSaved) return;
+    shard.behindIsSaved = true;
+    this.tell(shard);
   }
 
   #now(): string {
@@ -61,8 +103,15 @@ export class BehindShards {
   }
 }
 
+/** Why nothing can be written to this shard; `undefined`: it can. */
+export function readOnly({ behind, behindIsSaved }: OwnedShard): Outcome<never> | undefined {
+  if (behind === null) return undefined;
+  // Somebody else may own it, and have published what this owner does not know.
+  return behindIsSaved ? truthBehind(behind) : noOwner();
+}
+
 /** Why nothing can be written to a read-only shard, and what ends it. */
-export function truthBehind(behind: TruthBehind): Outcome<never> {
+function truthBehind(behind: TruthBehind): Outcome<never> {
   return refused(
     'truth-behind',
     `this part of the configuration is read-only: ${missing(behind)}; nothing was written. \`pawl restore status\` tells all of it; restore a newer copy, or accept the loss with \`pawl restore accept\``,

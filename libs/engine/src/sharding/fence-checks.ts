@@ -14,10 +14,11 @@ type Confirmed = ReadonlySet<OwnedShard>;
 
 const NOTHING: Confirmed = new Set();
 
-/** A shard, and how many commits its owner knew of when it asked. */
+/** A shard, and what its owner knew to be in PostgreSQL when it asked. */
 interface Asked {
   readonly shard: OwnedShard;
   readonly committed: bigint;
+  readonly isBehind: boolean;
 }
 
 /**
@@ -129,7 +130,10 @@ export class FenceChecks {
   }
 
   async #checkAll(): Promise<Confirmed> {
-    const owned = this.shards.all().map((shard) => ({ shard, committed: shard.committed }));
+    const owned = this.shards.all().map((shard) => {
+      const { committed, behindIsSaved: isBehind } = shard;
+      return { shard, committed, isBehind };
+    });
     const askedMs = this.context.clock.monotonicMs();
     const reading = await this.context.truth.readFences(this.#all);
     if (this.#stopped) return NOTHING;
@@ -180,11 +184,12 @@ export class FenceChecks {
 }
 
 /** What memory was loaded from, and what it has learned since, is not what PostgreSQL holds now. */
-function isAnotherTruth({ shard, committed }: Asked, reading: FenceReading): boolean {
+function isAnotherTruth({ shard, committed, isBehind }: Asked, reading: FenceReading): boolean {
+  const hasBehind = reading.behind.has(shard.shard);
   return (
     shard.loadedFrom !== reading.server ||
     shard.generation !== reading.generation ||
     committed > (reading.commits.get(shard.shard) ?? 0n) ||
-    (shard.behind === null && reading.behind.has(shard.shard))
+    (hasBehind ? shard.behind === null : isBehind)
   );
 }

@@ -54,6 +54,8 @@ export class OwnedShard implements Fence {
   committed = 0n;
   /** What PostgreSQL lacks of it: it is read-only, and nothing of it is published. */
   behind: TruthBehind | null = null;
+  /** Whether PostgreSQL knows of it, under this owner's fence. */
+  behindIsSaved = false;
   /** PostgreSQL server that memory was loaded from; see `FenceReading`. */
   loadedFrom = '';
   /** Monotonic time at which the fence was surely still this owner's; only grows. */

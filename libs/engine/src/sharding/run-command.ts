@@ -4,7 +4,7 @@ import type { Address, Outcome } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
 import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
-import { truthBehind, TruthBehindError } from './behind-shards.js';
+import { readOnly, TruthBehindError } from './behind-shards.js';
 import { CommitQueueFullError } from './commit-queue.js';
 import type { FenceChecks } from './fence-checks.js';
 import type { OwnedRoot } from './owned-shard.js';
@@ -77,7 +77,8 @@ export class CommandRunner {
   ): Promise<Outcome<Written<T>>> {
     const root = this.shards.rootForWrite(options.address.root);
     if (root === undefined) return noOwner();
-    if (root.shard.behind !== null) return truthBehind(root.shard.behind);
+    const unwritable = readOnly(root.shard);
+    if (unwritable !== undefined) return unwritable;
     const key = options.context.idempotency?.key;
     if (key !== undefined && this.#running.has(key)) {
       return refused('still-running', 'the first request with this key still runs; ask again');
@@ -185,9 +186,7 @@ export class CommandRunner {
       return refused('too-many-requests', `too many writes wait beside "${root.name}"; slow down`);
     }
     if (error instanceof ValidationOverloadedError) return tooMuchValidation();
-    if (error instanceof TruthBehindError && root.shard.behind !== null) {
-      return truthBehind(root.shard.behind);
-    }
+    if (error instanceof TruthBehindError) return readOnly(root.shard) ?? noOwner();
     if (error instanceof FencedError) {
       this.shards.refusedByFence(root.shard);
       return noOwner();

@@ -44,7 +44,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     private readonly publication: Publication,
     private readonly watchers: RolloutWatchers,
   ) {
-    this.#behind = new BehindShards(context);
+    this.#behind = new BehindShards(context, (shard) => this.refusedByFence(shard));
     this.#heads = new SnapshotHeads(context, this);
   }
 
@@ -338,6 +338,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     shard.generation = reading.generation;
     shard.committed = reading.commits.get(shard.shard) ?? 0n;
     shard.behind = reading.behind.get(shard.shard) ?? null;
+    shard.behindIsSaved = shard.behind !== null;
   }
 
   /**

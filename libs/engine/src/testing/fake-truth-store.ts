@@ -42,6 +42,8 @@ export class FakeTruthStore implements TruthStore {
   /** Called after each commit took effect; a throw makes its outcome unknown to the caller. */
   afterCommit: (changeset: Changeset) => void = () => undefined;
 
+  /** Called before each time that something is declared to be behind; may throw the same. */
+  beforeDeclare: () => Promise<void> = () => Promise.resolve();
   /** Called before each reading of fences; may throw what an infrastructure failure would. */
   beforeFences: (shards: readonly number[]) => Promise<void> = () => Promise.resolve();
   /** What identifies the server and its timeline: set to another, everything is there at once. */
@@ -153,6 +155,7 @@ export class FakeTruthStore implements TruthStore {
     generation: number,
     addresses: readonly BehindAddress[],
   ): Promise<TruthBehind> {
+    await this.beforeDeclare();
     return this.#read(fence, () => {
       if (generation !== this.#generation) throw new FencedError(fence.shard, fence.token);
       const before = this.#behind.get(fence.shard) ?? { since: SOME_TIME };
