@@ -33,7 +33,7 @@ export const LEASE_TTL_MS = 3_000;
 
 const NODES = ['node-1', 'node-2', 'node-3'];
 const WHOLE_WITHIN_MS = 90_000;
-const VERSION_DEADLINE_MS = 2_000;
+const ANSWER_DEADLINE_MS = 2_000;
 
 interface Gates {
   readonly links: Links;
@@ -149,8 +149,11 @@ export class World {
     this.links.heal();
     await eventually(async () => {
       for (const id of NODES) {
-        const answer = await fetch(`${this.cluster.node(id).url}/readyz`, {
-          signal: AbortSignal.timeout(VERSION_DEADLINE_MS),
+        const node = this.cluster.node(id);
+        const signal = AbortSignal.timeout(ANSWER_DEADLINE_MS);
+        const answer = await fetch(`${node.url}/readyz`, { signal }).catch((cause: unknown) => {
+          const last = node.log().trimEnd().split('\n').at(-1);
+          throw new Error(`${id} does not answer; it logged last: ${last}`, { cause });
         });
         const text = await answer.text();
         if (!answer.ok) throw new Error(`${id} is not ready: ${text}`);
