@@ -121,7 +121,7 @@ export class WorldFaults {
         if (this.world.nodes.get(node.id) !== node) return;
         this.world.reached('planned stop done');
         this.world.stopped(node);
-        this.#for(20, 2_000, () => this.world.restart(node.id));
+        this.#for(20, 6_000, () => this.world.restart(node.id));
       });
     });
     this.#for(20_000, 25_000, () => {

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { loadSources } from '../sources.mjs';
+import { PLANTED_BUGS } from './planted-bugs.js';
+import type { PlantedBug } from './planted-bugs.js';
+import type { runNodes } from './run-nodes.js';
+
+const RUN_NODES = 'test/simulation/nodes/run-nodes.ts';
+const EVENTS = 12_000;
+/** Asked when the seed that found a bug last finds it no more. */
+const SEEDS = 60;
+const TIME = { timeout: 600_000 };
+
+/** The first violation. Anything but a broken invariant is thrown on. */
+async function firstFind({ edits, seed }: PlantedBug): Promise<string | null> {
+  const loaded = loadSources(RUN_NODES, edits) as { runNodes: typeof runNodes };
+  const others = Array.from({ length: SEEDS }, (_, at) => at + 1);
+  for (const from of [seed, ...others.filter((other) => other !== seed)]) {
+    try {
+      await loaded.runNodes({ from, count: 1, events: EVENTS });
+    } catch (error) {
+      if ((error as Error).name !== 'ViolationError') throw error;
+      return (error as Error).message;
+    }
+  }
+  return null;
+}
+
+describe('the worlds of whole nodes find planted bugs', () => {
+  it('have bugs to find, each with a name of its own', () => {
+    expect(new Set(PLANTED_BUGS.map(({ name }) => name)).size).toBe(PLANTED_BUGS.length);
+  });
+
+  it.each(PLANTED_BUGS)('$name', TIME, async (bug) => {
+    const found = await firstFind(bug);
+    expect(found, `not found by ${SEEDS} seeds`).toMatch(bug.finds);
+  });
+});

@@ -1,0 +1,188 @@
+/** One place of one source of the repository that a bug changes. */
+export interface PlantedEdit {
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly text: string;
+  readonly replacement: string;
+}
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly edits: readonly PlantedEdit[];
+  /** What the world says that is broken. */
+  readonly finds: RegExp;
+  /** A seed that found it: asked first. */
+  readonly seed: number;
+}
+
+const edit = (file: string, text: string, replacement: string): PlantedEdit => ({
+  file,
+  text,
+  replacement,
+});
+
+const ENGINE = 'libs/engine/src';
+const TRUTH = 'test/simulation/nodes/simulated-truth.ts';
+const FENCE_CHECK = 'if (held !== token) {';
+
+/** Transactions of one kind that do not compare the fence row with their token. */
+const unfenced = (what: string): PlantedEdit =>
+  edit(TRUTH, FENCE_CHECK, `if (held !== token && what !== '${what}') {`);
+
+/**
+ * Faults that a control plane of many nodes could have, each of which the simulated worlds find. Those
+ * of PostgreSQL's adapter are planted in the simulated one.
+ */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'memory is changed, and published, before the commit',
+    edits: [
+      edit(
+        `${ENGINE}/sharding/run-command.ts`,
+        'const { status, body, changes } = prepared.value;',
+        'const { status, body, changes } = prepared.value;\n    prepared.value.apply();',
+      ),
+      edit(`${ENGINE}/sharding/run-command.ts`, 'prepared.value.apply();\n    return', 'return'),
+    ],
+    finds: /published once it is committed/,
+    seed: 1,
+  },
+  {
+    name: 'commits do not check the token',
+    edits: [unfenced('commit')],
+    finds: /a commit of shard .* the fence is/,
+    seed: 9,
+  },
+  {
+    name: 'marks of what is published do not check the token',
+    edits: [unfenced('mark')],
+    finds: /mark of shard .* the fence is/,
+    seed: 2,
+  },
+  {
+    name: 'the status of consumers is saved without a check of the token',
+    edits: [unfenced('status')],
+    finds: /status of shard .* the fence is/,
+    seed: 2,
+  },
+  {
+    name: 'idempotency keys are looked up without a check of the token',
+    edits: [
+      edit(
+        TRUTH,
+        '(as) => tables.findIdempotent(as, key)',
+        '(as) => tables.findIdempotent({ ...as, token: this.#server.highest(as.shard) } as Fence, key)',
+      ),
+    ],
+    finds: /a read \(idempotency\) of shard .* the fence is/,
+    seed: 3,
+  },
+  {
+    name: 'a command is sent again with another idempotency key',
+    edits: [
+      edit(
+        `${ENGINE}/routing/errand.ts`,
+        'this.#message = asMessage(this.#work?.call(this.#keyed()));',
+        'return asMessage(this.#work?.call(this.#keyed()));',
+      ),
+    ],
+    finds: /takes effect once|refused, and (was|is) written/,
+    seed: 1,
+  },
+  {
+    name: 'an outcome that is not known is told as if nothing were written',
+    edits: [
+      edit(
+        `${ENGINE}/sharding/run-command.ts`,
+        'if (error instanceof OutcomeUnknownError) {',
+        'if (error instanceof OutcomeUnknownError) return truthUnavailable();\n    if (error instanceof OutcomeUnknownError) {',
+      ),
+    ],
+    finds: /refused, and (was|is) written/,
+    seed: 4,
+  },
+  {
+    name: 'an owner that did not answer is taken for none',
+    edits: [
+      edit(
+        `${ENGINE}/routing/router.ts`,
+        'else if (error instanceof CommandOutcomeUnknownError) trip.told = trip.errand.unanswered();',
+        'else if (error instanceof CommandOutcomeUnknownError) trip.told = noOwner();',
+      ),
+    ],
+    finds: /refused, and (was|is) written/,
+    seed: 3,
+  },
+  {
+    name: 'an outcome that is not known is taken for a commit',
+    edits: [
+      edit(
+        `${ENGINE}/sharding/commit-queue.ts`,
+        'else for (const each of group) each.reject(error as Error);',
+        "else for (const each of group) each.resolve({ kind: 'committed' });",
+      ),
+    ],
+    finds: /is acknowledged and in PostgreSQL|published once it is committed/,
+    seed: 1,
+  },
+  {
+    name: 'memory is trusted after an outcome that is not known',
+    edits: [
+      edit(
+        `${ENGINE}/sharding/shard-registry.ts`,
+        'if (error instanceof OutcomeUnknownError) this.doubt(root);',
+        'void OutcomeUnknownError;',
+      ),
+    ],
+    finds: /was told before it began/,
+    seed: 9,
+  },
+  {
+    name: 'a read is answered under a check of the fence from before it came',
+    edits: [
+      edit(
+        `${ENGINE}/sharding/fence-checks.ts`,
+        'return (await this.unsure(shard)) ?? serve();',
+        'return (await this.unsureForLong(shard)) ?? serve();',
+      ),
+    ],
+    finds: /was told before it began/,
+    seed: 29,
+  },
+  {
+    name: 'a snapshot is pushed before it is stored',
+    edits: [
+      edit(
+        `${ENGINE}/publication/publication.ts`,
+        'const outcome = await this.context.publisher.publish(node.address, snapshot);',
+        'this.context.publisher.push(node.address, snapshot);\n    const outcome = await this.context.publisher.publish(node.address, snapshot);',
+      ),
+    ],
+    finds: /stored before it is pushed/,
+    seed: 1,
+  },
+  {
+    name: 'contents are stored after the snapshot that names them',
+    edits: [
+      edit(
+        `${ENGINE}/publication/publication.ts`,
+        'await this.#storeContent({ root, node });\n    const publishedAt',
+        'const publishedAt',
+      ),
+    ],
+    finds: /is readable before/,
+    seed: 1,
+  },
+  {
+    name: 'what is published counts as applied',
+    edits: [
+      edit(
+        `${ENGINE}/status/shard-consumers.ts`,
+        'this.#applied(incarnation, address, { ...run, hash: run.hash ?? null, ageMs: null });',
+        'this.#applied(incarnation, address, { ...run, hash: null, ageMs: null, version: this.published(ref.root, address)?.version ?? run.version });',
+      ),
+    ],
+    finds: /is said to run/,
+    seed: 2,
+  },
+];
