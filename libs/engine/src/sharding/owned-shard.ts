@@ -52,6 +52,8 @@ export class OwnedShard implements Fence {
   generation = 0;
   /** Transactions that have committed changesets of the shard, as far as this owner knows. */
   committed = 0n;
+  /** Fencing token under which the last of them did, as far as this owner knows; 0: it does not. */
+  countedUnder = 0n;
   /** What PostgreSQL lacks of it: it is read-only, and nothing of it is published. */
   behind: TruthBehind | null = null;
   /** Whether PostgreSQL knows of it, under this owner's fence. */

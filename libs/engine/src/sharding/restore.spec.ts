@@ -34,6 +34,28 @@ const behind = async () => {
   return status.ok ? status.value : undefined;
 };
 
+/** Roots of the other shards. */
+const ROOTS = [0, 1, 2, 3]
+  .filter((shard) => shard !== ACME)
+  .map((shard) => {
+    const names = Array.from({ length: 100 }, (_, index) => `root-${index}`);
+    return names.find((name) => shardOf(name, 4) === shard) ?? '';
+  });
+
+/** What the quorum remembers once every served shard was noted. */
+async function noted(before = new Map<number, ShardMark>()): Promise<Map<number, ShardMark>> {
+  await world.settle();
+  const marks = new Map(before);
+  for (let shard = 0; shard < 4; shard += 1) {
+    const known = world.engine.host.mark?.({ shard, token: world.token });
+    if (known !== undefined) marks.set(shard, known);
+  }
+  return marks;
+}
+
+const readOnlyShards = (status: Awaited<ReturnType<typeof behind>>): readonly number[] =>
+  status?.shards.map(({ shard }) => shard) ?? [];
+
 /** Every kind of write. */
 function writes(): Promise<Outcome<unknown>>[] {
   return [
@@ -132,8 +154,7 @@ describe('a PostgreSQL that lost what JetStream shows', () => {
 
   it('is found by equal versions with other hashes, and by inputs that it does not have', async () => {
     const given = await world.published('acme/app');
-    const forge = (some: object) =>
-      world.publisher.snapshots.set(APP.text, { ...given, ...some });
+    const forge = (some: object) => world.publisher.snapshots.set(APP.text, { ...given, ...some });
     forge({ hash: 'f'.repeat(64) });
     await world.restart();
     await expectReadOnly();
@@ -190,15 +211,41 @@ describe('a PostgreSQL that lost what is remembered of it', () => {
     });
   });
 
-  it('does so for a token that served and is not known any more, also after the next claim', async () => {
+  it('does so for a token that committed and is not known any more, also after the next claim', async () => {
     const older = world.truth.backup();
-    await world.restart();
-    const known = mark();
+    await world.over('acme/app', { a: 2 });
+    const newer = world.truth.backup();
     older();
+    await world.restart();
+    await world.over('acme/app', { a: 3 });
+    const known = mark();
+    newer();
     await world.restart(of(known));
     await expectReadOnly();
+    expect(await behind()).toMatchObject({
+      shards: [{ behind: { remembered: { fencingToken: String(known.token) } } }],
+    });
     await world.restart();
     await expectReadOnly();
+  });
+
+  it('is well again everywhere when a newer copy is restored after an older one', async () => {
+    for (const root of ROOTS) await world.put(`${root}/app`, { a: 1 });
+    let quorum = await noted();
+    const older = world.truth.backup();
+    await world.over('acme/app', { a: 2 });
+    quorum = await noted(quorum);
+    const newer = world.truth.backup();
+    older();
+    await world.restart((shard) => quorum.get(shard) ?? null);
+    expect(readOnlyShards(await behind())).toEqual([ACME]);
+    quorum = await noted(quorum);
+    newer();
+    await world.restart((shard) => quorum.get(shard) ?? null);
+    expect(readOnlyShards(await behind())).toEqual([]);
+    for (const root of ['acme', ...ROOTS]) {
+      expect(code(await world.over(`${root}/app`, { a: 4 }))).toBe('ok');
+    }
   });
 
   it('does nothing when as much or more is there', async () => {
@@ -207,6 +254,30 @@ describe('a PostgreSQL that lost what is remembered of it', () => {
     await world.restart(of(known));
     expect(code(await world.over('acme/app', { a: 3 }))).toBe('ok');
     expect(mark()).toEqual({ generation: 1, token: world.token, commits: known.commits + 2n });
+  });
+
+  it('tells the token under which commits were counted, not the one that serves', async () => {
+    const known = mark();
+    await world.restart(of(known));
+    expect(mark()).toEqual(known);
+    expect(known.token).not.toBe(world.token);
+    await world.over('acme/app', { a: 2 });
+    expect(mark().token).toBe(world.token);
+  });
+
+  it('tells what was still committed while the shard was given away', async () => {
+    const { commits } = mark();
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    world.truth.beforeCommit = () => held;
+    const writing = world.over('acme/app', { a: 2 });
+    await world.settle();
+    const losing = world.lose('acme');
+    await world.settle();
+    goOn();
+    await losing;
+    expect(code(await writing)).toBe('ok');
+    expect(world.engine.host.mark?.(fence())?.commits).toBe(commits + 1n);
   });
 
   it.each([

@@ -9,10 +9,14 @@ import type { ShardMark } from './shard-ownership.port.js';
 export class ShardMarks {
   readonly #marks = new Map<number, { readonly served: FencingToken; readonly mark: ShardMark }>();
 
-  /** Taken down while the shard is served; not while it is read-only, which says that there was more. */
-  note({ shard, token, generation, committed, behind }: OwnedShard): void {
-    if (behind !== null) return;
-    this.#marks.set(shard, { served: token, mark: { generation, token, commits: committed } });
+  /**
+   * Taken down while the shard is served, and for what is still committed when it is given away; not
+   * while it is read-only, which says that there was more.
+   */
+  note({ shard, token, generation, committed, countedUnder, behind, loaded }: OwnedShard): void {
+    if (behind !== null || !(loaded || this.#marks.get(shard)?.served === token)) return;
+    const mark = { generation, token: countedUnder, commits: committed };
+    this.#marks.set(shard, { served: token, mark });
   }
 
   /** As noted last, if that was under this very fence. */

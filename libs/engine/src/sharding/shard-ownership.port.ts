@@ -7,7 +7,10 @@ import type { Fence } from './fence.js';
 export interface ShardMark {
   /** Of the installation; a higher one resets the others. */
   readonly generation: number;
-  /** The highest fencing token under which the shard was served. */
+  /**
+   * Fencing token under which commits were last counted, as far as the owner knows (0: it does not). One
+   * that served and committed nothing leaves nothing that could be lost.
+   */
   readonly token: bigint;
   /** Transactions that committed changesets of the shard, ever. */
   readonly commits: bigint;

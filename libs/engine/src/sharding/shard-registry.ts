@@ -50,18 +50,16 @@ export class ShardRegistry implements ShardHost, PublicationHost {
 
   async claimed(fence: Fence, remembered: ShardMark | null = null): Promise<void> {
     const { nodeId, incarnation } = this.context.ownership;
-    const raised = await this.context.truth.raiseFence(
-      fence,
-      `${nodeId}/${incarnation}`,
-      this.#marks.highest(fence.shard, remembered),
-    );
+    const owner = `${nodeId}/${incarnation}`;
+    const known = this.#marks.highest(fence.shard, remembered);
+    const raised = await this.context.truth.raiseFence(fence, owner, known);
     if (raised === 'superseded') {
       throw new Error(
         'PostgreSQL has seen a higher fencing token than this metadata store gives: the store is not the one that gave it. If the former one is lost, stop the node and run `pawl metadata adopt`',
       );
     }
     const shard = this.#newShard(fence);
-    await this.#readPosition(shard);
+    await this.#readPosition(shard, known);
     this.#shards.set(fence.shard, shard);
     try {
       await this.#load(shard);
@@ -315,7 +313,8 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     if (outcome.kind !== 'committed') return outcome;
     shard.fenceConfirmed(startedMs);
     shard.committed = outcome.commits;
-    if (shard.loaded) this.#marks.note(shard);
+    shard.countedUnder = shard.token;
+    this.#marks.note(shard);
     observer.committed(changesets.length);
     return outcome;
   }
@@ -332,11 +331,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   }
 
   /** Of which truth memory is going to be; before it is read, so that what comes after is refused. */
-  async #readPosition(shard: OwnedShard): Promise<void> {
+  async #readPosition(shard: OwnedShard, known: ShardMark | null): Promise<void> {
     const reading = await this.context.truth.readFences([shard.shard]);
     shard.loadedFrom = reading.server;
     shard.generation = reading.generation;
     shard.committed = reading.commits.get(shard.shard) ?? 0n;
+    if (known?.generation === reading.generation) shard.countedUnder = known.token;
     shard.behind = reading.behind.get(shard.shard) ?? null;
     shard.behindIsSaved = shard.behind !== null;
   }

@@ -8,6 +8,7 @@ import { bytesToText, textToBytes } from '../text.js';
 import { NO_LEASE } from '../state/index.js';
 import { EPOCH_KEY } from './ownership-keys.js';
 import { raiseEpoch } from './raise-epoch.js';
+import { encodeMark, markKey } from './shard-mark.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -36,5 +37,25 @@ it('refuses to pass the highest epoch, and changes nothing', async () => {
   await expect(raiseEpoch(store)).rejects.toThrow('32,767');
   const found = await store.range({ key: EPOCH_KEY });
   expect(found.ok && found.kvs.map((kv) => bytesToText(kv.value))).toEqual(['32767']);
+  await store.close();
+});
+
+it('forgets how far the shards of the former PostgreSQL had come, and nothing else', async () => {
+  const store = await open();
+  const beside = ['pawl.marks', 'pawl.marks0', 'pawl.mark/1'].map(textToBytes);
+  const mark = encodeMark({ generation: 1, token: 5n, commits: 3n });
+  const keys = [...[0, 7, 63].map(markKey), ...beside];
+  await store.txn({
+    compare: [],
+    success: keys.map((key) => ({ kind: 'put', key, value: mark, lease: NO_LEASE })),
+    failure: [],
+  });
+  await raiseEpoch(store);
+  const left: boolean[] = [];
+  for (const key of keys) {
+    const found = await store.range({ key });
+    left.push(found.ok && found.kvs.length === 1);
+  }
+  expect(left).toEqual([false, false, false, true, true, true]);
   await store.close();
 });

@@ -4,11 +4,12 @@ import type { MetadataStore } from '../metadata-store.port.js';
 import { NO_LEASE } from '../state/index.js';
 import { bytesToText, textToBytes } from '../text.js';
 import { EPOCH_KEY, INSTALLATION_KEY, isEpoch } from './ownership-keys.js';
+import { ALL_MARKS } from './shard-mark.js';
 
 /**
  * Raises the metadata epoch by one and answers the new one: fencing tokens given from then on are
- * above all of the epoch before. In the same step forgets whose metadata it is; the next start records
- * the installation that PostgreSQL holds then. For a store that replaces a lost one, and for one whose
+ * above all of the epoch before. In the same step forgets whose metadata it is, and how far its shards
+ * had come; the next start records the installation that PostgreSQL holds then. For a store that replaces a lost one, and for one whose
  * PostgreSQL is lost.
  */
 export async function raiseEpoch(store: MetadataStore): Promise<number> {
@@ -29,6 +30,7 @@ export async function raiseEpoch(store: MetadataStore): Promise<number> {
     success: [
       { kind: 'put', key: EPOCH_KEY, value: textToBytes(next), lease: NO_LEASE },
       { kind: 'delete', key: INSTALLATION_KEY },
+      { kind: 'delete', ...ALL_MARKS },
     ],
     failure: [],
   });

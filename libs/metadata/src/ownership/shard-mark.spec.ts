@@ -55,7 +55,8 @@ describe('how far a shard has come', () => {
 
   it('is noted now and then, all shards in few transactions, and not when nothing is new', async () => {
     const { host } = await cluster.started();
-    await settle();
+    // By then it has settled, and has said so.
+    await cluster.pass(3 * TTL_MS, 250);
     for (let shard = 0; shard < 64; shard += 1) host.marks.set(shard, mark(9n));
     const before = await revision();
     await cluster.pass(TTL_MS + 100);
@@ -76,6 +77,19 @@ describe('how far a shard has come', () => {
     await cluster.pass(3 * TTL_MS, 250);
     const moved = [...Array(64).keys()].find((shard) => !host.serving.has(shard)) ?? -1;
     expect(await remembered(moved)).toEqual(mark(77n));
+  });
+
+  it('is noted when a refused claim is given back, as it was after the last commit', async () => {
+    const { host, ownership } = await cluster.started();
+    await settle();
+    const { token } = await ownership.lookUp(SHARD);
+    host.leaving = ({ shard }) => void host.marks.set(shard, mark(77n));
+    ownership.recheck(SHARD);
+    await settle();
+    expect(await remembered()).toEqual(mark(77n));
+    await cluster.pass(TTL_MS, 250);
+    expect(host.remembered.get(SHARD)).toEqual(mark(77n));
+    expect((await ownership.lookUp(SHARD)).token).not.toBe(token);
   });
 
   it('is never noted by one who has lost the claim, beside others who have not', async () => {

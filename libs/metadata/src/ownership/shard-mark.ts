@@ -7,6 +7,9 @@ import { bytesToText, textToBytes } from '../text.js';
  */
 const MARKS = 'pawl.marks/';
 
+/** The range of all of them. */
+export const ALL_MARKS = { key: textToBytes(MARKS), rangeEnd: textToBytes('pawl.marks0') };
+
 export function markKey(shard: number): Uint8Array {
   return textToBytes(`${MARKS}${shard}`);
 }

@@ -1,5 +1,5 @@
 import type { Timer, TimerHandle } from '@pawl/kernel';
-import type { EngineLog, Fence, ShardHost } from '@pawl/engine';
+import type { EngineLog, Fence, ShardHost, ShardMark } from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
 import type { Revision } from '../state/index.js';
 import { claimShard, claimStands, giveClaimBack, markServed } from './claim-shard.js';
@@ -47,6 +47,12 @@ interface Held extends MadeClaim {
   announced: boolean;
 }
 
+/** A claim of ours that must be given back, and how far the shard had come under it, where known. */
+interface LeftOver {
+  readonly createRevision: Revision;
+  readonly mark: ShardMark | undefined;
+}
+
 type Step = 'claim' | 'announce' | 'drop' | 'recheck' | 'hand-over' | 'give-back' | 'idle';
 
 const FIRST_BACK_OFF_MS = 100;
@@ -60,7 +66,7 @@ export class ShardSlot {
   readonly #around: SlotSurroundings;
   #held: Held | null = null;
   /** A claim of ours that the host does not serve: it must go before the shard is claimed anew. */
-  #leftOver: Revision | null = null;
+  #leftOver: LeftOver | null = null;
   /** At this revision somebody else held the claim. */
   #heldAsOf: Revision = 0;
   #recheck = false;
@@ -208,7 +214,7 @@ export class ShardSlot {
     try {
       await host.claimed(fence, outcome.remembered);
     } catch (error) {
-      this.#leftOver = createRevision;
+      this.#leftOver = { createRevision, mark: undefined };
       this.#retryLater(`shard ${shard} cannot be served`, error);
       await this.#giveBack();
       return;
@@ -246,8 +252,8 @@ export class ShardSlot {
     this.#held = null;
     await this.#tellLost(held);
     if (!stands) return;
-    this.#leftOver = held.createRevision;
-    this.#retryLater(`shard ${this.shard} is fenced by a higher token than its claim's`, null);
+    this.#leftOver = this.#leftOverOf(held);
+    this.#retryLater(`shard ${this.shard} is claimed anew: it was refused under this claim`, null);
     await this.#giveBack();
   }
 
@@ -281,7 +287,7 @@ export class ShardSlot {
         await host.claimed(held.fence);
         this.#held = held;
       } catch {
-        this.#leftOver = held.createRevision;
+        this.#leftOver = this.#leftOverOf(held);
       }
       throw error;
     }
@@ -289,8 +295,14 @@ export class ShardSlot {
 
   async #giveBack(): Promise<void> {
     if (this.#leftOver === null) return;
-    await giveClaimBack(this.#around.store, this.shard, this.#leftOver);
+    const { createRevision, mark } = this.#leftOver;
+    await giveClaimBack(this.#around.store, this.shard, createRevision, mark);
     this.#leftOver = null;
+  }
+
+  /** What the host knows now is exact, and whoever claims next may be another node. */
+  #leftOverOf({ createRevision, fence }: Held): LeftOver {
+    return { createRevision, mark: this.#around.host.mark?.(fence) };
   }
 
   async #tellLost({ fence }: Held): Promise<void> {
