@@ -222,6 +222,24 @@ describe('the fence', () => {
     await stranger.close();
   });
 
+  it('of another installation never has its restore accepted', async () => {
+    const url = await server.createDatabase();
+    const opened = await open(url);
+    const fence = fenceOf(2, 8);
+    await opened.truth.raiseFence(fence, 'node-1', { generation: 1, token: 5n, commits: 3n });
+    await opened.dataSource.query('UPDATE installation SET id = gen_random_uuid()');
+    const before = await dumpTruth(url);
+    const acceptance = { author: 'ada', reason: 'lost', at: '2026-01-01T00:00:00.000Z' };
+    await expect(opened.truth.acceptRestore(acceptance)).rejects.toThrow(TruthUnavailableError);
+    await expect(opened.truth.acceptRestore(acceptance)).rejects.toThrow(/another installation/);
+    expect(await dumpTruth(url)).toEqual(before);
+    const rows: unknown = await opened.dataSource.query(
+      'SELECT shard FROM shard_fence WHERE behind IS NOT NULL',
+    );
+    expect(rows).toEqual([{ shard: 2 }]);
+    await opened.close();
+  });
+
   it('admits READ COMMITTED transactions only', async () => {
     const opened = await open(await server.createDatabase());
     const fence = fenceOf(4, 6);

@@ -88,7 +88,7 @@ const NOW = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI
 
 /**
  * As `pawl_raise_fence` was, and compares what is here with what is remembered of the shard elsewhere
- * (generation, highest token that served, commits; null: nothing): where that is more, PostgreSQL has
+ * (generation, token under which commits were last counted, commits; null: nothing): where that is more, PostgreSQL has
  * lost something, and the shard becomes read-only, in the transaction that overwrites the token.
  */
 export const RAISE_FENCE_REMEMBERED = `
@@ -182,7 +182,7 @@ END $pawl$`;
 /**
  * Accepts that PostgreSQL is the truth as it is: raises the generation above every one that was seen,
  * ends read-only shards, and writes to the history of their roots who said so and why. Holds the locks
- * of all shards, so that nothing is being committed. Answers the generation then, null when nothing
+ * of all shards, so that nothing is being committed. Refuses another installation's database. Answers the generation then, null when nothing
  * was behind.
  */
 export const ACCEPT_RESTORE = `
@@ -190,6 +190,7 @@ CREATE FUNCTION pawl_accept_restore(
   p_lock integer, p_installation uuid, p_author text, p_reason text, p_at timestamptz
 ) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $pawl$
 DECLARE
+  all_shards integer;
   seen bigint;
   accepted bigint;
 BEGIN
@@ -197,8 +198,14 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'PW003',
       MESSAGE = 'a restore is accepted in READ COMMITTED transactions only';
   END IF;
-  PERFORM pg_advisory_xact_lock(p_lock, s.shard)
-  FROM installation i, generate_series(0, i.shards - 1) s(shard) WHERE i.id = p_installation;
+  SELECT i.shards INTO all_shards FROM installation i WHERE i.id = p_installation;
+  IF all_shards IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'PW004',
+      MESSAGE = 'this database belongs to another installation';
+  END IF;
+  FOR locked IN 0 .. all_shards - 1 LOOP
+    PERFORM pg_advisory_xact_lock(p_lock, locked);
+  END LOOP;
   SELECT max(greatest(
     (f.behind::json -> 'remembered' ->> 'generation')::bigint,
     (SELECT max((a.address -> 'held' ->> 'generation')::bigint)
@@ -209,6 +216,9 @@ BEGIN
   END IF;
   UPDATE installation i SET generation = greatest(i.generation, seen) + 1
   WHERE i.id = p_installation RETURNING i.generation INTO accepted;
+  IF accepted IS NULL THEN
+    RAISE EXCEPTION 'the installation is gone';
+  END IF;
   INSERT INTO history_entry (address, at, author, kind, action, reason, forced)
   SELECT r.root, p_at, p_author, 'restore', 'accept', p_reason, false
   FROM (
