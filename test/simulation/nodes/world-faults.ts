@@ -138,7 +138,7 @@ export class WorldFaults {
     this.world.quorum.logs.network.isolate(node.id, this.world.ids);
     this.world.doubtful.add(node.id);
     this.#for(4_000, 9_000, () => {
-      this.world.quorum.logs.network.heal();
+      this.#heal();
       this.world.doubtful.delete(node.id);
     });
   }
@@ -160,7 +160,12 @@ export class WorldFaults {
       }
     }
     this.world.reached('links of the quorum cut one way');
-    this.#for(100, 6_000, () => network.heal());
+    this.#for(100, 6_000, () => this.#heal());
+  }
+
+  /** Not while the majority is gone, which stays so for its own time. */
+  #heal(): void {
+    if (this.world.majority) this.world.quorum.logs.network.heal();
   }
 
   #loseMajority(): void {
