@@ -40,7 +40,7 @@ async function accept(context: CliContext, { reason, yes }: AcceptFlags): Promis
   const view = await client.acceptRestore({ reason });
   print(context.terminal, context.format(), view, () =>
     view.accepted
-      ? `accepted: everything is published anew under generation ${view.generation}\n`
+      ? `accepted: everything that PostgreSQL holds is published anew under generation ${view.generation}; consumers of addresses that it does not know keep what they run\n`
       : `nothing is behind, nothing was changed (generation ${view.generation})\n`,
   );
 }

@@ -9,6 +9,8 @@ export interface Subjects {
   readonly allSnapshots: string;
   readonly allContents: string;
   snapshot(address: Address): string;
+  /** All snapshots of a root. */
+  rootSnapshots(root: string): string;
   content(root: string, hash: string): string;
   push(address: Address): string;
   ack(root: string, workload: string, consumerId: string): string;
@@ -33,6 +35,7 @@ export function subjectsOf(installation: string): Subjects {
     allSnapshots: `${prefix}.snapshot.>`,
     allContents: `${prefix}.content.>`,
     snapshot: (address) => `${prefix}.snapshot.${tail(address)}`,
+    rootSnapshots: (root) => `${prefix}.snapshot.${root}.>`,
     content: (root, hash) => `${prefix}.content.${root}.${hash}`,
     push: (address) => `${prefix}.push.${tail(address)}`,
     ack: (root, workload, consumerId) => `${prefix}.ack.${root}.${workload}.${consumerId}`,

@@ -1,5 +1,5 @@
-import type { ConsumerMessages } from '@nats-io/jetstream';
-import type { Subjects } from '@pawl/contracts';
+import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
+import type { Snapshot, Subjects } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
 import type { ContentStore } from './content-store.js';
 import type { JetStreamAccess } from './jetstream-access.js';
@@ -28,6 +28,13 @@ interface Candidate {
   readonly sequence: number;
 }
 
+/** What is walked in a stream. */
+interface Walk {
+  readonly stream: string;
+  readonly filter: string;
+  readonly headersOnly: boolean;
+}
+
 /** Deletes contents that nothing names any more. */
 export class ContentCollector {
   constructor(private readonly options: ContentCollectorOptions) {}
@@ -38,54 +45,112 @@ export class ContentCollector {
     referenced: ReadonlySet<string>,
     olderThanMs: number,
   ): Promise<number> {
-    const { access, keeper, contents, clock } = this.options;
+    const { keeper, contents, clock } = this.options;
     const endMs = clock.monotonicMs() + DEADLINE_MS;
     const hasTime = (): boolean => clock.monotonicMs() < endMs;
-    const candidates = await keeper.run(`scanning the contents of ${root}`, () =>
-      access.call(`scanning the contents of ${root}`, async ({ client }) => {
-        const bornBeforeMs = clock.wallMs() - olderThanMs;
-        const consumer = await client.consumers.get(this.options.subjects.contentStream, {
-          filter_subjects: this.options.subjects.content(root, '*'),
-          headers_only: true,
-          inactive_threshold: DEADLINE_MS,
-        });
-        try {
-          if ((await consumer.info(true)).num_pending === 0) return [];
-          const messages = await consumer.consume({ max_messages: SCAN_BATCH });
-          const isWanted = (candidate: Candidate, bornMs: number): boolean =>
-            bornMs <= bornBeforeMs && !referenced.has(hashOf(candidate.subject));
-          return await scan(messages, isWanted, hasTime);
-        } finally {
-          await consumer.delete().catch(() => false);
-        }
-      }),
-    );
-    return removeAll(candidates, hasTime, ({ subject, sequence }) =>
+    const unnamed = await keeper.run(`scanning the contents of ${root}`, async () => {
+      const bornBeforeMs = clock.wallMs() - olderThanMs;
+      const candidates = await this.#candidates(root, hasTime, (candidate, bornMs) => {
+        return bornMs <= bornBeforeMs && !referenced.has(hashOf(candidate.subject));
+      });
+      return candidates.length === 0 ? [] : this.#notStored(root, hasTime, candidates);
+    });
+    return removeAll(unnamed, hasTime, ({ subject, sequence }) =>
       contents.remove(subject, sequence, olderThanMs),
     );
   }
-}
 
-/** Walks what is stored now, until its end or the deadline. */
-async function scan(
-  messages: ConsumerMessages,
-  isWanted: (candidate: Candidate, bornMs: number) => boolean,
-  hasTime: () => boolean,
-): Promise<Candidate[]> {
-  const candidates: Candidate[] = [];
-  const stop = setTimeout(() => messages.stop(), DEADLINE_MS);
-  try {
-    for await (const message of messages) {
+  async #candidates(
+    root: string,
+    hasTime: () => boolean,
+    isWanted: (candidate: Candidate, bornMs: number) => boolean,
+  ): Promise<readonly Candidate[]> {
+    const { subjects } = this.options;
+    const walk = {
+      stream: subjects.contentStream,
+      filter: subjects.content(root, '*'),
+      headersOnly: true,
+    };
+    const candidates: Candidate[] = [];
+    await this.#walk(walk, (message) => {
       const candidate = { subject: message.subject, sequence: message.seq };
       if (isWanted(candidate, Math.floor(message.info.timestampNanos / 1e6)))
         candidates.push(candidate);
-      if (message.info.pending === 0 || candidates.length >= MAX_REMOVALS || !hasTime()) break;
+      return candidates.length < MAX_REMOVALS && hasTime();
+    });
+    return candidates;
+  }
+
+  /**
+   * Those that no stored snapshot names: one of an address that nobody knows any more, since PostgreSQL
+   * was restored from an older copy, is still what its consumers start with. None when time runs out.
+   */
+  async #notStored(
+    root: string,
+    hasTime: () => boolean,
+    candidates: readonly Candidate[],
+  ): Promise<readonly Candidate[]> {
+    const { subjects } = this.options;
+    const unnamed = new Map(candidates.map((each) => [hashOf(each.subject), each]));
+    const walk = {
+      stream: subjects.snapshotStream,
+      filter: subjects.rootSnapshots(root),
+      headersOnly: false,
+    };
+    const sawAll = await this.#walk(walk, (message) => {
+      for (const hash of namedBy(message)) unnamed.delete(hash);
+      return hasTime();
+    });
+    return sawAll ? [...unnamed.values()] : [];
+  }
+
+  /** Visits what is stored now until `visit` says no; answers whether all of it was visited. */
+  #walk(
+    { stream, filter, headersOnly }: Walk,
+    visit: (message: JsMsg) => boolean,
+  ): Promise<boolean> {
+    return this.options.access.call(`scanning ${filter}`, async ({ client }) => {
+      const consumer = await client.consumers.get(stream, {
+        filter_subjects: filter,
+        headers_only: headersOnly,
+        inactive_threshold: DEADLINE_MS,
+      });
+      try {
+        if ((await consumer.info(true)).num_pending === 0) return true;
+        return await visitAll(await consumer.consume({ max_messages: SCAN_BATCH }), visit);
+      } finally {
+        await consumer.delete().catch(() => false);
+      }
+    });
+  }
+}
+
+async function visitAll(
+  messages: ConsumerMessages,
+  visit: (message: JsMsg) => boolean,
+): Promise<boolean> {
+  const stop = setTimeout(() => messages.stop(), DEADLINE_MS);
+  try {
+    for await (const message of messages) {
+      const goOn = visit(message);
+      if (message.info.pending === 0) return true;
+      if (!goOn) break;
     }
+    return false;
   } finally {
     clearTimeout(stop);
     messages.stop();
   }
-  return candidates;
+}
+
+/** Hashes of what a stored snapshot is made of; nothing of what is no snapshot. */
+function namedBy(message: JsMsg): string[] {
+  try {
+    const { variants } = message.json<Pick<Snapshot, 'variants'>>();
+    return Object.values(variants).map(({ hash }) => hash);
+  } catch {
+    return [];
+  }
 }
 
 async function removeAll(

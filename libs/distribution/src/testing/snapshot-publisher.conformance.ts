@@ -199,6 +199,19 @@ export function describeSnapshotPublisher(
         expect(await publisher.collectContents('acme', new Set([named]), 0)).toBe(0);
       });
 
+      it('are kept while a stored snapshot names them, also of an address that nobody knows', async () => {
+        const snapshot = sample({ content: '{"large":true}' });
+        const { hash } = snapshot.variants['']!;
+        await publisher.storeContent('acme', hash, '{"large":true}');
+        await publisher.publish(PROD, snapshot);
+        const unnamed = await store('{"named":false}');
+        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+        expect(await subject.readContent('acme', unnamed)).toBeUndefined();
+        expect(await subject.readContent('acme', hash)).toBe('{"large":true}');
+        await publisher.remove(PROD);
+        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+      });
+
       it('are kept while they are young', async () => {
         const hash = await store('{"young":true}');
         expect(await publisher.collectContents('acme', new Set(), DAY_MS)).toBe(0);

@@ -33,8 +33,8 @@ export interface SnapshotPublisher {
   /** Takes away what is stored for an address that is forgotten; nothing there is success. */
   remove(address: Address): Promise<void>;
   /**
-   * Deletes contents of a root that `referenced` does not name and that are older than `olderThanMs`;
-   * answers how many.
+   * Deletes contents of a root that neither `referenced` nor a stored snapshot names and that are older
+   * than `olderThanMs`; answers how many.
    */
   collectContents(
     root: string,

@@ -3,6 +3,7 @@ import type { Address, AddressText, Push, Snapshot } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-publisher.port.js';
+import { rootOf } from './fake-truth-rows.js';
 
 /** JetStream in memory; held to the real one by the conformance suite. */
 export class FakeSnapshotPublisher implements SnapshotPublisher {
@@ -65,10 +66,16 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
     olderThanMs: number,
   ): Promise<number> {
     this.#check();
+    const named = new Set(
+      [...this.snapshots.values()]
+        .filter(({ address }) => rootOf(address as AddressText) === root)
+        .flatMap(({ variants }) => Object.values(variants).map(({ hash }) => hash)),
+    );
     const gone = [...this.contents.keys()].filter(
       (key) =>
         key.startsWith(`${root}/`) &&
         !referenced.has(key.slice(root.length + 1)) &&
+        !named.has(key.slice(root.length + 1)) &&
         this.clock.wallMs() - (this.#storedAtMs.get(key) ?? 0) >= olderThanMs,
     );
     for (const key of gone) this.contents.delete(key);
