@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import type { SweepKind } from '@pawl/engine';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -84,12 +85,24 @@ interface Gate {
   letThrough(count: number): void;
   /** Resolves when the next connection is cut off. */
   cuts(): Promise<void>;
+  /** Ends so many new connections in the breath in which they are ready. */
+  endWhenReady(count: number): void;
+  /** How many of those are still to come. */
+  readonly toEnd: number;
   close(): void;
 }
+
+/** ReadyForQuery of a session outside a transaction, and ErrorResponse 57P01 (PostgreSQL's protocol). */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1');
+const FIELDS = 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0';
+const LENGTH = Buffer.alloc(4);
+LENGTH.writeInt32BE(4 + FIELDS.length);
+const TERMINATED = Buffer.concat([Buffer.from('E'), LENGTH, Buffer.from(FIELDS)]);
 
 /** A way to PostgreSQL that lets so many connections through, and cuts the others off. */
 async function openGate(target: string): Promise<Gate> {
   let left = 0;
+  let toEnd = 0;
   let cut = (): void => undefined;
   const { hostname, port } = new URL(target);
   const server = createServer((incoming) => {
@@ -103,7 +116,18 @@ async function openGate(target: string): Promise<Gate> {
     outgoing.on('error', () => incoming.destroy());
     outgoing.on('close', () => incoming.destroy());
     incoming.on('close', () => outgoing.destroy());
-    incoming.pipe(outgoing).pipe(incoming);
+    incoming.pipe(outgoing);
+    let isReady = false;
+    outgoing.on('data', (chunk: Buffer) => {
+      const becomesReady = !isReady && chunk.subarray(-READY.length).equals(READY);
+      isReady ||= becomesReady;
+      if (toEnd === 0 || !becomesReady) {
+        incoming.write(chunk);
+        return;
+      }
+      toEnd -= 1;
+      incoming.end(Buffer.concat([chunk, TERMINATED]));
+    });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const url = new URL(target);
@@ -112,6 +136,10 @@ async function openGate(target: string): Promise<Gate> {
     url: url.href,
     letThrough: (count) => void (left = count),
     cuts: () => new Promise((resolve) => (cut = resolve)),
+    endWhenReady: (count) => void (toEnd = count),
+    get toEnd() {
+      return toEnd;
+    },
     close: () => server.close(),
   };
 }
@@ -160,6 +188,26 @@ describe('sweep jobs on PostgreSQL', () => {
     await postgres.start();
     const before = log.count('swept consumers 3');
     await log.until(() => log.count('swept consumers 3') >= before + 2);
+  });
+
+  it('survive that PostgreSQL ends connections for listening in the breath in which they are ready', async () => {
+    installations += 1;
+    const gate = await openGate(postgres.url);
+    gate.letThrough(Infinity);
+    const log = new Log();
+    await start(log, { postgresUrl: gate.url });
+    await log.until(() => log.count('swept consumers 3') >= 1);
+    gate.endWhenReady(1);
+    while (gate.toEnd > 0) {
+      await query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%LISTEN bullmq_jobs%' AND pid <> pg_backend_pid()",
+      );
+      await setTimeout(10);
+    }
+    const before = log.count('swept consumers 3');
+    await log.until(() => log.count('swept consumers 3') >= before + 2);
+    await Promise.all(running.splice(0).map((jobs) => jobs.close()));
+    gate.close();
   });
 
   it('close although a sweep hangs', async () => {
