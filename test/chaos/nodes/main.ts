@@ -37,16 +37,21 @@ interface Options {
   readonly natsServer: string;
 }
 
-/** Ends with 1 at the first broken promise, or case that proves nothing; else prints what was done. */
+/**
+ * Ends with 1 at the first broken promise, or case that proves nothing, and with 2 for what cannot be
+ * done; else prints what was done.
+ */
 export async function main(args: readonly string[], natsServer: string): Promise<number> {
   const options = read(args, natsServer);
-  if (options === null) return 0;
+  if (typeof options === 'number') return options;
   const report = new Report();
   const cases = new Cases(options);
   let failure: string | null = null;
   while (failure === null && cases.hasNext) failure = await runWorld(options, cases, report);
   console.log(options.json ? report.json() : report.table());
-  console.error(failure ?? 'no promise was broken');
+  const left = options.faults.filter(({ name }) => !report.has(name)).map(({ name }) => name);
+  if (left.length > 0) console.error(`there was no time for ${left.join(', ')}`);
+  console.error(failure ?? 'no promise was broken in what was done');
   return failure === null ? 0 : 1;
 }
 
@@ -126,7 +131,8 @@ async function runOne(one: One, report: Report): Promise<string | null> {
   return `seed ${seed}, ${fault.name}: ${failure}\nagain: ${again}\nlogs and calls: ${kept}`;
 }
 
-function read(args: readonly string[], natsServer: string): Options | null {
+/** What to do, or the exit code where there is nothing to. */
+function read(args: readonly string[], natsServer: string): Options | number {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -146,7 +152,13 @@ function read(args: readonly string[], natsServer: string): Options | null {
   if (values.help || values.list || faults.length === 0) {
     const list = FAULTS.map(({ name, does }) => `${name}: ${does}`).join('\n');
     console.log(values.help ? HELP : list);
-    return null;
+    return values.help || values.list ? 0 : 2;
+  }
+  for (const name of ['minutes', 'times', 'seed', 'consumers', 'scopes'] as const) {
+    const least = name === 'consumers' || name === 'seed' ? 0 : Number.MIN_VALUE;
+    if (Number(values[name]) >= least) continue;
+    console.error(`--${name} is a number above 0, not ${values[name]}`);
+    return 2;
   }
   return {
     until: performance.now() + Number(values.minutes) * 60_000,

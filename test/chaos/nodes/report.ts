@@ -22,6 +22,10 @@ export class Report {
     this.#cases.push(report);
   }
 
+  has(fault: string): boolean {
+    return this.#cases.some((one) => one.fault === fault);
+  }
+
   /** One line per fault, with a head. */
   table(): string {
     const head = [

@@ -107,7 +107,9 @@ async function convergence(world: World): Promise<Broken[]> {
   try {
     await eventually(async () => {
       const snapshots = await withClient(truth.url, readSnapshots);
-      const others = notConverged(snapshots, await fleet.records());
+      if (fleet.dead > 0)
+        throw new Error(`${fleet.dead} processes of consumers ended by themselves`);
+      const others = notConverged(snapshots, await fleet.records(), world.options.consumers);
       if (others.length > 0)
         throw new Error(`${others.length} consumers: ${others.slice(0, 3).join('; ')}`);
     }, CONVERGES_WITHIN_MS);

@@ -24,16 +24,19 @@ export function checkConsumers(
   return [...broken, ...checkOneTruth(records), ...checkRejections(records)];
 }
 
-/** Who runs something else than what PostgreSQL holds; empty: everybody has converged. */
+/** Who of so many consumers runs something else than what PostgreSQL holds; empty: all have converged. */
 export function notConverged(
   snapshots: readonly StoredSnapshot[],
   records: readonly ConsumerRecord[],
+  consumers: number,
 ): string[] {
   const wanted = new Map(snapshots.map((one) => [one.scope, one]));
   const last = new Map(
     records.filter(({ kind }) => kind === 'applied').map((one) => [one.consumer, one]),
   );
-  return [...last.values()].flatMap((one) => {
+  const missing = consumers - last.size;
+  const silent = missing > 0 ? [`${missing} never applied anything`] : [];
+  const others = [...last.values()].flatMap((one) => {
     const should = wanted.get(one.address);
     const isKnown = one.generation !== null;
     const same =
@@ -42,6 +45,7 @@ export function notConverged(
     if (same) return [];
     return [`${one.consumer} runs ${JSON.stringify(one)}, not ${JSON.stringify(should)}`];
   });
+  return [...silent, ...others];
 }
 
 function checkOrder(own: readonly ConsumerRecord[]): Broken[] {

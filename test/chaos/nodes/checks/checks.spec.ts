@@ -296,8 +296,9 @@ describe('consumers', () => {
 
   it('have converged when each runs what PostgreSQL holds', () => {
     const { snapshots } = good();
-    expect(notConverged(snapshots, [applied(2, 'c'), applied(3, 'b')])).toEqual([]);
-    expect(notConverged(snapshots, [applied(3, 'b'), applied(2, 'c')])).toHaveLength(1);
-    expect(notConverged(snapshots, [applied(3, 'b', { hash: 'another' })])).toHaveLength(1);
+    expect(notConverged(snapshots, [applied(2, 'c'), applied(3, 'b')], 1)).toEqual([]);
+    expect(notConverged(snapshots, [applied(3, 'b')], 2)).toHaveLength(1);
+    expect(notConverged(snapshots, [applied(3, 'b'), applied(2, 'c')], 1)).toHaveLength(1);
+    expect(notConverged(snapshots, [applied(3, 'b', { hash: 'another' })], 1)).toHaveLength(1);
   });
 });
