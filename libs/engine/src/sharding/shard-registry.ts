@@ -160,11 +160,14 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     return this.#shards.get(shard.shard) === shard;
   }
 
-  /** The fence is not ours: somebody else owns the shard now. */
+  /** The fence is not ours, or PostgreSQL is not what memory was loaded from. */
   refusedByFence(shard: OwnedShard): void {
     if (!this.holds(shard)) return;
     const { shard: number } = shard;
-    this.context.log.warn('the fence is not, or no longer, this owner’s', { shard: number });
+    this.context.log.warn(
+      'PostgreSQL refused this owner: the fence is another’s, or the shard was loaded from another truth or is read-only; it is claimed anew',
+      { shard: number },
+    );
     this.loadAnew(shard);
   }
 
