@@ -106,18 +106,14 @@ describe('a commit', () => {
 
   it('that waits for a synchronous standby is not known as long as that is away', async () => {
     await open({ leaseTtlMs: 2_000 });
-    const standbys = async (names: string): Promise<void> => {
-      await opened.dataSource.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`);
-      await opened.dataSource.query('SELECT pg_reload_conf()');
-    };
-    await standbys('absent');
+    await server.restart(['fsync=off', 'synchronous_standby_names=absent']);
     try {
       await expect(opened.truth.commit(FENCE, FIRST)).rejects.toThrow(OutcomeUnknownError);
       const loads = [0, 1].map(() => opened.truth.loadRoot(FENCE, 'acme'));
       const statuses = (await Promise.allSettled(loads)).map(({ status }) => status);
       expect(statuses).toEqual(['rejected', 'rejected']);
     } finally {
-      await standbys('');
+      await server.restart();
     }
     const [image] = await opened.truth.loadRoot(FENCE, 'acme');
     expect(image?.newest?.version).toBe(1);
