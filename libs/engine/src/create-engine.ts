@@ -1,5 +1,5 @@
 import { done } from '@pawl/contracts';
-import type { Address, ConsumerView, Outcome } from '@pawl/contracts';
+import type { Address, Outcome } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ConfigEngine, EngineStatus, FleetStatus, SweepKind } from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
@@ -22,8 +22,7 @@ import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
 import { ConsumerTraffic } from './status/consumer-traffic.js';
-import { pageOf } from './status/page-of.js';
-import { consumerViews, rolloutView, sortKey } from './status/rollout-view.js';
+import { consumerPage, rolloutView } from './status/rollout-view.js';
 import { SavedViews } from './status/saved-views.js';
 import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
@@ -166,14 +165,11 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
         return { ...view, converged: view.converged && sure, ...age };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
-    listConsumers: async (address, query) => {
-      const { state } = query;
-      return withStatus(address, (node, consumers, { known: _, ...age }) => {
-        const views = consumerViews(context, node, consumers);
-        const wanted = views.filter((view) => state === undefined || view.state === state);
-        return { ...pageOf(wanted, query, (view: ConsumerView) => sortKey(view)), ...age };
-      });
-    },
+    listConsumers: async (address, query) =>
+      withStatus(address, (node, consumers, { known: _, ...age }) => ({
+        ...consumerPage(context, { node, consumers }, query),
+        ...age,
+      })),
     listHistory: (address, query) => fences.read(address.root, () => reads.history(address, query)),
     listAudit: (query) => reads.audit(query),
     diff: (address, from, to) => fences.read(address.root, () => reads.diff(address, from, to)),

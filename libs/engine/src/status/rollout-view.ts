@@ -1,9 +1,11 @@
 import { isHigher } from '@pawl/contracts';
-import type { Address, ConsumerState, ConsumerView, RolloutView } from '@pawl/contracts';
+import type { Address, ConsumerState, ConsumerView, Page, RolloutView } from '@pawl/contracts';
+import type { PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { emptyRun } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';
+import { pageOf } from './page-of.js';
 import type { ShardConsumers } from './shard-consumers.js';
 
 const MAX_REASONS = 20;
@@ -74,8 +76,20 @@ export function rolloutView(node: StatusNode, consumers: ShardConsumers): Rollou
   };
 }
 
+/** Those rows, of one state if it is named, that a page of the list holds. */
+export function consumerPage(
+  context: EngineContext,
+  of: { readonly node: StatusNode; readonly consumers: ShardConsumers },
+  query: PageQuery & { readonly state?: ConsumerState },
+): Page<ConsumerView> {
+  const { state } = query;
+  const views = consumerViews(context, of.node, of.consumers);
+  const wanted = views.filter((view) => state === undefined || view.state === state);
+  return pageOf(wanted, query, sortKey);
+}
+
 /** One row per incarnation, by workload, consumer id, then age. */
-export function consumerViews(
+function consumerViews(
   context: EngineContext,
   node: StatusNode,
   consumers: ShardConsumers,
@@ -87,7 +101,7 @@ export function consumerViews(
 }
 
 /** Orders and identifies a row; the cursor of lists. */
-export function sortKey(view: ConsumerView): string {
+function sortKey(view: ConsumerView): string {
   return `${view.workload}/${view.consumerId}/${view.incarnation}`;
 }
 

@@ -4,8 +4,7 @@ import type { ConfigEngine, PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
-import { pageOf } from './page-of.js';
-import { consumerViews, rolloutView, sortKey } from './rollout-view.js';
+import { consumerPage, rolloutView } from './rollout-view.js';
 import type { StatusNode } from './rollout-view.js';
 import type { SavedStatusReader } from './saved-status.port.js';
 import { ShardConsumers } from './shard-consumers.js';
@@ -52,10 +51,7 @@ export class SavedViews implements Pick<ConfigEngine, 'getRollout' | 'listConsum
     const saved = await this.#read(address);
     if (!saved.ok) return saved;
     const { node, consumers, asOf } = saved.value;
-    const { state } = query;
-    const views = consumerViews(this.context, node, consumers);
-    const wanted = views.filter((view) => state === undefined || view.state === state);
-    return done({ ...pageOf(wanted, query, sortKey), asOf });
+    return done({ ...consumerPage(this.context, { node, consumers }, query), asOf });
   }
 
   async #read(address: Address): Promise<Outcome<Saved>> {
