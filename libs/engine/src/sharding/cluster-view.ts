@@ -1,6 +1,7 @@
 import type { ClusterView, TruthBehind } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
+import { confirmedAt } from '../status/unconfirmed-since.js';
 import type { ShardRegistry } from './shard-registry.js';
 
 /**
@@ -18,8 +19,7 @@ export async function clusterView(
   const checkedAt = (shard: number): string | null => {
     const own = served.get(shard);
     if (own === undefined) return null;
-    const ageMs = context.clock.monotonicMs() - own.fenceCheckedMs;
-    return context.formatTime(context.clock.wallMs() - ageMs);
+    return confirmedAt(context, own);
   };
   const behindOf = (shard: number): Pick<ClusterView['shards'][number], 'behind'> => {
     const own = served.get(shard);

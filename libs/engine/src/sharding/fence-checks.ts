@@ -5,6 +5,7 @@ import type { OwnedShard } from './owned-shard.js';
 import { fenceUnchecked, noOwner } from './refusals.js';
 import type { ShardRegistry } from './shard-registry.js';
 import type { FenceReading } from './truth-store.port.js';
+import { unconfirmedSince } from '../status/unconfirmed-since.js';
 
 /** Checks in one lease TTL: a lost shard is dropped within a third of it, also when nobody reads. */
 const CHECKS_PER_TTL = 3;
@@ -23,9 +24,9 @@ interface Asked {
 
 /**
  * Asks PostgreSQL, for all shards in one query, whether the fences of owned ones are still this node's; a
- * shard whose fence is another's, or whose truth is another than the one in memory, is dropped at once. It asks some times per lease TTL, and for every
- * read: what memory tells of definitions and releases is told only under a check that was asked after
- * the read came. All reads that wait share one query; those that come while one is under way share the
+ * shard whose fence is another's, or whose truth is another than the one in memory, is dropped at once. It
+ * asks some times per lease TTL, and for every read: what memory tells of definitions and releases is told
+ * only under a check that was asked after the read came. All reads that wait share one query; those that come while one is under way share the
  * next one, so at most one is under way and one waits.
  */
 export class FenceChecks {
@@ -94,10 +95,8 @@ export class FenceChecks {
 
   /** The same under a check, or a commit, that is younger than the lease TTL: a first look only. */
   async unsureForLong(shard: OwnedShard): Promise<Outcome<never> | undefined> {
-    const ageMs = this.context.clock.monotonicMs() - shard.fenceCheckedMs;
-    const isOld = ageMs > this.context.settings.leaseTtlMs;
     if (!shard.serving) return noOwner();
-    return isOld ? this.unsure(shard) : undefined;
+    return unconfirmedSince(this.context, shard) === undefined ? undefined : this.unsure(shard);
   }
 
   #inTime(check: Promise<Confirmed>): Promise<Confirmed> {

@@ -6,9 +6,17 @@ import type { OwnedShard } from '../sharding/owned-shard.js';
  * it may have another owner by now, whom consumers talk to. Otherwise `undefined`.
  */
 export function unconfirmedSince(
-  { clock, formatTime, settings }: Pick<EngineContext, 'clock' | 'formatTime' | 'settings'>,
-  { fenceCheckedMs }: Pick<OwnedShard, 'fenceCheckedMs'>,
+  context: Pick<EngineContext, 'clock' | 'formatTime' | 'settings'>,
+  shard: Pick<OwnedShard, 'fenceCheckedMs'>,
 ): string | undefined {
-  const ageMs = clock.monotonicMs() - fenceCheckedMs;
-  return ageMs > settings.leaseTtlMs ? formatTime(clock.wallMs() - ageMs) : undefined;
+  const ageMs = context.clock.monotonicMs() - shard.fenceCheckedMs;
+  return ageMs > context.settings.leaseTtlMs ? confirmedAt(context, shard) : undefined;
+}
+
+/** When PostgreSQL last confirmed that the shard is this node's, on the wall clock. */
+export function confirmedAt(
+  { clock, formatTime }: Pick<EngineContext, 'clock' | 'formatTime'>,
+  { fenceCheckedMs }: Pick<OwnedShard, 'fenceCheckedMs'>,
+): string {
+  return formatTime(clock.wallMs() - (clock.monotonicMs() - fenceCheckedMs));
 }
