@@ -4,8 +4,8 @@ import { groupBy } from './group-by.js';
 import type { Broken } from './promise.js';
 
 /**
- * Within a process a consumer goes forward only, and runs what was released in the order in which it
- * was; nobody sees two contents under one version; nothing was rejected, for nobody validates.
+ * A consumer goes forward only, and runs what was released in the order in which it was; a new process
+ * starts with what its file held, or later. Nobody sees two contents under one version; nothing was rejected, for nobody validates.
  * `isRestored`: an older copy was; releases of former generations are not all known then.
  */
 export function checkConsumers(
@@ -51,15 +51,24 @@ export function notConverged(
 function checkOrder(own: readonly ConsumerRecord[]): Broken[] {
   const broken: Broken[] = [];
   let before: ConsumerRecord | undefined;
+  let onDisk: ConsumerRecord | undefined;
   for (const now of own) {
     if (now.kind === 'rejected') continue;
-    if (before !== undefined && !isLater(before, now)) {
-      const text = `${now.consumer} went from ${JSON.stringify(before)} to ${JSON.stringify(now)}`;
+    const bound = now.isStart === true ? onDisk : before;
+    if (bound !== undefined && !isLater(bound, now) && !isResumed(bound, now)) {
+      const text = `${now.consumer} went from ${JSON.stringify(bound)} to ${JSON.stringify(now)}`;
       broken.push({ promise: 'consumers never go back', text });
     }
-    before = { ...now, generation: now.generation ?? before?.generation ?? null };
+    before = { ...now, generation: now.generation ?? bound?.generation ?? null };
+    if (now.generation !== null) onDisk = now;
   }
   return broken;
+}
+
+/** A new process starts with the very snapshot that the last one had on disk. */
+function isResumed(before: ConsumerRecord, now: ConsumerRecord): boolean {
+  const sameGeneration = (now.generation ?? before.generation) === before.generation;
+  return now.isStart === true && sameGeneration && now.version === before.version;
 }
 
 /**
@@ -92,14 +101,18 @@ function checkReleased(
   released: ReadonlyMap<string, readonly string[]>,
 ): Broken[] {
   let at = 0;
+  let onDisk = 0;
   for (const now of own) {
     if (now.kind !== 'applied') continue;
+    // What ran before without being on disk is not known to a new process.
+    if (now.isStart === true) at = onDisk;
     const list = released.get(now.address) ?? [];
     while (at < list.length && list[at] !== now.writtenBy) at += 1;
     if (at === list.length) {
       const text = `${JSON.stringify(now)} was not released then: ${list.join(', ')}`;
       return [{ promise: 'consumers never go back', text }];
     }
+    if (now.generation !== null) onDisk = at;
   }
   return [];
 }

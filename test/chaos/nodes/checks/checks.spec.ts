@@ -274,6 +274,19 @@ describe('consumers', () => {
     expect(find(applied(2, 'c'), applied(1, 'b', overtaken))).toEqual(broken);
   });
 
+  it('start with what their file held, or later', () => {
+    const start = { isStart: true };
+    const late = { generation: null, hash: null };
+    expect(find(applied(2, 'c', start), applied(2, 'c', start), applied(3, 'b'))).toEqual([]);
+    expect(find(applied(1, 'a'), applied(3, 'b', start))).toEqual([]);
+    expect(find(applied(1, 'a'), applied(2, 'c', late), applied(1, 'a', start))).toEqual([]);
+    const broken = ['consumers never go back'];
+    expect(find(applied(2, 'c'), applied(1, 'c', start))).toEqual(broken);
+    expect(find(applied(2, 'c', { generation: 2 }), applied(2, 'c', start))).toEqual(broken);
+    expect(find(applied(2, 'c', start), applied(2, 'c'))).toEqual(broken);
+    expect(find(applied(2, 'c'), applied(3, 'a', start))).toEqual(broken);
+  });
+
   it('never run what was released before, under whatever version', () => {
     expect(find(applied(3, 'b'), applied(4, 'c'))).toEqual(['consumers never go back']);
     expect(find(applied(4, 'd'))).toEqual(['consumers never go back']);

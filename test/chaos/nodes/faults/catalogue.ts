@@ -1,4 +1,5 @@
 import { COMMIT_FAULTS, rollbackHalfDone } from './commit-faults.js';
+import { CONSUMER_FAULTS } from './consumer-faults.js';
 import type { NodesFault } from './fault.js';
 import {
   cutFromNats,
@@ -36,5 +37,6 @@ export const FAULTS: readonly NodesFault[] = [
   killAll,
   rollingRestart,
   ...SERVICE_FAULTS,
+  ...CONSUMER_FAULTS,
   restoreCopy,
 ];

@@ -30,7 +30,7 @@ async function follow(number) {
   const options = { servers, workload: 'chaos', consumerId: consumer, cacheDir };
   const pawl = await connect({ ...options, staleAfterMs: 60_000 });
   const scope = await pawl.open(address, { startTimeoutMs: 120_000 });
-  const note = (/** @type {boolean} */ lowered) => {
+  const note = (/** @type {boolean} */ lowered, isStart = false) => {
     const { generation, version, hash } = lastKnownGood(join(cacheDir, consumer));
     const same = version === scope.version;
     write({
@@ -42,10 +42,11 @@ async function follow(number) {
       hash: same ? hash : null,
       writtenBy: scope.current?.by ?? null,
       lowered,
+      ...(isStart && { isStart }),
       at: Date.now(),
     });
   };
-  note(false);
+  note(false, true);
   scope.on('applied', ({ lowered }) => note(lowered));
   scope.on('rejected', ({ version, reason }) =>
     write({ kind: 'rejected', consumer, address, version, reason }),

@@ -44,7 +44,7 @@ interface Gates {
 
 /**
  * Three control planes, a PostgreSQL and a nats-server of their own, and gates of ours on every way
- * between them; consumers that reach NATS past the gates.
+ * between them and from each process of consumers to NATS.
  */
 export class World {
   #fleet: Fleet | null = null;
@@ -122,7 +122,9 @@ export class World {
     const { consumers, fleetProcesses: processes } = this.options;
     if (consumers === 0) return;
     this.#fleet = await Fleet.start({
-      natsUrl: this.broker.url,
+      natsPort: this.broker.port,
+      nats: NATS,
+      links: this.links,
       scopes: this.scopes,
       consumers,
       processes,
