@@ -43,6 +43,7 @@ import { baseUrl, closeHttpApp } from './http/close-http-app.js';
 import { createHttpApp } from './http/create-http-app.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { engineLog } from './runtime/engine-log.js';
+import { commandGate } from './routing/command-gate.js';
 import { hearingHost } from './routing/hearing-host.js';
 import { ownerCommands } from './routing/owner-commands.js';
 import { CloseStack } from './runtime/close-stack.js';
@@ -319,6 +320,7 @@ class Composition {
       dropped,
       serves: engine.serves,
       foreign: () => distribution.foreign,
+      gate: commandGate(this.#gate),
       logger: this.#logger,
     });
     const app = await createHttpApp({

@@ -10,6 +10,7 @@ export {
   distributionControllers,
   distributionProviders,
 } from './traffic/distribution-controllers.js';
+export type { CommandGate } from './traffic/command-gate.port.js';
 export { DroppedMessages } from './traffic/dropped-messages.js';
 export type {
   DroppedMessagesOptions,

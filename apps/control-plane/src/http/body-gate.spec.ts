@@ -69,7 +69,7 @@ it('works on large ones one at a time, and on small ones beside them', async () 
   const run = (bytes: number, large?: boolean): Promise<void> => {
     const hold = gate.hold();
     hold.reserve(bytes);
-    return hold.work(work, large);
+    return hold.work(work, large === undefined ? {} : { large });
   };
   await Promise.all([run(LARGE), run(LARGE), run(10, true), run(10, true)]);
   expect(most).toBe(1);

@@ -31,10 +31,21 @@ export class BodyGate {
   readonly #large: ByteBudget;
   readonly #turns: SingleFile;
 
-  constructor(options: BodyGateOptions = BODY_GATE) {
+  constructor(
+    private readonly options: BodyGateOptions = BODY_GATE,
+    turns = new SingleFile(options),
+  ) {
     this.#small = new ByteBudget(options.smallBytes);
     this.#large = new ByteBudget(options.largeBytes);
-    this.#turns = new SingleFile(options);
+    this.#turns = turns;
+  }
+
+  /**
+   * For what comes another way: budgets of its own, as large as these, and the same turns. What waits
+   * here for other nodes must not keep out what those ask of this one, or two nodes could block each other.
+   */
+  beside(): BodyGate {
+    return new BodyGate(this.options, this.#turns);
   }
 
   /** Bytes held now, small and large ones. */
@@ -112,11 +123,14 @@ export class BodyHold {
    * may leave to others what it has of a turn and go on waiting; what the body takes is held until the
    * work is done. Rejects as the work does, or as `SingleFile.run`.
    */
-  async work<T>(work: (leave: () => void) => Promise<T>, large = false): Promise<T> {
+  async work<T>(
+    work: (leave: () => void) => Promise<T>,
+    { large = false, waitMs }: { readonly large?: boolean; readonly waitMs?: number } = {},
+  ): Promise<T> {
     this.#working = true;
     try {
       const waits = large || this.#bytes > LARGE_BODY_BYTES;
-      return waits ? await this.turns.run(work, this.#gone.signal) : await work(noTurn);
+      return waits ? await this.turns.run(work, this.#gone.signal, waitMs) : await work(noTurn);
     } finally {
       this.#working = false;
       this.release();

@@ -61,7 +61,7 @@ export async function workOnBody<T>(
   large = false,
 ): Promise<T> {
   const hold = HOLDS.get(request);
-  return hold === undefined ? work(() => undefined) : hold.work(work, large);
+  return hold === undefined ? work(() => undefined) : hold.work(work, { large });
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

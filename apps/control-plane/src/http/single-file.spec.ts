@@ -106,6 +106,26 @@ it('refuses whose turn does not come in time, and nobody behind it', async () =>
   expect(vi.getTimerCount()).toBe(0);
 });
 
+it('lets one wait for less than the others, and not for more', async () => {
+  const file = new SingleFile({ waiting: 10, waitMs: 10_000 });
+  const { work, end } = station([]);
+  const first = file.run(work('a'), HERE);
+  await turns();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const refused: string[] = [];
+  for (const [name, waitMs] of Object.entries({ short: 3_000, long: 20_000 })) {
+    file.run(work(name), HERE, waitMs).catch(() => refused.push(name));
+  }
+  await vi.advanceTimersByTimeAsync(2_999);
+  expect(refused).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(refused).toEqual(['short']);
+  await vi.advanceTimersByTimeAsync(7_000);
+  expect(refused).toEqual(['short', 'long']);
+  end('a');
+  expect(await first).toBe('a');
+});
+
 it('forgets who has gone', async () => {
   const file = new SingleFile({ waiting: 10, waitMs: 60_000 });
   const log: string[] = [];

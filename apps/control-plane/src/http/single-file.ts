@@ -31,11 +31,15 @@ export class SingleFile {
    * Resolves or rejects as the work does, which may leave before its end, when all that it still does
    * is to wait for somebody else. Throws `too-many-requests` when too many wait already or
    * its turn does not come in time, and `malformed-request` when `gone` is aborted before it comes;
-   * the work is not begun then.
+   * the work is not begun then. `waitMs` may only shorten how long one may wait.
    */
-  async run<T>(work: (leave: () => void) => Promise<T>, gone: AbortSignal): Promise<T> {
+  async run<T>(
+    work: (leave: () => void) => Promise<T>,
+    gone: AbortSignal,
+    waitMs = this.options.waitMs,
+  ): Promise<T> {
     if (gone.aborted) throw left();
-    if (this.#occupied) await this.#wait(gone);
+    if (this.#occupied) await this.#wait(gone, Math.min(waitMs, this.options.waitMs));
     this.#occupied = true;
     let inside = true;
     const leave = (): void => {
@@ -57,9 +61,8 @@ export class SingleFile {
     else next.enter();
   }
 
-  #wait(gone: AbortSignal): Promise<void> {
-    const { waiting, waitMs } = this.options;
-    if (this.#waiting.length >= waiting) throw busy();
+  #wait(gone: AbortSignal, waitMs: number): Promise<void> {
+    if (this.#waiting.length >= this.options.waiting) throw busy();
     return new Promise((resolve, reject) => {
       const settle = (outcome: () => void): void => {
         clearTimeout(timer);

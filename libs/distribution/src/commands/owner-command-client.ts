@@ -1,4 +1,4 @@
-import { errors, nuid } from '@nats-io/transport-node';
+import { errors, headers as newHeaders, nuid } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { OwnerCommand, OwnerReply, Outcome, Subjects } from '@pawl/contracts';
 import { isOwnerReply } from '@pawl/contracts/validate';
@@ -12,6 +12,7 @@ import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
 import { systemTimer } from '../connection/system-clock.js';
 import type { NatsLink } from '../connection/nats-link.js';
+import { setDeadline } from './command-deadline.js';
 import { MessageJoiner, splitMessage } from './message-parts.js';
 
 /** Asks the owner of a shard to do something. */
@@ -70,10 +71,12 @@ export class OwnerCommandClient implements OwnerCalls {
       connection.publish(subject, data, headers && { headers });
     }
     const last = parts.at(-1);
+    const headers = last?.headers ?? newHeaders();
+    setDeadline(headers, deadlineMs);
     const replies = await connection.requestMany(subject, last?.data, {
       strategy: 'timer',
       maxWait: deadlineMs,
-      ...(last?.headers === undefined ? {} : { headers: last.headers }),
+      headers,
     });
     const joiner = new MessageJoiner(this.clock, systemTimer);
     try {

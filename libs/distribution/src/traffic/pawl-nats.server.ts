@@ -11,14 +11,17 @@ import {
   subjectsOf,
   utf8Length,
 } from '@pawl/contracts';
-import type { JsonValue, Outcome, Subjects } from '@pawl/contracts';
+import type { JsonValue, Outcome, Problem, Subjects } from '@pawl/contracts';
 import { lastValueFrom } from 'rxjs';
+import { DEFAULT_DEADLINE_MS, deadlineIn } from '../commands/command-deadline.js';
 import { MAX_MESSAGE_BYTES, MessageJoiner, splitMessage } from '../commands/message-parts.js';
 import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
 import { systemClock, systemTimer } from '../connection/system-clock.js';
-import type { DroppedMessages, TrafficKind } from './dropped-messages.js';
+import { ungated } from './command-gate.port.js';
+import type { CommandGate } from './command-gate.port.js';
+import type { DropReason, DroppedMessages, TrafficKind } from './dropped-messages.js';
 import { PendingRequests } from './pending-requests.js';
 import { COMMAND_PATTERN } from './traffic-subject.js';
 
@@ -37,6 +40,8 @@ export interface PawlNatsServerOptions {
    * are neither handled nor answered. Never by default.
    */
   readonly foreign?: () => boolean;
+  /** Says when a command may be parsed and done; at once by default. */
+  readonly gate?: CommandGate;
   readonly logger?: DistributionLogger;
 }
 
@@ -45,6 +50,8 @@ type Listener = () => void;
 /** Heartbeats, and as many commands. */
 const MAX_PENDING = 2_000;
 const REQUEST_MAX_MS = 60_000;
+/** Of its caller's deadline; the rest is for the work, and for a refusal to be heard. */
+const WAITS_FOR = 3 / 4;
 const CLOSE_GRACE_MS = 1_000;
 
 /** Bytes of UTF-8 that one UTF-16 code unit takes at most. */
@@ -52,6 +59,7 @@ const MAX_UTF8 = 3;
 /** Nothing was done: whoever sends it again sends all of it. */
 const PARTS_LOST = problem('no-owner', 'a part of the command was lost; send it again');
 const OVERLOADED = problem('too-many-requests', 'the owner is busy; slow down');
+const TOO_LATE = problem('too-many-requests', 'the owner came to it too late; nothing was done');
 const TOO_LONG = problem(
   'too-large',
   `the answer is longer than ${MAX_MESSAGE_BYTES} bytes; ask for less, or ask the node that owns it`,
@@ -191,12 +199,8 @@ export class PawlNatsServer
           this.#log.error({ subject, error: describeError(error) }, 'NATS refuses a subscription');
           return;
         }
-        if (kind !== 'command' && !this.#isForUs(message)) return;
-        const data = kind === 'command' ? this.#parseCommand(message) : this.#parse(kind, message);
-        if (data === undefined) return;
-        const received = { kind, message, json: data.json };
-        if (handler.isEventHandler === true) void this.#handleEvent(handler, received);
-        else void this.#handleRequest(handler, received);
+        if (kind === 'command') void this.#handleCommand(handler, message);
+        else if (this.#isForUs(message)) this.#handleTraffic(handler, kind, message);
       },
     });
   }
@@ -208,22 +212,53 @@ export class PawlNatsServer
     return serves === undefined || serves(rootIn(subject));
   }
 
-  /** As {@link #parse}, of a message that may come in parts; nothing is undone by a missing one. */
-  #parseCommand(message: Msg): { readonly json: unknown } | undefined {
-    const { subject } = message;
+  #handleTraffic(handler: MessageHandler, kind: TrafficKind, message: Msg): void {
+    const data = this.#parse(kind, message);
+    if (data === undefined) return;
+    const received = { kind, message, json: data.json };
+    if (handler.isEventHandler === true) void this.#handleEvent(handler, received);
+    else void this.#handleRequest(handler, received);
+  }
+
+  /** One that may come in parts, nothing being undone by a missing one, and waits as it was sent. */
+  async #handleCommand(handler: MessageHandler, message: Msg): Promise<void> {
     const joined = this.#joiner.add(message);
-    if (joined.kind === 'part') return undefined;
-    if (joined.kind === 'broken') {
-      this.options.dropped.drop('command', 'malformed', () => ({ subject, reason: 'lost a part' }));
-      respond(message, { format: FORMAT, ok: false, problem: PARTS_LOST });
-      return undefined;
+    if (joined.kind === 'part') return;
+    if (joined.kind === 'broken') return this.#refuse(message, 'malformed', PARTS_LOST);
+    const request = this.#pending.command.begin();
+    if (request === undefined) return this.#refuse(message, 'overloaded', OVERLOADED);
+    const { data } = joined;
+    const deadlineMs = deadlineIn(message.headers) ?? DEFAULT_DEADLINE_MS;
+    const untilMs = systemClock.monotonicMs() + deadlineMs;
+    const { gate = ungated } = this.options;
+    try {
+      const refusal = await gate.run({ bytes: data.length, waitMs: deadlineMs * WAITS_FOR }, () =>
+        this.#doCommand(handler, { message, data, untilMs }),
+      );
+      if (refusal !== undefined) this.#refuse(message, 'overloaded', refusal);
+    } catch (error) {
+      this.#failed('command', message, error);
+    } finally {
+      this.#pending.command.end(request);
     }
-    const parsed = parseCommand(joined.data);
-    if (parsed.ok) return { json: parsed.value };
-    const { problem: refusal } = parsed;
-    this.options.dropped.drop('command', 'malformed', () => ({ subject, reason: refusal.detail }));
+  }
+
+  async #doCommand(
+    handler: MessageHandler,
+    of: { readonly message: Msg; readonly data: Uint8Array; readonly untilMs: number },
+  ): Promise<void> {
+    const { message, data, untilMs } = of;
+    // Whoever sent it has given it up, and may have sent it again.
+    if (systemClock.monotonicMs() >= untilMs) return this.#refuse(message, 'overloaded', TOO_LATE);
+    const parsed = parseCommand(data);
+    if (!parsed.ok) return this.#refuse(message, 'malformed', parsed.problem);
+    respond(message, await this.#answer(handler, message, parsed.value));
+  }
+
+  #refuse(message: Msg, reason: DropReason, refusal: Problem): void {
+    const { subject } = message;
+    this.options.dropped.drop('command', reason, () => ({ subject, reason: refusal.detail }));
     respond(message, { format: FORMAT, ok: false, problem: refusal });
-    return undefined;
   }
 
   /** The message's JSON in a box; `undefined` once it is dropped. */
@@ -243,37 +278,38 @@ export class PawlNatsServer
   }
 
   async #handleEvent(handler: MessageHandler, received: Received): Promise<void> {
+    const { kind, message, json } = received;
     try {
-      await handler(received.json, contextOf(received));
+      await handler(json, contextOf(message));
     } catch (error) {
-      this.#failed(received, error);
+      this.#failed(kind, message, error);
     }
   }
 
   async #handleRequest(handler: MessageHandler, received: Received): Promise<void> {
-    const { kind, message } = received;
-    const pending = this.#pending[kind === 'command' ? 'command' : 'hello'];
-    const request = pending.begin();
+    const { kind, message, json } = received;
+    const request = this.#pending.hello.begin();
     if (request === undefined) {
       this.options.dropped.drop(kind, 'overloaded', () => ({ subject: message.subject }));
-      if (kind === 'command') respond(message, { format: FORMAT, ok: false, problem: OVERLOADED });
       return;
     }
     try {
-      const result: unknown = await handler(received.json, contextOf(received));
-      const reply = await lastValueFrom(this.transformToObservable(result));
+      const reply = await this.#answer(handler, message, json);
       // Nodes put parts together again; a consumer takes the first message for the whole.
-      if (kind === 'command') respond(message, reply);
-      else if (reply !== undefined) message.respond(JSON.stringify(reply));
+      if (reply !== undefined) message.respond(JSON.stringify(reply));
     } catch (error) {
-      this.#failed(received, error);
+      this.#failed(kind, message, error);
     } finally {
-      pending.end(request);
+      this.#pending.hello.end(request);
     }
   }
 
-  #failed({ kind, message }: Received, error: unknown): void {
-    const { subject } = message;
+  async #answer(handler: MessageHandler, message: Msg, json: unknown): Promise<unknown> {
+    const result: unknown = await handler(json, contextOf(message));
+    return lastValueFrom(this.transformToObservable(result));
+  }
+
+  #failed(kind: TrafficKind, { subject }: Msg, error: unknown): void {
     this.options.dropped.drop(kind, 'failed', () => ({ subject, error: describeError(error) }));
   }
 }
@@ -310,6 +346,6 @@ interface Received {
   readonly json: unknown;
 }
 
-function contextOf({ message }: Received): NatsContext {
+function contextOf(message: Msg): NatsContext {
   return new NatsContext([message.subject, message.headers]);
 }
