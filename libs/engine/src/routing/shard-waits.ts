@@ -14,7 +14,10 @@ const LOOK_UP_EVERY_MS = 100;
 
 interface LookUp {
   readonly askedMs: number;
+  /** 0n once the quorum has been silent for {@link LOOK_UP_MS}. */
   readonly token: Promise<bigint>;
+  /** Whether the question has come to an end; until then it is not asked again. */
+  answered: boolean;
 }
 
 interface Waiter {
@@ -37,10 +40,16 @@ export class ShardWaits {
   lookUp(shard: number): Promise<bigint> {
     const nowMs = this.options.clock.monotonicMs();
     const last = this.#lookUps.get(shard);
-    if (last !== undefined && nowMs - last.askedMs < LOOK_UP_EVERY_MS) return last.token;
-    const token = this.#ask(shard);
-    this.#lookUps.set(shard, { askedMs: nowMs, token });
-    return token;
+    const isGood = last !== undefined && nowMs - last.askedMs < LOOK_UP_EVERY_MS;
+    if (isGood || last?.answered === false) return last.token;
+    const asked = this.options.ownership.lookUp(shard).then(
+      ({ token }) => token ?? 0n,
+      () => 0n,
+    );
+    const lookUp: LookUp = { askedMs: nowMs, token: this.#soon(asked), answered: false };
+    void asked.then(() => (lookUp.answered = true));
+    this.#lookUps.set(shard, lookUp);
+    return lookUp.token;
   }
 
   /** Resolves when the map shows another claim of the shard than `seen`, after `ms` at the latest. */
@@ -75,18 +84,13 @@ export class ShardWaits {
     this.#changes = undefined;
   }
 
-  #ask(shard: number): Promise<bigint> {
-    const { ownership, timer } = this.options;
+  #soon(asked: Promise<bigint>): Promise<bigint> {
     return new Promise((resolve) => {
-      const late = timer.after(LOOK_UP_MS, () => resolve(0n));
-      const found = (token: bigint): void => {
+      const late = this.options.timer.after(LOOK_UP_MS, () => resolve(0n));
+      void asked.then((token) => {
         late.cancel();
         resolve(token);
-      };
-      ownership.lookUp(shard).then(
-        (claim) => found(claim.token ?? 0n),
-        () => found(0n),
-      );
+      });
     });
   }
 }
