@@ -1,5 +1,7 @@
+import { CLOCK_FAULTS } from './clock-faults.js';
 import { COMMIT_FAULTS, rollbackHalfDone } from './commit-faults.js';
 import { CONSUMER_FAULTS } from './consumer-faults.js';
+import { deadlocks } from './deadlock-fault.js';
 import type { NodesFault } from './fault.js';
 import {
   cutFromNats,
@@ -8,6 +10,7 @@ import {
   majorityKilled,
   noMajority,
 } from './network-faults.js';
+import { PEER_FAULTS } from './peer-faults.js';
 import {
   killAll,
   killOwner,
@@ -28,9 +31,11 @@ export const FAULTS: readonly NodesFault[] = [
   ...COMMIT_FAULTS,
   twoTakeovers,
   rollbackHalfDone,
+  deadlocks,
   cutFromQuorum,
   cutFromPostgres,
   cutFromNats,
+  ...PEER_FAULTS,
   quorumLeader,
   noMajority,
   majorityKilled,
@@ -38,5 +43,6 @@ export const FAULTS: readonly NodesFault[] = [
   rollingRestart,
   ...SERVICE_FAULTS,
   ...CONSUMER_FAULTS,
+  ...CLOCK_FAULTS,
   restoreCopy,
 ];
