@@ -9,7 +9,7 @@ import type { Broken } from './checks/promise.js';
 import type { NodesFault, Struck } from './faults/fault.js';
 import { changes, isAcknowledged, type Call } from './traffic/call.js';
 import type { Traffic } from './traffic/traffic.js';
-import { readAudit, withClient } from './world/audit.js';
+import { countRaises, withClient } from './world/audit.js';
 import { readSnapshots, readTruth } from './world/read-truth.js';
 import type { World } from './world/world.js';
 
@@ -48,7 +48,7 @@ const ANSWER_DEADLINE_MS = 10_000;
  */
 export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise<CaseReport> {
   const from = traffic.calls.length;
-  const raisesBefore = await countRaises(world);
+  const raisesBefore = await withClient(world.truth.url, countRaises);
   traffic.resume(rng);
   await acknowledged(traffic, from, 10);
   const struck = await fault.strike({ world, traffic, rng });
@@ -68,14 +68,10 @@ export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise
     failed: count('failed'),
     unknown: count('unknown'),
     lost: countLost(broken),
-    moves: (await countRaises(world)) - raisesBefore,
+    moves: (await withClient(world.truth.url, countRaises)) - raisesBefore,
     recoveryMs,
     broken,
   };
-}
-
-async function countRaises(world: World): Promise<number> {
-  return (await withClient(world.truth.url, readAudit)).raises.length;
 }
 
 /** Waits until so many writes were acknowledged since call number `from`. */
@@ -132,11 +128,13 @@ async function judge(world: World, traffic: Traffic): Promise<Broken[]> {
   ];
 }
 
-/** Every node answers what PostgreSQL holds; what a paused node was still to do may come in between. */
+/**
+ * Every node answers what PostgreSQL holds, and that consumers have converged on it, which they have; what a paused node was still to do may come in between.
+ */
 async function checkNodes(world: World): Promise<Broken[]> {
   try {
     await eventually(async () => {
-      const { definitions, releases } = await readTruth(world.truth.url);
+      const { definitions, releases, snapshots } = await readTruth(world.truth.url);
       const newest = new Map(definitions.map((one) => [one.scope, one]));
       for (const id of world.ids) {
         const { url } = world.cluster.node(id);
@@ -145,6 +143,8 @@ async function checkNodes(world: World): Promise<Broken[]> {
           await assertAnswers(`${url}/v1/config/${scope}`, { version, hash });
           await assertAnswers(`${url}/v1/release/${scope}`, { releaseVersion, stableVersion });
         }
+        if (world.fleet === null) continue;
+        for (const { scope, version } of snapshots) await assertRollout(url, scope, version);
       }
     }, NODES_AGREE_WITHIN_MS);
     return [];
@@ -153,13 +153,25 @@ async function checkNodes(world: World): Promise<Broken[]> {
   }
 }
 
+async function assertRollout(node: string, scope: string, version: number): Promise<void> {
+  const url = `${node}/v1/rollout/${scope}`;
+  const body = await getJson(url);
+  const published = body['published'] as { version: number } | null;
+  if (body['converged'] === true && published?.version === version) return;
+  throw new Error(`${url} answers ${JSON.stringify(body)}, all have converged on ${version}`);
+}
+
+async function getJson(url: string): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) });
+  return (await answer.json()) as Record<string, unknown>;
+}
+
 /** Throws unless the answer has these members. */
 async function assertAnswers(
   url: string,
   wanted: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) });
-  const body = (await answer.json()) as Record<string, unknown>;
+  const body = await getJson(url);
   const same = Object.entries(wanted).every(([name, value]) => body[name] === value);
   if (same) return;
   throw new Error(`${url} answers ${JSON.stringify(body)}, PostgreSQL ${JSON.stringify(wanted)}`);

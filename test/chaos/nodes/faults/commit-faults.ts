@@ -1,5 +1,7 @@
+import { subjectsOf } from '@pawl/contracts';
 import { BROKEN, STALLED } from '../../network/links.js';
 import { eventually } from '../../../support/eventually.js';
+import type { ClientGate } from '../world/client-gate.js';
 import { Holder } from '../world/holder.js';
 import { NATS, POSTGRES } from '../world/world.js';
 import {
@@ -59,24 +61,27 @@ function pausedAt(
   };
 }
 
-/** Commands pile up behind a silent link: at least one commit is among so many bytes. */
-const COMMIT_BYTES = 500;
+/** Name of the prepared statements that commit; stands in every message that binds one. */
+const COMMIT = 'pawl_commit';
+/** How the publication of a snapshot begins. */
+const PUBLISH = `PUB ${subjectsOf('main').prefix}.snapshot.`;
 const REACHED_WITHIN_MS = 20_000;
 
-/** One direction between a node and a service is silent, until bytes are held there. */
+/** Holds back what an owner sends a service, or is answered, until `isThere`. */
 async function silent(
   context: FaultContext,
   service: typeof POSTGRES | typeof NATS,
   way: 'there' | 'back',
+  isThere: (gate: ClientGate) => boolean,
 ): Promise<Stopped> {
   const { world, rng } = context;
   const { id } = await someOwner(context);
   const gate = world.gate(id, service);
+  gate.awaitQuestion(COMMIT);
   if (way === 'there') world.links.set(id, service, STALLED);
   else world.links.set(service, id, STALLED);
   await eventually(() => {
-    const held = way === 'there' ? gate.heldThere : gate.heldBack;
-    if (held < COMMIT_BYTES) throw new Error(`${held} bytes are held`);
+    if (!isThere(gate)) throw new Error(`${id} has not come to the point`);
   }, REACHED_WITHIN_MS);
   await wait(between(rng, 0, 300));
   return { id, release: () => world.links.heal(), holdsOthers: false };
@@ -103,7 +108,7 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
   pausedAt(
     'before BEGIN',
     'holds back what an owner sends PostgreSQL, until a commit is among it',
-    (context) => silent(context, POSTGRES, 'there'),
+    (context) => silent(context, POSTGRES, 'there', (gate) => gate.holdsThere(COMMIT)),
   ),
   pausedAt(
     'before the fence SELECT',
@@ -126,23 +131,30 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
   ),
   pausedAt(
     'between COMMIT and reply',
-    'holds back what PostgreSQL answers an owner, until an answer is among it',
-    (context) => silent(context, POSTGRES, 'back'),
+    'holds back what PostgreSQL answers an owner, until the answer to a commit is among it',
+    (context) => silent(context, POSTGRES, 'back', (gate) => gate.holdsAnswer),
   ),
   pausedAt(
     'between COMMIT and publish',
     'holds back what an owner sends NATS, until a snapshot is among it',
-    (context) => silent(context, NATS, 'there'),
+    (context) => silent(context, NATS, 'there', (gate) => gate.holdsThere(PUBLISH)),
   ),
   pausedAt(
     'while it publishes again',
-    'breaks the connection of an owner to NATS for a moment',
+    'breaks the connection of an owner to NATS while writes go on, until it publishes what had to wait',
     async (context) => {
       const { world, rng } = context;
       const { id } = await someOwner(context);
       world.links.set(id, NATS, BROKEN);
-      await wait(between(rng, 200, 1_500));
-      return { id, release: () => world.links.heal(), holdsOthers: false };
+      await someWrites(context, 5);
+      await wait(between(rng, 0, 500));
+      const gate = world.gate(id, NATS);
+      gate.awaitQuestion(PUBLISH);
+      world.links.heal();
+      await eventually(() => {
+        if (!gate.hasAsked) throw new Error(`${id} publishes nothing`);
+      }, REACHED_WITHIN_MS);
+      return { id, release: () => undefined, holdsOthers: false };
     },
   ),
 ];
@@ -152,9 +164,11 @@ export const rollbackHalfDone: NodesFault = {
   does: 'ends an owner at once while a rollback has written a part of what it writes',
   strike: async (context) => {
     const { world, traffic, rng } = context;
-    const scope = pick(
-      rng,
-      world.scopes.filter((one) => traffic.stableVersion(one) > 1),
+    const scope = await eventually(() =>
+      pick(
+        rng,
+        world.scopes.filter((one) => traffic.stableVersion(one) > 1),
+      ),
     );
     const shard = world.shardOf(scope);
     const target = traffic.stableVersion(scope) - 1;
@@ -162,7 +176,7 @@ export const rollbackHalfDone: NodesFault = {
     const holder = await Holder.open(world.truth.url);
     try {
       await holder.hold(sql);
-      const asked = traffic.once('operator', rng, scope, {
+      const asked = traffic.once(rng, scope, {
         kind: 'rollback',
         target,
         expected: null,

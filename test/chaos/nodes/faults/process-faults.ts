@@ -1,9 +1,10 @@
+import { eventually } from '../../../support/eventually.js';
+import type { World } from '../world/world.js';
 import {
   allShards,
   between,
   LEASE_TTL_MS,
   othersOf,
-  pick,
   someOwner,
   someWrites,
   takenOver,
@@ -118,28 +119,40 @@ export const rollingRestart: NodesFault = {
 
 export const quorumLeader: NodesFault = {
   name: 'quorum leader change',
-  does: 'ends or holds still the leader of the quorum while leases are renewed',
+  does: 'ends or holds still the leader of the quorum while leases are renewed, until the others have another',
   strike: async (context) => {
     const { world, rng } = context;
-    const views = await Promise.all(world.ids.map((id) => world.cluster.view(id)));
-    const leader = views.map(({ quorum }) => quorum.leader).find((id) => id !== null);
-    const id = leader ?? pick(rng, world.ids);
-    const shards = (await world.owners()).filter(({ owner }) => owner === id);
+    const id = await eventually(async () => {
+      const leader = await leaderOf(world, world.ids);
+      if (leader === null) throw new Error('the quorum has no leader');
+      return leader;
+    });
+    const shards = (await eventually(() => world.owners())).filter(({ owner }) => owner === id);
     const node = world.cluster.node(id);
     await wait(between(rng, 0, LEASE_TTL_MS / 3));
     const since = performance.now();
-    if (rng.below(2) === 0) {
-      await node.kill();
+    const isKilled = rng.below(2) === 0;
+    if (isKilled) await node.kill();
+    else node.pause();
+    try {
+      await eventually(async () => {
+        const leader = await leaderOf(world, othersOf(context, [id]));
+        if (leader === null || leader === id)
+          throw new Error(`${id} is not followed by another leader`);
+      }, LEADS_WITHIN_MS);
       await someWrites(context, 5);
-      await node.start();
-    } else {
-      node.pause();
-      try {
-        await wait(between(rng, LEASE_TTL_MS / 3, 2 * LEASE_TTL_MS));
-      } finally {
-        node.resume();
-      }
+    } finally {
+      if (isKilled) await node.start();
+      else node.resume();
     }
     return { shards: shards.map(({ shard }) => shard), since };
   },
 };
+
+const LEADS_WITHIN_MS = 20_000;
+
+/** The quorum's leader as the first of `ids` that names one sees it. */
+async function leaderOf({ cluster }: World, ids: readonly string[]): Promise<string | null> {
+  const views = await Promise.all(ids.map((id) => cluster.view(id)));
+  return views.map(({ quorum }) => quorum.leader).find((leader) => leader !== null) ?? null;
+}

@@ -52,7 +52,7 @@ async function refuses(context: FaultContext, behind: readonly number[]): Promis
   const { world, traffic, rng } = context;
   const scopes = world.scopes.filter((scope) => behind.includes(world.shardOf(scope)));
   const request = { kind: 'put', expected: null, keyed: false } as const;
-  const { outcome } = await traffic.once('operator', rng, pick(rng, scopes), request);
+  const { outcome } = await traffic.once(rng, pick(rng, scopes), request);
   if (outcome.kind === 'definition') throw new Error(`a shard that is behind takes a write`);
 }
 

@@ -25,6 +25,14 @@ const AGAIN_AFTER_MS = 100;
 /** A node that has not answered for so long is not asked, as long as others answer. */
 const SLOW_MS = 1_000;
 
+interface Wish {
+  readonly writer: string;
+  readonly scope: string;
+  readonly request: CallRequest;
+  /** The node to ask; null: any. */
+  readonly at?: string | null;
+}
+
 /** What writers believe of a scope: the newest that any of them was told. */
 interface Belief {
   version: number;
@@ -62,7 +70,7 @@ export class Traffic {
       const put = { kind: 'put', expected: 0, keyed: true } as const;
       const promote = { kind: 'promote', target: 1, expected: 0 } as const;
       for (const request of [put, promote]) {
-        const { outcome } = await this.#perform('founder', rng, scope, request);
+        const { outcome } = await this.#perform(rng, { writer: 'founder', scope, request });
         if (outcome.kind !== 'definition' && outcome.kind !== 'release') {
           throw new Error(`${scope} was not founded: ${JSON.stringify(outcome)}`);
         }
@@ -86,9 +94,14 @@ export class Traffic {
     await Promise.all(this.#running.splice(0));
   }
 
-  /** One call by somebody who is not a writer. */
-  async once(writer: string, rng: Rng, scope: string, request: CallRequest): Promise<Call> {
-    return this.#perform(writer, rng, scope, request);
+  /** One call by an operator, who is not of the writers; to the node at `at`, if that is named. */
+  async once(
+    rng: Rng,
+    scope: string,
+    request: CallRequest,
+    at: string | null = null,
+  ): Promise<Call> {
+    return this.#perform(rng, { writer: 'operator', scope, request, at });
   }
 
   /** Forgets what is not so any more, after an older copy was restored. */
@@ -108,7 +121,7 @@ export class Traffic {
     const { scopes, pauseMs } = this.options;
     while (!signal.aborted) {
       const scope = scopes[rng.below(scopes.length)] ?? '';
-      await this.#perform(writer, rng, scope, this.#next(rng, scope));
+      await this.#perform(rng, { writer, scope, request: this.#next(rng, scope) });
       await delay(rng.below(2 * pauseMs), undefined, { signal }).catch(() => undefined);
     }
   }
@@ -128,12 +141,12 @@ export class Traffic {
     return { kind: chance < 85 ? 'get-config' : 'get-release' };
   }
 
-  async #perform(writer: string, rng: Rng, scope: string, request: CallRequest): Promise<Call> {
+  async #perform(rng: Rng, { writer, scope, request, at = null }: Wish): Promise<Call> {
     this.#made += 1;
     const id = `${writer}-${this.#made}`;
     const body = canonicalize({ by: id, text: 'a configuration of ordinary size', n: this.#made });
     const calledAt = performance.now();
-    const { outcome, attempts } = await this.#send(rng, { scope, request, id, body });
+    const { outcome, attempts } = await this.#send(rng, { scope, request, id, body, at });
     const hash = request.kind === 'put' ? sha256(body) : null;
     const returnedAt = performance.now();
     const call = { id, writer, scope, request, hash, calledAt, returnedAt, outcome, attempts };
@@ -143,16 +156,16 @@ export class Traffic {
     return call;
   }
 
-  /** To a node by chance; with a key, again to another until there is a clear answer. */
+  /** To a node by chance unless one is named; with a key, again until there is a clear answer. */
   async #send(
     rng: Rng,
-    what: { scope: string; request: CallRequest; id: string; body: string },
+    what: { scope: string; request: CallRequest; id: string; body: string; at: string | null },
   ): Promise<{ outcome: CallOutcome; attempts: number }> {
     const again = what.request.kind === 'put' && what.request.keyed;
     const until = performance.now() + KEYED_DEADLINE_MS;
     let open: CallOutcome | null = null;
     for (let attempts = 1; ; attempts += 1) {
-      const url = this.#choose(rng);
+      const url = what.at ?? this.#choose(rng);
       const asked = { url, at: performance.now() };
       this.#pending.add(asked);
       const outcome = await ask({ ...what, url, deadlineMs: CALL_DEADLINE_MS });

@@ -22,11 +22,15 @@ export interface Audit {
   readonly raises: readonly AuditedRaise[];
 }
 
-/** What writers write; `shard` where it can be had in the row or by the row's address. */
+/** Every table that nodes write but the fences, and what names a row of it. */
 const TABLES = [
-  { table: 'config_definition', key: "NEW.address || ' ' || NEW.version" },
-  { table: 'config_snapshot', key: "NEW.address || ' ' || NEW.version" },
-  { table: 'history_entry', key: "NEW.kind || ' ' || NEW.sequence" },
+  { table: 'config_address', key: "changed.address || ' ' || changed.release_version" },
+  { table: 'config_definition', key: "changed.address || ' ' || changed.version" },
+  { table: 'config_schema', key: "changed.address || ' ' || changed.hash" },
+  { table: 'config_snapshot', key: "changed.address || ' ' || changed.version" },
+  { table: 'history_entry', key: "changed.kind || ' ' || changed.sequence" },
+  { table: 'idempotency_record', key: 'changed.key' },
+  { table: 'consumer_status', key: "changed.workload || ' ' || changed.consumer_id" },
 ];
 
 /**
@@ -47,14 +51,17 @@ const INSTALL = [
    END $chaos$`,
   ...TABLES.flatMap(({ table, key }) => [
     `CREATE FUNCTION chaos_note_${table}() RETURNS trigger LANGUAGE plpgsql AS $chaos$
+     DECLARE
+       changed ${table}%ROWTYPE;
      BEGIN
+       IF TG_OP = 'DELETE' THEN changed := OLD; ELSE changed := NEW; END IF;
        INSERT INTO chaos_write (shard, token, xid, what)
        VALUES (nullif(current_setting('chaos.shard', true), '')::integer,
          nullif(current_setting('chaos.token', true), '')::bigint,
          pg_current_xact_id(), '${table} ' || ${key});
        RETURN NULL;
      END $chaos$`,
-    `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE ON ${table}
+    `CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE OR DELETE ON ${table}
      FOR EACH ROW EXECUTE FUNCTION chaos_note_${table}()`,
   ]),
   `CREATE FUNCTION chaos_note_raise() RETURNS trigger LANGUAGE plpgsql AS $chaos$
@@ -79,6 +86,14 @@ export async function installAudit(url: string): Promise<void> {
     for (const statement of INSTALL) await client.query(statement);
     await client.query('COMMIT');
   });
+}
+
+/** How often a fence was raised until now. */
+export async function countRaises(client: Client): Promise<number> {
+  const { rows } = await client.query<{ raises: string }>(
+    'SELECT count(*) AS raises FROM chaos_raise',
+  );
+  return Number(rows[0]?.raises);
 }
 
 export async function readAudit(client: Client): Promise<Audit> {

@@ -10,6 +10,7 @@ let service: Server;
 let gate: ClientGate;
 let client: Socket;
 let received = '';
+let heard = '';
 let isClosed = false;
 
 /** The service greets first, as NATS does, and repeats what it is told. */
@@ -18,6 +19,7 @@ beforeEach(async () => {
   service = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.write('hello ');
+    socket.on('data', (chunk) => (heard += chunk.toString()));
     socket.pipe(socket);
   });
   service.listen(0, '127.0.0.1');
@@ -27,6 +29,7 @@ beforeEach(async () => {
   gate = await ClientGate.open({ client: 'node', service: 'nats', behindPort, links });
   client = connect({ port: gate.port, host: '127.0.0.1' });
   received = '';
+  heard = '';
   isClosed = false;
   client.on('data', (chunk) => (received += chunk.toString()));
   client.on('error', () => undefined);
@@ -40,24 +43,42 @@ afterEach(async () => {
   service.close();
 });
 
+/** Until the service has heard what was written before, on another way than through the gate. */
+const settled = () => eventually(() => expect(heard).not.toBe(''));
 const got = (text: string) => eventually(() => expect(received).toBe(text));
 
 it('carries both ways', async () => {
   client.write('one');
   await got('hello one');
-  expect([gate.heldThere, gate.heldBack]).toEqual([0, 0]);
+  gate.awaitQuestion('two');
+  client.write('two');
+  await got('hello onetwo');
+  expect([gate.holdsThere('o'), gate.holdsAnswer]).toEqual([false, false]);
 });
 
 it('holds back one way, and lets what was held go on', async () => {
   links.set('node', 'nats', STALLED);
-  client.write('one');
-  await eventually(() => expect(gate.heldThere).toBe(3));
+  client.write('o');
+  client.write('ne');
+  await eventually(() => expect(gate.holdsThere('one')).toBe(true));
   links.set('nats', 'node', STALLED);
   links.set('node', 'nats', OPEN);
-  await eventually(() => expect([gate.heldThere, gate.heldBack]).toEqual([0, 3]));
+  await eventually(() => expect(gate.holdsThere('one')).toBe(false));
+  expect(gate.holdsAnswer).toBe(false);
   expect(received).toBe('hello ');
   links.heal();
   await got('hello one');
+});
+
+it('knows which answer it holds back', async () => {
+  links.set('nats', 'node', STALLED);
+  gate.awaitQuestion('one');
+  client.write('other');
+  await settled();
+  expect(gate.holdsAnswer).toBe(false);
+  client.write('one');
+  await eventually(() => expect(gate.holdsAnswer).toBe(true));
+  expect(received).toBe('hello ');
 });
 
 it('breaks connections, and takes new ones only when it is whole again', async () => {

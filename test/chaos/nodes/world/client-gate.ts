@@ -15,6 +15,8 @@ interface Passage {
   readonly there: Pipe;
   readonly back: Pipe;
   readonly end: () => void;
+  /** Whether {@link ClientGate.awaitQuestion}'s text went there since. */
+  hasAsked: boolean;
 }
 
 const HOST = '127.0.0.1';
@@ -22,6 +24,7 @@ const HOST = '127.0.0.1';
 /** One node's only way to one service: a TCP proxy, whichever end speaks first. */
 export class ClientGate {
   readonly #passages = new Set<Passage>();
+  #question: string | null = null;
   readonly #unsubscribe: () => void;
 
   private constructor(
@@ -45,14 +48,27 @@ export class ClientGate {
     return address.port;
   }
 
-  /** Bytes of the client that the service has not been given. */
-  get heldThere(): number {
-    return sum([...this.#passages].map(({ there }) => there.heldBytes));
+  /** Whether this stands in what the service has not been given of its client. */
+  holdsThere(text: string): boolean {
+    return [...this.#passages].some(({ there }) => there.holds(text));
   }
 
-  /** Bytes of the service that the client has not been given. */
-  get heldBack(): number {
-    return sum([...this.#passages].map(({ back }) => back.heldBytes));
+  /** From now on {@link hasAsked} and {@link holdsAnswer} are about questions with this text. */
+  awaitQuestion(text: string): void {
+    this.#question = text;
+    for (const passage of this.#passages) passage.hasAsked = false;
+  }
+
+  get hasAsked(): boolean {
+    return [...this.#passages].some(({ hasAsked }) => hasAsked);
+  }
+
+  /**
+   * Whether the service has answered such a question, and the client has not been given it: the client
+   * asks on one connection only what it waits for.
+   */
+  get holdsAnswer(): boolean {
+    return [...this.#passages].some(({ hasAsked, back }) => hasAsked && back.heldBytes > 0);
   }
 
   async close(): Promise<void> {
@@ -80,8 +96,12 @@ export class ClientGate {
         behind.destroy();
         this.#passages.delete(passage);
       },
+      hasAsked: false,
     };
     this.#passages.add(passage);
+    socket.on('data', (chunk: Buffer) => {
+      if (this.#question !== null && chunk.includes(this.#question)) passage.hasAsked = true;
+    });
     for (const one of [socket, behind]) {
       one.on('error', passage.end);
       one.once('close', passage.end);
@@ -102,8 +122,4 @@ export class ClientGate {
       ({ kind }) => kind === 'broken',
     );
   }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
 }
