@@ -30,11 +30,6 @@ export class Pipe {
     return this.bytes;
   }
 
-  /** Whether this stands in what was read and has not been moved on. */
-  holds(text: string): boolean {
-    return Buffer.concat(this.queue.map(({ chunk }) => chunk)).includes(text);
-  }
-
   /** Also what was read before the pipe was made. */
   take(chunk: Buffer): void {
     this.queue.push({ chunk, dueMs: this.due(chunk.length) });

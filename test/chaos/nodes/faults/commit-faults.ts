@@ -1,7 +1,6 @@
 import { subjectsOf } from '@pawl/contracts';
 import { BROKEN, STALLED } from '../../network/links.js';
 import { eventually } from '../../../support/eventually.js';
-import type { ClientGate } from '../world/client-gate.js';
 import { Holder } from '../world/holder.js';
 import { NATS, POSTGRES } from '../world/world.js';
 import {
@@ -67,21 +66,22 @@ const COMMIT = 'pawl_commit';
 const PUBLISH = `PUB ${subjectsOf('main').prefix}.snapshot.`;
 const REACHED_WITHIN_MS = 20_000;
 
-/** Holds back what an owner sends a service, or is answered, until `isThere`. */
-async function silent(
+/** Silent in one direction from the moment on in which an owner sends a service this text. */
+async function silentFrom(
   context: FaultContext,
+  text: string,
   service: typeof POSTGRES | typeof NATS,
-  way: 'there' | 'back',
-  isThere: (gate: ClientGate) => boolean,
+  way: 'there' | 'back' = 'there',
 ): Promise<Stopped> {
   const { world, rng } = context;
   const { id } = await someOwner(context);
-  const gate = world.gate(id, service);
-  gate.awaitQuestion(COMMIT);
-  if (way === 'there') world.links.set(id, service, STALLED);
-  else world.links.set(service, id, STALLED);
+  const trap = world.gate(id, service).trap(text, () => {
+    if (way === 'there') world.links.set(id, service, STALLED);
+    else world.links.set(service, id, STALLED);
+  });
   await eventually(() => {
-    if (!isThere(gate)) throw new Error(`${id} has not come to the point`);
+    const held = way === 'there' || (trap.passage?.back.heldBytes ?? 0) > 0;
+    if (trap.passage === null || !held) throw new Error(`${id} has not come to the point`);
   }, REACHED_WITHIN_MS);
   await wait(between(rng, 0, 300));
   return { id, release: () => world.links.heal(), holdsOthers: false };
@@ -108,7 +108,7 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
   pausedAt(
     'before BEGIN',
     'holds back what an owner sends PostgreSQL, until a commit is among it',
-    (context) => silent(context, POSTGRES, 'there', (gate) => gate.holdsThere(COMMIT)),
+    (context) => silentFrom(context, COMMIT, POSTGRES),
   ),
   pausedAt(
     'before the fence SELECT',
@@ -132,12 +132,12 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
   pausedAt(
     'between COMMIT and reply',
     'holds back what PostgreSQL answers an owner, until the answer to a commit is among it',
-    (context) => silent(context, POSTGRES, 'back', (gate) => gate.holdsAnswer),
+    (context) => silentFrom(context, COMMIT, POSTGRES, 'back'),
   ),
   pausedAt(
     'between COMMIT and publish',
     'holds back what an owner sends NATS, until a snapshot is among it',
-    (context) => silent(context, NATS, 'there', (gate) => gate.holdsThere(PUBLISH)),
+    (context) => silentFrom(context, PUBLISH, NATS),
   ),
   pausedAt(
     'while it publishes again',
@@ -148,11 +148,10 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
       world.links.set(id, NATS, BROKEN);
       await someWrites(context, 5);
       await wait(between(rng, 0, 500));
-      const gate = world.gate(id, NATS);
-      gate.awaitQuestion(PUBLISH);
+      const trap = world.gate(id, NATS).trap(PUBLISH, () => world.cluster.node(id).pause());
       world.links.heal();
       await eventually(() => {
-        if (!gate.hasAsked) throw new Error(`${id} publishes nothing`);
+        if (trap.passage === null) throw new Error(`${id} publishes nothing`);
       }, REACHED_WITHIN_MS);
       return { id, release: () => undefined, holdsOthers: false };
     },

@@ -15,8 +15,12 @@ interface Passage {
   readonly there: Pipe;
   readonly back: Pipe;
   readonly end: () => void;
-  /** Whether {@link ClientGate.awaitQuestion}'s text went there since. */
-  hasAsked: boolean;
+}
+
+/** What waits for a client to send a text. */
+export interface Trap {
+  /** The connection on which it was sent; null: not yet. */
+  readonly passage: Pick<Passage, 'back'> | null;
 }
 
 const HOST = '127.0.0.1';
@@ -24,7 +28,7 @@ const HOST = '127.0.0.1';
 /** One node's only way to one service: a TCP proxy, whichever end speaks first. */
 export class ClientGate {
   readonly #passages = new Set<Passage>();
-  #question: string | null = null;
+  #trap: { text: string; act: () => void; passage: Passage | null } | null = null;
   readonly #unsubscribe: () => void;
 
   private constructor(
@@ -48,27 +52,11 @@ export class ClientGate {
     return address.port;
   }
 
-  /** Whether this stands in what the service has not been given of its client. */
-  holdsThere(text: string): boolean {
-    return [...this.#passages].some(({ there }) => there.holds(text));
-  }
-
-  /** From now on {@link hasAsked} and {@link holdsAnswer} are about questions with this text. */
-  awaitQuestion(text: string): void {
-    this.#question = text;
-    for (const passage of this.#passages) passage.hasAsked = false;
-  }
-
-  get hasAsked(): boolean {
-    return [...this.#passages].some(({ hasAsked }) => hasAsked);
-  }
-
-  /**
-   * Whether the service has answered such a question, and the client has not been given it: the client
-   * asks on one connection only what it waits for.
-   */
-  get holdsAnswer(): boolean {
-    return [...this.#passages].some(({ hasAsked, back }) => hasAsked && back.heldBytes > 0);
+  /** Does something when the client next sends a text, before that is passed on. One at a time. */
+  trap(text: string, act: () => void): Trap {
+    const trap = { text, act, passage: null };
+    this.#trap = trap;
+    return trap;
   }
 
   async close(): Promise<void> {
@@ -86,6 +74,8 @@ export class ClientGate {
     const { client, service, behindPort, links } = this.options;
     const behind = connect({ port: behindPort, host: HOST, allowHalfOpen: true });
     for (const one of [socket, behind]) one.setNoDelay(true);
+    // Before the pipe listens, so that a trap is sprung before anything moves on.
+    socket.on('data', (chunk: Buffer) => this.#spring(passage, chunk));
     const passage: Passage = {
       there: new Pipe({ from: socket, to: behind }, () => links.get(client, service)),
       back: new Pipe({ from: behind, to: socket }, () => links.get(service, client)),
@@ -96,16 +86,20 @@ export class ClientGate {
         behind.destroy();
         this.#passages.delete(passage);
       },
-      hasAsked: false,
     };
     this.#passages.add(passage);
-    socket.on('data', (chunk: Buffer) => {
-      if (this.#question !== null && chunk.includes(this.#question)) passage.hasAsked = true;
-    });
     for (const one of [socket, behind]) {
       one.on('error', passage.end);
       one.once('close', passage.end);
     }
+  }
+
+  #spring(passage: Passage, chunk: Buffer): void {
+    const trap = this.#trap;
+    if (trap === null || !chunk.includes(trap.text)) return;
+    this.#trap = null;
+    trap.passage = passage;
+    trap.act();
   }
 
   #linkChanged(): void {
