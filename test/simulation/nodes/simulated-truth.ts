@@ -1,6 +1,7 @@
 import { FencedError, TruthUnavailableError } from '@pawl/engine';
 import type {
   AddressImage,
+  BehindReading,
   Changeset,
   CommitOutcome,
   ConsumerRecord,
@@ -66,6 +67,12 @@ export class SimulatedTruth implements TruthStore {
   readFences(shards: readonly number[]): Promise<FenceReading> {
     return this.sessions.use((session) =>
       session.send(() => this.#server.tables.readFences(shards), FENCES_MS),
+    );
+  }
+
+  readBehind(): Promise<BehindReading> {
+    return this.sessions.use((session) =>
+      session.send(() => this.#server.tables.readBehind(), FENCES_MS),
     );
   }
 

@@ -1,8 +1,9 @@
 import { address, shardOf } from '@pawl/contracts';
-import type { Outcome } from '@pawl/contracts';
+import type { Outcome, TruthBehind } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
+import type { FencingToken } from './fence.js';
 import { TruthUnavailableError } from './truth-store.port.js';
 
 const TTL_MS = 5_000;
@@ -26,6 +27,15 @@ function down(): void {
     asked.push(shards);
     throw new TruthUnavailableError('down');
   };
+}
+
+/** Another node finds that one of its shards is behind. */
+async function declareBehind(shard: number): Promise<TruthBehind> {
+  const fence = { shard, token: (world.token + 1n) as FencingToken };
+  await world.truth.raiseFence(fence, 'another node');
+  const version = { generation: 1, version: 9 };
+  const has = { generation: 1, version: 4 };
+  return world.truth.declareBehind(fence, 1, [{ address: 'other/app', held: version, has }]);
 }
 
 /** Every read of definitions, releases and history, and what is answered without a commit. */
@@ -60,6 +70,20 @@ describe('the fences of owned shards', () => {
       [0, 1, 2, 3],
       [0, 1, 2, 3],
     ]);
+  });
+
+  it('are asked for what is owned only; what others lack is asked for by time, not by reads', async () => {
+    const others = [0, 1, 2, 3].filter((shard) => shard !== ACME);
+    for (const shard of others) await world.engine.host.lost({ shard, token: world.token });
+    let looks = 0;
+    world.truth.beforeBehind = async () => void (looks += 1);
+    expect(code(await world.use.getConfig(APP))).toBe('ok');
+    expect([asked, looks]).toEqual([[[ACME]], 0]);
+    const behind = await declareBehind(others[0] ?? 0);
+    await world.pass(TTL_MS / 2);
+    expect([asked, looks]).toEqual([[[ACME], [ACME]], 1]);
+    const cluster = await world.use.cluster();
+    expect(cluster.ok && cluster.value.shards[others[0] ?? 0]?.behind).toEqual(behind);
   });
 
   it('drop the shard that somebody else has raised, without any write', async () => {

@@ -23,11 +23,11 @@ interface Asked {
 }
 
 /**
- * Asks PostgreSQL, for all shards in one query, whether the fences of owned ones are still this node's; a
+ * Asks PostgreSQL, in one query, whether the fences of owned shards are still this node's; a
  * shard whose fence is another's, or whose truth is another than the one in memory, is dropped at once. It
  * asks some times per lease TTL, and for every read: what memory tells of definitions and releases is told
  * only under a check that was asked after the read came. All reads that wait share one query; those that come while one is under way share the
- * next one, so at most one is under way and one waits.
+ * next one, so at most one is under way and one waits. What others' shards lack it asks for by time only.
  */
 export class FenceChecks {
   /** Between two checks that nobody asked for; also how long a read waits for one. */
@@ -37,20 +37,19 @@ export class FenceChecks {
   #next: Promise<Confirmed> | undefined;
   #failing = false;
   #stopped = false;
-  readonly #all: readonly number[];
   #behind: ReadonlyMap<number, TruthBehind> = new Map();
 
   constructor(
     private readonly context: EngineContext,
     private readonly shards: ShardRegistry,
   ) {
-    this.#all = Array.from({ length: context.installation.shards }, (_, shard) => shard);
     this.#everyMs = context.settings.leaseTtlMs / CHECKS_PER_TTL;
   }
 
   start(): void {
     this.#timer = this.context.timer.after(this.#everyMs, () => {
       if (this.#running === undefined) void this.#check();
+      void this.#look();
       this.start();
     });
   }
@@ -61,7 +60,7 @@ export class FenceChecks {
     this.#timer?.cancel();
   }
 
-  /** Read-only shards, of all nodes, as of the last check. */
+  /** Read-only shards, of all nodes, as of a third of the lease ago. */
   get behind(): ReadonlyMap<number, TruthBehind> {
     return this.#behind;
   }
@@ -69,6 +68,7 @@ export class FenceChecks {
   /** Something may have changed: looks without waiting for the next check. */
   checkNow(): void {
     void this.#checkAfterNow();
+    void this.#look();
   }
 
   /** Serves what this node's memory holds of a root, under a check that is asked now. */
@@ -134,13 +134,21 @@ export class FenceChecks {
       return { shard, committed, isBehind };
     });
     const askedMs = this.context.clock.monotonicMs();
-    const reading = await this.context.truth.readFences(this.#all);
+    const reading = await this.context.truth.readFences(owned.map(({ shard }) => shard.shard));
     if (this.#stopped) return NOTHING;
     if (this.#failing) this.context.log.info('fences are checked again');
     this.#failing = false;
-    this.#behind = reading.behind;
     const held = owned.filter(({ shard }) => this.shards.holds(shard));
     return this.#judge(held, reading, askedMs);
+  }
+
+  /** Never rejects: where it fails, the check of the fences does and says so. */
+  async #look(): Promise<void> {
+    try {
+      this.#behind = (await this.context.truth.readBehind()).shards;
+    } catch {
+      // As of the last time.
+    }
   }
 
   #judge(owned: readonly Asked[], reading: FenceReading, askedMs: number): Confirmed {

@@ -19,17 +19,16 @@ export interface RestoreUseCases {
 }
 
 export function restoreUseCases(
-  context: Pick<EngineContext, 'truth' | 'installation' | 'clock' | 'formatTime' | 'log'>,
+  context: Pick<EngineContext, 'truth' | 'clock' | 'formatTime' | 'log'>,
   fences: Pick<FenceChecks, 'checkNow'>,
 ): RestoreUseCases {
-  const { truth, installation } = context;
-  const all = Array.from({ length: installation.shards }, (_, shard) => shard);
+  const { truth } = context;
   return {
     status: () =>
       answered(async () => {
-        const { generation, behind } = await truth.readFences(all);
-        const shards = [...behind].sort(([a], [b]) => a - b);
-        return { generation, shards: shards.map(([shard, why]) => ({ shard, behind: why })) };
+        const { generation, shards } = await truth.readBehind();
+        const sorted = [...shards].sort(([a], [b]) => a - b);
+        return { generation, shards: sorted.map(([shard, behind]) => ({ shard, behind })) };
       }),
     accept: ({ actor, reason }) =>
       answered(async () => {

@@ -10,6 +10,7 @@ import { addImages } from './build-nodes.js';
 import { CommitQueue } from './commit-queue.js';
 import type { Fence } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
+import { readPosition } from './read-position.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import { ShardMarks } from './shard-marks.js';
 import { SnapshotHeads } from './snapshot-heads.js';
@@ -59,7 +60,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       );
     }
     const shard = this.#newShard(fence);
-    await this.#readPosition(shard, known);
+    await readPosition(this.context, shard, known);
     this.#shards.set(fence.shard, shard);
     try {
       await this.#load(shard);
@@ -331,17 +332,6 @@ export class ShardRegistry implements ShardHost, PublicationHost {
         resolve();
       });
     });
-  }
-
-  /** Of which truth memory is going to be; before it is read, so that what comes after is refused. */
-  async #readPosition(shard: OwnedShard, known: ShardMark | null): Promise<void> {
-    const reading = await this.context.truth.readFences([shard.shard]);
-    shard.loadedFrom = reading.server;
-    shard.generation = reading.generation;
-    shard.committed = reading.commits.get(shard.shard) ?? 0n;
-    if (known?.generation === reading.generation) shard.countedUnder = known.token;
-    shard.behind = reading.behind.get(shard.shard) ?? null;
-    shard.behindIsSaved = shard.behind !== null;
   }
 
   /**

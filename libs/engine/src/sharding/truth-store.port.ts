@@ -172,8 +172,16 @@ export interface FenceReading {
   readonly tokens: ReadonlyMap<number, bigint>;
   /** By the same shards: transactions that have committed changesets. */
   readonly commits: ReadonlyMap<number, bigint>;
-  /** Of the same shards those that are read-only, and why. */
-  readonly behind: ReadonlyMap<number, TruthBehind>;
+  /** Of the same shards those that are read-only; why, {@link TruthStore.readBehind} tells. */
+  readonly behind: ReadonlySet<number>;
+}
+
+/** What PostgreSQL lacks that was seen elsewhere. */
+export interface BehindReading {
+  /** Of the installation. */
+  readonly generation: number;
+  /** The read-only shards, and why. */
+  readonly shards: ReadonlyMap<number, TruthBehind>;
 }
 
 /** What an owner knows of its shard's truth, which must not have come to less since. */
@@ -227,6 +235,8 @@ export interface TruthStore {
    * no lock, so it answers also while somebody raises one of them.
    */
   readFences(shards: readonly number[]): Promise<FenceReading>;
+  /** Which of all shards are read-only, and why: up to 100 addresses for each. */
+  readBehind(): Promise<BehindReading>;
   /** Every address of the shard. */
   loadShard(fence: Fence): Promise<readonly AddressImage[]>;
   /** Every address under one root: what memory is set right from after an unknown outcome. */

@@ -7,6 +7,7 @@ import type { ShardMark } from '../sharding/shard-ownership.port.js';
 import { FencedError, ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
+  BehindReading,
   Changeset,
   CommitOutcome,
   FenceReading,
@@ -46,6 +47,8 @@ export class FakeTruthStore implements TruthStore {
   beforeDeclare: () => Promise<void> = () => Promise.resolve();
   /** Called before each reading of fences; may throw what an infrastructure failure would. */
   beforeFences: (shards: readonly number[]) => Promise<void> = () => Promise.resolve();
+  /** Called before each look at what is behind; may throw the same. */
+  beforeBehind: () => Promise<void> = () => Promise.resolve();
   /** What identifies the server and its timeline: set to another, everything is there at once. */
   server = '1/00000001';
 
@@ -103,8 +106,13 @@ export class FakeTruthStore implements TruthStore {
     const commits = of(this.#fences);
     for (const shard of commits.keys()) commits.set(shard, this.#commits.get(shard) ?? 0n);
     const { server } = this;
-    const behind = of(this.#behind);
+    const behind = new Set(of(this.#behind).keys());
     return { server, generation: this.#generation, tokens: of(this.#fences), commits, behind };
+  }
+
+  async readBehind(): Promise<BehindReading> {
+    await this.beforeBehind();
+    return { generation: this.#generation, shards: new Map(this.#behind) };
   }
 
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {

@@ -18,8 +18,12 @@ function write(
   return truth.commit(fence, changes('acme', { definitions }), known);
 }
 
-const behindOf = async ({ truth }: TruthSubject, { shard }: Fence) =>
-  (await truth.readFences([shard])).behind.get(shard);
+const behindOf = async ({ truth }: TruthSubject, { shard }: Fence) => {
+  const why = (await truth.readBehind()).shards.get(shard);
+  const { behind } = await truth.readFences([shard]);
+  expectSame(behind.has(shard), why !== undefined, 'what the fences tell');
+  return why;
+};
 
 async function raise(
   subject: TruthSubject,
@@ -156,6 +160,8 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       expectSame(await truth.acceptRestore(ACCEPTANCE), null, 'a second time');
       const { generation, behind } = await truth.readFences([fence.shard]);
       expectSame([generation, behind.size], [5, 0], 'what the fences tell');
+      const after = await truth.readBehind();
+      expectSame([after.generation, after.shards.size], [5, 0], 'what is behind');
       expectSame((await truth.installation()).generation, 5, 'what the installation tells');
       const audit = (await truth.readAudit({ limit: 10 })).map(
         ({ sequence: _, ...entry }) => entry,

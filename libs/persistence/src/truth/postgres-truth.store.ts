@@ -5,6 +5,7 @@ import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
 import type {
   AddressImage,
+  BehindReading,
   Changeset,
   CommitOutcome,
   Fence,
@@ -100,6 +101,22 @@ export class PostgresTruthStore implements TruthStore {
     const [first] = answer.kind === 'rows' ? answer.rows : [];
     if (answer.kind !== 'rows' || first === undefined) throw foreignDatabase();
     return { server: first.server, generation: Number(first.generation), ...byShard(answer.rows) };
+  }
+
+  async readBehind(): Promise<BehindReading> {
+    const answer = await this.#sessions.read<BehindRow>({
+      name: 'pawl_behind',
+      text: queries.BEHIND,
+      values: [this.made.id],
+      query_timeout: this.options.fenceTimeoutMs,
+    });
+    const [first] = answer.kind === 'rows' ? answer.rows : [];
+    if (answer.kind !== 'rows' || first === undefined) throw foreignDatabase();
+    const shards = new Map<number, TruthBehind>();
+    for (const { shard, behind } of answer.rows) {
+      if (shard !== null && behind !== null) shards.set(shard, decodeBehind(behind));
+    }
+    return { generation: Number(first.generation), shards };
   }
 
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {
@@ -301,18 +318,24 @@ interface FenceRow {
   readonly shard: number | null;
   readonly token: string | null;
   readonly commits: string | null;
+  readonly is_behind: boolean;
+}
+
+interface BehindRow {
+  readonly generation: string;
+  readonly shard: number | null;
   readonly behind: string | null;
 }
 
 function byShard(rows: readonly FenceRow[]): Pick<FenceReading, 'tokens' | 'commits' | 'behind'> {
   const tokens = new Map<number, bigint>();
   const commits = new Map<number, bigint>();
-  const behind = new Map<number, TruthBehind>();
+  const behind = new Set<number>();
   for (const row of rows) {
     if (row.shard === null || row.token === null) continue;
     tokens.set(row.shard, BigInt(row.token));
     commits.set(row.shard, BigInt(row.commits ?? 0));
-    if (row.behind !== null) behind.set(row.shard, decodeBehind(row.behind));
+    if (row.is_behind) behind.add(row.shard);
   }
   return { tokens, commits, behind };
 }

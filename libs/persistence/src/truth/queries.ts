@@ -84,9 +84,16 @@ export const INVENTORY = `
 
 /** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */
 export const FENCES = `
-  SELECT s.server, i.generation, f.shard, f.token, f.commits, f.behind
+  SELECT s.server, i.generation, f.shard, f.token, f.commits, f.behind IS NOT NULL AS is_behind
   FROM installation i CROSS JOIN pawl_server() s(server)
   LEFT JOIN shard_fence f ON f.installation = $1 AND f.shard = ANY ($2::integer[])
+  WHERE i.id = $1`;
+
+/** Of installation $1, of all its shards: one row at least, for the generation. */
+export const BEHIND = `
+  SELECT i.generation, f.shard, f.behind
+  FROM installation i
+  LEFT JOIN shard_fence f ON f.installation = $1 AND f.behind IS NOT NULL
   WHERE i.id = $1`;
 
 /** A server on which fences were raised before, and this one, where they differ. */
