@@ -3,6 +3,7 @@ import type { CaseReport } from './run-case.js';
 interface Row {
   fault: string;
   times: number;
+  void: number;
   acknowledged: number;
   refused: number;
   failed: number;
@@ -17,13 +18,24 @@ interface Row {
 /** What came of each fault: writes, losses and recovery times. */
 export class Report {
   readonly #cases: CaseReport[] = [];
+  readonly #voids: string[] = [];
 
   add(report: CaseReport): void {
     this.#cases.push(report);
   }
 
-  has(fault: string): boolean {
-    return this.#cases.some((one) => one.fault === fault);
+  /** The fault was not done, or too little went on meanwhile: nothing is proved. */
+  addVoid(fault: string): void {
+    this.#voids.push(fault);
+  }
+
+  /** How often a fault came and was judged. */
+  times(fault: string): number {
+    return this.#cases.filter((one) => one.fault === fault).length;
+  }
+
+  voids(fault: string): number {
+    return this.#voids.filter((one) => one === fault).length;
   }
 
   /** One line per fault, with a head. */
@@ -31,6 +43,7 @@ export class Report {
     const head = [
       'fault',
       'times',
+      'void',
       'acknowledged',
       'refused',
       'not done',
@@ -44,6 +57,7 @@ export class Report {
       row.fault,
       ...[
         row.times,
+        row.void,
         row.acknowledged,
         row.refused,
         row.failed,
@@ -75,6 +89,7 @@ export class Report {
     return {
       fault: title,
       times: cases.length,
+      void: names.reduce((total, name) => total + this.voids(name), 0),
       acknowledged: sum('acknowledged'),
       refused: sum('refused'),
       failed: sum('failed'),

@@ -44,7 +44,8 @@ const ANSWER_DEADLINE_MS = 10_000;
 
 /**
  * Harms the world once under traffic, waits until it is whole and everybody has converged, and judges
- * all that was ever done in it. Throws when the case is void: too few writes, or nothing recovers.
+ * all that was ever done in it. Throws when nothing recovers, or too few writes are
+ * acknowledged; an error of the fault itself, `void: …`, where the harm was not done.
  */
 export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise<CaseReport> {
   const from = traffic.calls.length;
@@ -78,7 +79,7 @@ export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise
 async function acknowledged(traffic: Traffic, from: number, count: number): Promise<void> {
   await eventually(() => {
     const made = traffic.calls.slice(from).filter(isAcknowledged).length;
-    if (made < count) throw new Error(`void: only ${made} writes were acknowledged`);
+    if (made < count) throw new Error(`only ${made} writes were acknowledged`);
   }, RECOVERS_WITHIN_MS);
 }
 

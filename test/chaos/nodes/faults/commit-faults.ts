@@ -81,7 +81,7 @@ async function silentFrom(
   });
   await eventually(() => {
     const held = way === 'there' || (trap.passage?.back.heldBytes ?? 0) > 0;
-    if (trap.passage === null || !held) throw new Error(`${id} has not come to the point`);
+    if (trap.passage === null || !held) throw new Error(`void: ${id} has not come to the point`);
   }, REACHED_WITHIN_MS);
   await wait(between(rng, 0, 300));
   return { id, release: () => world.links.heal(), holdsOthers: false };
@@ -151,7 +151,7 @@ export const COMMIT_FAULTS: readonly NodesFault[] = [
       const trap = world.gate(id, NATS).trap(PUBLISH, () => world.cluster.node(id).pause());
       world.links.heal();
       await eventually(() => {
-        if (trap.passage === null) throw new Error(`${id} publishes nothing`);
+        if (trap.passage === null) throw new Error(`void: ${id} publishes nothing`);
       }, REACHED_WITHIN_MS);
       return { id, release: () => undefined, holdsOthers: false };
     },

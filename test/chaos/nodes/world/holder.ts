@@ -44,7 +44,7 @@ export class Holder {
         [shard],
       );
       const [first] = rows;
-      if (first === undefined) throw new Error('nobody waits for what is held');
+      if (first === undefined) throw new Error('void: nobody waits for what is held');
       return first;
     }, withinMs);
   }
