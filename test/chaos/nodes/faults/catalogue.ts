@@ -11,6 +11,7 @@ import {
   noMajority,
 } from './network-faults.js';
 import { PEER_FAULTS } from './peer-faults.js';
+import { pooledSessions } from './pooler-fault.js';
 import {
   killAll,
   killOwner,
@@ -20,7 +21,7 @@ import {
   starveOwner,
   twoTakeovers,
 } from './process-faults.js';
-import { restoreCopy } from './restore-fault.js';
+import { failOver, restoreCopy } from './restore-fault.js';
 import { SERVICE_FAULTS } from './service-faults.js';
 
 /** Every harm, in the order of a run. */
@@ -35,6 +36,7 @@ export const FAULTS: readonly NodesFault[] = [
   cutFromQuorum,
   cutFromPostgres,
   cutFromNats,
+  pooledSessions,
   ...PEER_FAULTS,
   quorumLeader,
   noMajority,
@@ -45,4 +47,5 @@ export const FAULTS: readonly NodesFault[] = [
   ...CONSUMER_FAULTS,
   ...CLOCK_FAULTS,
   restoreCopy,
+  failOver,
 ];

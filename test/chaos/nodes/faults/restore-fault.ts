@@ -19,33 +19,51 @@ interface RestoreView {
 }
 
 /**
- * The one fault that may lose acknowledged writes: those between the copy and its acceptance. Shards
- * that lost some must refuse writes until then, so that nobody sees two truths under one version.
+ * The faults that may lose acknowledged writes: those between the copy and its acceptance. Shards that
+ * lost some must refuse writes until then, so that nobody sees two truths under one version.
  */
-export const restoreCopy: NodesFault = {
-  name: 'PostgreSQL restored from an older copy',
-  does: 'copies PostgreSQL, goes on, puts the copy in its place, waits until what lost writes is read-only, and accepts the loss',
-  strike: async (context) => {
-    const { world, traffic, rng } = context;
-    const from = performance.now();
-    await world.truth.keepCopy();
-    await someWrites(context, 20);
-    await wait(between(rng, 0, LEASE_TTL_MS));
-    await world.truth.restoreCopy();
-    const behind = await eventually(async () => {
-      const { shards } = (await ask(context, 'GET', '/v1/restore')) as RestoreView;
-      if (shards.length === 0) throw new Error('nobody noticed that PostgreSQL lost writes');
-      return shards.map(({ shard }) => shard);
-    }, NOTICED_WITHIN_MS);
-    await refuses(context, behind);
-    // What lost writes without anybody's knowing yet is found by its owner's next check.
-    await wait(LEASE_TTL_MS);
-    await ask(context, 'POST', '/v1/restore/accept', { reason: 'chaos' });
-    const until = performance.now();
-    traffic.relearn(await readTruth(world.truth.url));
-    return { shards: allShards(context), since: until, lost: { from, until } };
-  },
-};
+function olderCopy(
+  name: string,
+  does: string,
+  replace: (context: FaultContext) => Promise<void>,
+): NodesFault {
+  return {
+    name,
+    does: `${does}, waits until what lost writes is read-only, and accepts the loss`,
+    strike: async (context) => {
+      const { world, traffic, rng } = context;
+      const from = performance.now();
+      await world.truth.keepCopy();
+      await someWrites(context, 20);
+      await wait(between(rng, 0, LEASE_TTL_MS));
+      await replace(context);
+      const behind = await eventually(async () => {
+        const { shards } = (await ask(context, 'GET', '/v1/restore')) as RestoreView;
+        if (shards.length === 0) throw new Error('nobody noticed that PostgreSQL lost writes');
+        return shards.map(({ shard }) => shard);
+      }, NOTICED_WITHIN_MS);
+      await refuses(context, behind);
+      // What lost writes without anybody's knowing yet is found by its owner's next check.
+      await wait(LEASE_TTL_MS);
+      await ask(context, 'POST', '/v1/restore/accept', { reason: 'chaos' });
+      const until = performance.now();
+      traffic.relearn(await readTruth(world.truth.url));
+      return { shards: allShards(context), since: until, lost: { from, until } };
+    },
+  };
+}
+
+export const restoreCopy = olderCopy(
+  'PostgreSQL restored from an older copy',
+  'copies PostgreSQL, goes on, puts the copy in its place',
+  ({ world }) => world.truth.restoreCopy(),
+);
+
+export const failOver = olderCopy(
+  'PostgreSQL fails over to a standby that lagged',
+  'copies PostgreSQL, goes on, starts the copy in its place as a standby, promotes it within a lease',
+  ({ world, rng }) => world.truth.failOver(between(rng, 0, LEASE_TTL_MS)),
+);
 
 /** A shard that is behind takes no write, whoever is asked. */
 async function refuses(context: FaultContext, behind: readonly number[]): Promise<void> {

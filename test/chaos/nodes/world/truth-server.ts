@@ -1,14 +1,19 @@
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { chown, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../../../../infra/dev/lib/ports.mjs';
 import { startPostgres } from '../../../../infra/dev/lib/postgres.mjs';
 import type { TestDatabase } from '../../../support/database.js';
+import { eventually } from '../../../support/eventually.js';
 import { endWithUs } from '../../../support/leash.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../../support/temporary-folder.js';
+import { withClient } from './audit.js';
 
 type Running = Awaited<ReturnType<typeof startPostgres>>;
+
+const PROMOTED_WITHIN_MS = 60_000;
 
 /** The truth of one world: a PostgreSQL of its own, to be harmed. Its port stays the same. */
 export class TruthServer implements TestDatabase {
@@ -76,6 +81,25 @@ export class TruthServer implements TestDatabase {
     await this.start();
   }
 
+  /**
+   * Ends it at once, starts a standby with the data of the copy in its place, and promotes that after a
+   * while, as a fail-over to a standby that lagged does: the server goes on on another timeline.
+   */
+  async failOver(promoteAfterMs: number): Promise<void> {
+    await this.crash();
+    await replaceFolder(this.#copy, this.#data);
+    const signal = join(this.#data, 'standby.signal');
+    const { uid, gid } = await stat(this.#data);
+    await writeFile(signal, '');
+    await chown(signal, uid, gid);
+    // It is not said to have started before it takes writes.
+    const [running] = await Promise.all([
+      run(this.folder, this.port),
+      promote(this.url, promoteAfterMs),
+    ]);
+    this.running = running;
+  }
+
   async drop(): Promise<void> {
     this.resume();
     await this.running.service.stop();
@@ -98,6 +122,21 @@ function run(folder: TemporaryFolder, port: number): Promise<Running> {
     port,
     onSpawn: ({ pid }) => endWithUs(pid),
   });
+}
+
+/** Throws when the server is not a standby, or does not become a primary. */
+async function promote(url: string, afterMs: number): Promise<void> {
+  await delay(afterMs);
+  await eventually(
+    () =>
+      withClient(url, async (client) => {
+        const { rows } = await client.query<{ promoted: boolean }>(
+          'SELECT pg_is_in_recovery() AND pg_promote() AS promoted',
+        );
+        if (rows[0]?.promoted !== true) throw new Error('the standby was not promoted');
+      }),
+    PROMOTED_WITHIN_MS,
+  );
 }
 
 /** With owners and rights: PostgreSQL refuses a folder of somebody else. */
