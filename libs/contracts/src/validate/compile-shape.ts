@@ -1,5 +1,5 @@
 import { Ajv } from 'ajv';
-import type { AnySchema, ErrorObject } from 'ajv';
+import type { AnySchema, ErrorObject, ValidateFunction } from 'ajv';
 import formatsModule from 'ajv-formats';
 
 /** One way in which a value is not of the shape. */
@@ -10,17 +10,22 @@ export interface ShapeFault {
   readonly message: string;
 }
 
-const ajv = new Ajv({ allowUnionTypes: true });
+/** Our schemas are held against the schema of schemas by a test, not at every start. */
+const ajv = new Ajv({ allowUnionTypes: true, validateSchema: false });
 formatsModule.default(ajv, ['date-time']);
 
 /**
- * Compiles one of our own schemas (never a user's). The function answers what is wrong with a value:
- * an empty list when nothing is, otherwise the first fault, so that no value can make it long.
- * Throws for a schema that is not one.
+ * Compiles one of our own schemas (never a user's), when the first value is judged: most processes
+ * judge by few of them. The function answers what is wrong with a value: an empty list when nothing
+ * is, otherwise the first fault, so that no value can make it long. It throws for a schema that is
+ * not one.
  */
 export function compileShape(schema: object): (value: unknown) => readonly ShapeFault[] {
-  const validate = ajv.compile(schema as AnySchema);
-  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(toFault));
+  let validate: ValidateFunction | undefined;
+  return (value) => {
+    validate ??= ajv.compile(schema as AnySchema);
+    return validate(value) ? [] : (validate.errors ?? []).slice(0, 1).map(toFault);
+  };
 }
 
 function toFault(error: ErrorObject): ShapeFault {

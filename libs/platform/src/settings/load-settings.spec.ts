@@ -1,6 +1,7 @@
+import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { isLoopback, loadSettings, type LoadedSettings } from './load-settings.js';
-import { describeSettings } from './setting-table.js';
+import { describeSettings, SETTING_TABLE } from './setting-table.js';
 import type { Settings } from './settings.js';
 
 function settingsOf(loaded: LoadedSettings): Settings {
@@ -14,6 +15,13 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 }
 
 describe('loadSettings', () => {
+  it('reads by schemas that are schemas', () => {
+    const ajv = new Ajv({ strict: false });
+    for (const [name, { kind }] of Object.entries(SETTING_TABLE)) {
+      expect(ajv.validateSchema(kind.schema), name).toBe(true);
+    }
+  });
+
   it('fills in every default from an empty environment', () => {
     expect(settingsOf(loadSettings({}))).toEqual({
       dataDir: '.pawl',
