@@ -9,6 +9,7 @@ import { GroupCommit1764000000003 } from './migrations/1764000000003-group-commi
 import { FenceServer1764000000004 } from './migrations/1764000000004-fence-server.js';
 import { TruthBehind1764000000005 } from './migrations/1764000000005-truth-behind.js';
 import { RoutedKeys1764000000006 } from './migrations/1764000000006-routed-keys.js';
+import { CommitEntry1764000000007 } from './migrations/1764000000007-commit-entry.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -49,6 +50,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       FenceServer1764000000004,
       TruthBehind1764000000005,
       RoutedKeys1764000000006,
+      CommitEntry1764000000007,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

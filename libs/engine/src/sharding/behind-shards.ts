@@ -110,15 +110,15 @@ export function readOnly({ behind, behindIsSaved }: OwnedShard): Outcome<never> 
   return behindIsSaved ? truthBehind(behind) : noOwner();
 }
 
-/** Why nothing can be written to a read-only shard, and what ends it. */
-function truthBehind(behind: TruthBehind): Outcome<never> {
+/** Why nothing can be written to a read-only shard (null: not known here yet), and what ends it. */
+export function truthBehind(behind: TruthBehind | null): Outcome<never> {
   return refused(
     'truth-behind',
-    `this part of the configuration is read-only: ${missing(behind)}; nothing was written. \`pawl restore status\` tells all of it; restore a newer copy, or accept the loss with \`pawl restore accept\``,
+    `this part of the configuration is read-only: ${missing(behind ?? { addresses: [] })}; nothing was written. \`pawl restore status\` tells all of it; restore a newer copy, or accept the loss with \`pawl restore accept\``,
   );
 }
 
-function missing({ remembered, addresses }: TruthBehind): string {
+function missing({ remembered, addresses }: Omit<TruthBehind, 'since'>): string {
   const [first, ...others] = addresses;
   if (first !== undefined) {
     const { address, held, has } = first;

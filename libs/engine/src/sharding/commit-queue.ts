@@ -131,7 +131,9 @@ export class CommitQueue {
       try {
         const outcome = await this.options.commit([one.changeset]);
         one.resolve(outcome);
-        if (outcome.kind === 'fenced') rest.splice(0).forEach((each) => each.resolve(outcome));
+        const { kind } = outcome;
+        if (kind !== 'fenced' && kind !== 'behind') continue;
+        for (const each of rest.splice(0)) each.resolve(outcome);
       } catch (error) {
         one.reject(error as Error);
         if (isOfOne(error)) continue;

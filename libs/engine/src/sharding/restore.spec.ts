@@ -169,6 +169,24 @@ describe('a PostgreSQL that lost what JetStream shows', () => {
     await expectReadOnly();
   });
 
+  it('refuses writes of other roots that wait to be committed when it is found, and stays this owner’s', async () => {
+    const given = await world.published('acme/app');
+    const names = Array.from({ length: 100 }, (_, index) => `root-${index}`);
+    const beside = names.filter((name) => shardOf(name, 4) === ACME).slice(0, 2);
+    let commit = (): void => undefined;
+    const held = new Promise<void>((resolve) => (commit = resolve));
+    world.truth.beforeCommit = () => held;
+    const waiting = beside.map((root) => world.put(`${root}/app`, { a: 1 }));
+    await world.settle();
+    world.publisher.snapshots.set(APP.text, { ...given, version: given.version + 5 });
+    world.publisher.restore(false);
+    await world.settle();
+    commit();
+    expect((await Promise.all(waiting)).map(code)).toEqual(['truth-behind', 'truth-behind']);
+    expect(world.rechecked).toEqual([]);
+    await expectReadOnly();
+  });
+
   it('is found by a publication, before a write over it is taken', async () => {
     const older = world.truth.backup();
     await release({ a: 2 });

@@ -4,7 +4,7 @@ import type { Address, Outcome } from '@pawl/contracts';
 import type { CommandContext, Written } from '../config-engine.js';
 import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
-import { readOnly, TruthBehindError } from './behind-shards.js';
+import { readOnly, truthBehind, TruthBehindError } from './behind-shards.js';
 import { CommitQueueFullError } from './commit-queue.js';
 import type { FenceChecks } from './fence-checks.js';
 import type { OwnedRoot } from './owned-shard.js';
@@ -152,6 +152,8 @@ export class CommandRunner {
       case 'fenced':
         this.shards.refusedByFence(root.shard);
         return noOwner();
+      case 'behind':
+        return truthBehind(root.shard.behind);
       case 'conflict':
         this.context.log.error('memory and truth differ; reading the root anew', {
           root: root.name,

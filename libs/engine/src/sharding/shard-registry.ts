@@ -314,6 +314,8 @@ export class ShardRegistry implements ShardHost, PublicationHost {
         ? await truth.commit(shard, only, known)
         : await truth.commitAll(shard, changesets, known);
     if (outcome.kind === 'fenced') this.refusedByFence(shard);
+    // Unless it is this owner that has just found it, memory is of another truth.
+    if (outcome.kind === 'behind' && shard.behind === null) this.loadAnew(shard);
     if (outcome.kind !== 'committed') return outcome;
     shard.fenceConfirmed(startedMs);
     shard.committed = outcome.commits;

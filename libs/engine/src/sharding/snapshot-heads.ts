@@ -2,6 +2,7 @@ import { LIMITS } from '@pawl/contracts';
 import type { SnapshotHead } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
+import { TruthBehindError } from './behind-shards.js';
 import { asNewSnapshot, nextHead } from './build-nodes.js';
 import type { OwnedRoot } from './owned-shard.js';
 import type { AddressNode } from './root-tree.js';
@@ -50,6 +51,7 @@ export class SnapshotHeads {
     };
     const outcome = await this.host.commit(root, changeset);
     if (outcome.kind === 'fenced') throw new FencedError(root.shard.shard, outcome.token);
+    if (outcome.kind === 'behind') throw new TruthBehindError(`of shard ${root.shard.shard}`);
     if (outcome.kind === 'conflict') {
       this.host.doubt(root);
       throw new Error(`the truth changed under its owner: ${outcome.what}`);

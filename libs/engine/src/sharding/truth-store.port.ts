@@ -134,6 +134,8 @@ export type CommitOutcome =
    * here. Nothing was written.
    */
   | { readonly kind: 'fenced'; readonly token: bigint }
+  /** The shard is read-only, under this very fence: the truth lacks what was seen elsewhere. Nothing was written. */
+  | { readonly kind: 'behind' }
   /** A row was not as the changeset expected: memory and truth differ. Nothing was written. */
   | { readonly kind: 'conflict'; readonly what: string };
 
@@ -242,8 +244,9 @@ export interface TruthStore {
   /** Every address under one root: what memory is set right from after an unknown outcome. */
   loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]>;
   /**
-   * Commits one changeset. `fenced`, too, where the shard is read-only, the generation is another than
-   * the `known` one, or fewer commits are counted than are known of: memory is then of another truth.
+   * Commits one changeset. `fenced`, too, where the generation is another than the `known` one, or fewer
+   * commits are counted than are known of: memory is then of another truth. `behind` where the shard is
+   * read-only.
    */
   commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome>;
   /**

@@ -139,9 +139,10 @@ export class FakeTruthStore implements TruthStore {
     known?: KnownTruth,
   ): Promise<CommitOutcome> {
     for (const changeset of changesets) await this.beforeCommit(changeset);
-    if (!this.#holds(fence) || !this.#isWritable(fence.shard, known)) {
-      return { kind: 'fenced', token: this.#fences.get(fence.shard) ?? 0n };
-    }
+    const fenced = { kind: 'fenced', token: this.#fences.get(fence.shard) ?? 0n } as const;
+    if (!this.#holds(fence)) return fenced;
+    if (this.#behind.has(fence.shard)) return { kind: 'behind' };
+    if (!this.#isOfThisTruth(fence.shard, known)) return fenced;
     const undo: (() => void)[] = [];
     for (const changeset of changesets) {
       const conflict = this.#conflict(changeset);
@@ -272,8 +273,7 @@ export class FakeTruthStore implements TruthStore {
     return Promise.reject(new FencedError(fence.shard, this.#fences.get(fence.shard) ?? 0n));
   }
 
-  #isWritable(shard: number, known?: KnownTruth): boolean {
-    if (this.#behind.has(shard)) return false;
+  #isOfThisTruth(shard: number, known?: KnownTruth): boolean {
     if (known === undefined) return true;
     const commits = this.#commits.get(shard) ?? 0n;
     return known.generation === this.#generation && known.commits <= commits;

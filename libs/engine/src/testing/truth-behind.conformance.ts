@@ -99,11 +99,11 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       const has = { generation: 1, fencingToken: '30', commits: 1 };
       const remembered = { generation: 1, fencingToken: '10', commits: 5, has };
       expectSame([found?.remembered, found?.addresses], [remembered, []], 'what is behind');
-      expectSame((await write(subject, behind, 2)).kind, 'fenced', 'a write');
+      expectSame((await write(subject, behind, 2)).kind, 'behind', 'a write');
       const again = await raise(subject, 50n, null);
       expectSame(await behindOf(subject, again), found, 'after another claim');
       expectSame((await subject.truth.loadShard(again)).length, 1, 'reads go on');
-      expectSame((await write(subject, again, 2)).kind, 'fenced', 'a write after it');
+      expectSame((await write(subject, again, 2)).kind, 'behind', 'a write after it');
     },
   },
   {
@@ -112,7 +112,7 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       const unknown = { generation: 1, token: 5n as ShardMark['token'], commits: 0n };
       const fence = await raise(subject, 10n, unknown);
       expectSame((await behindOf(subject, fence))?.remembered?.fencingToken, '5', 'remembered');
-      expectSame((await write(subject, fence, 1)).kind, 'fenced', 'a write');
+      expectSame((await write(subject, fence, 1)).kind, 'behind', 'a write');
       expectSame(await subject.truth.acceptRestore(ACCEPTANCE), 2, 'the generation');
       expectSame((await write(subject, fence, 1)).kind, 'committed', 'a write then');
     },
@@ -140,7 +140,7 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       const more = [...ahead, { ...ahead[0]!, address: 'acme' }];
       const all = await truth.declareBehind(fence, 1, more);
       expectSame(all, { ...declared, addresses: more }, 'more of it');
-      expectSame((await write(subject, fence, 2)).kind, 'fenced', 'a write');
+      expectSame((await write(subject, fence, 2)).kind, 'behind', 'a write');
       const other = { shard: (fence.shard + 1) % subject.shards, token: fence.token };
       expectSame(await truth.raiseFence(other, 'node-1'), 'raised', 'a fence beside it');
       expectSame(await behindOf(subject, other), undefined, 'another shard');

@@ -6,7 +6,7 @@ import { ENTER, RAISE_FENCE } from './fence-functions.sql.js';
  * on another timeline. That of the control file stays the old one from a promotion until its
  * checkpoint is done, so the one that WAL is written on counts. Fails on a standby.
  */
-const SERVER = `
+export const SERVER = `
 CREATE FUNCTION pawl_server() RETURNS text LANGUAGE sql VOLATILE AS $pawl$
   SELECT c.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
   FROM pg_control_system() c

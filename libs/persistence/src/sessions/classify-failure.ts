@@ -4,6 +4,8 @@ import { DatabaseError } from 'pg';
 export type Failure =
   /** Rolled back: the fence row holds `token`, 0 when there is no row. */
   | { readonly kind: 'fenced'; readonly token: bigint }
+  /** Rolled back: the shard is read-only, since PostgreSQL lacks what was seen elsewhere. */
+  | { readonly kind: 'behind' }
   /** Rolled back: a row was not as expected. */
   | { readonly kind: 'conflict'; readonly what: string }
   /** Rolled back because of others: the same statement may succeed when repeated. */
@@ -20,6 +22,7 @@ export type Failure =
 /** Error codes that the functions of the migrations raise. */
 const FENCED = 'PW001';
 const CONFLICT = 'PW002';
+const BEHIND = 'PW005';
 const FOREIGN_INSTALLATION = 'PW004';
 
 const RETRY = new Set(['40001', '40P01']);
@@ -38,6 +41,7 @@ export function classifyFailure(error: unknown): Failure {
   const { code } = error;
   if (code === FENCED) return { kind: 'fenced', token: BigInt(error.detail ?? 0) };
   if (code === CONFLICT) return { kind: 'conflict', what: error.message };
+  if (code === BEHIND) return { kind: 'behind' };
   if (RETRY.has(code)) return { kind: 'retry' };
   if (UNAVAILABLE.has(code) || OUT_OF_RESOURCES.test(code)) return { kind: 'unavailable' };
   if (UNSTORABLE.has(code)) return { kind: 'unstorable' };

@@ -16,6 +16,7 @@ export interface Statement {
 export type Answer<Row> =
   | { readonly kind: 'rows'; readonly rows: readonly Row[] }
   | { readonly kind: 'fenced'; readonly token: bigint }
+  | { readonly kind: 'behind' }
   | { readonly kind: 'conflict'; readonly what: string };
 
 /** How often one statement is sent when others' transactions keep making it fail. */
@@ -80,7 +81,7 @@ export class TruthSessions {
         const failure = classifyFailure(error);
         if (failure.kind === 'lost' && writes) this.#lost.add(processOf(client));
         this.#giveBack(client, failure);
-        if (failure.kind === 'fenced' || failure.kind === 'conflict') return failure;
+        if (isAnswer(failure)) return failure;
         if (failure.kind === 'retry' && attempt < MAX_ATTEMPTS) continue;
         throw toError(failure, error, writes);
       }
@@ -103,6 +104,11 @@ export class TruthSessions {
     client.release(failure?.kind === 'lost');
     client.off('error', ignoreTwice);
   }
+}
+
+/** What a caller expects of a write, as the functions of the migrations tell it. */
+function isAnswer(failure: Failure): failure is Extract<Answer<never>, Failure> {
+  return ['fenced', 'behind', 'conflict'].includes(failure.kind);
 }
 
 function toError(failure: Failure, cause: unknown, writes: boolean): Error {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRng } from '@pawl/kernel';
 import type { Rng } from '@pawl/kernel';
-import type { Fence, TruthStore } from '@pawl/engine';
+import type { CommitOutcome, Fence, TruthStore } from '@pawl/engine';
 import { openTruth } from '../open-truth.js';
 import type { OpenedTruth } from '../open-truth.js';
 import { Blocker, WAITS_FOR } from '../testing/blocker.js';
@@ -90,7 +90,7 @@ async function newestVersion(truth: TruthStore, fence: Fence): Promise<number> {
   return images.find((image) => image.address === ADDRESS)?.newest?.version ?? 0;
 }
 
-function write(race: Race): Promise<'committed' | 'fenced'> {
+function write(race: Race): Promise<Exclude<CommitOutcome['kind'], 'conflict'>> {
   const { zombie, token, version } = race;
   const parts = changeset({
     definitions: [definition(ADDRESS, version + 1)],
