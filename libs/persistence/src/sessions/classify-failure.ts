@@ -10,6 +10,8 @@ export type Failure =
   | { readonly kind: 'conflict'; readonly what: string }
   /** Rolled back because of others: the same statement may succeed when repeated. */
   | { readonly kind: 'retry' }
+  /** Not begun: what the session has prepared answers other columns by now, since somebody migrated. */
+  | { readonly kind: 'stale' }
   /** Rolled back for want of time, space or a primary. */
   | { readonly kind: 'unavailable' }
   /** Rolled back: a text cannot be stored. */
@@ -25,6 +27,8 @@ const CONFLICT = 'PW002';
 const BEHIND = 'PW005';
 const FOREIGN_INSTALLATION = 'PW004';
 
+/** Also what PostgreSQL cannot do at all, which it says again. */
+const CACHED_PLAN = '0A000';
 const RETRY = new Set(['40001', '40P01']);
 /** Query cancelled (statement time-out), lock time-out, read-only transaction (a standby). */
 const UNAVAILABLE = new Set(['57014', '55P03', '25006', FOREIGN_INSTALLATION]);
@@ -42,6 +46,7 @@ export function classifyFailure(error: unknown): Failure {
   if (code === FENCED) return { kind: 'fenced', token: BigInt(error.detail ?? 0) };
   if (code === CONFLICT) return { kind: 'conflict', what: error.message };
   if (code === BEHIND) return { kind: 'behind' };
+  if (code === CACHED_PLAN) return { kind: 'stale' };
   if (RETRY.has(code)) return { kind: 'retry' };
   if (UNAVAILABLE.has(code) || OUT_OF_RESOURCES.test(code)) return { kind: 'unavailable' };
   if (UNSTORABLE.has(code)) return { kind: 'unstorable' };

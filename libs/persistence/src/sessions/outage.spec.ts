@@ -49,6 +49,31 @@ async function open(options: Partial<OpenTruthOptions> = {}): Promise<void> {
   cleanups.push(() => blocker.close().catch(() => undefined));
 }
 
+/** What a migration of a newer node may do: the function answers another type. */
+async function migrate(name: string, from: string, to: string): Promise<void> {
+  const [made]: { text: string }[] = await opened.dataSource.query(
+    `SELECT pg_get_functiondef('${name}'::regproc) AS text`,
+  );
+  const changed = made?.text.replace(`RETURNS ${from}`, `RETURNS ${to}`) ?? '';
+  expect(changed).not.toBe(made?.text);
+  await opened.dataSource.query(`DROP FUNCTION ${name}; ${changed}`);
+}
+
+describe('a statement that sessions have prepared', () => {
+  it('is done all the same after somebody changed what its function answers', async () => {
+    await open({ poolSize: 1 });
+    expect(await opened.truth.commit(FENCE, FIRST)).toMatchObject({ kind: 'committed' });
+    await migrate('pawl_commit', 'bigint', 'numeric');
+    for (const version of [2, 3]) {
+      const next = changeset({ definitions: [definition('acme', version)] });
+      expect(await opened.truth.commit(FENCE, next)).toEqual({
+        kind: 'committed',
+        commits: BigInt(version),
+      });
+    }
+  });
+});
+
 describe('a commit', () => {
   it('whose connection breaks before the answer has an unknown outcome', async () => {
     const idle: Error[] = [];
@@ -159,8 +184,11 @@ describe('a commit', () => {
       await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
       const commit = opened.truth.commit(FENCE, FIRST);
       await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
-      await opened.dataSource.query('UPDATE shard_fence SET token = 21');
+      // A commit holds the row until its end: this comes between the two attempts.
+      const raised = opened.dataSource.query('UPDATE shard_fence SET token = 21');
+      await blocker.someoneWaits(WAITS_FOR.row);
       await blocker.release();
+      await raised;
       expect(await commit).toEqual({ kind: 'fenced', token: 21n });
     });
   });

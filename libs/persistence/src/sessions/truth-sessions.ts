@@ -27,7 +27,8 @@ const ENDING_MS = 1_000;
 /**
  * Sends statements over pooled sessions, one round trip each, and tells surely not done
  * (`TruthUnavailableError`) from perhaps done (`OutcomeUnknownError`). Serialization failures and
- * deadlocks are repeated as a whole, fence check included, up to four times.
+ * deadlocks are repeated as a whole, fence check included, up to four times; once, without what was
+ * prepared, where a newer node has migrated what a session had prepared for.
  */
 export class TruthSessions {
   /** Server processes that may still be working on something whose answer was lost. */
@@ -71,10 +72,15 @@ export class TruthSessions {
     statement: Statement,
     writes: boolean,
   ): Promise<Answer<Row>> {
+    let { name } = statement;
     for (let attempt = 1; ; attempt += 1) {
       const client = await this.#connect();
       try {
-        const { rows } = await client.query<Row>({ ...statement, values: [...statement.values] });
+        const { rows } = await client.query<Row>({
+          ...statement,
+          name,
+          values: [...statement.values],
+        });
         this.#giveBack(client);
         return { kind: 'rows', rows };
       } catch (error) {
@@ -82,6 +88,11 @@ export class TruthSessions {
         if (failure.kind === 'lost' && writes) this.#lost.add(processOf(client));
         this.#giveBack(client, failure);
         if (isAnswer(failure)) return failure;
+        if (failure.kind === 'stale' && name !== undefined) {
+          // Other sessions may be as old; what is not prepared is planned anew in each.
+          name = undefined;
+          continue;
+        }
         if (failure.kind === 'retry' && attempt < MAX_ATTEMPTS) continue;
         throw toError(failure, error, writes);
       }
@@ -101,7 +112,7 @@ export class TruthSessions {
   }
 
   #giveBack(client: PoolClient, failure?: Failure): void {
-    client.release(failure?.kind === 'lost');
+    client.release(failure?.kind === 'lost' || failure?.kind === 'stale');
     client.off('error', ignoreTwice);
   }
 }
@@ -119,7 +130,7 @@ function toError(failure: Failure, cause: unknown, writes: boolean): Error {
   if (failure.kind === 'unstorable') {
     return new UnstorableTextError(`PostgreSQL cannot store a text: ${message}`, { cause });
   }
-  if (failure.kind === 'defect') {
+  if (failure.kind === 'defect' || failure.kind === 'stale') {
     return new Error(`PostgreSQL refused a statement: ${message}`, { cause });
   }
   return new TruthUnavailableError(`PostgreSQL did not do it: ${message}`, { cause });
