@@ -23,6 +23,7 @@ import {
 } from './process-faults.js';
 import { failOver, restoreCopy } from './restore-fault.js';
 import { SERVICE_FAULTS } from './service-faults.js';
+import { STANDSTILL_FAULTS } from './standstill-faults.js';
 
 /** Every harm, in the order of a run. */
 export const FAULTS: readonly NodesFault[] = [
@@ -30,6 +31,7 @@ export const FAULTS: readonly NodesFault[] = [
   pauseOwner,
   starveOwner,
   ...COMMIT_FAULTS,
+  ...STANDSTILL_FAULTS,
   twoTakeovers,
   rollbackHalfDone,
   deadlocks,
