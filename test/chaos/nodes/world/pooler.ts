@@ -9,18 +9,26 @@ import { startService } from '../../../../infra/dev/lib/service.mjs';
 import { createTerminal } from '../../../../infra/dev/lib/terminal.mjs';
 import { endWithUs } from '../../../support/leash.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../../../support/temporary-folder.js';
+import { withClient } from './audit.js';
 
 type Service = Awaited<ReturnType<typeof startService>>;
 
 const READY_WITHIN_MS = 20_000;
 /** More than two nodes need, and few enough that sessions are used again. */
 const SESSIONS = 60;
+/** Of the lease, as nodes set them. */
+const TIMEOUTS = {
+  statement_timeout: 0.8,
+  lock_timeout: 0.4,
+  idle_in_transaction_session_timeout: 0.6,
+};
 
 /** A pgbouncer in session mode before a PostgreSQL. */
 export class Pooler {
   private constructor(
     private readonly folder: TemporaryFolder,
     private readonly service: Service,
+    private readonly truth: string,
     readonly url: string,
   ) {}
 
@@ -33,7 +41,7 @@ export class Pooler {
     const file = join(folder.path, 'pgbouncer.ini');
     // It refuses to run as root, and becomes this account once it has read its settings.
     const account = unprivilegedAccount(folder.path);
-    await writeFile(file, settings({ truth, leaseTtlMs, port, user: account?.name }), {
+    await writeFile(file, settings({ truth, port, user: account?.name }), {
       mode: 0o600,
     });
     if (account !== undefined) await chown(file, account.uid, account.gid);
@@ -52,7 +60,8 @@ export class Pooler {
       });
       const url = new URL(truth);
       url.port = String(port);
-      return new Pooler(folder, service, url.href);
+      await setForRole(truth, leaseTtlMs);
+      return new Pooler(folder, service, truth, url.href);
     } catch (error) {
       await folder.remove();
       throw error;
@@ -60,6 +69,7 @@ export class Pooler {
   }
 
   async stop(): Promise<void> {
+    await resetForRole(this.truth);
     await this.service.stop();
     await this.folder.remove();
   }
@@ -67,30 +77,38 @@ export class Pooler {
 
 interface Wish {
   readonly truth: string;
-  readonly leaseTtlMs: number;
   readonly port: number;
   readonly user: string | undefined;
 }
 
 /**
- * What nodes ask of their sessions as they connect, pgbouncer does not pass on: it is told to set it
- * itself, see docs/operations.md.
+ * What nodes ask of their sessions as they connect, pgbouncer does not pass on, and what is set in a
+ * session goes with its DISCARD ALL: the role has it, see docs/operations.md.
  */
-function settings({ truth, leaseTtlMs, port, user }: Wish): string {
+async function setForRole(truth: string, leaseTtlMs: number): Promise<void> {
+  await withClient(truth, async (client) => {
+    for (const [name, share] of Object.entries(TIMEOUTS)) {
+      await client.query(`ALTER ROLE CURRENT_USER SET ${name} = ${Math.round(leaseTtlMs * share)}`);
+    }
+  });
+}
+
+async function resetForRole(truth: string): Promise<void> {
+  await withClient(truth, async (client) => {
+    for (const name of Object.keys(TIMEOUTS)) {
+      await client.query(`ALTER ROLE CURRENT_USER RESET ${name}`);
+    }
+  });
+}
+
+function settings({ truth, port, user }: Wish): string {
   const { hostname, port: behind, username, password, pathname } = new URL(truth);
-  const share = (part: number) => Math.round(leaseTtlMs * part);
-  const prepare = [
-    `SET statement_timeout = ${share(0.8)}`,
-    `SET lock_timeout = ${share(0.4)}`,
-    `SET idle_in_transaction_session_timeout = ${share(0.6)}`,
-  ].join('; ');
   const database = {
     host: hostname,
     port: behind,
     dbname: pathname.slice(1),
     user: username,
     password: decodeURIComponent(password),
-    connect_query: `'${prepare}'`,
   };
   const lines = Object.entries(database).map(([name, value]) => `${name}=${value}`);
   return `[databases]
@@ -103,7 +121,7 @@ auth_type = any
 pool_mode = session
 default_pool_size = ${SESSIONS}
 max_client_conn = ${2 * SESSIONS}
-ignore_startup_parameters = options,statement_timeout,lock_timeout,idle_in_transaction_session_timeout
+ignore_startup_parameters = options,${Object.keys(TIMEOUTS).join(',')}
 ${user === undefined ? '' : `user = ${user}`}
 `;
 }
