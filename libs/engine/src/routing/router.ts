@@ -7,6 +7,7 @@ import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
 import type { Errand } from './errand.js';
 import { CommandOutcomeUnknownError, NoOwnerError } from './owner-calls.port.js';
 import type { OwnerCalls } from './owner-calls.port.js';
+import { Places } from './places.js';
 import { ShardWaits } from './shard-waits.js';
 
 export interface RouterOptions {
@@ -20,7 +21,7 @@ export interface RouterOptions {
   readonly timer: Timer;
   /** How long a request may look for its owner and wait for the answer, milliseconds. */
   readonly deadlineMs: number;
-  /** Requests that may be with owners, or look for them, at the same time; a quarter of them for one shard. */
+  /** Requests that may be with owners, or look for them, at the same time; half of them for one owner, a quarter for one shard. */
   readonly maxRouted: number;
 }
 
@@ -33,12 +34,12 @@ const LONGEST_PAUSE_MS = 400;
 const REFUSED_PAUSE_MS = 1_000;
 /** Of the deadline, three leases: an owner says that it is unready after half a lease, and loses its shards half a lease or two seconds later. */
 const MOVES_WITHIN = 2 / 3;
-/** One shard without an owner leaves room for the requests of the others. */
-const PER_SHARD = 1 / 4;
 
 /** Refusals that may come before a request's key is looked up. */
 const SAYS_NOTHING: ReadonlySet<ProblemCode> = new Set([
   'truth-unavailable',
+  // What a restore lost may have been written all the same.
+  'truth-behind',
   'too-many-requests',
   'internal',
   'still-running',
@@ -67,12 +68,11 @@ interface Trip<T> {
  */
 export class Router {
   readonly #waits: ShardWaits;
-  /** By shard. */
-  readonly #routed = new Map<number, number>();
-  #allRouted = 0;
+  readonly #places: Places;
 
   constructor(private readonly options: RouterOptions) {
     this.#waits = new ShardWaits(options);
+    this.#places = new Places(options.maxRouted);
   }
 
   /** Never rejects for what happens on the way; what the errand does here may. */
@@ -81,7 +81,7 @@ export class Router {
     errand: Errand<T>,
     deadlineMs = this.options.deadlineMs,
   ): Promise<Outcome<T>> {
-    const { clock, maxRouted, serves, shards } = this.options;
+    const { clock, ownership, serves, shards } = this.options;
     const endMs = clock.monotonicMs() + deadlineMs;
     const shard = shardOf(root, shards);
     const first = serves(root) ? await errand.here() : noOwner();
@@ -90,23 +90,13 @@ export class Router {
     const trip: Trip<T> = { errand, root, shard, endMs, ...way };
     this.#noteRefusal(trip, this.#token(trip), first.problem);
     if (!this.#isRepeatable(trip, first.problem)) return first;
-    const routed = this.#routed.get(shard) ?? 0;
-    if (this.#allRouted >= maxRouted || routed >= Math.ceil(maxRouted * PER_SHARD)) {
-      return serves(root) ? first : tooMany();
-    }
-    this.#count(shard, 1);
+    const leave = this.#places.take(shard, ownership.map()[shard]?.owner ?? null);
+    if (leave === undefined) return serves(root) ? first : tooMany();
     try {
       return await this.#go(trip);
     } finally {
-      this.#count(shard, -1);
+      leave();
     }
-  }
-
-  #count(shard: number, by: 1 | -1): void {
-    const routed = (this.#routed.get(shard) ?? 0) + by;
-    if (routed === 0) this.#routed.delete(shard);
-    else this.#routed.set(shard, routed);
-    this.#allRouted += by;
   }
 
   async #go<T>(trip: Trip<T>): Promise<Outcome<T>> {

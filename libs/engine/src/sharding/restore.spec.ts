@@ -97,6 +97,22 @@ async function accept(): Promise<number> {
 }
 
 describe('a PostgreSQL that lost what JetStream shows', () => {
+  it('tells again what a key did that it has, and does nothing under a new one', async () => {
+    const once = { actor: 'ada', idempotency: { key: 'once', requestHash: 'h' } };
+    const put = (context: typeof once) =>
+      world.put('acme/app', { a: 2 }, { kind: 'match-any' }, context);
+    expect(await put(once)).toMatchObject({ ok: true, value: { replayed: false } });
+    const older = world.truth.backup();
+    expect(code(await world.promote('acme/app'))).toBe('ok');
+    await world.settle();
+    older();
+    await world.restart();
+    expect(await put(once)).toMatchObject({ ok: true, value: { replayed: true } });
+    expect(code(await put({ ...once, idempotency: { key: 'twice', requestHash: 'h' } }))).toBe(
+      'truth-behind',
+    );
+  });
+
   it('makes the shard read-only when it is claimed; what consumers were given stays', async () => {
     const older = world.truth.backup();
     await release({ a: 2 });

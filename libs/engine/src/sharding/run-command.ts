@@ -77,8 +77,6 @@ export class CommandRunner {
   ): Promise<Outcome<Written<T>>> {
     const root = this.shards.rootForWrite(options.address.root);
     if (root === undefined) return noOwner();
-    const unwritable = readOnly(root.shard);
-    if (unwritable !== undefined) return unwritable;
     const key = options.context.idempotency?.key;
     if (key !== undefined && this.#running.has(key)) {
       return refused('still-running', 'the first request with this key still runs; ask again');
@@ -126,6 +124,9 @@ export class CommandRunner {
       const first = await this.context.truth.findIdempotent(root.shard, idempotency.key);
       if (first !== undefined) return surely(replay(first, idempotency.requestHash));
     }
+    /* Not before: what the key did is told also while nothing more is written. */
+    const unwritable = readOnly(root.shard);
+    if (unwritable !== undefined) return surely(unwritable);
     const prepared = await prepare(root);
     if (!prepared.ok) return { outcome: prepared, sure: false };
     const { status, body, changes } = prepared.value;
