@@ -24,7 +24,7 @@ export interface OpenTruthOptions {
   readonly nodeId: string;
   /** Every session's time-outs lie below it; milliseconds, 5,000 unless told, at least 500. */
   readonly leaseTtlMs?: number;
-  /** Sessions at most; 16 unless told. */
+  /** Sessions at most, beside two for the watch and the fence checks; 16 unless told. */
   readonly poolSize?: number;
   /**
    * How long a claim waits for the former owner's transactions before it ends their sessions;
@@ -36,6 +36,9 @@ export interface OpenTruthOptions {
   /** A pooled connection that nobody was using broke; it is replaced when needed. */
   readonly onIdleError?: (error: Error) => void;
 }
+
+/** The watch and one fence check at a time never wait behind reads and commits. */
+const WATCHING_SESSIONS = 2;
 
 export interface OpenedTruth {
   readonly truth: TruthStore;
@@ -59,26 +62,35 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
   const applicationName = `pawl/${randomUUID().slice(0, 8)}/${options.nodeId}`.slice(0, 63);
   const { url, shards, installation: name } = options;
   const installation = await prepareDatabase({ url, shards, installation: name, applicationName });
-  const dataSource = createDataSource({
+  const settings = {
     url,
     applicationName,
-    poolSize: options.poolSize ?? 16,
     idleInTransactionTimeoutMs: ofLease(0.6),
     statementTimeoutMs: ofLease(0.8),
     lockTimeoutMs: ofLease(0.4),
     answerTimeoutMs: leaseTtlMs,
     onIdleError: options.onIdleError ?? (() => undefined),
-  });
-  await connect(dataSource);
-  const sessions = new TruthSessions(poolOf(dataSource), applicationName);
-  const notes = await notesOn(sessions).catch(async (error: unknown) => {
-    await dataSource.destroy();
+  };
+  const dataSource = createDataSource({ ...settings, poolSize: options.poolSize ?? 16 });
+  const watching = createDataSource({ ...settings, poolSize: WATCHING_SESSIONS });
+  const close = async (): Promise<void> => {
+    for (const each of [dataSource, watching]) if (each.isInitialized) await each.destroy();
+  };
+  const opened = (async () => {
+    await connect(dataSource);
+    await connect(watching);
+    const sessions = new TruthSessions(poolOf(dataSource), applicationName);
+    return { sessions, notes: await notesOn(sessions) };
+  })();
+  const { sessions, notes } = await opened.catch(async (error: unknown) => {
+    await close();
     throw error;
   });
   const statements = new FencedStatements(sessions, installation);
   const graceMs = Math.min(Math.max(1, options.takeoverGraceMs ?? ofLease(0.2)), ofLease(0.4));
   return {
     truth: new PostgresTruthStore(statements, installation, {
+      watching: new TruthSessions(poolOf(watching), applicationName),
       takeoverGraceMs: graceMs,
       fenceTimeoutMs: ofLease(1 / 3),
       scheduler: options.scheduler ?? EVENT_LOOP,
@@ -87,9 +99,7 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
     savedStatus: new PostgresSavedStatus(sessions),
     dataSource,
     notes,
-    close: async () => {
-      if (dataSource.isInitialized) await dataSource.destroy();
-    },
+    close,
   };
 }
 

@@ -74,6 +74,27 @@ describe('a statement that sessions have prepared', () => {
   });
 });
 
+describe('a node whose sessions are all busy', () => {
+  it('is not without PostgreSQL: the watch and the fence checks wait for none of them', async () => {
+    await open({ poolSize: 2 });
+    await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
+    const order: string[] = [];
+    const busy = [1, 2, 3].map((version) => {
+      const some = changeset({ definitions: [definition(`acme/a${version}`, 1)] });
+      return opened.truth.commit(FENCE, { ...some, history: FIRST.history }).catch(() => undefined);
+    });
+    const read = opened.truth.loadShard(FENCE);
+    for (const work of [...busy, read]) void work.then(() => order.push('busy'));
+    await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
+    const healthy = await opened.truth.healthy();
+    const { tokens } = await opened.truth.readFences([FENCE.shard]);
+    order.push('watched');
+    expect([healthy, tokens.get(FENCE.shard), order]).toEqual([true, FENCE.token, ['watched']]);
+    await blocker.release();
+    await Promise.all([...busy, read]);
+  });
+});
+
 describe('a commit', () => {
   it('whose connection breaks before the answer has an unknown outcome', async () => {
     const idle: Error[] = [];

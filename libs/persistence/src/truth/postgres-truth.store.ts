@@ -42,6 +42,11 @@ const SEQUENCE = /^\d{1,18}$/;
 const LAST_SEQUENCE = (2n ** 63n - 1n).toString();
 
 export interface PostgresTruthOptions {
+  /**
+   * For the watch and the fence checks, which must not wait behind reads and commits: a node that is
+   * merely busy would be taken for one without PostgreSQL.
+   */
+  readonly watching: TruthSessions;
   /** How long a claim waits for the former owner's transactions before it ends their sessions. */
   readonly takeoverGraceMs: number;
   /** How long the answer of {@link PostgresTruthStore.readFences} is waited for. */
@@ -92,7 +97,7 @@ export class PostgresTruthStore implements TruthStore {
   }
 
   async readFences(shards: readonly number[]): Promise<FenceReading> {
-    const answer = await this.#sessions.read<FenceRow>({
+    const answer = await this.options.watching.read<FenceRow>({
       name: 'pawl_fences',
       text: queries.FENCES,
       values: [this.made.id, shards],
@@ -271,7 +276,7 @@ export class PostgresTruthStore implements TruthStore {
   }
 
   async #readInstallation(timeoutMs?: number): Promise<Installation> {
-    const answer = await this.#sessions.read<InstallationRow>({
+    const answer = await this.options.watching.read<InstallationRow>({
       name: 'pawl_installation',
       text: 'SELECT i.id, i.generation FROM installation i',
       values: [],
