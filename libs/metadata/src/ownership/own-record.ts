@@ -11,6 +11,8 @@ export interface OwnRecordOptions {
   readonly nodeId: string;
   readonly about: Pick<MemberRecord, 'incarnation' | 'folder' | 'address'>;
   readonly state: () => StateChange;
+  /** As in the record. */
+  readonly failing: () => readonly number[];
   /** RFC 3339 in UTC. */
   readonly now: () => string;
   readonly retryMs: number;
@@ -61,6 +63,7 @@ export class OwnRecord {
 
   #made(before?: MemberRecord): MemberRecord {
     const { about, now, state } = this.#options;
+    const failing = this.#options.failing();
     const { state: name, settled, lacks, problem, lapses } = state();
     const same = before?.state === name && before.lacks === (lacks ?? undefined);
     return {
@@ -71,6 +74,7 @@ export class OwnRecord {
       ...(lacks === null ? {} : { lacks }),
       ...(problem === null ? {} : { problem }),
       ...(lapses === 0 ? {} : { lapses }),
+      ...(failing.length === 0 ? {} : { failing }),
     };
   }
 

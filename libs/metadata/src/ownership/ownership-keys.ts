@@ -37,6 +37,8 @@ export interface MemberRecord {
   readonly problem?: string;
   /** How often it stopped being ready, not counting what is long ago; 0 if left out. */
   readonly lapses?: number;
+  /** Shards that it has claimed in vain, ready as it is: the next member should take them for a while. */
+  readonly failing?: readonly number[];
 }
 
 /** What a node cannot do without: PostgreSQL, NATS. */
@@ -82,6 +84,7 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
   const state = isState(record.state) ? record.state : 'ready';
   const lacks = isDependency(record.lacks) ? record.lacks : undefined;
   const lapses = Number.isSafeInteger(record.lapses) ? record.lapses : undefined;
+  const failing = Array.isArray(record.failing) ? record.failing.filter(Number.isSafeInteger) : [];
   return {
     incarnation,
     folder,
@@ -90,6 +93,7 @@ export function decodeMember(value: Uint8Array): MemberRecord | null {
     ...(lacks === undefined ? {} : { lacks }),
     ...texts({ address, since, problem }),
     ...(lapses === undefined || lapses < 0 ? {} : { lapses }),
+    ...(failing.length === 0 ? {} : { failing }),
   };
 }
 

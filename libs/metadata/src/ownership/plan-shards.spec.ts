@@ -36,6 +36,7 @@ describe('the plan', () => {
     lacks: null,
     forMs: Infinity,
     lapses: 0,
+    failing: [],
     ...of,
   });
   const fresh = { settled: false, forMs: 10 };
@@ -93,6 +94,22 @@ describe('the plan', () => {
     expect(owners('a', member('a', draining), member('b'), member('c', fresh))).toBe('b');
     expect(owners('a', member('a', draining), member('b', fresh))).toBe('b');
     expect(owners('a', member('a', draining), member('b', unready))).toBe('a');
+  });
+
+  it('leaves what a member cannot serve to the others, unless they all cannot', () => {
+    const failing = { failing: shards };
+    expect(owners(null, member('a', failing), member('b'))).toBe('b');
+    expect(owners(null, member('a', failing), member('b', fresh))).toBe('b');
+    expect(owners(null, member('a', failing), member('b', unready))).toBe('a');
+    expect(owners(null, member('a', failing), member('b', failing))).toBe('a b');
+    expect(owners(null, member('a', failing), member('b', { ...failing, ...fresh }))).toBe('a');
+    expect(owners('a', member('a'), member('b', failing))).toBe('a');
+    expect(owners('a', member('a', failing), member('b', failing))).toBe('a');
+    expect(owners('a', member('a', failing), member('b'))).toBe('a b');
+    expect(owners('a', member('a', unready), member('b', failing), member('c'))).toBe('c');
+    expect(owners('a', member('a', unready), member('b', failing))).toBe('a');
+    expect(owners('a', member('a', draining), member('b', failing), member('c', fresh))).toBe('c');
+    expect(owners('a', member('a', draining), member('b', failing))).toBe('a');
   });
 
   it('has no respect for a claim whose owner is gone, or comes back as another incarnation', () => {

@@ -14,6 +14,8 @@ export interface PlannedMember {
   readonly forMs: number;
   /** How often it stopped being ready, not counting what is long ago. */
   readonly lapses: number;
+  /** Shards that it has claimed in vain, ready as it is. */
+  readonly failing: readonly number[];
 }
 
 export interface PlanTimes {
@@ -55,7 +57,8 @@ function isMute({ state, lacks }: PlannedMember): boolean {
  * is there to take it, it stays, but that an owner without PostgreSQL gives it to a member that has
  * long lacked nothing but NATS. One that nobody owns is for the settled members, else for the ready
  * ones, else for those without NATS, else for those that may be ready again before they say so. Null
- * without any.
+ * without any. A member that says that it cannot serve the shard is given it only when nobody owns it and
+ * every other ready one says so too, as if none did: what fails everywhere moves nothing.
  */
 export function planShard(
   shard: number,
@@ -69,13 +72,16 @@ export function planShard(
       among.map(({ nodeId }) => nodeId),
     );
   const ready = members.filter(({ state }) => state === 'ready');
-  const settled = ready.filter((member) => member.settled);
+  const able = ready.filter(({ failing }) => !failing.includes(shard));
+  const settled = able.filter((member) => member.settled);
   const owner = members.find(
     ({ nodeId, incarnation }) => nodeId === claim?.node && incarnation === claim.incarnation,
   );
   if (owner === undefined) {
     return (
       best(settled) ??
+      best(able) ??
+      best(ready.filter((member) => member.settled)) ??
       best(ready) ??
       best(members.filter(isMute)) ??
       best(members.filter(isStaying))
@@ -90,7 +96,7 @@ export function planShard(
       return best(settled) ?? (isMute(owner) ? null : best(mute)) ?? owner.nodeId;
     }
     case 'draining':
-      return best(settled) ?? best(ready) ?? owner.nodeId;
+      return best(settled) ?? best(able) ?? owner.nodeId;
   }
 }
 

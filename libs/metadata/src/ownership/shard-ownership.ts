@@ -14,6 +14,7 @@ import type { SeenClaim } from './cluster-view.js';
 import { readClaim } from './claim-shard.js';
 import type { Claimant } from './claim-shard.js';
 import { Draining } from './draining.js';
+import { FailingShards } from './failing-shards.js';
 import { fencingToken } from './fencing-token.js';
 import { HandOvers } from './hand-overs.js';
 import { MarkNotes } from './mark-notes.js';
@@ -56,6 +57,8 @@ const PUT_AWAY_MS = 2_000;
 /** Nodes notice within this time of each other that PostgreSQL is away for all of them. */
 const LEAST_GRACE_MS = 2000;
 const RETRY_MS = 200;
+/** How long a shard that a ready node cannot serve is left to others at first, in settle times: a minute. */
+const FAILING_SETTLES = 12;
 const SILENT: EngineLog = {
   debug: () => undefined,
   info: () => undefined,
@@ -77,6 +80,7 @@ class MetadataShardOwnership implements ShardOwnership {
   readonly #times: PlanTimes;
   readonly #own: NodeState;
   readonly #record: OwnRecord;
+  readonly #failing: FailingShards;
   readonly #handOvers: HandOvers;
   readonly #marks: MarkNotes;
   readonly #listeners = new Set<() => void>();
@@ -105,6 +109,13 @@ class MetadataShardOwnership implements ShardOwnership {
       monotonicMs: () => clock.monotonicMs(),
       times: this.#times,
       patienceMs: leaseTtlMs / 2,
+      changed: () => this.#record.changed(),
+    });
+    this.#failing = new FailingShards({
+      timer,
+      log: this.#log,
+      firstMs: FAILING_SETTLES * settleMs,
+      isReady: () => this.#own.current.state === 'ready' && this.#own.hasTruth,
       changed: () => this.#record.changed(),
     });
     this.#record = this.#ownRecord(options);
@@ -154,6 +165,7 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#settling?.cancel();
     this.#rejoin?.cancel();
     this.#own.stop();
+    this.#failing.stop();
     this.#marks.stop();
     this.#handOvers.stop();
     const put = Promise.all([this.#joining, ...this.#slots.map((slot) => slot.stop())]);
@@ -177,7 +189,9 @@ class MetadataShardOwnership implements ShardOwnership {
     if (this.#state === 'stopped') return;
     const lacked = this.#own.current.lacks === 'truth';
     this.#own.set('truth', problem);
-    if (lacked && problem === null) for (const slot of this.#slots) slot.hurry();
+    if (!lacked || problem !== null) return;
+    this.#failing.clear();
+    for (const slot of this.#slots) slot.hurry();
   }
 
   setDistribution(problem: string | null): void {
@@ -204,7 +218,9 @@ class MetadataShardOwnership implements ShardOwnership {
   mayMove(shard: number): boolean {
     const owner = this.#view.claims.get(shard)?.record?.node;
     if (owner !== this.nodeId && !this.#own.hasTruth) return false;
-    return this.#members().some(({ nodeId, settled }) => nodeId !== owner && settled);
+    return this.#members().some(
+      ({ nodeId, settled, failing }) => nodeId !== owner && settled && !failing.includes(shard),
+    );
   }
 
   async status(): Promise<ClusterStatus> {
@@ -239,6 +255,7 @@ class MetadataShardOwnership implements ShardOwnership {
       nodeId,
       about: { incarnation, folder, ...(address === undefined ? {} : { address }) },
       state: () => this.#own.current,
+      failing: () => this.#failing.listed,
       now: () => this.#now(),
       retryMs: RETRY_MS,
       sessionEnded: (session) => this.#sessionEnded(session),
@@ -265,6 +282,7 @@ class MetadataShardOwnership implements ShardOwnership {
       },
       now: () => this.#now(),
       handOvers: this.#handOvers,
+      claimed: (shard, serves) => this.#failing.claimed(shard, serves),
       sessionEnded: (session) => this.#sessionEnded(session),
       rested: () => this.#checkDrained(),
     };
@@ -338,10 +356,11 @@ class MetadataShardOwnership implements ShardOwnership {
   #members(): PlannedMember[] {
     const now = this.#options.clock.monotonicMs();
     return [...this.#view.members].map(([nodeId, { record, seenAtMs }]) => {
-      const { incarnation, state, lapses = 0 } = record;
+      const { incarnation, state, lapses = 0, failing = [] } = record;
       const settled = state === 'ready' && record.settled === true;
       const lacks = state === 'unready' ? (record.lacks ?? 'truth') : null;
-      return { nodeId, incarnation, state, settled, lacks, lapses, forMs: now - seenAtMs };
+      const forMs = now - seenAtMs;
+      return { nodeId, incarnation, state, settled, lacks, lapses, failing, forMs };
     });
   }
 

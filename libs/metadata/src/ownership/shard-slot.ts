@@ -32,6 +32,8 @@ export interface SlotSurroundings {
   /** RFC 3339 in UTC. */
   now(): string;
   readonly handOvers: HandOvers;
+  /** A claim was made, and the host serves the shard, or cannot. */
+  claimed(shard: number, serves: boolean): void;
   sessionEnded(session: NodeSession): void;
   /** A slot has done what there was to do. */
   rested(): void;
@@ -216,12 +218,14 @@ export class ShardSlot {
     } catch (error) {
       this.#leftOver = { createRevision, mark: undefined };
       this.#retryLater(`shard ${shard} cannot be served`, error);
+      this.#around.claimed(shard, false);
       await this.#giveBack();
       return;
     }
     const servedAt = this.#around.now();
     this.#held = { shard, epoch, createRevision, fence, claimant, servedAt, announced: false };
     this.#failures = 0;
+    this.#around.claimed(shard, true);
     log.debug('shard claimed', { shard, token: fence.token.toString() });
   }
 

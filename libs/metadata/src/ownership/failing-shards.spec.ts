@@ -1,0 +1,138 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ManualTime } from '@pawl/kernel';
+import { FailingShards } from './failing-shards.js';
+import { claimKey, decodeMember, memberKey } from './ownership-keys.js';
+import { Cluster, SHARDS, TTL_MS, owned } from './ownership-cluster.fixture.js';
+import type { Node } from './ownership-cluster.fixture.js';
+
+/* The machine may be busy. */
+vi.setConfig({ testTimeout: 240_000 });
+
+const moves = (nodes: readonly Node[]): number =>
+  nodes.reduce((sum, { host }) => sum + host.calls.length, 0);
+
+/** Lets a node's loads of this shard fail; answers how often one was tried. */
+function breakAt({ host }: Node, broken: number): { readonly tried: () => number } {
+  let tried = 0;
+  host.loading = ({ shard }) => {
+    if (shard !== broken) return;
+    tried += 1;
+    throw new Error('it takes too long');
+  };
+  return { tried: () => tried };
+}
+
+const AWAY = 'PostgreSQL does not answer';
+
+/** What the node says in its member record. */
+async function failingAt({ store }: Cluster, nodeId: string): Promise<readonly number[]> {
+  const found = await store.range({ key: memberKey(nodeId) });
+  const value = found.ok ? found.kvs[0]?.value : undefined;
+  return (value === undefined ? null : decodeMember(value))?.failing ?? [];
+}
+
+describe('a shard that a ready node cannot serve', () => {
+  it('is left to the next one, tried here ever more seldom, and taken back once it can be', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    const before = nodes.map(owned);
+    const [shard = -1] = before[0] ?? [];
+    const broken = breakAt(nodes[0], shard);
+    await cluster.remove(claimKey(shard));
+    await cluster.pass(2_000);
+    expect(cluster.unserved()).toBe(0);
+    expect(nodes[0].host.serving.has(shard)).toBe(false);
+    expect(broken.tried()).toBe(3);
+    await cluster.pass(12 * TTL_MS - 5_000, 500);
+    expect(broken.tried()).toBe(3);
+    let unservedMs = 0;
+    for (let passed = 0; passed < 60 * TTL_MS; passed += 500) {
+      await cluster.pass(500, 250);
+      if (cluster.unserved() > 0) unservedMs += 500;
+    }
+    expect(broken.tried()).toBe(5);
+    expect(unservedMs).toBeLessThanOrEqual(1_000);
+    nodes[0].host.loading = () => undefined;
+    await cluster.pass(50 * TTL_MS, 500);
+    expect(nodes.map(owned)).toEqual(before);
+  });
+
+  it('and that nobody can moves no other, and is served as soon as it can be', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+    const [shard = -1] = owned(nodes[0]);
+    const broken = nodes.map((node) => breakAt(node, shard));
+    await cluster.remove(claimKey(shard));
+    await cluster.pass(100);
+    for (const { host } of nodes) host.calls.length = 0;
+    await cluster.pass(60 * TTL_MS, 500);
+    expect(cluster.unservedShards()).toEqual([shard]);
+    expect(moves(nodes)).toBe(0);
+    expect(broken.every(({ tried }) => tried() >= 3)).toBe(true);
+    for (const { host } of nodes) host.loading = () => undefined;
+    await cluster.pass(5_500);
+    expect(cluster.unserved()).toBe(0);
+  });
+
+  it('says nothing of itself while PostgreSQL does not answer, and is tried anew when it does', async () => {
+    const cluster = await Cluster.open();
+    const nodes = await cluster.shared('node-1', 'node-2');
+    const before = nodes.map(owned);
+    const [early = -1, late = -1] = before[0] ?? [];
+    for (const { host } of nodes) host.loading = () => Promise.reject(new Error(AWAY));
+    await cluster.remove(claimKey(early));
+    await cluster.pass(1_000);
+    const listed = () => Promise.all(['node-1', 'node-2'].map((id) => failingAt(cluster, id)));
+    expect(await listed()).toEqual([[early], [early]]);
+    for (const { ownership } of nodes) ownership.setTruth(AWAY);
+    await cluster.pass(TTL_MS / 4 + 100);
+    await cluster.remove(claimKey(late));
+    await cluster.pass(4 * TTL_MS, 250);
+    expect(await listed()).toEqual([[early], [early]]);
+    for (const { ownership, host } of nodes) {
+      host.loading = () => undefined;
+      ownership.setTruth(null);
+    }
+    await cluster.pass(5_500);
+    expect(await listed()).toEqual([[], []]);
+    await cluster.pass(4 * TTL_MS, 250);
+    expect(nodes.map(owned)).toEqual(before);
+    expect(before.flat()).toHaveLength(SHARDS);
+  });
+});
+
+const none = (): void => undefined;
+
+describe('the list of failing shards', () => {
+  it('begins after three failed claims, then after one, for twice as long each time', () => {
+    const time = new ManualTime();
+    const log: string[] = [];
+    let isReady = true;
+    const failing = new FailingShards({
+      timer: time,
+      log: { debug: none, info: none, warn: none, error: none },
+      firstMs: 1_000,
+      isReady: () => isReady,
+      changed: () => log.push(`${time.monotonicMs()}: ${failing.listed.join(' ')}`),
+    });
+    for (const shard of [1, 1, 2]) failing.claimed(shard, false);
+    expect(log).toEqual([]);
+    failing.claimed(1, false);
+    time.advance(1_000);
+    isReady = false;
+    failing.claimed(1, false);
+    isReady = true;
+    failing.claimed(2, true);
+    expect(log).toEqual(['0: 1', '1000: ']);
+    for (const shard of [1, 1, 2, 2]) failing.claimed(shard, false);
+    expect(failing.listed).toEqual([1]);
+    time.advance(2_000);
+    expect(log).toEqual(['0: 1', '1000: ', '1000: 1', '3000: ']);
+    failing.claimed(1, true);
+    failing.claimed(1, false);
+    failing.claimed(2, false);
+    expect(failing.listed).toEqual([2]);
+    failing.clear();
+    expect([failing.listed, log.at(-1)]).toEqual([[], '3000: ']);
+  });
+});

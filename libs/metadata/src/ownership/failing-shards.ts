@@ -1,0 +1,88 @@
+import type { EngineLog } from '@pawl/engine';
+import type { Timer, TimerHandle } from '@pawl/kernel';
+
+export interface FailingShardsOptions {
+  readonly timer: Timer;
+  readonly log: EngineLog;
+  /** Whether PostgreSQL answers: what fails while it does not says nothing of the shard. */
+  readonly isReady: () => boolean;
+  /** How long a shard is left to others for the first time; twice as long each time after. */
+  readonly firstMs: number;
+  /** Other shards than before are listed. */
+  readonly changed: () => void;
+}
+
+/** Failed claims in a row after which a shard is left to others; one is enough when it has failed before. */
+const FAILED_CLAIMS = 3;
+const MOST_DOUBLINGS = 5;
+
+interface Failing {
+  /** In a row, since it was last listed. */
+  failed: number;
+  /** How often it has been listed. */
+  rounds: number;
+  /** While it is listed: ends that. */
+  listed: TimerHandle | null;
+}
+
+/**
+ * Shards that this node claims and cannot load, though it is ready. They are listed in its member
+ * record for a while, so that all nodes leave them to the next member alike.
+ */
+export class FailingShards {
+  readonly #options: FailingShardsOptions;
+  readonly #failing = new Map<number, Failing>();
+
+  constructor(options: FailingShardsOptions) {
+    this.#options = options;
+  }
+
+  /** Those that others should take, in order. */
+  get listed(): readonly number[] {
+    const listed = [...this.#failing].filter(([, { listed }]) => listed !== null);
+    return listed.map(([shard]) => shard).sort((a, b) => a - b);
+  }
+
+  /** A claim was made, and the shard is served, or cannot be. */
+  claimed(shard: number, serves: boolean): void {
+    if (!serves) this.#failed(shard);
+    else if (this.#forget(shard)) this.#options.changed();
+  }
+
+  /** What they failed for may be over: all of them may be tried again. */
+  clear(): void {
+    const wasListed = [...this.#failing.keys()].map((shard) => this.#forget(shard));
+    if (wasListed.includes(true)) this.#options.changed();
+  }
+
+  stop(): void {
+    for (const { listed } of this.#failing.values()) listed?.cancel();
+  }
+
+  #failed(shard: number): void {
+    const { timer, log, firstMs, isReady, changed } = this.#options;
+    if (!isReady()) return;
+    const failing = this.#failing.get(shard) ?? { failed: 0, rounds: 0, listed: null };
+    this.#failing.set(shard, failing);
+    failing.failed += 1;
+    const enough = failing.rounds > 0 ? 1 : FAILED_CLAIMS;
+    if (failing.listed !== null || failing.failed < enough) return;
+    const forMs = firstMs * 2 ** Math.min(failing.rounds, MOST_DOUBLINGS);
+    failing.rounds += 1;
+    failing.listed = timer.after(forMs, () => {
+      failing.listed = null;
+      failing.failed = 0;
+      changed();
+    });
+    log.error('a shard cannot be served here and is left to the next member', { shard, forMs });
+    changed();
+  }
+
+  /** Answers whether it was listed. */
+  #forget(shard: number): boolean {
+    const listed = this.#failing.get(shard)?.listed ?? null;
+    listed?.cancel();
+    this.#failing.delete(shard);
+    return listed !== null;
+  }
+}
