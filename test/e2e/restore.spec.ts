@@ -138,7 +138,7 @@ it('takes PostgreSQL as it is once that is accepted', { timeout: 120_000 }, asyn
   const env = { PAWL_URL: cluster.node('node-2').url, USER: 'ada' };
   const args = ['restore', 'accept', '--reason', 'the disk was lost'];
   const shown = await runPawl(args, env);
-  expect([shown.code, shown.out]).toEqual([1, expect.stringContaining(addresses[0] ?? '')]);
+  expect([shown.code, shown.err]).toEqual([1, expect.stringContaining(addresses[0] ?? '')]);
   const accepted = await runPawl([...args, '--yes'], env);
   expect([accepted.code, accepted.out]).toEqual([0, expect.stringContaining('generation 2')]);
   await eventually(() => expect(read()).toEqual(all(1)), 60_000);

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline/promises';
+
 /** What a command writes to and reads from; tests hand in their own. */
 export interface Terminal {
   out(text: string): void;
@@ -6,6 +8,8 @@ export interface Terminal {
   readonly columns: number;
   readonly color: boolean;
   readInput(): Promise<string>;
+  /** The line that a person types after a question; `null` where nobody can: input is no terminal. */
+  ask(question: string): Promise<string | null>;
   now(): number;
 }
 
@@ -22,6 +26,15 @@ export function processTerminal(): Terminal {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
       return Buffer.concat(chunks).toString('utf8');
+    },
+    ask: async (question) => {
+      if (!process.stdin.isTTY) return null;
+      const lines = createInterface({ input: process.stdin, output: process.stderr });
+      try {
+        return await lines.question(question);
+      } finally {
+        lines.close();
+      }
     },
     now: () => Date.now(),
   };

@@ -42,6 +42,11 @@ export const PROBLEMS = {
   'use-promote': { status: 409, title: 'That would go forward', retryable: false },
   'version-blocked': { status: 409, title: 'The version is blocked', retryable: false },
   'truth-behind': { status: 409, title: 'PostgreSQL is behind', retryable: false },
+  'restore-changed': {
+    status: 409,
+    title: 'Not what was looked at',
+    retryable: false,
+  },
   'patch-failed': { status: 409, title: 'The patch does not apply', retryable: false },
   'still-running': { status: 409, title: 'The first request still runs', retryable: true },
   'version-mismatch': { status: 412, title: 'Another version is there', retryable: false },

@@ -10,6 +10,7 @@ import { FenceServer1764000000004 } from './migrations/1764000000004-fence-serve
 import { TruthBehind1764000000005 } from './migrations/1764000000005-truth-behind.js';
 import { RoutedKeys1764000000006 } from './migrations/1764000000006-routed-keys.js';
 import { CommitEntry1764000000007 } from './migrations/1764000000007-commit-entry.js';
+import { AcceptAsSeen1764000000008 } from './migrations/1764000000008-accept-as-seen.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -51,6 +52,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       TruthBehind1764000000005,
       RoutedKeys1764000000006,
       CommitEntry1764000000007,
+      AcceptAsSeen1764000000008,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

@@ -229,7 +229,8 @@ describe('the fence', () => {
     await opened.truth.raiseFence(fence, 'node-1', { generation: 1, token: 5n, commits: 3n });
     await opened.dataSource.query('UPDATE installation SET id = gen_random_uuid()');
     const before = await dumpTruth(url);
-    const acceptance = { author: 'ada', reason: 'lost', at: '2026-01-01T00:00:00.000Z' };
+    const seen = { generation: 1, shards: [2] };
+    const acceptance = { author: 'ada', reason: 'lost', at: '2026-01-01T00:00:00.000Z', seen };
     await expect(opened.truth.acceptRestore(acceptance)).rejects.toThrow(TruthUnavailableError);
     await expect(opened.truth.acceptRestore(acceptance)).rejects.toThrow(/another installation/);
     expect(await dumpTruth(url)).toEqual(before);

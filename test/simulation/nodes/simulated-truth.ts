@@ -14,6 +14,7 @@ import type {
   InventoryQuery,
   KnownTruth,
   RestoreAcceptance,
+  RestoreOutcome,
   ShardMark,
   StatusStore,
   StoredHistoryEntry,
@@ -113,7 +114,7 @@ export class SimulatedTruth implements TruthStore {
     return this.#write(fence, 'behind', (as) => tables.declareBehind(as, generation, addresses));
   }
 
-  acceptRestore(acceptance: RestoreAcceptance): Promise<number | null> {
+  acceptRestore(acceptance: RestoreAcceptance): Promise<RestoreOutcome> {
     const { tables } = this.#server;
     return this.sessions.use((session) => session.send(() => tables.acceptRestore(acceptance)));
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { CliWorld, json } from '../testing/cli-world.js';
+import { CliWorld, json, refuse } from '../testing/cli-world.js';
 
 const BEHIND = {
   generation: 1,
@@ -45,10 +45,28 @@ it('tells what was seen and is not there', async () => {
 
 it('accepts nothing without --yes, and not without a reason', async () => {
   const { code, out, err } = await world.pawl('restore', 'accept', '--reason', 'lost');
-  expect([code, err]).toEqual([1, expect.stringContaining('add --yes')]);
-  expect(out).toContain('acme/app');
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toContain('acme/app');
+  expect(err).toContain('add --yes');
   expect((await world.pawl('restore', 'accept', '--yes')).code).toBe(2);
   expect(world.requests.map(({ line }) => line)).toEqual(['GET /v1/restore']);
+});
+
+it('accepts what it has shown once somebody answers yes', async () => {
+  world.answers.set('POST /v1/restore/accept', json({ accepted: true, generation: 2 }));
+  const args = ['restore', 'accept', '--reason', 'lost'];
+  const no = await world.run(args, { answer: 'y' });
+  expect([no.code, world.writes()]).toEqual([1, []]);
+  const yes = await world.run(args, { answer: 'yes' });
+  expect([yes.code, yes.out]).toEqual([0, expect.stringContaining('under generation 2')]);
+  expect(yes.err).toContain('acme/app');
+  expect(world.writes()).toEqual(['POST /v1/restore/accept']);
+});
+
+it('changes nothing where it is another by now than what was shown', async () => {
+  world.answers.set('POST /v1/restore/accept', refuse('restore-changed', 'look again'));
+  const { code, err } = await world.pawl('restore', 'accept', '--reason', 'lost', '--yes');
+  expect([code, err]).toEqual([1, expect.stringContaining('look again')]);
 });
 
 it('accepts with --yes, once', async () => {
@@ -56,7 +74,8 @@ it('accepts with --yes, once', async () => {
   const args = ['restore', 'accept', '--reason', 'lost', '--yes'];
   const first = await world.pawl(...args);
   expect([first.code, first.out]).toEqual([0, expect.stringContaining('under generation 2')]);
-  expect(JSON.parse(world.requests[0]?.body ?? '')).toEqual({ reason: 'lost' });
+  const sent = { reason: 'lost', generation: 1, shards: [3] };
+  expect(JSON.parse(world.requests[1]?.body ?? '')).toEqual(sent);
   world.answers.set('POST /v1/restore/accept', json({ accepted: false, generation: 2 }));
   const second = await world.pawl(...args);
   expect([second.code, second.out]).toEqual([0, expect.stringContaining('nothing was changed')]);

@@ -25,19 +25,24 @@ export function addRestore(program: Command, context: CliContext): void {
     .command('accept')
     .description('take PostgreSQL as the truth as it is: what it lacks is lost')
     .requiredOption('--reason <text>', 'why, for the history')
-    .option('--yes', 'do it; else what would be lost is shown, and nothing is changed')
+    .option('--yes', 'do not ask')
     .action((flags: AcceptFlags) => accept(context, flags));
 }
 
+/** Accepts what it shows: where it is another by then, nothing is changed. */
 async function accept(context: CliContext, { reason, yes }: AcceptFlags): Promise<void> {
   const client = await context.client();
-  if (yes !== true) {
-    const view = await client.restoreStatus();
-    print(context.terminal, context.format(), view, () => statusText(view));
-    if (view.shards.length === 0) return;
-    throw new CliError('nothing was changed: add --yes to lose this for good');
+  const { terminal } = context;
+  const { generation, shards } = await client.restoreStatus();
+  if (shards.length > 0) {
+    terminal.err(statusText({ generation, shards }));
+    const answer = yes === true ? 'yes' : await terminal.ask('lose this for good? (yes) ');
+    if (answer?.trim() !== 'yes') {
+      throw new CliError('nothing was changed: answer yes, or add --yes, to lose this for good');
+    }
   }
-  const view = await client.acceptRestore({ reason });
+  const seen = { generation, shards: shards.map(({ shard }) => shard) };
+  const view = await client.acceptRestore({ reason, ...seen });
   print(context.terminal, context.format(), view, () =>
     view.accepted
       ? `accepted: everything that PostgreSQL holds is published anew under generation ${view.generation}; consumers of addresses that it does not know keep what they run\n`

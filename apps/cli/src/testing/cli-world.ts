@@ -14,6 +14,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 interface RunOptions {
   readonly env?: Env;
   readonly isTty?: boolean;
+  /** What a person answers to a question; nobody is there unless told. */
+  readonly answer?: string;
   readonly signal?: AbortSignal;
   /** Called with all that was printed so far. */
   readonly onOut?: (out: string) => void;
@@ -74,6 +76,7 @@ export class CliWorld {
     {
       env = this.env,
       isTty = false,
+      answer,
       signal = new AbortController().signal,
       onOut,
     }: RunOptions = {},
@@ -93,6 +96,10 @@ export class CliWorld {
         columns: 80,
         color: false,
         readInput: () => Promise.resolve('a: 1\n'),
+        ask: (question) => {
+          err += question;
+          return Promise.resolve(answer ?? null);
+        },
         now: () => 0,
       },
       signal,

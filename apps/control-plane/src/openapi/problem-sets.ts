@@ -63,7 +63,11 @@ export const OF_COMMANDS: readonly ProblemCode[] = [
 ];
 
 /** Accepting a restore. */
-export const OF_RESTORES: readonly ProblemCode[] = [...OF_BODIES, 'outcome-unknown'];
+export const OF_RESTORES: readonly ProblemCode[] = [
+  ...OF_BODIES,
+  'outcome-unknown',
+  'restore-changed',
+];
 
 /** Commands that write the next definition version. */
 export const OF_WRITES: readonly ProblemCode[] = [...OF_COMMANDS, 'precondition-required'];

@@ -43,16 +43,30 @@ it('tells what PostgreSQL lacks', async () => {
 });
 
 it('accepts it for somebody, with a reason', async () => {
-  const answer = await accept({ reason: 'lost' }, { 'x-pawl-actor': 'ada' });
+  const seen = { generation: 1, shards: [3] };
+  const answer = await accept({ reason: 'lost', ...seen }, { 'x-pawl-actor': 'ada' });
   expect([answer.statusCode, answer.json()]).toEqual([200, { accepted: true, generation: 2 }]);
-  expect(app.restore.accepted).toEqual([{ actor: 'ada', reason: 'lost' }]);
+  expect(app.restore.accepted).toEqual([{ actor: 'ada', reason: 'lost', seen }]);
 });
 
-it.each([{}, { reason: '' }, { reason: 7 }, { reason: 'a', more: 1 }, { reason: 'a\nb' }, []])(
-  'refuses %j',
-  async (body) => {
-    const answer = await accept(body);
-    expect([answer.statusCode, answer.json()]).toMatchObject([400, { code: 'malformed-request' }]);
-    expect(app.restore.accepted).toEqual([]);
-  },
-);
+const SEEN = { generation: 1, shards: [3] };
+
+it.each([
+  {},
+  SEEN,
+  { reason: '', ...SEEN },
+  { reason: 7, ...SEEN },
+  { reason: 'a', more: 1, ...SEEN },
+  { reason: 'a\nb', ...SEEN },
+  { reason: 'a' },
+  { reason: 'a', generation: 1 },
+  { reason: 'a', shards: [3] },
+  { reason: 'a', generation: '1', shards: [3] },
+  { reason: 'a', generation: 1, shards: ['3'] },
+  { reason: 'a', generation: 1, shards: [-1] },
+  [],
+])('refuses %j', async (body) => {
+  const answer = await accept(body);
+  expect([answer.statusCode, answer.json()]).toMatchObject([400, { code: 'malformed-request' }]);
+  expect(app.restore.accepted).toEqual([]);
+});

@@ -36,10 +36,10 @@ export class RestoreController {
     const act = (): Promise<Outcome<AcceptedRestoreView>> => {
       const options = { types: [JSON_TYPE], numbers: 'exact' } as const;
       const { value, text } = readJson(request, reply, options);
-      const { reason } = asRequest(value, { text: '' });
+      const { reason, generation, shards } = asRequest(value, { text: '' });
       plainText('reason', reason, REASON_LENGTH);
       const { actor } = commandContext(request, text);
-      return this.restore.accept({ actor, reason });
+      return this.restore.accept({ actor, reason, seen: { generation, shards } });
     };
     send(reply, valueOf(await workOnBody(request, act)));
   }

@@ -37,16 +37,13 @@ const MEMBERS: readonly KnownMember[] = ['node-1', 'node-2'].map((id, at) => ({
 /** Tells {@link view}, and accepts whatever it is. */
 export class FakeRestore implements RestoreUseCases {
   view: RestoreView = { generation: 1, shards: [] };
-  readonly accepted: { readonly actor: string; readonly reason: string }[] = [];
+  readonly accepted: Parameters<RestoreUseCases['accept']>[0][] = [];
 
   status(): Promise<Outcome<RestoreView>> {
     return Promise.resolve(done(this.view));
   }
 
-  accept(by: {
-    readonly actor: string;
-    readonly reason: string;
-  }): Promise<Outcome<AcceptedRestoreView>> {
+  accept(by: Parameters<RestoreUseCases['accept']>[0]): Promise<Outcome<AcceptedRestoreView>> {
     this.accepted.push(by);
     return Promise.resolve(done({ accepted: true, generation: 2 }));
   }

@@ -69,9 +69,15 @@ export type RestoreView = Infer<typeof restoreSchema>;
 
 export const acceptRestoreRequestSchema = {
   type: 'object',
-  required: ['reason'],
+  required: ['reason', 'generation', 'shards'],
   additionalProperties: false,
-  properties: { reason: { type: 'string', minLength: 1, maxLength: 1024 } },
+  properties: {
+    reason: { type: 'string', minLength: 1, maxLength: 1024 },
+    /** As `GET /v1/restore` told it: another by now is 409. */
+    generation: part.version,
+    /** The read-only shards, as `GET /v1/restore` told them. */
+    shards: { type: 'array', items: part.counter },
+  },
 } as const;
 export type AcceptRestoreRequest = Infer<typeof acceptRestoreRequestSchema>;
 

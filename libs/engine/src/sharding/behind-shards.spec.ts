@@ -53,7 +53,11 @@ describe('a loss that PostgreSQL does not take down at once', () => {
     expect(await behind()).toEqual([ACME]);
     expect([alarms(), world.incidents]).toEqual([1, ['truth-behind']]);
     expect(code(await world.over('acme/app', { a: 3 }))).toBe('truth-behind');
-    const accepted = await world.engine.restore.accept({ actor: 'ada', reason: 'lost' });
+    const accepted = await world.engine.restore.accept({
+      actor: 'ada',
+      reason: 'lost',
+      seen: { generation: 1, shards: [ACME] },
+    });
     expect(accepted).toMatchObject({ value: { accepted: true } });
     await world.claimAll();
     expect(code(await world.over('acme/app', { a: 3 }))).toBe('ok');
@@ -124,5 +128,47 @@ describe('memory and the fence row disagree whether the shard is read-only', () 
     expect(world.rechecked).toContain(ACME);
     await world.claimAll();
     expect(code(await world.over('acme/app', { a: 3 }))).toBe('ok');
+  });
+});
+
+describe('a shard that is found to be behind', () => {
+  it('refuses writes of other roots that wait to be committed when it is found, and stays this owner’s', async () => {
+    const given = await world.published('acme/app');
+    const names = Array.from({ length: 100 }, (_, index) => `root-${index}`);
+    const beside = names.filter((name) => shardOf(name, 4) === ACME).slice(0, 2);
+    let commit = (): void => undefined;
+    const held = new Promise<void>((resolve) => (commit = resolve));
+    world.truth.beforeCommit = () => held;
+    const waiting = beside.map((root) => world.put(`${root}/app`, { a: 1 }));
+    await world.settle();
+    world.publisher.snapshots.set('acme/app' as never, { ...given, version: given.version + 5 });
+    world.publisher.restore(false);
+    await world.settle();
+    commit();
+    expect((await Promise.all(waiting)).map(code)).toEqual(['truth-behind', 'truth-behind']);
+    expect(world.rechecked).toEqual([]);
+    expect(world.engine.status()).toMatchObject({ servedShards: 4, readOnlyShards: 1 });
+  });
+});
+
+describe('accepting a restore', () => {
+  it('is refused where it is another by now than what was looked at', async () => {
+    await world.truth.declareBehind({ shard: ACME, token: world.token }, 1, [
+      {
+        address: 'acme/app',
+        held: { generation: 1, version: 9 },
+        has: { generation: 1, version: 1 },
+      },
+    ]);
+    const by = { actor: 'ada', reason: 'lost' };
+    const looked = { generation: 1, shards: [(ACME + 1) % 4] };
+    const refusal = await world.engine.restore.accept({ ...by, seen: looked });
+    expect(code(refusal)).toBe('restore-changed');
+    expect(!refusal.ok && refusal.problem.detail).toContain(`read-only shards ${ACME};`);
+    const status = await world.engine.restore.status();
+    expect(status.ok && status.value.shards.map(({ shard }) => shard)).toEqual([ACME]);
+    const seen = { generation: 1, shards: [ACME] };
+    const accepted = await world.engine.restore.accept({ ...by, seen });
+    expect(accepted).toMatchObject({ value: { accepted: true, generation: 2 } });
   });
 });

@@ -85,10 +85,17 @@ async function expectReadOnly(): Promise<void> {
   ]);
 }
 
+/** Accepts what there is. */
+async function acceptSeen() {
+  const { generation = 0, shards = [] } = (await behind()) ?? {};
+  const seen = { generation, shards: shards.map(({ shard }) => shard) };
+  return world.engine.restore.accept({ ...ACCEPTANCE, seen });
+}
+
 /** Accepts, and claims anew as the ownership does once it was told. */
 async function accept(): Promise<number> {
   world.rechecked.length = 0;
-  const outcome = await world.engine.restore.accept(ACCEPTANCE);
+  const outcome = await acceptSeen();
   await world.settle();
   expect(world.rechecked).toEqual([0, 1, 2, 3]);
   await world.claimAll();
@@ -182,24 +189,6 @@ describe('a PostgreSQL that lost what JetStream shows', () => {
     const inputs = given.inputs.map((input) => ({ ...input, definitionVersion: 7 }));
     forge({ inputs });
     await world.restart();
-    await expectReadOnly();
-  });
-
-  it('refuses writes of other roots that wait to be committed when it is found, and stays this owner’s', async () => {
-    const given = await world.published('acme/app');
-    const names = Array.from({ length: 100 }, (_, index) => `root-${index}`);
-    const beside = names.filter((name) => shardOf(name, 4) === ACME).slice(0, 2);
-    let commit = (): void => undefined;
-    const held = new Promise<void>((resolve) => (commit = resolve));
-    world.truth.beforeCommit = () => held;
-    const waiting = beside.map((root) => world.put(`${root}/app`, { a: 1 }));
-    await world.settle();
-    world.publisher.snapshots.set(APP.text, { ...given, version: given.version + 5 });
-    world.publisher.restore(false);
-    await world.settle();
-    commit();
-    expect((await Promise.all(waiting)).map(code)).toEqual(['truth-behind', 'truth-behind']);
-    expect(world.rechecked).toEqual([]);
     await expectReadOnly();
   });
 
@@ -371,7 +360,7 @@ describe('accepting a restore', () => {
   });
 
   it('changes nothing when nothing is behind, and so not twice', async () => {
-    const nothing = await world.engine.restore.accept(ACCEPTANCE);
+    const nothing = await acceptSeen();
     expect(nothing).toEqual({ ok: true, value: { accepted: false, generation: 1 } });
     const older = world.truth.backup();
     await release({ a: 2 });
@@ -379,7 +368,7 @@ describe('accepting a restore', () => {
     await world.restart();
     expect(await accept()).toBe(2);
     world.rechecked.length = 0;
-    const again = await world.engine.restore.accept(ACCEPTANCE);
+    const again = await acceptSeen();
     expect(again).toEqual({ ok: true, value: { accepted: false, generation: 2 } });
     await world.pass(5_000);
     expect(world.rechecked).toEqual([]);
@@ -392,7 +381,7 @@ describe('accepting a restore', () => {
       await release({ a: 2 });
       older();
       await world.restart();
-      await world.engine.restore.accept(ACCEPTANCE);
+      await acceptSeen();
       world.publisher.up = when !== 'before anything is published';
       await world.restart();
       world.publisher.up = true;
@@ -411,7 +400,9 @@ describe('accepting a restore', () => {
     const other = (ACME + 1) % 4;
     await world.restart((shard) => (shard === other ? { ...known, commits: 99n } : null));
     expect(code(await world.over('acme/app', { a: 3 }))).toBe('ok');
-    await world.truth.acceptRestore({ author: 'b', reason: 'r', at: '2026-01-01T00:00:00.000Z' });
+    const seen = { generation: 1, shards: [other] };
+    const at = '2026-01-01T00:00:00.000Z';
+    await world.truth.acceptRestore({ author: 'b', reason: 'r', at, seen });
     expect(code(await world.over('acme/app', { a: 4 }))).toBe('no-owner');
     await world.claimAll();
     expect(await world.use.getConfig(APP)).toMatchObject({ value: { document: { a: 3 } } });

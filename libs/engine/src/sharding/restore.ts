@@ -4,17 +4,21 @@ import type { EngineContext } from '../engine-context.js';
 import type { FenceChecks } from './fence-checks.js';
 import { truthUnavailable } from './refusals.js';
 import { OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
+import type { BehindReading } from './truth-store.port.js';
 
 /** What PostgreSQL lacks after it was restored from an older copy, and accepting that. On any node. */
 export interface RestoreUseCases {
   status(): Promise<Outcome<RestoreView>>;
   /**
    * Accepts that PostgreSQL is the truth as it is. Every owner then loads anew and publishes all of it
-   * under the next generation. Changes nothing when nothing is behind; may be repeated.
+   * under the next generation. Changes nothing when nothing is behind, or it is another by now than what
+   * was looked at; may be repeated.
    */
   accept(by: {
     readonly actor: string;
     readonly reason: string;
+    /** What {@link status} told: the generation, and the read-only shards. */
+    readonly seen: { readonly generation: number; readonly shards: readonly number[] };
   }): Promise<Outcome<AcceptedRestoreView>>;
 }
 
@@ -28,26 +32,37 @@ export function restoreUseCases(
       answered(async () => {
         const { generation, shards } = await truth.readBehind();
         const sorted = [...shards].sort(([a], [b]) => a - b);
-        return { generation, shards: sorted.map(([shard, behind]) => ({ shard, behind })) };
+        return done({ generation, shards: sorted.map(([shard, behind]) => ({ shard, behind })) });
       }),
-    accept: ({ actor, reason }) =>
-      answered(async () => {
+    accept: ({ actor, reason, seen }) =>
+      answered<AcceptedRestoreView>(async () => {
         const at = context.formatTime(context.clock.wallMs());
-        const raised = await truth.acceptRestore({ author: actor, reason, at });
-        const generation = raised ?? (await truth.installation()).generation;
-        if (raised !== null) {
-          context.log.warn('a restore was accepted: all is published anew', { generation, actor });
-          // The other nodes find the generation at their next check.
-          fences.checkNow();
+        const outcome = await truth.acceptRestore({ author: actor, reason, at, seen });
+        if (outcome === 'not-as-seen') return notAsSeen(await truth.readBehind());
+        if (outcome === 'nothing-behind') {
+          const { generation } = await truth.installation();
+          return done({ accepted: false, generation });
         }
-        return { accepted: raised !== null, generation };
+        const { generation } = outcome;
+        context.log.warn('a restore was accepted: all is published anew', { generation, actor });
+        // The other nodes find the generation at their next check.
+        fences.checkNow();
+        return done({ accepted: true, generation });
       }),
   };
 }
 
-async function answered<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+function notAsSeen({ generation, shards }: BehindReading): Outcome<never> {
+  const numbers = [...shards.keys()].sort((a, b) => a - b);
+  return refused(
+    'restore-changed',
+    `what is lost is another by now than what was looked at: generation ${generation}, read-only shards ${numbers.join(', ') || '(none)'}; nothing was changed. Look at \`pawl restore status\` again`,
+  );
+}
+
+async function answered<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
   try {
-    return done(await work());
+    return await work();
   } catch (error) {
     if (error instanceof TruthUnavailableError) return truthUnavailable();
     if (!(error instanceof OutcomeUnknownError)) throw error;

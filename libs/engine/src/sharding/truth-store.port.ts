@@ -194,7 +194,15 @@ export interface RestoreAcceptance {
   readonly author: string;
   readonly reason: string;
   readonly at: string;
+  /** What was looked at: the generation, and the shards that are read-only. */
+  readonly seen: { readonly generation: number; readonly shards: readonly number[] };
 }
+
+/**
+ * The generation that was accepted; or nothing was changed, since nothing is behind, or it is another by
+ * now than what was looked at.
+ */
+export type RestoreOutcome = { readonly generation: number } | 'nothing-behind' | 'not-as-seen';
 
 export interface HistoryQuery {
   readonly limit: number;
@@ -271,10 +279,9 @@ export interface TruthStore {
   ): Promise<TruthBehind>;
   /**
    * Raises the generation above every one that was seen, ends all read-only shards, and records who
-   * did so in the history of their roots, in one transaction. Answers the generation then; `null` when
-   * nothing was behind, so that nothing was changed.
+   * did so in the history of their roots, in one transaction; as it was looked at only.
    */
-  acceptRestore(acceptance: RestoreAcceptance): Promise<number | null>;
+  acceptRestore(acceptance: RestoreAcceptance): Promise<RestoreOutcome>;
   /** Records what JetStream holds now. */
   markPublished(
     fence: Fence,

@@ -17,6 +17,7 @@ import type {
   InventoryQuery,
   KnownTruth,
   RestoreAcceptance,
+  RestoreOutcome,
   StoredHistoryEntry,
   TruthStore,
 } from '../sharding/truth-store.port.js';
@@ -174,8 +175,13 @@ export class FakeTruthStore implements TruthStore {
     });
   }
 
-  acceptRestore({ author, reason, at }: RestoreAcceptance): Promise<number | null> {
-    if (this.#behind.size === 0) return Promise.resolve(null);
+  acceptRestore({ author, reason, at, seen: as }: RestoreAcceptance): Promise<RestoreOutcome> {
+    if (this.#behind.size === 0) return Promise.resolve('nothing-behind');
+    const isSame =
+      as.generation === this.#generation &&
+      new Set([...as.shards, ...this.#behind.keys()]).size === this.#behind.size &&
+      new Set(as.shards).size === this.#behind.size;
+    if (!isSame) return Promise.resolve('not-as-seen');
     const seen = [...this.#behind.values()].flatMap(({ remembered, addresses }) => [
       remembered?.generation ?? 0,
       ...addresses.map(({ held }) => held.generation),
@@ -194,7 +200,7 @@ export class FakeTruthStore implements TruthStore {
       this.#history.push({ ...entry, kind: 'restore', sequence });
     }
     this.#behind.clear();
-    return Promise.resolve(this.#generation);
+    return Promise.resolve({ generation: this.#generation });
   }
 
   markPublished(

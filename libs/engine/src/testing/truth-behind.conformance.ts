@@ -1,12 +1,18 @@
 import type { Fence } from '../sharding/fence.js';
 import type { ShardMark } from '../sharding/shard-ownership.port.js';
-import type { CommitOutcome, KnownTruth } from '../sharding/truth-store.port.js';
+import type { CommitOutcome, KnownTruth, RestoreOutcome } from '../sharding/truth-store.port.js';
 import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 import { AT, changes, definition, fenceOf, owned, snapshot, text } from './truth-subject.js';
 import type { TruthSubject } from './truth-subject.js';
 
 const ACCEPTANCE = { author: 'ada', reason: 'the disk was lost', at: AT };
+
+/** Accepts what there is to accept. */
+async function accept({ truth }: TruthSubject): Promise<RestoreOutcome> {
+  const { generation, shards } = await truth.readBehind();
+  return truth.acceptRestore({ ...ACCEPTANCE, seen: { generation, shards: [...shards.keys()] } });
+}
 
 function write(
   { truth }: TruthSubject,
@@ -113,7 +119,7 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       const fence = await raise(subject, 10n, unknown);
       expectSame((await behindOf(subject, fence))?.remembered?.fencingToken, '5', 'remembered');
       expectSame((await write(subject, fence, 1)).kind, 'behind', 'a write');
-      expectSame(await subject.truth.acceptRestore(ACCEPTANCE), 2, 'the generation');
+      expectSame(await accept(subject), { generation: 2 }, 'the generation');
       expectSame((await write(subject, fence, 1)).kind, 'committed', 'a write then');
     },
   },
@@ -152,12 +158,24 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
       const { truth } = subject;
       const fence = await owned(subject, 'acme');
       await write(subject, fence, 1);
-      expectSame(await truth.acceptRestore(ACCEPTANCE), null, 'nothing is behind');
+      expectSame(await accept(subject), 'nothing-behind', 'nothing is behind');
       const held = { generation: 4, version: 2 };
       const has = { generation: 1, version: 7 };
       await truth.declareBehind(fence, 1, [{ address: 'gone/app', held, has }]);
-      expectSame(await truth.acceptRestore(ACCEPTANCE), 5, 'the generation');
-      expectSame(await truth.acceptRestore(ACCEPTANCE), null, 'a second time');
+      const { shard } = fence;
+      const others = [
+        { generation: 2, shards: [shard] },
+        { generation: 1, shards: [] },
+        { generation: 1, shards: [shard, (shard + 1) % subject.shards] },
+        { generation: 1, shards: [(shard + 1) % subject.shards] },
+      ];
+      for (const seen of others) {
+        const outcome = await truth.acceptRestore({ ...ACCEPTANCE, seen });
+        expectSame(outcome, 'not-as-seen', JSON.stringify(seen));
+      }
+      expectSame((await truth.readBehind()).shards.size, 1, 'what is behind still');
+      expectSame(await accept(subject), { generation: 5 }, 'the generation');
+      expectSame(await accept(subject), 'nothing-behind', 'a second time');
       const { generation, behind } = await truth.readFences([fence.shard]);
       expectSame([generation, behind.size], [5, 0], 'what the fences tell');
       const after = await truth.readBehind();

@@ -84,7 +84,7 @@ BEGIN
 END $pawl$`;
 
 /** RFC 3339 in UTC with milliseconds. */
-const NOW = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+export const NOW = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /**
  * As `pawl_raise_fence` was, and compares what is here with what is remembered of the shard elsewhere

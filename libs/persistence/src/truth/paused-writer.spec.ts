@@ -4,7 +4,9 @@ import type { Changeset, CommitOutcome } from '@pawl/engine';
 import { openTruth } from '../open-truth.js';
 import type { OpenedTruth } from '../open-truth.js';
 import { Blocker, WAITS_FOR } from '../testing/blocker.js';
+import { lockKeyOf } from '../sessions/fenced-statements.js';
 import {
+  AT,
   at,
   changeset,
   definition,
@@ -211,6 +213,39 @@ describe('a group of changesets paused inside its transaction changes nothing ei
     await expectNothingOfGroup(before);
   });
 });
+
+describe('a claim', () => {
+  it('ends nobody who waits to accept a restore', async () => {
+    await blocker.hold('SELECT pg_advisory_xact_lock_shared($1, 5)', [await lockKey()]);
+    const seen = { generation: 1, shards: [] };
+    const accepted = owner.truth.acceptRestore({ author: 'ada', reason: 'lost', at: AT, seen });
+    await blocker.someoneWaits(WAITS_FOR.shard(5));
+    const raised = taker.truth.raiseFence(fenceOf(3, 30), 'taker');
+    // It waits anew after each grace.
+    const waits = new Set<string>();
+    const deadline = performance.now() + 10_000;
+    while (waits.size < 3 && performance.now() < deadline) {
+      const since = await waitingSince(3);
+      if (since !== undefined) waits.add(since);
+    }
+    expect(waits.size).toBe(3);
+    await blocker.release();
+    expect([await accepted, await raised]).toEqual(['nothing-behind', 'raised']);
+  });
+});
+
+/** First half of the keys of shards' locks. */
+async function lockKey(): Promise<number> {
+  return lockKeyOf((await owner.truth.installation()).id);
+}
+
+async function waitingSince(shard: number): Promise<string | undefined> {
+  const [row] = await owner.dataSource.query<{ since: string | null }[]>(
+    `SELECT l.waitstart::text AS since FROM pg_locks l
+      WHERE NOT l.granted AND ${WAITS_FOR.shard(shard)}`,
+  );
+  return row?.since ?? undefined;
+}
 
 async function expectNothingOfGroup(before: unknown): Promise<void> {
   expect(await dumpTruth(url)).toEqual(before);

@@ -16,6 +16,7 @@ import type {
   InventoryQuery,
   KnownTruth,
   RestoreAcceptance,
+  RestoreOutcome,
   ShardMark,
   StoredHistoryEntry,
   TruthStore,
@@ -164,14 +165,23 @@ export class PostgresTruthStore implements TruthStore {
     return decodeBehind(await this.statements.result<string>('pawl_declare_behind', fence, values));
   }
 
-  async acceptRestore({ author, reason, at }: RestoreAcceptance): Promise<number | null> {
+  async acceptRestore({ author, reason, at, seen }: RestoreAcceptance): Promise<RestoreOutcome> {
     const answer = await this.#sessions.write<{ generation: string | null }>({
-      text: 'SELECT pawl_accept_restore($1, $2, $3, $4, $5) AS generation',
-      values: [this.statements.lockKey, this.made.id, author, reason, at],
+      text: 'SELECT pawl_accept_restore($1, $2, $3, $4, $5, $6, $7) AS generation',
+      values: [
+        this.statements.lockKey,
+        this.made.id,
+        author,
+        reason,
+        at,
+        seen.generation,
+        seen.shards,
+      ],
     });
     assert(answer.kind === 'rows' && answer.rows[0] !== undefined, 'it is under no fence');
     const { generation } = answer.rows[0];
-    return generation === null ? null : toSafeInteger(generation);
+    if (generation === null) return 'nothing-behind';
+    return generation === '0' ? 'not-as-seen' : { generation: toSafeInteger(generation) };
   }
 
   async markPublished(

@@ -15,6 +15,7 @@ const NOTICED_WITHIN_MS = 60_000;
 const ANSWER_DEADLINE_MS = 10_000;
 
 interface RestoreView {
+  readonly generation: number;
   readonly shards: readonly { readonly shard: number }[];
 }
 
@@ -45,7 +46,7 @@ function olderCopy(
       await refuses(context, behind);
       // What lost writes without anybody's knowing yet is found by its owner's next check.
       await wait(LEASE_TTL_MS);
-      await ask(context, 'POST', '/v1/restore/accept', { reason: 'chaos' });
+      await eventually(() => acceptSeen(context), NOTICED_WITHIN_MS);
       const until = performance.now();
       traffic.relearn(await readTruth(world.truth.url));
       return { shards: allShards(context), since: until, lost: { from, until } };
@@ -64,6 +65,13 @@ export const failOver = olderCopy(
   'copies PostgreSQL, goes on, starts the copy in its place as a standby, promotes it within a lease',
   ({ world, rng }) => world.truth.failOver(between(rng, 0, LEASE_TTL_MS)),
 );
+
+/** Accepts what a node tells; what is found in between is told the next time. */
+async function acceptSeen(context: FaultContext): Promise<void> {
+  const { generation, shards } = (await ask(context, 'GET', '/v1/restore')) as RestoreView;
+  const seen = { generation, shards: shards.map(({ shard }) => shard) };
+  await ask(context, 'POST', '/v1/restore/accept', { reason: 'chaos', ...seen });
+}
 
 /** A shard that is behind takes no write, whoever is asked. */
 async function refuses(context: FaultContext, behind: readonly number[]): Promise<void> {

@@ -9,6 +9,7 @@ const NO_TERMINAL = {
   columns: 80,
   color: false,
   readInput: () => Promise.resolve(''),
+  ask: () => Promise.resolve(null),
   now: () => 0,
 };
 
