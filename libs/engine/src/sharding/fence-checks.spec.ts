@@ -86,6 +86,16 @@ describe('the fences of owned shards', () => {
     expect(cluster.ok && cluster.value.shards[others[0] ?? 0]?.behind).toEqual(behind);
   });
 
+  it('do not ask what others lack again while that is not answered', async () => {
+    let looks = 0;
+    world.truth.beforeBehind = () => {
+      looks += 1;
+      return new Promise(() => undefined);
+    };
+    await world.pass(3 * TTL_MS);
+    expect(looks).toBe(1);
+  });
+
   it('drop the shard that somebody else has raised, without any write', async () => {
     await world.fenceOff('acme');
     await world.pass(TTL_MS / 2);

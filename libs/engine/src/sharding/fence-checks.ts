@@ -38,6 +38,8 @@ export class FenceChecks {
   #failing = false;
   #stopped = false;
   #behind: ReadonlyMap<number, TruthBehind> = new Map();
+  /** Questions about what shards lack that are under way. */
+  #looks = 0;
 
   constructor(
     private readonly context: EngineContext,
@@ -49,7 +51,7 @@ export class FenceChecks {
   start(): void {
     this.#timer = this.context.timer.after(this.#everyMs, () => {
       if (this.#running === undefined) void this.#check();
-      void this.#look();
+      if (this.#looks === 0) void this.#look();
       this.start();
     });
   }
@@ -144,10 +146,13 @@ export class FenceChecks {
 
   /** Never rejects: where it fails, the check of the fences does and says so. */
   async #look(): Promise<void> {
+    this.#looks += 1;
     try {
       this.#behind = (await this.context.truth.readBehind()).shards;
     } catch {
       // As of the last time.
+    } finally {
+      this.#looks -= 1;
     }
   }
 
