@@ -18,6 +18,7 @@ const pairs = [
     'compose',
     'crashes',
     'etcd-clients',
+    'etcd-locks',
     'etcd3',
     'etcdctl',
     'jobs',
@@ -29,14 +30,42 @@ const pairs = [
     'log-reader',
     'nodes-basics',
     'nodes-launched',
+    'nodes-routing',
     'quorum-cluster',
     'quorum-tls',
+    'readiness',
     'real-schemas',
+    'restore',
     'sleepers-and-twins',
   ].map((name) => `test/e2e/${name}.spec.ts`),
+  ...['crash-images', 'etcd', 'histories'].map((name) => `test/chaos/${name}.spec.ts`),
+  'test/chaos/network/*.spec.ts',
+  'test/chaos/nodes/*/*.spec.ts',
   'test/differential/*.spec.ts',
   'test/packaging/*.spec.ts',
 ];
+/**
+ * Unit tests of rooms without sockets or files of their own share their modules: loading them again
+ * for each file costs more than these tests do. What one changes for its process it puts back.
+ */
+const sharing = [
+  'apps/*/src/**/*.spec.ts',
+  'libs/{admin-client,contracts,domain,engine,kernel}/src/**/*.spec.ts',
+];
+/** Of these rooms, those that replace timers or judge memory: each in a process of its own. */
+const alone = [
+  'apps/control-plane/src/health/readiness-checks.spec.ts',
+  'apps/control-plane/src/http/single-file.spec.ts',
+  'apps/control-plane/src/rollout/rollout-feed.spec.ts',
+  'apps/control-plane/src/runtime/close-stack.spec.ts',
+  'libs/engine/src/config/preview.spec.ts',
+  'libs/engine/src/routing/routed-engine.spec.ts',
+];
+const unit = {
+  testTimeout: 30_000,
+  /* All of the machine; it leaves a core free otherwise. The e2e tests come after. */
+  maxWorkers: '100%',
+};
 const e2e = {
   globalSetup: ['./test/support/global-setup.ts'],
   testTimeout: 120_000,
@@ -50,16 +79,25 @@ export default defineConfig({
       {
         ...shared,
         test: {
+          ...unit,
           name: 'unit',
           include: [
-            'libs/*/src/**/*.spec.ts',
-            'apps/*/src/**/*.spec.ts',
+            'libs/!(admin-client|contracts|domain|engine|kernel)/src/**/*.spec.ts',
             'test/simulation/**/*.spec.ts',
+            ...alone,
           ],
-          testTimeout: 30_000,
-          /* All of the machine; it leaves a core free otherwise. The e2e tests come after. */
-          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...unit,
+          name: 'unit-sharing',
+          include: sharing,
+          exclude: alone,
+          isolate: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -69,7 +107,7 @@ export default defineConfig({
           name: 'e2e-pairs',
           include: pairs,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -80,7 +118,7 @@ export default defineConfig({
           include: ['test/e2e/*.spec.ts', 'test/chaos/**/*.spec.ts'],
           exclude: pairs,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

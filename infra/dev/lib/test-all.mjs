@@ -58,7 +58,7 @@ const NODE_24_COMMAND = [
   '--yes',
   `--package=${NODE_24}`,
   '-c',
-  `node ${JSON.stringify(VITEST)} run --project unit`,
+  `node ${JSON.stringify(VITEST)} run --project unit --project unit-sharing`,
 ];
 const DEPCRUISE = bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs');
 
