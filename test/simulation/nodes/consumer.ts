@@ -143,18 +143,18 @@ export class SimulatedConsumer implements LastKnownGoodStore {
       return judge.demand(false, `${who} runs what it kept: ${version} (I7)`);
     }
     const { head, content } = record;
-    if (this.running?.head.version === version) return;
+    if (this.running?.head.hash === head.hash) return;
     this.#checkForward(judge, who, record);
     const at = `${this.address} ${head.generation}.${head.version}`;
-    judge.demand(ledger.wasStored(at, head.hash), `${who} runs what was published (I7)`);
-    const expected = ledger.effective(head.inputs);
-    const text = expected === null ? '' : canonicalize(expected);
+    const stored = ledger.wasStored(at, head.hash);
+    judge.demand(stored !== undefined, `${who} runs what was published (I7)`);
+    const { text, document: expected } = stored ?? { text: '', document: null };
     judge.demand(content.text === text, `${who} runs what the inputs of ${version} give (I3, I7)`);
     if (expected !== null && document !== undefined) {
       judge.demand(canonicalize(document) === text, `${who} reads what it runs (I7)`);
     }
     this.running = record;
-    this.ran.set(this.incarnation, version);
+    this.ran.set(this.incarnation, Math.max(version, this.ran.get(this.incarnation) ?? 0));
     this.highest = Math.max(this.highest, version);
     this.options.applied(this, version);
   }
@@ -165,7 +165,11 @@ export class SimulatedConsumer implements LastKnownGoodStore {
     const { generation, version } = next.head;
     const isHigher =
       generation > now.generation || (generation === now.generation && version > now.version);
-    judge.demand(isHigher, `${who} goes from ${now.version} to ${version} (I6)`);
+    judge.demand(
+      isHigher,
+      `${who} goes from ${now.generation}.${now.version} to ${generation}.${version} (I6)`,
+    );
+    if (generation > now.generation) return;
     for (const before of now.inputs) {
       const after = next.head.inputs.find(({ address }) => address === before.address);
       const fell = (after?.definitionVersion ?? 0) < (before.definitionVersion ?? 0);

@@ -77,7 +77,7 @@ export class ControlPlaneNode {
     this.id = process.id;
     this.process = process;
     this.sessions = new TruthSessions(postgres, wire, process.time);
-    this.truth = new SimulatedTruth(this.sessions, installation);
+    this.truth = new SimulatedTruth(this.sessions);
     this.connection = nats.connect(process.time);
     this.ownership = createShardOwnership({
       store: process.node,

@@ -2,87 +2,125 @@ import { canonicalize, parseAddress, parseJson, snapshotHash } from '@pawl/contr
 import type { AddressText, JsonObject, JsonValue, Snapshot, SnapshotInput } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { Changeset, Fence } from '@pawl/engine';
+import { keptDefinition, KeptTruth, NOWHERE } from './kept-truth.js';
+import type { KeptAddress, KeptHead, NewRelease } from './kept-truth.js';
+import { Losses } from './losses.js';
 import type { PublicationWitness } from './simulated-publisher.js';
 import type { TruthWitness } from './simulated-postgres.js';
 import { satisfies } from './small-validator.js';
 import type { Violations } from './violations.js';
 
-type NewRelease = Changeset['releases'][number]['next'];
+type NewDefinition = Changeset['definitions'][number];
+type NewSnapshot = Changeset['snapshots'][number];
 
-interface KeptDefinition {
-  /** Who wrote it, as the document says; null: a schema alone was written. */
-  readonly op: string | null;
-  readonly document: JsonObject | null;
-  readonly schema: JsonValue | null;
+interface KeptShelf {
+  readonly generation: number;
+  readonly version: number;
 }
 
-interface KeptAddress {
-  readonly definitions: KeptDefinition[];
-  readonly releases: NewRelease[];
-  /** Hash by `<generation>.<version>`. */
-  readonly heads: Map<string, string>;
-  head: { readonly generation: number; readonly version: number; readonly hash: string } | null;
+/** A copy of PostgreSQL, and when it was taken. */
+export interface KeptCopy {
+  readonly truth: KeptTruth;
+  readonly commits: ReturnType<Losses['keep']>;
+  readonly atMs: number;
 }
-
-const NOWHERE: NewRelease = {
-  state: 'idle',
-  releaseVersion: 0,
-  stableVersion: null,
-  contributionAt: 0,
-  loweredAt: null,
-  forced: false,
-  blockedVersions: [],
-};
 
 /**
  * A second bookkeeping of all that takes effect in PostgreSQL and JetStream, by none of the product's
  * code but its canonical form; demands the invariants of DESIGN.md §3 of each change.
  */
 export class Ledger implements TruthWitness, PublicationWitness {
-  readonly #addresses = new Map<AddressText, KeptAddress>();
-  readonly #highest = new Map<number, bigint>();
-  readonly #owners = new Map<number, string>();
-  /** Commands that took effect. */
-  readonly ops = new Set<string>();
+  readonly losses: Losses;
+  /** What PostgreSQL held each time before an older copy took its place, and holds now. */
+  readonly #eras: KeptTruth[];
   /** Commands whose callers were told that nothing was written. */
   readonly #refused = new Set<string>();
+  /** Every head that was ever committed, by `<address> <generation>.<version> <hash>`. */
+  readonly #committed = new Map<string, KeptHead>();
   /** Highest version on each subject, since the stream was made. */
-  readonly #stored = new Map<string, { readonly generation: number; readonly version: number }>();
-  /** Everything that the stream ever held. */
-  readonly #everStored = new Set<string>();
+  readonly #stored = new Map<string, KeptShelf>();
+  /** Everything that the stream ever held: hash by `<address> <generation>.<version>`. */
+  readonly #everStored = new Map<string, string>();
+  /** Highest generation that there ever was. */
+  #highestGeneration: number;
   readonly trace: string[] = [];
 
   constructor(
     private readonly judge: Violations,
-    private readonly hasContent: (root: string, hash: string) => boolean,
-    private readonly reached: (what: string) => void,
-  ) {}
+    private readonly world: {
+      readonly generation: number;
+      nowMs(): number;
+      hasContent(root: string, hash: string): boolean;
+      reached(what: string): void;
+    },
+  ) {
+    this.#eras = [new KeptTruth(world.generation)];
+    this.#highestGeneration = world.generation;
+    this.losses = new Losses(
+      judge,
+      () => world.nowMs(),
+      (what) => world.reached(what),
+    );
+  }
+
+  /** Counts how often PostgreSQL was put back. */
+  get era(): number {
+    return this.#eras.length - 1;
+  }
+
+  get truth(): KeptTruth {
+    return this.#eras[this.era] as KeptTruth;
+  }
 
   of(address: AddressText): KeptAddress {
-    const known = this.#addresses.get(address);
-    if (known !== undefined) return known;
-    const fresh: KeptAddress = { definitions: [], releases: [], heads: new Map(), head: null };
-    this.#addresses.set(address, fresh);
-    return fresh;
+    return this.truth.of(address);
   }
 
   get addresses(): AddressText[] {
-    return [...this.#addresses.keys()].sort();
+    return this.truth.addresses;
+  }
+
+  /** What PostgreSQL held, as far as it goes, at any time since that era. */
+  truths(since: number): readonly KeptTruth[] {
+    return this.#eras.slice(since);
   }
 
   /** Its caller was told so: it must never be found written. */
   refused(op: string): void {
-    this.judge.demand(!this.ops.has(op), `${op} is refused, and was written (I5)`);
+    this.judge.demand(!this.truth.ops.has(op), `${op} is refused, and was written (I5)`);
     this.#refused.add(op);
   }
 
-  raised({ shard, token }: Fence, owner: string): void {
+  keep(): KeptCopy {
+    return { truth: this.truth.copy(), commits: this.losses.keep(), atMs: this.world.nowMs() };
+  }
+
+  restored({ truth, commits, atMs }: KeptCopy): void {
+    this.trace.push(`restore ${atMs.toFixed(0)}`);
+    const isFormer = truth.generation < this.#highestGeneration;
+    this.losses.restored(commits, this.truth.fences, isFormer);
+    this.#eras.push(truth.copy());
+  }
+
+  accepted(generation: number): void {
+    this.trace.push(`accept ${generation}`);
+    this.judge.demand(
+      generation > this.truth.generation,
+      `accepting raises the generation ${this.truth.generation}, to ${generation} (I6)`,
+    );
+    this.#highestGeneration = Math.max(this.#highestGeneration, generation);
+    this.truth.generation = generation;
+    this.losses.accepted();
+  }
+
+  raised(fence: Fence, owner: string): void {
+    const { shard, token } = fence;
     this.trace.push(`raise ${shard} ${token}`);
-    const before = this.#owners.get(shard);
-    if (before !== undefined && before !== owner) this.reached('shard taken over');
-    this.#owners.set(shard, owner);
-    this.judge.demand(token >= (this.#highest.get(shard) ?? 0n), 'a fence is never lowered (I4)');
-    this.#highest.set(shard, token);
+    const before = this.truth.fences.get(shard);
+    if (before !== undefined && before.owner !== owner) this.world.reached('shard taken over');
+    this.judge.demand(token >= (before?.token ?? 0n), 'a fence is never lowered (I4)');
+    this.truth.fences.set(shard, { token, owner });
+    this.losses.raised(fence, owner);
   }
 
   wrote(what: string, fence: Fence): void {
@@ -95,7 +133,8 @@ export class Ledger implements TruthWitness, PublicationWitness {
 
   committed(fence: Fence, changesets: readonly Changeset[]): void {
     this.#fenced('a commit', fence);
-    for (const changeset of changesets) this.#commit(changeset);
+    const ops = changesets.flatMap((changeset) => this.#commit(changeset));
+    this.losses.committed(fence, ops);
   }
 
   /** The stream is empty again. */
@@ -103,13 +142,18 @@ export class Ledger implements TruthWitness, PublicationWitness {
     this.#stored.clear();
   }
 
+  /** The snapshot of an address that is forgotten was taken away. */
+  removed(subject: string): void {
+    this.#stored.delete(subject);
+  }
+
   stored(subject: string, snapshot: Snapshot): void {
     const { address, generation, version, hash } = snapshot;
     const at = `${address} ${generation}.${version}`;
     this.trace.push(`store ${at} ${hash.slice(0, 8)}`);
-    const committed = this.of(address as AddressText).heads.get(`${generation}.${version}`);
+    const committed = this.#committed.get(`${at} ${hash}`);
     this.judge.demand(
-      committed === hash,
+      committed !== undefined,
       `${at} is published once it is committed, as it is (R8, I10)`,
     );
     const before = this.#stored.get(subject);
@@ -119,54 +163,34 @@ export class Ledger implements TruthWitness, PublicationWitness {
       (generation === before.generation && version > before.version);
     this.judge.demand(isHigher, `${at} takes the place of a lower one in the stream (I6)`);
     this.#stored.set(subject, { generation, version });
-    if (this.#everStored.has(`${at} ${hash}`)) this.reached('published again');
-    this.#everStored.add(`${at} ${hash}`);
+    const former = this.#everStored.get(at);
+    if (former !== undefined) this.world.reached('published again');
+    this.judge.demand(former === undefined || former === hash, `${at} never says two things (I6)`);
+    this.#everStored.set(at, hash);
     this.judge.demand(
       snapshotHash(snapshot, sha256) === hash,
       `${at} has the hash of what it says (I10)`,
     );
-    this.#checkContent(snapshot);
+    if (committed !== undefined) this.#checkContent(snapshot, committed);
   }
 
   pushed({ address, generation, version, hash }: Snapshot): void {
     const at = `${address} ${generation}.${version}`;
     this.judge.demand(
-      this.#everStored.has(`${at} ${hash}`),
+      this.#everStored.get(at) === hash,
       `${at} is stored before it is pushed (§6)`,
     );
   }
 
-  /** Whether the stream ever held this. */
-  wasStored(at: string, hash: string): boolean {
-    return this.#everStored.has(`${at} ${hash}`);
+  /** What this snapshot gives, if the stream ever held it. */
+  wasStored(at: string, hash: string): KeptHead | undefined {
+    return this.#everStored.get(at) === hash ? this.#committed.get(`${at} ${hash}`) : undefined;
   }
 
-  /**
-   * The effective document of these layers by a second, simpler merge; null: absent. Below a schema
-   * without a document nothing is read until a document comes.
-   */
-  effective(inputs: readonly SnapshotInput[]): JsonObject | null {
-    let document = null as JsonObject | null;
-    let isRead = false;
-    for (const { address, definitionVersion } of inputs) {
-      if (definitionVersion === null) continue;
-      const layer = this.of(address as AddressText).definitions[definitionVersion - 1];
-      const what = `${address} has the version ${definitionVersion} that is read (R8)`;
-      this.judge.demand(layer !== undefined, what);
-      if (layer === undefined) continue;
-      isRead = layer.document !== null || (isRead && layer.schema === null);
-      if (layer.document !== null) document = { ...(document ?? {}), ...layer.document };
-    }
-    return isRead ? document : null;
-  }
-
-  #checkContent(snapshot: Snapshot): void {
-    const { address, version, inputs, variants } = snapshot;
+  #checkContent({ address, version, variants }: Snapshot, { document, text }: KeptHead): void {
     const at = `${address} ${version}`;
     const variant = variants[''];
     if (variant === undefined) return this.judge.demand(false, `${at} has a stable variant (I7)`);
-    const document = this.effective(inputs);
-    const text = document === null ? '' : canonicalize(document);
     this.judge.demand(sha256(text) === variant.hash, `${at} is what its inputs give (I3, I10)`);
     this.judge.demand(
       (document === null) === (variant.absent === true),
@@ -175,62 +199,50 @@ export class Ledger implements TruthWitness, PublicationWitness {
     if (document === null) return;
     const parsed = parseAddress(address);
     const root = parsed.ok ? parsed.address.root : '';
-    const isReadable = variant.inline !== undefined || this.hasContent(root, variant.hash);
+    const isReadable = variant.inline !== undefined || this.world.hasContent(root, variant.hash);
     this.judge.demand(
       isReadable,
       `the content of ${at} is readable before ${at} is published (§6)`,
     );
-    for (const input of inputs) this.#checkSchema(at, input, document);
-  }
-
-  #checkSchema(at: string, input: SnapshotInput, document: JsonObject): void {
-    if (input.definitionVersion === null || input.forced === true) return;
-    const of = this.of(input.address as AddressText);
-    const schema = of.definitions[input.definitionVersion - 1]?.schema ?? null;
-    const valid = schema === null || satisfies(schema, document);
-    this.judge.demand(valid, `${at} satisfies the schema of ${input.address} (I9)`);
   }
 
   #fenced(what: string, { shard, token }: Fence): void {
-    const held = this.#highest.get(shard) ?? 0n;
+    const held = this.truth.fences.get(shard)?.token ?? 0n;
     this.judge.demand(
       token === held,
       `${what} of shard ${shard} under ${token}, the fence is ${held} (I4)`,
     );
   }
 
-  #commit(changeset: Changeset): void {
-    const before = this.ops.size;
-    for (const definition of changeset.definitions) {
-      const { address, version, document, schema } = definition;
-      const { definitions } = this.of(address);
-      this.judge.demand(
-        version === definitions.length + 1,
-        `${address} has no gap before ${version} (I1)`,
-      );
-      const value = document === null ? null : (parsed(document.text) as JsonObject);
-      const op = typeof value?.['op'] === 'string' ? value['op'] : null;
-      const former = definitions.at(-1)?.op ?? null;
-      const isNew = op !== null && op !== former;
-      definitions.push({ op, document: value, schema: schema && parsed(schema.text) });
-      this.trace.push(`define ${address} ${version} ${op}`);
-      if (isNew) this.#took(op);
+  /** The commands that took effect. */
+  #commit(changeset: Changeset): readonly string[] {
+    const ops = new Set<string>();
+    for (const definition of changeset.definitions) ops.add(this.#define(definition));
+    for (const { address, next } of changeset.releases) {
+      ops.add(this.#release(changeset, address, next));
     }
-    for (const { address, next } of changeset.releases) this.#release(changeset, address, next);
-    for (const { address, generation, version, hash } of changeset.snapshots) {
-      const kept = this.of(address);
-      const lower = (kept.head?.version ?? 0) < version;
-      this.judge.demand(lower, `the snapshot versions of ${address} only grow (I6)`);
-      kept.head = { generation, version, hash };
-      kept.heads.set(`${generation}.${version}`, hash);
-      this.trace.push(`head ${address} ${version} ${hash.slice(0, 8)}`);
-    }
-    this.judge.demand(this.ops.size - before <= 1, 'a changeset is of one command');
+    for (const snapshot of changeset.snapshots) this.#head(snapshot);
+    this.judge.demand(ops.size <= 1, 'a changeset is of one command');
+    for (const op of ops) this.#took(op);
+    return [...ops];
   }
 
-  #release(changeset: Changeset, address: AddressText, next: NewRelease): void {
+  #define({ address, version, document, schema, message }: NewDefinition): string {
+    const { definitions } = this.of(address);
+    this.judge.demand(
+      version === definitions.length + 1,
+      `${address} has no gap before ${version} (I1)`,
+    );
+    const op = message ?? 'nobody';
+    const value = document === null ? null : (parsed(document.text) as JsonObject);
+    definitions.push(keptDefinition(op, value, schema && parsed(schema.text)));
+    this.trace.push(`define ${address} ${version} ${op}`);
+    return op;
+  }
+
+  #release(changeset: Changeset, address: AddressText, next: NewRelease): string {
     const kept = this.of(address);
-    const now = kept.releases.at(-1) ?? NOWHERE;
+    const now = kept.releases.at(-1)?.next ?? NOWHERE;
     const entry = changeset.history.find(
       (each) => each.address === address && each.releaseVersion === next.releaseVersion,
     );
@@ -244,15 +256,45 @@ export class Ledger implements TruthWitness, PublicationWitness {
     const exists = stableVersion === null || stableVersion <= kept.definitions.length;
     this.judge.demand(exists, `${what} releases a version that there is (I2)`);
     this.judge.demand(isAllowed(action, now, next), `${what} is allowed in that state (I2)`);
-    kept.releases.push(next);
+    const op = entry?.reason ?? 'nobody';
+    kept.releases.push({ op, next });
     this.trace.push(`release ${address} ${next.releaseVersion} ${action} ${stableVersion}`);
-    if (entry?.reason !== undefined) this.#took(entry.reason);
+    return op;
+  }
+
+  #head({ address, generation, version, hash, inputs }: NewSnapshot): void {
+    const kept = this.of(address);
+    const { truth } = this;
+    const at = `${address} ${generation}.${version}`;
+    const lower = (kept.head?.version ?? 0) < version;
+    this.judge.demand(lower, `the snapshot versions of ${address} only grow (I6)`);
+    this.judge.demand(
+      generation === truth.generation,
+      `${at} is committed under the generation ${truth.generation} (I6)`,
+    );
+    const document = truth.effective(inputs);
+    this.judge.demand(document !== undefined, `${at} is made of versions that there are (R8)`);
+    const text = document ? canonicalize(document) : '';
+    const head = { generation, version, hash, inputs, document: document ?? null, text };
+    kept.head = head;
+    kept.heads.set(version, head);
+    this.#committed.set(`${at} ${hash}`, head);
+    this.trace.push(`head ${address} ${version} ${hash.slice(0, 8)}`);
+    if (document) for (const input of inputs) this.#checkSchema(at, input, document);
+  }
+
+  #checkSchema(at: string, input: SnapshotInput, document: JsonObject): void {
+    if (input.definitionVersion === null || input.forced === true) return;
+    const of = this.of(input.address as AddressText);
+    const schema = of.definitions[input.definitionVersion - 1]?.schema ?? null;
+    const valid = schema === null || satisfies(schema, document);
+    this.judge.demand(valid, `${at} satisfies the schema of ${input.address} (I9)`);
   }
 
   #took(op: string): void {
-    this.judge.demand(!this.ops.has(op), `${op} takes effect once`);
+    this.judge.demand(!this.truth.ops.has(op), `${op} takes effect once`);
     this.judge.demand(!this.#refused.has(op), `${op} was refused, and is written (I5)`);
-    this.ops.add(op);
+    this.truth.ops.add(op);
   }
 }
 

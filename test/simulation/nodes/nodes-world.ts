@@ -4,6 +4,7 @@ import type { AddressText, Outcome, Snapshot } from '@pawl/contracts';
 import type { ConfigEngine, EngineObserver, Installation } from '@pawl/engine';
 import type { Rng } from '@pawl/kernel';
 import { SimulatedQuorum } from '../../../libs/metadata/src/testing/simulated-quorum.js';
+import { Answers } from './answers.js';
 import { SimulatedConsumer } from './consumer.js';
 import { ControlPlaneNode } from './control-plane-node.js';
 import { Histories } from './histories.js';
@@ -36,8 +37,13 @@ const RESTART_MS = 300;
 const HOT_MS = 8_000;
 /** Events between two looks at what nodes say of consumers. */
 const REPORTED_EVERY = 100;
-/** Of so many seeds one has planned stops alone: then nobody may be refused. */
-const CALM = 6;
+/**
+ * What goes wrong, by seed. `calm`: nodes are stopped in order, one at a time, and nobody may be refused.
+ * `owners`: owners of shards alone are harmed, what they depend on is not: most requests are served.
+ * `restores`: the same, and PostgreSQL loses what it had.
+ */
+const KINDS = ['calm', 'restores', 'owners', 'all', 'all', 'all'] as const;
+export type WorldKind = (typeof KINDS)[number];
 /** How much faster or slower clocks run that nothing is wrong with. */
 const DRIFT = 0.02;
 
@@ -64,6 +70,7 @@ export class NodesWorld implements NodesWorldView {
   readonly wire: Wire;
   readonly quorum: SimulatedQuorum;
   readonly ledger: Ledger;
+  readonly answers: Answers;
   readonly postgres: SimulatedPostgres;
   readonly nats: SimulatedNats;
   readonly nodes = new Map<string, ControlPlaneNode>();
@@ -76,15 +83,10 @@ export class NodesWorld implements NodesWorldView {
   hot: AddressText = ADDRESSES[0] as AddressText;
   /** Nodes that may not know that others own their shards: asked more than others. */
   readonly doubtful = new Set<string>();
-  /** Nothing goes wrong here: nodes are stopped in order, one at a time. */
-  readonly isCalm: boolean;
-
-  /** Owners of shards alone are harmed, what they depend on is not: most requests are served. */
-  readonly ofOwners: boolean;
+  readonly kind: WorldKind;
 
   constructor(seed: number) {
-    this.isCalm = seed % CALM === 0;
-    this.ofOwners = seed % CALM < CALM / 2;
+    this.kind = KINDS[seed % KINDS.length] as WorldKind;
     this.quorum = new SimulatedQuorum({
       seed,
       founders: IDS,
@@ -95,11 +97,14 @@ export class NodesWorld implements NodesWorldView {
     this.wire = new Wire(this.quorum.time, this.rng);
     const subjects = subjectsOf(INSTALLATION.name);
     this.nats = new SimulatedNats(this.wire);
-    this.ledger = new Ledger(
-      this.judge,
-      (root, hash) => this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
-      (what) => this.reached(what),
-    );
+    this.ledger = new Ledger(this.judge, {
+      generation: INSTALLATION.generation,
+      nowMs: () => this.nowMs(),
+      hasContent: (root, hash) =>
+        this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
+      reached: (what) => this.reached(what),
+    });
+    this.answers = new Answers(this.ledger, this.histories, this.judge);
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
     this.consumers = ADDRESSES.map((at, index) => this.#consumer(`c${index}`, at));
   }
@@ -122,6 +127,10 @@ export class NodesWorld implements NodesWorldView {
     const reached = Object.fromEntries(this.#reached);
     const seen = [this.ledger.trace, this.histories.trace, [...this.#reached]];
     return { reached, trace: crc32(JSON.stringify(seen)) };
+  }
+
+  get isCalm(): boolean {
+    return this.kind === 'calm';
   }
 
   get isOver(): boolean {
@@ -213,6 +222,7 @@ export class NodesWorld implements NodesWorldView {
     const node = this.nodes.get(id);
     if (node === undefined) return;
     this.nodes.delete(id);
+    this.ledger.losses.struck(id);
     this.quorum.crash(id);
     node.gone();
   }
@@ -251,7 +261,11 @@ export class NodesWorld implements NodesWorldView {
       published: () => this.reached('published'),
       applied: () => undefined,
       rejected: () => this.reached('a consumer rejected'),
-      incident: (kind) => this.reached(`incident: ${kind}`),
+      incident: (kind) => {
+        this.reached(`incident: ${kind}`);
+        const isFalse = kind === 'truth-behind' && this.ledger.era === 0;
+        this.judge.demand(!isFalse, 'nothing was lost, and PostgreSQL is said to be behind');
+      },
     };
   }
 
@@ -300,6 +314,9 @@ export class NodesWorld implements NodesWorldView {
     for (const { engine } of this.nodes.values()) {
       await checkReported(engine.use, this.consumers, this.judge);
     }
+    const all = Array.from({ length: INSTALLATION.shards }, (_, shard) => shard);
+    const { behind } = await this.postgres.tables.readFences(all);
+    this.ledger.losses.readOnly([...behind.keys()]);
   }
 
   #heal(): void {
@@ -353,7 +370,8 @@ export class NodesWorld implements NodesWorldView {
     const { head } = this.ledger.of(at);
     if (head === null) return true;
     const held = this.#held(at);
-    return held?.version === head.version && held.hash === head.hash;
+    const { generation, version, hash } = head;
+    return held?.generation === generation && held.version === version && held.hash === hash;
   }
 
   #held(at: AddressText): Snapshot | undefined {
@@ -367,6 +385,9 @@ export class NodesWorld implements NodesWorldView {
   #hasConverged({ address: at, running, isRunning }: SimulatedConsumer): boolean {
     const { head } = this.ledger.of(at);
     if (!isRunning) return false;
-    return head === null || running?.head.version === head.version;
+    return (
+      head === null ||
+      (running?.head.generation === head.generation && running.head.hash === head.hash)
+    );
   }
 }

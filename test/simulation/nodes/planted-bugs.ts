@@ -22,6 +22,8 @@ const edit = (file: string, text: string, replacement: string): PlantedEdit => (
 });
 
 const ENGINE = 'libs/engine/src';
+/** PostgreSQL's functions, which these stand for. */
+const TABLES = `${ENGINE}/testing/fake-truth-store.ts`;
 const TRUTH = 'test/simulation/nodes/simulated-truth.ts';
 const FENCE_CHECK = 'if (held !== token) {';
 
@@ -51,13 +53,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'commits do not check the token',
     edits: [unfenced('commit')],
     finds: /a commit of shard .* the fence is/,
-    seed: 9,
+    seed: 20,
   },
   {
     name: 'marks of what is published do not check the token',
     edits: [unfenced('mark')],
     finds: /mark of shard .* the fence is/,
-    seed: 2,
+    seed: 4,
   },
   {
     name: 'the status of consumers is saved without a check of the token',
@@ -75,7 +77,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /a read \(idempotency\) of shard .* the fence is/,
-    seed: 3,
+    seed: 23,
   },
   {
     name: 'a command is sent again with another idempotency key',
@@ -98,8 +100,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'if (error instanceof OutcomeUnknownError) return truthUnavailable();\n    if (error instanceof OutcomeUnknownError) {',
       ),
     ],
-    finds: /refused, and (was|is) written/,
-    seed: 4,
+    finds: /takes effect once|refused, and (was|is) written/,
+    seed: 5,
   },
   {
     name: 'an owner that did not answer is taken for none',
@@ -123,7 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /is acknowledged and in PostgreSQL|published once it is committed/,
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'memory is trusted after an outcome that is not known',
@@ -184,5 +186,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     finds: /is said to run/,
     seed: 2,
+  },
+  {
+    name: 'a restore is accepted without another generation',
+    edits: [
+      edit(
+        TABLES,
+        'Math.max(this.#generation, ...seen) + 1',
+        'Math.max(this.#generation, ...seen)',
+      ),
+    ],
+    finds: /accepting raises the generation/,
+    seed: 19,
   },
 ];

@@ -7,9 +7,12 @@ import type {
   FencingToken,
   Installation,
   KnownTruth,
+  RestoreAcceptance,
+  RestoreOutcome,
   ShardMark,
 } from '@pawl/engine';
 import { FakeStatusStore } from '../../../libs/engine/src/testing/fake-status-store.js';
+import { copyOf } from '../../../libs/engine/src/testing/fake-truth-rows.js';
 import { FakeTruthStore } from '../../../libs/engine/src/testing/fake-truth-store.js';
 import { SessionEndedError, ShardLocks } from './shard-locks.js';
 import type { Wire } from './wire.js';
@@ -28,6 +31,8 @@ export interface TruthWitness {
   committed(fence: Fence, changesets: readonly Changeset[]): void;
   /** Marks, status, sweeps. */
   wrote(what: string, fence: Fence): void;
+  /** A restore was accepted. */
+  accepted(generation: number): void;
   /** Rows were read under this fence. */
   read(what: string, fence: Fence): void;
 }
@@ -54,6 +59,8 @@ export class SimulatedPostgres {
   readonly #locks = new ShardLocks();
   readonly #sessions = new Map<number, ServerSession>();
   readonly #fences = new Map<number, bigint>();
+  /** Shards whose fences were raised on this very server: elsewhere they hold nothing. */
+  readonly #raisedHere = new Set<number>();
   /** What waits for the server to go on. */
   #stalled: (() => void)[] = [];
   #state: 'up' | 'refusing' | 'stalled' = 'up';
@@ -71,6 +78,18 @@ export class SimulatedPostgres {
   /** Highest token that the fence of this shard was raised to. */
   highest(shard: number): bigint {
     return this.#fences.get(shard) ?? 0n;
+  }
+
+  /** A copy of everything; calling the answer puts it back, under another timeline where it is told. */
+  keep(): (timeline?: string) => void {
+    const parts = [this.tables.backup(), this.status.backup(), copyOf(this.#fences)];
+    return (timeline) => {
+      this.restart();
+      for (const putBack of parts) putBack();
+      if (timeline === undefined) return;
+      this.tables.server = timeline;
+      this.#raisedHere.clear();
+    };
   }
 
   get state(): 'up' | 'refusing' | 'stalled' {
@@ -137,9 +156,9 @@ export class SimulatedPostgres {
     await this.#locks.acquire(session.id, shard, 'shared');
   }
 
-  /** The fence row, as the next statement sees it. */
+  /** The fence row, as the next statement sees it; 0 where it was raised on another server. */
   fence(shard: number): bigint {
-    return this.highest(shard);
+    return this.#raisedHere.has(shard) ? this.highest(shard) : 0n;
   }
 
   async commit(
@@ -193,6 +212,7 @@ export class SimulatedPostgres {
     const outcome = await this.tables.raiseFence(fence, by.owner, by.remembered);
     if (outcome === 'raised') {
       this.#fences.set(fence.shard, fence.token);
+      this.#raisedHere.add(fence.shard);
       this.witness.raised(fence, by.owner);
     }
     this.finish(session);
@@ -204,6 +224,18 @@ export class SimulatedPostgres {
     session.shard = shard;
     await this.#locks.acquire(session.id, shard, 'exclusive');
     this.finish(session);
+  }
+
+  /** Waits for the writers of all shards. */
+  async accept(session: ServerSession, acceptance: RestoreAcceptance): Promise<RestoreOutcome> {
+    const shards = (await this.tables.installation()).shards;
+    for (session.shard = 0; session.shard < shards; session.shard += 1) {
+      await this.#locks.acquire(session.id, session.shard, 'exclusive');
+    }
+    const outcome = await this.tables.acceptRestore(acceptance);
+    if (typeof outcome === 'object') this.witness.accepted(outcome.generation);
+    this.finish(session);
+    return outcome;
   }
 
   finish(session: ServerSession): void {

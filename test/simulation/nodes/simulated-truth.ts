@@ -27,6 +27,7 @@ import type { TruthSession, TruthSessions } from './truth-sessions.js';
 /** How long a claim waits for the former owner's transactions before it ends their sessions. */
 const GRACE_MS = 600;
 const HEALTH_MS = 1_000;
+const ACCEPT_MS = 5_000;
 const FENCES_MS = 900;
 
 type Definition = Awaited<ReturnType<TruthStore['readDefinition']>>;
@@ -39,15 +40,12 @@ type Definition = Awaited<ReturnType<TruthStore['readDefinition']>>;
 export class SimulatedTruth implements TruthStore {
   readonly #server: SimulatedPostgres;
 
-  constructor(
-    private readonly sessions: TruthSessions,
-    private readonly made: Installation,
-  ) {
+  constructor(private readonly sessions: TruthSessions) {
     this.#server = sessions.server;
   }
 
   installation(): Promise<Installation> {
-    return this.sessions.use((session) => session.send(() => this.made));
+    return this.sessions.use((session) => session.send(() => this.#server.tables.installation()));
   }
 
   async healthy(): Promise<boolean> {
@@ -115,8 +113,9 @@ export class SimulatedTruth implements TruthStore {
   }
 
   acceptRestore(acceptance: RestoreAcceptance): Promise<RestoreOutcome> {
-    const { tables } = this.#server;
-    return this.sessions.use((session) => session.send(() => tables.acceptRestore(acceptance)));
+    return this.sessions.use((session) =>
+      session.send(() => this.#server.accept(session.server, acceptance), ACCEPT_MS),
+    );
   }
 
   async markPublished(
@@ -171,7 +170,7 @@ export class SimulatedTruth implements TruthStore {
     return {
       load: (fence): Promise<readonly ConsumerRecord[]> =>
         this.#read(fence, 'status', (as) => {
-          const held = this.#server.highest(fence.shard);
+          const held = this.#server.fence(fence.shard) as FencingToken;
           return held === fence.token
             ? status.load(as)
             : Promise.reject(new FencedError(fence.shard, held));

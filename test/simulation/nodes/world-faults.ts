@@ -1,6 +1,7 @@
 import type { QuorumProcess } from '../../../libs/metadata/src/testing/simulated-quorum.js';
 import { LEASE_TTL_MS } from './control-plane-node.js';
 import type { ControlPlaneNode } from './control-plane-node.js';
+import { Restores } from './restores.js';
 import type { CommitStep } from './truth-sessions.js';
 import type { NodesWorld } from './nodes-world.js';
 
@@ -12,8 +13,10 @@ const STEPS: readonly CommitStep[] = ['begin', 'fence', 'write', 'commit', 'comm
 /** What goes wrong in a world of nodes, at random and for a while each. */
 export class WorldFaults {
   readonly #kinds: readonly (() => void)[];
+  readonly #restores: Restores;
 
   constructor(private readonly world: NodesWorld) {
+    this.#restores = new Restores(world);
     const owners = [
       () => this.#pauseInCommit(),
       () => this.#isolate(),
@@ -45,16 +48,28 @@ export class WorldFaults {
       () => this.#killConsumer(),
       () => this.#pauseConsumer(),
     ];
+    const restores = [() => this.#restores.strike(), () => this.#restores.strike()];
     const common = [...owners, ...owners, ...half];
-    this.#kinds = world.ofOwners ? common : [...common, ...half, ...others];
+    const kinds = {
+      calm: [],
+      owners: common,
+      all: [...common, ...half, ...others],
+      restores: [...common, ...restores, () => this.#killConsumer(), () => this.#natsAway()],
+    };
+    this.#kinds = kinds[world.kind];
   }
 
   start(): void {
+    if (this.world.kind === 'restores') this.#restores.start();
+    this.#next();
+  }
+
+  #next(): void {
     this.world.later(EVERY_MS * 2 * this.world.rng.next(), () => {
       if (this.world.isOver) return;
       if (this.world.isCalm) this.#leaveAlone();
       else this.#kinds[this.world.rng.below(this.#kinds.length)]?.();
-      this.start();
+      this.#next();
     });
   }
 
@@ -86,7 +101,8 @@ export class WorldFaults {
   }
 
   /** Up to more than twice the time that others need to take its shards. */
-  #standStill({ process }: ControlPlaneNode): void {
+  #standStill({ id, process }: ControlPlaneNode): void {
+    this.world.ledger.losses.struck(id);
     process.time.pause();
     this.#for(100, 12_000, () => process.time.resume());
   }
@@ -135,6 +151,7 @@ export class WorldFaults {
     const node = this.#node();
     if (node === undefined) return;
     this.world.reached('node cut off from the quorum');
+    this.world.ledger.losses.struck(node.id);
     this.world.quorum.logs.network.isolate(node.id, this.world.ids);
     this.world.doubtful.add(node.id);
     this.#for(4_000, 9_000, () => {
@@ -148,6 +165,7 @@ export class WorldFaults {
     const node = this.#node();
     if (node === undefined) return;
     this.world.reached('machine suspended');
+    this.world.ledger.losses.struck(node.id);
     node.process.time.suspend();
     this.#for(100, 9_000, () => node.process.time.resume());
   }

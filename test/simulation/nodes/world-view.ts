@@ -1,6 +1,7 @@
 import type { AddressText, Outcome } from '@pawl/contracts';
 import type { ConfigEngine } from '@pawl/engine';
 import type { Rng } from '@pawl/kernel';
+import type { Answers } from './answers.js';
 import type { Histories } from './histories.js';
 import type { Ledger } from './ledger.js';
 import type { Violations } from './violations.js';
@@ -11,6 +12,7 @@ export interface NodesWorldView {
   readonly judge: Violations;
   readonly ledger: Ledger;
   readonly histories: Histories;
+  readonly answers: Answers;
   /** That writers write. */
   readonly addresses: readonly AddressText[];
   /** The one that most requests are about, for a while. */

@@ -1,8 +1,18 @@
 import { parseAddress } from '@pawl/contracts';
-import type { Address, AddressText, Outcome, Problem, ReleaseRequest } from '@pawl/contracts';
-import type { CommandContext, ConfigEngine, Precondition } from '@pawl/engine';
+import type {
+  Address,
+  AddressText,
+  DefinitionView,
+  EffectiveView,
+  Outcome,
+  Problem,
+  ReleaseRequest,
+  ReleaseView,
+} from '@pawl/contracts';
+import type { CommandContext, ConfigEngine, Precondition, Written } from '@pawl/engine';
 import type { Rng } from '@pawl/kernel';
-import type { Axis, Floor } from './histories.js';
+import type { Asked } from './answers.js';
+import type { Floor } from './histories.js';
 import { smallSchema } from './small-validator.js';
 import type { NodesWorldView } from './world-view.js';
 
@@ -24,12 +34,7 @@ const REQUEST_HASH = '0'.repeat(64);
 /** What a node answered; `unknown`: nothing in time. */
 type Answer<T> = Outcome<T> | 'unknown';
 
-interface Version {
-  readonly axis: Axis;
-  readonly version: number;
-}
-
-/** One request of a client: what is asked of a node, and what its answer says of versions. */
+/** One request of a client: what is asked of a node, and what is demanded of its answer. */
 interface Request<T> {
   readonly op: string;
   readonly address: Address;
@@ -38,7 +43,7 @@ interface Request<T> {
   readonly kind: 'write' | 'command' | 'read';
   readonly idempotent: boolean;
   ask(use: ConfigEngine): Promise<Outcome<T>>;
-  told(value: T): Version;
+  told(value: T): void;
 }
 
 /** An operator's script: writes, releases and reads through whichever node, one at a time. */
@@ -78,26 +83,34 @@ export class WorldWriter {
   #put(address: Address): Request<unknown> {
     const about = this.#about(address, 'write');
     const { op } = about;
+    const { answers } = this.world;
     const large = this.#rng.below(6) === 0 ? { pad: 'x'.repeat(LARGE) } : {};
     const document = { op, [address.text]: op, limit: this.#rng.below(120), ...large };
     const precondition = this.#precondition(address);
     return {
       ...about,
       ask: (use) =>
-        use.putConfig({ address, precondition, context: this.#context(about) }, document),
-      told: (value) => written(value, 'version', 'definition'),
+        use.putConfig(
+          { address, precondition, message: op, context: this.#context(about) },
+          document,
+        ),
+      told: (value) => answers.written(asked(about), bodyOf(value)),
     };
   }
 
   #putSchema(address: Address): Request<unknown> {
     const about = this.#about(address, 'command');
+    const { answers } = this.world;
     const schema = smallSchema(60 + this.#rng.below(80));
     const precondition = this.#precondition(address);
     return {
       ...about,
       ask: (use) =>
-        use.putSchema({ address, precondition, context: this.#context(about) }, schema as never),
-      told: (value) => written(value, 'version', 'definition'),
+        use.putSchema(
+          { address, precondition, message: about.op, context: this.#context(about) },
+          schema as never,
+        ),
+      told: (value) => answers.written(asked(about), bodyOf(value), schema as never),
     };
   }
 
@@ -107,7 +120,7 @@ export class WorldWriter {
     return {
       ...about,
       ask: (use) => use.release(address, request, this.#context(about)),
-      told: (value) => written(value, 'releaseVersion', 'release'),
+      told: (value) => this.world.answers.released(asked(about), bodyOf(value)),
     };
   }
 
@@ -131,35 +144,27 @@ export class WorldWriter {
 
   #read(address: Address): Request<unknown> {
     const about = this.#about(address, 'read');
+    const { answers } = this.world;
     switch (this.#rng.below(3)) {
       case 0:
         return {
           ...about,
           ask: (use) => use.getRelease(address),
-          told: (value) => versionOf(value, 'releaseVersion', 'release'),
+          told: (value) => answers.release(asked(about), value as ReleaseView),
         };
       case 1:
         return {
           ...about,
           ask: (use) => use.getEffective(address, { explain: false }),
-          told: (value) => versionOf(value, 'snapshotVersion', 'snapshot'),
+          told: (value) => answers.effective(asked(about), value as EffectiveView),
         };
       default:
         return {
           ...about,
           ask: (use) => use.getConfig(address),
-          told: (value) => this.#definition(address, value),
+          told: (value) => answers.definition(asked(about), value as DefinitionView),
         };
     }
-  }
-
-  /** What is read is what was written under that version. */
-  #definition(address: Address, value: unknown): Version {
-    const { version, document } = value as { version: number; document: { op?: string } };
-    const kept = this.world.ledger.of(address.text).definitions[version - 1];
-    const same = kept !== undefined && (kept.document?.['op'] ?? undefined) === document.op;
-    this.world.judge.demand(same, `${address.text} ${version} reads as it was written (I1)`);
-    return { axis: 'definition', version };
   }
 
   #about(address: Address, kind: Request<unknown>['kind']): Omit<Request<unknown>, 'ask' | 'told'> {
@@ -209,18 +214,14 @@ export class WorldWriter {
   }
 
   #acknowledged(request: Request<unknown>, value: unknown): void {
-    const { op, address, floor, kind } = request;
-    const { histories, judge, ledger } = this.world;
-    this.world.reached(`${kind}: ok`);
-    const of = { address: address.text, ...request.told(value) };
-    if (kind !== 'write') return histories.told(op, of, floor);
-    judge.demand(ledger.ops.has(op), `${op} is acknowledged and in PostgreSQL (I5)`);
-    histories.wrote(op, of, floor);
+    this.world.reached(`${request.kind}: ok`);
+    request.told(value);
   }
 
   #refused(request: Request<unknown>, problem: Problem): void {
     const { op, address, floor, kind } = request;
     if (kind !== 'read') this.world.ledger.refused(op);
+    else if (problem.code === 'not-found') this.world.answers.unknown(asked(request));
     const { currentVersion } = problem as { currentVersion?: number };
     if (currentVersion === undefined) return;
     const of = { address: address.text, axis: 'definition', version: currentVersion } as const;
@@ -248,10 +249,10 @@ function parsed(text: AddressText): Address {
   return result.address;
 }
 
-function versionOf(value: unknown, key: string, axis: Axis): Version {
-  return { axis, version: (value as Record<string, number>)[key] ?? 0 };
+function asked({ op, address, floor }: Omit<Request<unknown>, 'ask' | 'told'>): Asked {
+  return { op, address: address.text, floor };
 }
 
-function written(value: unknown, key: string, axis: Axis): Version {
-  return versionOf((value as { body: unknown }).body, key, axis);
+function bodyOf<T>(written: unknown): T {
+  return (written as Written<T>).body;
 }

@@ -1,12 +1,18 @@
 import { shardOf } from '@pawl/contracts';
 import type { Fence } from '../sharding/fence.js';
 import type { ConsumerRecord, StatusStore } from '../status/status-store.port.js';
+import { copyOf } from './fake-truth-rows.js';
 
 /** The status tables in memory; held to the real ones by the conformance suite. */
 export class FakeStatusStore implements StatusStore {
   readonly #records = new Map<string, ConsumerRecord>();
 
   constructor(private readonly shards: number) {}
+
+  /** A copy of everything as it is now; calling the answer puts it back, as a restore does. */
+  backup(): () => void {
+    return copyOf(this.#records);
+  }
 
   async load(fence: Fence): Promise<readonly ConsumerRecord[]> {
     return this.#ofShard(fence);

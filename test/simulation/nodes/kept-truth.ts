@@ -1,0 +1,112 @@
+import { canonicalize } from '@pawl/contracts';
+import type { AddressText, JsonObject, JsonValue, SnapshotInput } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
+import type { Changeset } from '@pawl/engine';
+
+export type NewRelease = Changeset['releases'][number]['next'];
+
+export interface KeptDefinition {
+  /** The command that wrote it. */
+  readonly op: string;
+  readonly document: JsonObject | null;
+  readonly schema: JsonValue | null;
+  /** Of the document, or of `{}`. */
+  readonly hash: string;
+}
+
+export interface KeptRelease {
+  readonly op: string;
+  readonly next: NewRelease;
+}
+
+export interface KeptHead {
+  readonly generation: number;
+  readonly version: number;
+  readonly hash: string;
+  readonly inputs: readonly SnapshotInput[];
+  /** What its inputs give; null: absent. */
+  readonly document: JsonObject | null;
+  /** Canonical text of the document, '' where it is absent. */
+  readonly text: string;
+}
+
+export interface KeptAddress {
+  readonly definitions: KeptDefinition[];
+  readonly releases: KeptRelease[];
+  /** By version. */
+  readonly heads: Map<number, KeptHead>;
+  head: KeptHead | null;
+}
+
+export const NOWHERE: NewRelease = {
+  state: 'idle',
+  releaseVersion: 0,
+  stableVersion: null,
+  contributionAt: 0,
+  loweredAt: null,
+  forced: false,
+  blockedVersions: [],
+};
+
+/** All that PostgreSQL holds, by a second bookkeeping. */
+export class KeptTruth {
+  readonly #addresses = new Map<AddressText, KeptAddress>();
+  /** Commands that took effect. */
+  readonly ops = new Set<string>();
+  /** By shard: the highest token that its fence was raised to, and by whom. */
+  readonly fences = new Map<number, { readonly token: bigint; readonly owner: string }>();
+
+  constructor(public generation: number) {}
+
+  of(address: AddressText): KeptAddress {
+    const known = this.#addresses.get(address);
+    if (known !== undefined) return known;
+    const fresh: KeptAddress = { definitions: [], releases: [], heads: new Map(), head: null };
+    this.#addresses.set(address, fresh);
+    return fresh;
+  }
+
+  get addresses(): AddressText[] {
+    return [...this.#addresses.keys()].sort();
+  }
+
+  copy(): KeptTruth {
+    const copy = new KeptTruth(this.generation);
+    for (const [address, { definitions, releases, heads, head }] of this.#addresses) {
+      copy.#addresses.set(address, {
+        definitions: [...definitions],
+        releases: [...releases],
+        heads: new Map(heads),
+        head,
+      });
+    }
+    for (const op of this.ops) copy.ops.add(op);
+    for (const [shard, fence] of this.fences) copy.fences.set(shard, fence);
+    return copy;
+  }
+
+  /**
+   * The effective document of these layers by a second, simpler merge; null: absent. Below a schema
+   * without a document nothing is read until a document comes. Undefined: a layer is not there.
+   */
+  effective(inputs: readonly SnapshotInput[]): JsonObject | null | undefined {
+    let document = null as JsonObject | null;
+    let isRead = false;
+    for (const { address, definitionVersion } of inputs) {
+      if (definitionVersion === null) continue;
+      const layer = this.of(address as AddressText).definitions[definitionVersion - 1];
+      if (layer === undefined) return undefined;
+      isRead = layer.document !== null || (isRead && layer.schema === null);
+      if (layer.document !== null) document = { ...(document ?? {}), ...layer.document };
+    }
+    return isRead ? document : null;
+  }
+}
+
+export function keptDefinition(
+  op: string,
+  document: JsonObject | null,
+  schema: JsonValue | null,
+): KeptDefinition {
+  return { op, document, schema, hash: sha256(canonicalize(document ?? {})) };
+}

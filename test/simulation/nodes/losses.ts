@@ -1,0 +1,134 @@
+import type { Fence } from '@pawl/engine';
+import type { KeptTruth } from './kept-truth.js';
+import type { Violations } from './violations.js';
+
+/** After so long the quorum has been told of a commit, whoever owns the shard by then, milliseconds. */
+const NOTED_MS = 8_000;
+
+/** So long after it was struck a node may still have no lease. */
+const STRUCK_MS = 30_000;
+
+interface Commit {
+  readonly shard: number;
+  readonly token: bigint;
+  readonly atMs: number;
+  /** What it wrote. */
+  readonly ops: readonly string[];
+  /** Who has to find out that it is missing; null: it is there. */
+  finder: Finder | null;
+}
+
+/**
+ * Who has to find out that a shard has lost something: anybody; or the owner that committed it, and
+ * who takes the shard from him, unless he died or may have lost his lease; or nobody, who may.
+ */
+type Finder = 'anybody' | 'nobody' | { readonly owner: string };
+
+/**
+ * What a PostgreSQL that was put back has lost, and who has to find that out: a shard that lost what
+ * was acknowledged takes no commit until somebody accepts it.
+ */
+export class Losses {
+  /** That PostgreSQL holds now. */
+  #commits: readonly Commit[] = [];
+  /** That it has to hold, or to be found without: all that were not accepted as lost. */
+  #due: readonly Commit[] = [];
+  readonly #acknowledged = new Set<string>();
+  /** Shards that lost anything, acknowledged or not. */
+  readonly #lost = new Set<number>();
+  /** When something last happened to a node after which it may have lost its lease. */
+  readonly #struckMs = new Map<string, number>();
+  /** PostgreSQL was put back behind an acceptance: any shard may be read-only. */
+  #isFormer = false;
+  /** Nothing was ever lost: no shard may be read-only. */
+  #isWhole = true;
+
+  constructor(
+    private readonly judge: Violations,
+    private readonly nowMs: () => number,
+    private readonly reached: (what: string) => void,
+  ) {}
+
+  acknowledged(op: string): void {
+    this.#acknowledged.add(op);
+  }
+
+  /** This node is killed, stands still, or is cut off from the quorum. */
+  struck(node: string): void {
+    this.#struckMs.set(node, this.nowMs());
+  }
+
+  committed({ shard, token }: Fence, ops: readonly string[]): void {
+    this.judge.demand(
+      !this.#due.some((commit) => commit.shard === shard && this.#isMissed(commit)),
+      `shard ${shard} lost what was acknowledged, and takes writes before that is accepted (I5)`,
+    );
+    const commit = { shard, token, atMs: this.nowMs(), ops, finder: null };
+    this.#commits = [...this.#commits, commit];
+    this.#due = [...this.#due, commit];
+  }
+
+  raised({ shard }: Fence, owner: string): void {
+    const isForgotten = ({ finder, shard: of }: Commit): boolean => {
+      if (of !== shard || finder === null || typeof finder === 'string') return false;
+      const [node = ''] = finder.owner.split('/');
+      const sinceMs = this.nowMs() - (this.#struckMs.get(node) ?? -Infinity);
+      return finder.owner !== owner && sinceMs < STRUCK_MS;
+    };
+    for (const commit of this.#due.filter(isForgotten)) {
+      this.reached('a loss that nobody is left to find');
+      commit.finder = 'nobody';
+    }
+  }
+
+  /** What there is now, for a copy. */
+  keep(): readonly Commit[] {
+    return this.#commits;
+  }
+
+  /** PostgreSQL holds what `kept` says, of a lower generation than there was; the fences were so before. */
+  restored(kept: readonly Commit[], fences: KeptTruth['fences'], isFormer: boolean): void {
+    this.#isWhole = false;
+    this.#isFormer = isFormer;
+    this.#commits = kept;
+    const held = new Set(kept);
+    this.#lost.clear();
+    for (const commit of this.#due) {
+      if (held.has(commit)) {
+        commit.finder = null;
+        continue;
+      }
+      this.#lost.add(commit.shard);
+      commit.finder ??= this.#finder(commit, fences.get(commit.shard));
+      if (this.#isMissed(commit)) this.reached('what was acknowledged is lost');
+    }
+  }
+
+  #isMissed({ finder, ops }: Commit): boolean {
+    return finder !== null && finder !== 'nobody' && ops.some((op) => this.#acknowledged.has(op));
+  }
+
+  #finder(
+    { atMs, token }: Commit,
+    fence: { readonly token: bigint; readonly owner: string } | undefined,
+  ): Finder {
+    if (atMs < this.nowMs() - NOTED_MS) return 'anybody';
+    return fence?.token === token ? { owner: fence.owner } : 'nobody';
+  }
+
+  /** What is missing by now is given up. */
+  accepted(): void {
+    this.#due = this.#commits;
+    this.#isFormer = false;
+    this.#lost.clear();
+  }
+
+  /** These shards are read-only now. */
+  readOnly(shards: readonly number[]): void {
+    const wrongly = shards.filter((shard) => !this.#lost.has(shard));
+    this.judge.demand(
+      wrongly.length === 0 || this.#isFormer,
+      `${this.#isWhole ? 'nothing was lost' : 'shards that lost nothing'}, and read-only are ${wrongly.join()} (decision 0010)`,
+    );
+  }
+}
