@@ -52,7 +52,14 @@ describe('a control plane', () => {
     const { url } = await start();
     expect(await fetch(`${url}/readyz`).then((answer) => answer.json())).toEqual({
       status: 'ready',
-      checks: { postgres: 'ok', nats: 'ok', metadata: 'ok', shards: 'ok', restore: 'ok' },
+      checks: {
+        postgres: 'ok',
+        nats: 'ok',
+        metadata: 'ok',
+        shards: 'ok',
+        streams: 'ok',
+        restore: 'ok',
+      },
     });
     const put = (body: string, headers = {}) =>
       fetch(`${url}/v1/config/acme/shop`, {

@@ -1,3 +1,4 @@
+import { subjectsOf } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import {
   distributionControllers,
@@ -156,6 +157,11 @@ class Composition {
     this.#urls = { postgres: settings.postgres.url ?? '', nats: settings.nats.url ?? '' };
   }
 
+  /** The stream that JetStream is asked for, to see whether it answers. */
+  get #stream(): string {
+    return subjectsOf(this.settings.installation).snapshotStream;
+  }
+
   async start(): Promise<string> {
     this.#registry.observeProcess();
     const metadata = await this.rooms
@@ -193,6 +199,7 @@ class Composition {
     const watching = watchDependencies({
       truth,
       links,
+      stream: this.#stream,
       ownership,
       leaseTtlMs,
       timer: machineTimer,
@@ -238,10 +245,12 @@ class Composition {
   }
 
   async #connect(installation: Installation): Promise<Distribution> {
+    const { replicas } = this.settings.nats;
     const distribution = await this.rooms.connectDistribution({
       servers: this.#urls.nats,
       installation: installation.name,
       installationId: installation.id,
+      storage: replicas === null ? {} : { replicas },
       ...(this.settings.adoptStreams === null ? {} : { adoptStreams: this.settings.adoptStreams }),
       logger: this.#logger,
       clock: machineClock,
@@ -334,6 +343,7 @@ class Composition {
         readiness: readinessChecks({
           truth: parts.opened.truth,
           distribution,
+          stream: this.#stream,
           traffic: server,
           metadata: parts.metadata,
           ownership,

@@ -35,6 +35,8 @@ export interface Distribution {
   readonly publisher: SnapshotPublisher;
   /** Why nothing can be published now, for operators; `null` while it can. */
   readonly problem: string | null;
+  /** Why the death of one NATS server may stop all publication; `null`: as far as is known it may not. */
+  readonly shortOfCopies: string | null;
   /** Whether the streams are known to be another installation's: so are then the consumers. */
   readonly foreign: boolean;
   readonly commands: OwnerCommandClient;
@@ -74,6 +76,9 @@ export async function connectDistribution(options: DistributionOptions): Promise
     publisher,
     get problem() {
       return publisher.problem;
+    },
+    get shortOfCopies() {
+      return publisher.shortOfCopies;
     },
     get foreign() {
       return publisher.foreign;

@@ -1,6 +1,7 @@
 export { connectDistribution } from './connect-distribution.js';
 export type { Distribution, DistributionOptions } from './connect-distribution.js';
 export type { OwnerCommandClient } from './commands/owner-command-client.js';
+export { jetStreamServes } from './connection/jetstream-majority.js';
 export type { DistributionLogger } from './connection/logger.js';
 export type { StorageLimits } from './publication/stream-config.js';
 export { StreamSetupError } from './publication/stream-setup-error.js';

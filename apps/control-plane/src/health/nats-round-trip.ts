@@ -1,17 +1,18 @@
-import type { Distribution } from '@pawl/distribution';
+import { jetStreamServes, type Distribution } from '@pawl/distribution';
 
 /** A connection of this node to NATS, while there is one. */
 export type Link = Pick<Distribution, 'connection'>;
 
-/** How long NATS may take for a round trip: a server that stands still keeps its connection. */
+/** How long NATS may take for all of it: a server that stands still keeps its connection. */
 const NATS_ROUND_TRIP_MS = 1_000;
 
 /**
  * Asks whether NATS answers this node on every link: with several servers each may be connected to
- * another one. Never rejects.
+ * another one. The server itself must answer, and through it JetStream for `stream`: a server that is
+ * cut off from the others answers its clients, and nothing that they send arrives. Never rejects.
  */
-export function natsRoundTrip(links: readonly Link[]): () => Promise<boolean> {
-  const trips = links.map((link) => roundTrip(link));
+export function natsRoundTrip(links: readonly Link[], stream: string): () => Promise<boolean> {
+  const trips = links.map((link) => roundTrip(link, stream));
   return async () => {
     const answers = await Promise.all(trips.map((trip) => trip()));
     return answers.every((answered) => answered);
@@ -19,14 +20,14 @@ export function natsRoundTrip(links: readonly Link[]): () => Promise<boolean> {
 }
 
 /** One round trip at a time, however often is asked while the server stands still. */
-function roundTrip(link: Link): () => Promise<boolean> {
+function roundTrip(link: Link, stream: string): () => Promise<boolean> {
   let trip: { readonly on: unknown; readonly back: Promise<boolean> } | undefined;
   return async () => {
     const { connection } = link;
     if (connection === undefined) return false;
     if (trip?.on !== connection) {
       const back = connection.flush().then(
-        () => true,
+        () => jetStreamServes(connection, stream, NATS_ROUND_TRIP_MS),
         () => false,
       );
       const started = { on: connection, back };

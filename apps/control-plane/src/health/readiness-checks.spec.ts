@@ -4,24 +4,39 @@ import { readinessChecks } from './readiness-checks.js';
 
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 let traffic: { connection: Distribution['connection'] };
-let distribution: { problem: string | null; connection: Distribution['connection'] };
+let distribution: {
+  problem: string | null;
+  connection: Distribution['connection'];
+  shortOfCopies: string | null;
+};
+
+/** JetStream's answer, and what it is asked. */
+let jetStream: () => Promise<object>;
+const asked: string[] = [];
+const request = async (subject: string) => {
+  asked.push(subject);
+  const answer = await jetStream();
+  return { json: () => answer };
+};
 
 /** A connection on which nothing comes back until it is told to. */
 function connection(): Distribution['connection'] {
   const flush = () =>
     new Promise<void>((resolve, reject) => void flushes.push({ resolve, reject }));
-  return { flush } as unknown as Distribution['connection'];
+  return { flush, request } as unknown as Distribution['connection'];
 }
 
 /** One on which everything comes back at once. */
 function answering(): Distribution['connection'] {
-  return { flush: async () => undefined } as unknown as Distribution['connection'];
+  return { flush: async () => undefined, request } as unknown as Distribution['connection'];
 }
 
 beforeEach(() => {
   flushes = [];
-  distribution = { problem: null, connection: connection() };
+  distribution = { problem: null, connection: connection(), shortOfCopies: null };
   traffic = { connection: answering() };
+  jetStream = async () => ({});
+  asked.splice(0);
   vi.useFakeTimers();
 });
 afterEach(() => void vi.useRealTimers());
@@ -30,6 +45,7 @@ function natsCheck(): () => Promise<string | null> {
   const checks = readinessChecks({
     truth: { healthy: async () => true },
     distribution,
+    stream: 'PAWL_MAIN_SNAPSHOTS',
     traffic,
     metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
@@ -96,6 +112,30 @@ describe('nats', () => {
     distribution.connection = undefined;
     expect(await check()).toBe('not connected');
     expect(flushes).toHaveLength(0);
+  });
+
+  const member = (active: number) => ({ name: 's', current: true, active });
+  it.each([
+    ['a server without a cluster', {}, null],
+    ['no such stream', { error: { code: 404 } }, null],
+    ['a leader that one of two others reaches', { replicas: [member(7e8), member(9e9)] }, null],
+    ['a leader whom nobody has reached for long', { replicas: [member(4e9), member(9e9)] }],
+    ['a stream without a leader', { leader: '', replicas: [member(7e8), member(7e8)] }],
+    ['that it does not serve now', { error: { code: 503 } }],
+  ])('says through JetStream: %s', async (_, says, problem: unknown = 'does not answer') => {
+    distribution.connection = answering();
+    const cluster = { leader: 'a', ...says };
+    jetStream = async () => ('replicas' in says ? { cluster } : says);
+    expect(await natsCheck()()).toBe(problem);
+    expect(new Set(asked)).toEqual(new Set(['$JS.API.STREAM.INFO.PAWL_MAIN_SNAPSHOTS']));
+  });
+
+  it('does not answer when the server does and JetStream is silent', async () => {
+    distribution.connection = answering();
+    jetStream = () => new Promise(() => undefined);
+    const verdict = natsCheck()();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await verdict).toBe('does not answer');
   });
 
   it('is asked on what commands and heartbeats arrive over too', async () => {

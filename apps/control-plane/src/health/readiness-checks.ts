@@ -6,7 +6,9 @@ import { natsRoundTrip, type Link } from './nats-round-trip.js';
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
-  readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
+  readonly distribution: Pick<Distribution, 'problem' | 'connection' | 'shortOfCopies'>;
+  /** The stream that JetStream is asked for. */
+  readonly stream: string;
   /** What commands and heartbeats arrive over. */
   readonly traffic: Link;
   readonly metadata: { problem(): Promise<string | null> };
@@ -18,23 +20,27 @@ export function readinessChecks(parts: {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
     { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
-    { name: 'nats', check: natsCheck(parts.distribution, parts.traffic) },
+    { name: 'nats', check: natsCheck(parts) },
     { name: 'metadata', check: () => parts.metadata.problem() },
     {
       name: 'shards',
       check: async () =>
         parts.leaving() ? LEAVING : judgeShards(parts.ownership, parts.engineStatus()),
     },
+    // Only shown: all works until that server dies.
+    { name: 'streams', check: async () => parts.distribution.shortOfCopies, shownOnly: true },
     { name: 'restore', check: async () => judgeRestore(parts.engineStatus()), shownOnly: true },
   ];
 }
 
-function natsCheck(
-  distribution: Pick<Distribution, 'problem' | 'connection'>,
-  traffic: Link,
-): () => Promise<string | null> {
+function natsCheck(parts: {
+  readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
+  readonly stream: string;
+  readonly traffic: Link;
+}): () => Promise<string | null> {
+  const { distribution, stream, traffic } = parts;
   const links = [distribution, traffic];
-  const answers = natsRoundTrip(links);
+  const answers = natsRoundTrip(links, stream);
   return async () => {
     if (distribution.problem !== null) return distribution.problem;
     if (links.some(({ connection }) => connection === undefined)) return 'not connected';

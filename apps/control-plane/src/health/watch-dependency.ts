@@ -47,11 +47,13 @@ export function watchDependencies(parts: {
   readonly truth: Pick<TruthStore, 'healthy'>;
   /** All of this node's connections to NATS. */
   readonly links: readonly Link[];
+  /** The stream that JetStream is asked for. */
+  readonly stream: string;
   readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
   readonly leaseTtlMs: number;
   readonly timer: Timer;
 }): { stop(): void } {
-  const { truth, links, ownership, leaseTtlMs, timer } = parts;
+  const { truth, links, stream, ownership, leaseTtlMs, timer } = parts;
   const watching = [
     watchDependency({
       name: 'PostgreSQL',
@@ -62,7 +64,7 @@ export function watchDependencies(parts: {
     }),
     watchDependency({
       name: 'NATS',
-      answers: natsRoundTrip(links),
+      answers: natsRoundTrip(links, stream),
       tell: (problem) => ownership.setDistribution(problem),
       leaseTtlMs,
       timer,

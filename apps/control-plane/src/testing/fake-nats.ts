@@ -3,7 +3,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 
 const PONG = 'PONG\r\n';
 
-/** A NATS server that speaks as much of the protocol as a connection needs, and may stand still. */
+/** JetStream's, for a stream that does not exist. */
+const NOT_FOUND = JSON.stringify({ error: { code: 404, description: 'stream not found' } });
+
+/**
+ * A NATS server that speaks as much of the protocol as a connection needs, and may stand still.
+ * JetStream answers that there is no stream.
+ */
 export class FakeNats {
   readonly #sockets = new Set<Socket>();
   /** Pings that are not answered yet, in all. */
@@ -51,11 +57,22 @@ export class FakeNats {
     };
     socket.write(`INFO ${JSON.stringify(info)}\r\n`);
     let rest = '';
+    let inbox = '';
     socket.on('data', (data) => {
       const lines = (rest + data.toString('latin1')).split('\r\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) if (line === 'PING') this.#owe(socket);
+      for (const line of lines) {
+        const [verb, subject = '', ...more] = line.split(/ +/);
+        if (verb === 'PING') this.#owe(socket);
+        if (verb === 'SUB' && subject.startsWith('_INBOX.')) inbox = more.at(-1) ?? '';
+        if (verb === 'PUB' && subject.startsWith('$JS.API.')) this.#answer(socket, more[0], inbox);
+      }
     });
+  }
+
+  #answer(socket: Socket, reply: string | undefined, subscription: string): void {
+    if (this.#hangs) return;
+    socket.write(`MSG ${reply} ${subscription} ${NOT_FOUND.length}\r\n${NOT_FOUND}\r\n`);
   }
 
   #owe(socket: Socket): void {

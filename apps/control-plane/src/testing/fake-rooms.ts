@@ -128,11 +128,12 @@ export class FakeRooms implements Rooms {
     this.#open('connectDistribution', 'distribution opened');
     const { publisher } = this;
     const distribution = {
-      connection: { flush: async () => undefined },
+      connection: { flush: async () => undefined, request: async () => ({ json: () => ({}) }) },
       publisher,
       get problem() {
         return publisher.healthy() ? null : 'does not answer';
       },
+      shortOfCopies: null,
       foreign: false,
       commands: { send: async () => ({ format: 1, ok: true, value: 2 }) },
       close: async () => void this.log.push('distribution closed'),

@@ -61,6 +61,14 @@ function make() {
 }
 
 describe('ContentStore', () => {
+  it('stores what only a replica that is behind still shows', async () => {
+    const { store, messages, access } = make();
+    const removed: StoredMessage = { sequence: 1, data: Buffer.from(TEXT), header: () => '' };
+    access.direct = () => Promise.resolve(removed);
+    await store.store('acme', HASH, TEXT);
+    expect(messages.has(SUBJECT)).toBe(true);
+  });
+
   it('stores only after a deletion of the same content that has begun', async () => {
     const { store, messages, deletion } = make();
     await store.store('acme', HASH, TEXT);

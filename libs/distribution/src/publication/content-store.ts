@@ -72,6 +72,8 @@ export class ContentStore {
       const stream = subjects.contentStream;
       if (isTrusted && (await access.holds(stream, subject))) return false;
       let held = isTrusted ? undefined : await access.direct(stream, subject);
+      // A replica may be behind, and show what was removed: only the leader knows.
+      if (held !== undefined && !(await access.holds(stream, subject))) held = undefined;
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         if (held !== undefined && (await this.#isIntact(subject, hash, held))) return true;
         const content = await encodeContent(text);

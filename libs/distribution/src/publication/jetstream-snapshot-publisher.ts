@@ -41,7 +41,8 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
     const { link, subjects, installation, adopt, clock, logger } = options;
     const access = new JetStreamAccess(link, options.requestTimeoutMs);
     const wanted = wantedStreams(subjects, installation, options.storage);
-    this.#keeper = new StreamKeeper({ link, access, wanted, installation, adopt, logger });
+    const { replicas: copies } = options.storage;
+    this.#keeper = new StreamKeeper({ link, access, wanted, copies, installation, adopt, logger });
     const common = { access, keeper: this.#keeper, subjects, clock, logger };
     this.#contents = new ContentStore(common);
     this.#collector = new ContentCollector({ ...common, contents: this.#contents });
@@ -62,6 +63,11 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
   get problem(): string | null {
     if (this.#keeper.ready) return null;
     return this.#keeper.problem?.message ?? 'does not answer';
+  }
+
+  /** Why the death of one NATS server may stop all publication; `null`: as far as is known it may not. */
+  get shortOfCopies(): string | null {
+    return this.#keeper.shortOfCopies;
   }
 
   /** Whether the streams are known to be another installation's. */

@@ -5,6 +5,8 @@ import type { DistributionLogger } from '../connection/logger.js';
 import { isStreamMissing } from './jetstream-access.js';
 import { differences, ownerIn } from './stream-config.js';
 import type { WantedStream, WantedStreams } from './stream-config.js';
+import { addStream, raiseCopies } from './stream-copies.js';
+import type { ProvidedStream } from './stream-copies.js';
 import { ForeignStreamError, StreamSetupError } from './stream-setup-error.js';
 
 /**
@@ -15,6 +17,8 @@ export const SETTLE_MS = 500;
 
 export interface ProvideOptions {
   readonly wanted: WantedStreams;
+  /** How many copies of each there should be: fewer are no failure, more are left. */
+  readonly copies: number;
   /** `<name>/<id>`: whose the streams are to be. */
   readonly installation: string;
   /** `<name>/<id>` of the one installation whose streams may be emptied and taken. */
@@ -45,7 +49,7 @@ interface FoundStream {
 export async function provideStreams(
   manager: JetStreamManager,
   options: ProvideOptions,
-): Promise<readonly StreamInfo[]> {
+): Promise<readonly ProvidedStream[]> {
   const contents = await look(manager, options.wanted.contents, options);
   const snapshots = await look(manager, options.wanted.snapshots, options);
   const found = [contents, { ...snapshots, owner: await ownerOf(manager, snapshots) }];
@@ -54,17 +58,17 @@ export async function provideStreams(
     if (owner !== options.adopt)
       throw new ForeignStreamError(wanted.name, owner, options.installation);
   }
-  const infos: StreamInfo[] = [];
+  const provided: ProvidedStream[] = [];
   for (const each of found) {
     const adopts = foreign.length > 0 && each.owner !== options.installation;
-    infos.push(
+    provided.push(
       await unlessRefused(each, async () => {
         if (adopts) await empty(manager, each, options);
-        return provide(manager, each);
+        return provide(manager, each, options.copies);
       }),
     );
   }
-  return infos;
+  return provided;
 }
 
 async function look(
@@ -122,11 +126,13 @@ async function empty(
 async function provide(
   manager: JetStreamManager,
   { wanted, info }: FoundStream,
-): Promise<StreamInfo> {
-  if (info === undefined) return manager.streams.add(wanted);
+  copies: number,
+): Promise<ProvidedStream> {
+  if (info === undefined) return addStream(manager, wanted, copies);
   const wrong = differences(wanted, info.config);
-  if (Object.keys(wrong).length === 0) return info;
-  return manager.streams.update(wanted.name, wrong);
+  const isRight = Object.keys(wrong).length === 0;
+  const right = isRight ? info : await manager.streams.update(wanted.name, wrong);
+  return raiseCopies(manager, right, copies);
 }
 
 async function unlessRefused<T>({ wanted }: FoundStream, work: () => Promise<T>): Promise<T> {

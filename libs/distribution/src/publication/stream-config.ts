@@ -4,7 +4,7 @@ import type { Subjects } from '@pawl/contracts';
 
 /** How much JetStream may keep; what goes beyond is refused, never evicted. */
 export interface StorageLimits {
-  /** Copies of each stream, 1 to 5. Left as it is on a stream that exists when not given. */
+  /** Copies of each stream: see `wantedCopies`. */
   readonly replicas?: number;
   /** Bytes of all snapshots; unlimited when not given. */
   readonly snapshotBytes?: number;
@@ -46,7 +46,6 @@ export function wantedStreams(
     allow_direct: true,
     deny_delete: false,
     sealed: false,
-    ...(limits.replicas === undefined ? {} : { num_replicas: limits.replicas }),
   };
   return {
     snapshots: {

@@ -1,4 +1,3 @@
-import type { StreamInfo } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { describeError } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
@@ -7,10 +6,14 @@ import type { JetStreamAccess } from './jetstream-access.js';
 import { mayBeMissingStream, unavailable } from './jetstream-access.js';
 import { provideStreams, SETTLE_MS } from './provide-streams.js';
 import type { WantedStreams } from './stream-config.js';
+import { shortOfCopies, wantedCopies } from './stream-copies.js';
+import type { ProvidedStream } from './stream-copies.js';
 import { ForeignStreamError, StreamSetupError } from './stream-setup-error.js';
 
 /** Pause before a failed check is repeated. */
 const RECHECK_MS = 1_000;
+/** Pause before streams are raised to as many copies as wanted once more. */
+const RAISE_MS = 5_000;
 /** One per stream that may go missing meanwhile, and one. */
 const RUN_ATTEMPTS = 3;
 const OLDEST_SERVER = [2, 9] as const;
@@ -19,6 +22,8 @@ interface StreamKeeperOptions {
   readonly link: NatsLink;
   readonly access: JetStreamAccess;
   readonly wanted: WantedStreams;
+  /** Copies of each stream; when not given as many as fit the server, see `wantedCopies`. */
+  readonly copies: number | undefined;
   /** `<name>/<id>`: whose the streams are to be. */
   readonly installation: string;
   /** `<name>/<id>` of an installation that is gone for good: its streams are emptied and taken. */
@@ -40,6 +45,7 @@ export class StreamKeeper {
   #problem: StreamSetupError | undefined;
   /** The failure that was logged last, until there is none. */
   #logged = '';
+  #shortOfCopies: string | null = null;
   /** Until the first success: streams that are taken from a running process are not taken back. */
   #adopt: string | undefined;
   /** The next successful check is a restoration: it follows a time without streams. */
@@ -72,6 +78,11 @@ export class StreamKeeper {
   /** What somebody has to see to before the streams can be used. */
   get problem(): StreamSetupError | undefined {
     return this.#problem;
+  }
+
+  /** Why the death of one NATS server may stop all publication; `null`: as far as is known it may not. */
+  get shortOfCopies(): string | null {
+    return this.#shortOfCopies;
   }
 
   /** Whether the streams are known to be another installation's. */
@@ -135,10 +146,13 @@ export class StreamKeeper {
       this.#lost();
       this.#checkIn(SETTLE_MS);
     };
-    const events = { DELETED: deleted, UPDATED: () => this.#check() };
+    const events = { DELETED: deleted, UPDATED: (): void => this.#check() };
     this.#advisories = [snapshots, contents].flatMap(({ name }) =>
-      Object.entries(events).map(([event, callback]) =>
-        connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.${event}.${name}`, { callback }),
+      Object.entries(events).map(([event, heard]) =>
+        connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.${event}.${name}`, {
+          // The link tells of a subscription that the server refuses.
+          callback: (error) => (error === null ? heard() : undefined),
+        }),
       ),
     );
   }
@@ -155,13 +169,18 @@ export class StreamKeeper {
   async #ensure(): Promise<void> {
     try {
       const { wanted, installation, logger } = this.options;
-      const infos = await this.options.access.call('checking the streams', async (api) => {
-        checkServer(api.connection);
+      const { access, copies: given } = this.options;
+      const found = await access.call('checking the streams', async ({ connection, manager }) => {
+        checkServer(connection);
         const existed = (name: string): boolean => this.#created.has(name);
         const adopt = this.#adopt;
-        return provideStreams(api.manager, { wanted, installation, adopt, existed, logger });
+        const clustered = connection.info?.cluster !== undefined;
+        const copies = wantedCopies(given, clustered);
+        const options = { wanted, copies, installation, adopt, existed, logger };
+        return { provided: await provideStreams(manager, options), copies, clustered };
       });
-      this.#remember(infos);
+      this.#noteCopies(found.provided, { wanted: found.copies, clustered: found.clustered });
+      this.#remember(found.provided);
     } catch (error) {
       this.#lost();
       const cause = error instanceof Error ? error.cause : undefined;
@@ -190,9 +209,22 @@ export class StreamKeeper {
     this.#retry = setTimeout(() => this.#check(), ms);
   }
 
-  #remember(infos: readonly StreamInfo[]): void {
+  /** Has the check repeated while servers are missing that could hold further copies. */
+  #noteCopies(
+    provided: readonly ProvidedStream[],
+    asked: { readonly wanted: number; readonly clustered: boolean },
+  ): void {
+    const says = shortOfCopies(provided, asked);
+    if (says !== null && says !== this.#shortOfCopies) this.options.logger.warn({}, says);
+    this.#shortOfCopies = says;
+    if (provided.some(({ refusal }) => refusal !== null)) this.#checkIn(RAISE_MS);
+  }
+
+  #remember(provided: readonly ProvidedStream[]): void {
     let rebuilt = false;
-    for (const { config, created } of infos) {
+    for (const {
+      info: { config, created },
+    } of provided) {
       const before = this.#created.get(config.name);
       rebuilt ||= before !== undefined && before !== created;
       this.#created.set(config.name, created);

@@ -279,7 +279,7 @@ describe('adopted streams', () => {
 
 function optionsOf(adopt: string | undefined) {
   const wanted = wantedStreams(subjects(), ours(), {});
-  return { wanted, installation: ours(), adopt, existed: () => false, logger: SILENT };
+  return { wanted, copies: 1, installation: ours(), adopt, existed: () => false, logger: SILENT };
 }
 
 function withStreams(streams: JetStreamManager['streams']): JetStreamManager {

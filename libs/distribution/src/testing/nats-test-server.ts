@@ -108,7 +108,7 @@ function serverBinary(): string {
   return found;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
     const free = await new Promise<boolean>((resolve) => {

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { address, subjectsOf } from '@pawl/contracts';
 import type { Hello, OwnerCommand } from '@pawl/contracts';
@@ -8,8 +9,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { sha256 } from '@pawl/contracts/node';
 import { connectDistribution } from '../connect-distribution.js';
 import { NatsTestServer } from '../testing/nats-test-server.js';
+import { recordingLogger, signal } from '../testing/recording.js';
 import { sampleSnapshot } from '../testing/sample-snapshot.js';
 import { distributionControllers, distributionProviders } from './distribution-controllers.js';
 import { DroppedMessages } from './dropped-messages.js';
@@ -20,6 +23,7 @@ class TestModule {}
 const OPERATIONS = new URL('../../../../docs/operations.md', import.meta.url);
 const PROD = address('acme/prod');
 const HELLO: Hello = { format: 1, incarnation: 'i1', labels: {}, runs: [] };
+const TEXT = '{"stored":"apart"}';
 const SWEEP: OwnerCommand = { format: 1, kind: 'sweep', sweep: 'contents' };
 const subjects = subjectsOf('main');
 
@@ -42,7 +46,9 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   const servers = `nats://node:secret@127.0.0.1:${server.port}`;
   const heard: OwnerCommand[] = [];
   const dropped = new DroppedMessages();
-  const strategy = new PawlNatsServer({ servers, installation: 'main', dropped });
+  const logger = recordingLogger();
+  const refusals = () => logger.lines.filter((line) => !line.startsWith('info'));
+  const strategy = new PawlNatsServer({ servers, installation: 'main', dropped, logger });
   const traffic = {
     hello: async () => ({
       format: 1 as const,
@@ -73,6 +79,7 @@ it('the documented permissions let nodes and consumers work, and no consumer com
     servers,
     installation: 'main',
     installationId: 'one',
+    logger,
   });
   onTestFinished(() => node.close());
   await node.publisher.prepare();
@@ -84,10 +91,13 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   });
   await consumer.flush();
   await node.publisher.publish(PROD, snapshot);
+  await node.publisher.storeContent('acme', sha256(TEXT), TEXT);
   node.publisher.push(PROD, snapshot);
   expect(await pushed).toBeGreaterThan(0);
   const kept = `$JS.API.DIRECT.GET.${subjects.snapshotStream}.${subjects.snapshot(PROD)}`;
   expect((await consumer.request(kept)).json()).toMatchObject({ address: 'acme/prod' });
+  const content = `$JS.API.DIRECT.GET.${subjects.contentStream}.${subjects.content('acme', sha256(TEXT))}`;
+  expect((await consumer.request(content)).string()).toBe(TEXT);
   const hello = subjects.hello('acme', 'checkout', 'c');
   expect((await consumer.request(hello, JSON.stringify(HELLO))).json()).toMatchObject({
     fencingToken: '7',
@@ -99,4 +109,15 @@ it('the documented permissions let nodes and consumers work, and no consumer com
     value: 12,
   });
   expect(heard).toEqual([SWEEP]);
+
+  await node.publisher.collectContents('acme', new Set(), 0);
+  await node.publisher.remove(PROD);
+  expect(await node.publisher.read(PROD)).toBeUndefined();
+  // What a node subscribes to, the server's word on its streams with it, is refused in the background.
+  await Promise.all([node.connection?.flush(), strategy.connection?.flush()]);
+  expect(refusals()).toEqual([]);
+  const restored = signal();
+  node.publisher.onRestored(() => restored.fire());
+  await (await jetstreamManager(node.connection!)).streams.delete(subjects.snapshotStream);
+  await restored.promise;
 });

@@ -8,6 +8,7 @@ export type SettingValues = {
   readonly [N in SettingName]: ValueOf<(typeof SETTING_TABLE)[N]> | null;
 };
 
+const REPLICAS = { '1': 1, '3': 3, '5': 5 } as const;
 const DEFAULT_KEEP_REVISIONS = 10_000;
 const DEFAULT_KEEP_MS = 3_600_000;
 
@@ -23,7 +24,11 @@ export function assembleSettings(values: SettingValues): Settings {
       allowedHosts: values.PAWL_HTTP_ALLOWED_HOSTS ?? [],
     },
     postgres: { url: values.PAWL_POSTGRES_URL, port: must('PAWL_POSTGRES_PORT') },
-    nats: { url: values.PAWL_NATS_URL, port: must('PAWL_NATS_PORT') },
+    nats: {
+      url: values.PAWL_NATS_URL,
+      port: must('PAWL_NATS_PORT'),
+      replicas: values.PAWL_NATS_REPLICAS === null ? null : REPLICAS[values.PAWL_NATS_REPLICAS],
+    },
     adoptStreams: values.PAWL_ADOPT_STREAMS,
     nodeId: must('PAWL_NODE_ID'),
     quorum: assembleQuorum(values),

@@ -28,7 +28,7 @@ describe('loadSettings', () => {
       installation: 'main',
       http: { host: '127.0.0.1', port: 7400, allowedHosts: [] },
       postgres: { url: null, port: 7432 },
-      nats: { url: null, port: 7422 },
+      nats: { url: null, port: 7422, replicas: null },
       adoptStreams: null,
       nodeId: 'node-1',
       quorum: {
@@ -62,6 +62,7 @@ describe('loadSettings', () => {
         PAWL_HTTP_ALLOWED_HOSTS: 'Pawl.internal, pawl',
         PAWL_POSTGRES_URL: 'postgres://u:p@db:5432/pawl',
         PAWL_NATS_URL: 'nats://a:4222,nats://b:4222',
+        PAWL_NATS_REPLICAS: '5',
         PAWL_METADATA: 'etcd://e1:2379,e2:2379',
         PAWL_LOG_LEVEL: 'debug',
       }),
@@ -72,6 +73,7 @@ describe('loadSettings', () => {
       allowedHosts: ['pawl.internal', 'pawl'],
     });
     expect(settings.postgres.url).toBe('postgres://u:p@db:5432/pawl');
+    expect(settings.nats.replicas).toBe(5);
     expect(settings.metadata).toEqual({ kind: 'etcd', endpoints: ['e1:2379', 'e2:2379'] });
     expect(settings.logLevel).toBe('debug');
   });
@@ -89,6 +91,7 @@ describe('loadSettings', () => {
     ['PAWL_HTTP_PORT', '-1', 'a whole number from 0 to 65535, not "-1"'],
     ['PAWL_INSTALLATION', 'Main', 'starting with a letter or digit, not "Main"'],
     ['PAWL_ADOPT_STREAMS', 'main', 'name/id of an installation, such as main/0b9c1d2e, not "main"'],
+    ['PAWL_NATS_REPLICAS', '2', 'one of 1, 3, 5, not "2"'],
     ['PAWL_SHARDS', '0', 'a whole number from 1 to 4096, not "0"'],
     ['PAWL_LEASE_TTL_MS', '1e3', 'a whole number from 500 to 60000, not "1e3"'],
     ['PAWL_LOG_LEVEL', 'loud', 'one of fatal, error, warn, info, debug, trace, silent'],

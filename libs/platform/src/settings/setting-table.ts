@@ -45,6 +45,10 @@ export const SETTING_TABLE = {
     kind.url(['nats:', 'tls:'], 'nats://host:4222'),
     'NATS servers with JetStream, separated by commas; without it a nats-server of our own runs',
   ),
+  PAWL_NATS_REPLICAS: optional(
+    kind.oneOf(['1', '3', '5'] as const),
+    'Copies of each JetStream stream: 1, 3 or 5; 3 in a NATS cluster and else 1 when not set; raised, never lowered',
+  ),
   PAWL_NATS_PORT: row(kind.port(), '7422', 'Port of our own nats-server'),
   PAWL_ADOPT_STREAMS: optional(
     installation,

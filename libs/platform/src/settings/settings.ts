@@ -89,6 +89,8 @@ export interface Settings {
     /** `null`: a nats-server of our own, on `port`. Several servers are separated by commas. */
     readonly url: string | null;
     readonly port: number;
+    /** Copies of each stream; `null`: as the servers are. */
+    readonly replicas: 1 | 3 | 5 | null;
   };
   /** `<name>/<id>` of an installation whose streams are emptied and taken over; `null`: none. */
   readonly adoptStreams: string | null;
