@@ -8,11 +8,11 @@ export class PacedWriter {
   /** Milliseconds that each write took until it was acknowledged, and when that was. */
   took = [];
   acknowledgedAt = [];
-  /** Answers that were neither done nor to be asked again; the newest in words. */
+  /** Answers of nodes that did not do it, also 503, after which it is asked again; the newest in words. */
   refused = 0;
   refusal = '';
-  /** Writes that a node did not take, because it was gone or answered 503. */
-  again = 0;
+  /** How often a node was not there, or gone before it answered. */
+  away = 0;
   #version = 0;
   #key = 0;
 
@@ -37,15 +37,15 @@ export class PacedWriter {
     for (let attempt = 0; performance.now() - started < DEADLINE_MS; attempt += 1) {
       const urls = this.urls();
       const answer = await this.#put(urls[attempt % urls.length], key);
-      if (answer === undefined || answer.status === 503) {
-        this.again += 1;
+      const body = await answer?.json().catch(() => undefined);
+      if (body === undefined || answer.status === 503) {
+        if (body === undefined) this.away += 1;
+        else this.#refuse(answer, body);
         await new Promise((resolve) => setTimeout(resolve, 5));
         continue;
       }
-      const body = await answer.json();
       if (!answer.ok || body.version !== this.#version + 1) {
-        this.refused += 1;
-        this.refusal = `${answer.status} ${JSON.stringify(body)}`;
+        this.#refuse(answer, body);
         return;
       }
       this.#version = body.version;
@@ -68,6 +68,11 @@ export class PacedWriter {
   get longestGapMs() {
     const times = this.acknowledgedAt;
     return Math.max(0, ...times.slice(1).map((at, index) => at - times[index]));
+  }
+
+  #refuse({ status }, body) {
+    this.refused += 1;
+    this.refusal = `${status} ${JSON.stringify(body)}`;
   }
 
   #put(url, key) {

@@ -4,6 +4,12 @@ export function median(values) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+/** @param {number[]} values @param {number} share the smallest value that so many do not exceed */
+export function percentile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+}
+
 /** A number as people read it: three significant digits, or whole with separators. */
 export function show(value) {
   if (value >= 1000) return Math.round(value).toLocaleString('en-US');

@@ -33,7 +33,7 @@ function consumers(name: string, does: string, harm: Harm): NodesFault {
       const seen = (await own(fleet, member)).length;
       await eventually(async () => {
         if ((await own(fleet, member)).length === seen)
-          throw new Error(`void: ${member.id} missed nothing`);
+          throw new Error(`${member.id} follows nothing again`);
       }, FOLLOWS_WITHIN_MS);
       return { shards: [], since };
     },

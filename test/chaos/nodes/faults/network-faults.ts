@@ -64,13 +64,15 @@ export const cutFromPostgres: NodesFault = {
 
 export const cutFromNats: NodesFault = {
   name: 'owner cut from NATS',
-  does: 'cuts an owner from NATS alone (broken, or silent one way or both) for one to three leases',
+  does: 'cuts an owner from NATS alone (broken, or silent one way or both) until others serve its shards',
   strike: async (context) => {
     const { id, shards } = await someOwner(context);
+    const since = performance.now();
     cut(context, id, [NATS]);
-    await wait(between(context.rng, LEASE_TTL_MS, 3 * LEASE_TTL_MS));
+    await takenOver(context, othersOf(context, [id]));
+    await someWrites(context, 10);
     context.world.links.heal();
-    return { shards, since: performance.now() };
+    return { shards, since };
   },
 };
 

@@ -1,10 +1,12 @@
 import { eventually } from '../../../support/eventually.js';
 import type { World } from '../world/world.js';
+import { BEFORE_BEGIN } from './commit-points.js';
 import {
   allShards,
   between,
   LEASE_TTL_MS,
   othersOf,
+  pick,
   someOwner,
   someWrites,
   takenOver,
@@ -79,26 +81,28 @@ export const killAll: NodesFault = {
 
 export const twoTakeovers: NodesFault = {
   name: 'two takeovers',
-  does: 'holds an owner still, and the one that took its shards over too, before either goes on',
+  does: 'holds back a commit of an owner, lets another take its shards over, holds that one still until the third has them all, and then lets the commit go on',
   strike: async (context) => {
     const { world, rng } = context;
-    const first = await someOwner(context);
-    const [other = ''] = othersOf(context, [first.id]);
-    const second = rng.below(2) === 0 ? other : (othersOf(context, [first.id, other])[0] ?? '');
+    // Alone without PostgreSQL it gives its shards up, and stays a member of the quorum's majority.
+    const { id, release } = await BEFORE_BEGIN.reach(context);
     const since = performance.now();
-    world.cluster.node(first.id).pause();
+    const others = othersOf(context, [id]);
+    const second = pick(rng, others);
     try {
-      await takenOver(context, othersOf(context, [first.id]));
+      const owners = await eventually(() => world.owners());
+      const shards = owners.filter(({ owner }) => owner === id).map(({ shard }) => shard);
+      await takenOver(context, others);
       world.cluster.node(second).pause();
-      // A majority of the quorum is needed for the next takeover.
-      await wait(between(rng, 0, 500));
-      world.cluster.node(first.id).resume();
-      await takenOver(context, othersOf(context, [second]));
+      await takenOver(context, othersOf(context, [id, second]));
       await someWrites(context, 5);
+      await release();
+      await wait(between(rng, 0, 500));
+      return { shards, since };
     } finally {
-      for (const id of [first.id, second]) world.cluster.node(id).resume();
+      await release();
+      world.cluster.node(second).resume();
     }
-    return { shards: first.shards, since };
   },
 };
 

@@ -34,21 +34,14 @@ const TABLES = [
 ];
 
 /**
- * `pawl_enter`, through which every function that writes goes, stays what decides; around it a
- * transaction notes which shard and token it came with, and triggers note each row with that.
+ * `pawl_enter` and `pawl_enter_to_commit`, through one of which every function that writes goes, stay what
+ * decides; around them a transaction notes which shard and token it came with, and triggers note each row with that.
  */
 const INSTALL = [
   `CREATE TABLE chaos_write (shard integer, token bigint, xid xid8 NOT NULL, what text NOT NULL)`,
   `CREATE TABLE chaos_raise (shard integer NOT NULL, token bigint NOT NULL, seen text NOT NULL)`,
-  'ALTER FUNCTION pawl_enter(integer, uuid, integer, bigint) RENAME TO chaos_entered',
-  `CREATE FUNCTION pawl_enter(
-     p_lock integer, p_installation uuid, p_shard integer, p_token bigint
-   ) RETURNS void LANGUAGE plpgsql VOLATILE AS $chaos$
-   BEGIN
-     PERFORM chaos_entered(p_lock, p_installation, p_shard, p_token);
-     PERFORM set_config('chaos.shard', p_shard::text, true);
-     PERFORM set_config('chaos.token', p_token::text, true);
-   END $chaos$`,
+  ...wrapped('pawl_enter', [], 'void'),
+  ...wrapped('pawl_enter_to_commit', ['p_generation bigint', 'p_commits bigint'], 'bigint'),
   ...TABLES.flatMap(({ table, key }) => [
     `CREATE FUNCTION chaos_note_${table}() RETURNS trigger LANGUAGE plpgsql AS $chaos$
      DECLARE
@@ -78,6 +71,33 @@ const INSTALL = [
   `INSERT INTO chaos_raise (shard, token, seen)
    SELECT shard, token, pg_current_snapshot()::text FROM shard_fence`,
 ];
+
+/** A function by which a transaction enters a shard, and around it one that notes shard and token. */
+function wrapped(name: string, more: readonly string[], returns: string): readonly string[] {
+  const parameters = [
+    'p_lock integer',
+    'p_installation uuid',
+    'p_shard integer',
+    'p_token bigint',
+    ...more,
+  ];
+  const [names, types] = [0, 1].map((at) => parameters.map((one) => one.split(' ')[at]).join(', '));
+  const inner = `chaos_${name}`;
+  const call = returns === 'void' ? `PERFORM ${inner}(${names});` : `answer := ${inner}(${names});`;
+  return [
+    `ALTER FUNCTION ${name}(${types}) RENAME TO ${inner}`,
+    `CREATE FUNCTION ${name}(${parameters.join(', ')}) RETURNS ${returns}
+     LANGUAGE plpgsql VOLATILE AS $chaos$
+     DECLARE
+       answer bigint;
+     BEGIN
+       ${call}
+       PERFORM set_config('chaos.shard', p_shard::text, true);
+       PERFORM set_config('chaos.token', p_token::text, true);
+       ${returns === 'void' ? '' : 'RETURN answer;'}
+     END $chaos$`,
+  ];
+}
 
 /** Has the database note who writes what, from now on; once per database. */
 export async function installAudit(url: string): Promise<void> {

@@ -51,21 +51,28 @@ it('carries both ways', async () => {
 });
 
 it('holds back what is sent from a certain text on, and lets what was held go on', async () => {
-  const trap = gate.trap('two', () => links.set('node', 'nats', STALLED));
+  const trap = gate.trap('two', () => links.set('node', 'nats', STALLED), 10_000);
   client.write('one');
   await got('hello one');
-  expect(trap.passage).toBeNull();
   client.write('two');
-  await eventually(() => expect(trap.passage).not.toBeNull());
+  const { back } = await trap;
   client.write('three');
   expect(heard).toBe('one');
   links.set('nats', 'node', STALLED);
   links.set('node', 'nats', OPEN);
   await eventually(() => expect(heard).toBe('onetwothree'));
-  await eventually(() => expect(trap.passage?.back.heldBytes).toBe(8));
+  await eventually(() => expect(back.heldBytes).toBe(8));
   expect(received).toBe('hello one');
   links.heal();
   await got('hello onetwothree');
+});
+
+it('waits no longer than it was told for what is not sent, and does nothing about it later', async () => {
+  let sprung = 0;
+  await expect(gate.trap('two', () => (sprung += 1), 1)).rejects.toThrow('node has sent no two');
+  client.write('two');
+  await got('hello two');
+  expect(sprung).toBe(0);
 });
 
 it('breaks connections, and takes new ones only when it is whole again', async () => {

@@ -17,18 +17,15 @@ interface Passage {
   readonly end: () => void;
 }
 
-/** What waits for a client to send a text. */
-export interface Trap {
-  /** The connection on which it was sent; null: not yet. */
-  readonly passage: Pick<Passage, 'back'> | null;
-}
+/** The connection on which a client sent what was waited for. */
+export type Trapped = Pick<Passage, 'back'>;
 
 const HOST = '127.0.0.1';
 
 /** One node's only way to one service: a TCP proxy, whichever end speaks first. */
 export class ClientGate {
   readonly #passages = new Set<Passage>();
-  #trap: { text: string; act: () => void; passage: Passage | null } | null = null;
+  #trap: { text: string; spring: (passage: Passage) => void } | null = null;
   readonly #unsubscribe: () => void;
 
   private constructor(
@@ -52,11 +49,24 @@ export class ClientGate {
     return address.port;
   }
 
-  /** Does something when the client next sends a text, before that is passed on. One at a time. */
-  trap(text: string, act: () => void): Trap {
-    const trap = { text, act, passage: null };
-    this.#trap = trap;
-    return trap;
+  /**
+   * Does something when the client next sends a text, before that is passed on, and resolves with the
+   * connection; rejects when none is sent in time. One at a time.
+   */
+  trap(text: string, act: () => void, withinMs: number): Promise<Trapped> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#trap = null;
+        reject(new Error(`${this.options.client} has sent no ${text}`));
+      }, withinMs);
+      const spring = (passage: Passage): void => {
+        clearTimeout(timer);
+        this.#trap = null;
+        act();
+        resolve(passage);
+      };
+      this.#trap = { text, spring };
+    });
   }
 
   async close(): Promise<void> {
@@ -95,11 +105,7 @@ export class ClientGate {
   }
 
   #spring(passage: Passage, chunk: Buffer): void {
-    const trap = this.#trap;
-    if (trap === null || !chunk.includes(trap.text)) return;
-    this.#trap = null;
-    trap.passage = passage;
-    trap.act();
+    if (this.#trap !== null && chunk.includes(this.#trap.text)) this.#trap.spring(passage);
   }
 
   #linkChanged(): void {
