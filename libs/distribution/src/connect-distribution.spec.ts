@@ -52,7 +52,11 @@ describe('connectDistribution', () => {
       publisher.read(PROD),
       publisher.publish(PROD, sampleSnapshot()),
       publisher.storeContent('acme', sha256(text), text),
-      publisher.collectContents('acme', new Set(), 0),
+      publisher.collectContents('acme', {
+        referenced: new Set(),
+        olderThanMs: 0,
+        isOwner: async () => true,
+      }),
     ];
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ reason: expect.any(DistributionUnavailableError) as unknown });

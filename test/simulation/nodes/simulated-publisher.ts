@@ -83,8 +83,8 @@ export class SimulatedPublisher implements SnapshotPublisher {
     return this.#snapshots.read(address);
   }
 
-  remove(address: Address): Promise<void> {
-    return this.#snapshots.remove(address);
+  remove(address: Address, token: bigint): Promise<void> {
+    return this.#snapshots.remove(address, token);
   }
 
   /** Nothing is old enough in the time that a world lasts. */

@@ -1,5 +1,6 @@
 import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { Snapshot, Subjects } from '@pawl/contracts';
+import type { ContentCollection } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import type { ContentStore } from './content-store.js';
 import type { JetStreamAccess } from './jetstream-access.js';
@@ -10,6 +11,8 @@ import type { StreamKeeper } from './stream-keeper.js';
  * may have lost the shard, and what it counted is old: it stops rather than delete by it.
  */
 const DEADLINE_MS = 30_000;
+/** How long it is believed that the shard is still owned, once somebody has looked. */
+const OWNED_MS = 1_000;
 /** Contents deleted by one call at most; the next call goes on. */
 const MAX_REMOVALS = 10_000;
 const CONCURRENT_REMOVALS = 8;
@@ -42,8 +45,7 @@ export class ContentCollector {
   /** See `SnapshotPublisher.collectContents`. */
   async collect(
     root: string,
-    referenced: ReadonlySet<string>,
-    olderThanMs: number,
+    { referenced, olderThanMs, isOwner }: ContentCollection,
   ): Promise<number> {
     const { keeper, contents, clock } = this.options;
     const endMs = clock.monotonicMs() + DEADLINE_MS;
@@ -55,7 +57,15 @@ export class ContentCollector {
       });
       return candidates.length === 0 ? [] : this.#notStored(root, hasTime, candidates);
     });
-    return removeAll(unnamed, hasTime, ({ subject, sequence }) =>
+    let ownedMs = -Infinity;
+    const mayRemove = async (): Promise<boolean> => {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - ownedMs < OWNED_MS) return hasTime();
+      if (!(await isOwner())) return false;
+      ownedMs = nowMs;
+      return hasTime();
+    };
+    return removeAll(unnamed, mayRemove, ({ subject, sequence }) =>
       contents.remove(subject, sequence, olderThanMs),
     );
   }
@@ -155,13 +165,14 @@ function namedBy(message: JsMsg): string[] {
 
 async function removeAll(
   candidates: readonly Candidate[],
-  hasTime: () => boolean,
+  mayRemove: () => Promise<boolean>,
   remove: (candidate: Candidate) => Promise<boolean>,
 ): Promise<number> {
   const waiting = [...candidates];
   let removed = 0;
   const worker = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined && hasTime(); next = waiting.pop()) {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (!(await mayRemove())) return;
       if (await remove(next)) removed += 1;
     }
   };

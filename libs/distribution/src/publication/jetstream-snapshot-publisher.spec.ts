@@ -139,7 +139,13 @@ describe('contents on JetStream', () => {
       await jetstream(bare).publish(subjects().content('acme', sha256(text)), text);
     }
     await publisher.storeContent('acme', sha256(wanted), wanted);
-    expect(await publisher.collectContents('acme', new Set(), DAY_MS)).toBe(1);
+    expect(
+      await publisher.collectContents('acme', {
+        referenced: new Set(),
+        olderThanMs: DAY_MS,
+        isOwner: async () => true,
+      }),
+    ).toBe(1);
     expect(await readContent(sha256(wanted))).toBe(wanted);
     expect(await readContent(sha256(unwanted))).toBeUndefined();
   });

@@ -1,6 +1,6 @@
 import { pushText, snapshotText } from '@pawl/contracts';
 import type { Address, Snapshot, Subjects } from '@pawl/contracts';
-import type { PublishOutcome, SnapshotPublisher } from '@pawl/engine';
+import type { ContentCollection, PublishOutcome, SnapshotPublisher } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
@@ -98,16 +98,12 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
     return this.#snapshots.read(address);
   }
 
-  remove(address: Address): Promise<void> {
-    return this.#snapshots.remove(address);
+  remove(address: Address, token: bigint): Promise<void> {
+    return this.#snapshots.remove(address, token);
   }
 
-  collectContents(
-    root: string,
-    referenced: ReadonlySet<string>,
-    olderThanMs: number,
-  ): Promise<number> {
-    return this.#collector.collect(root, referenced, olderThanMs);
+  collectContents(root: string, collection: ContentCollection): Promise<number> {
+    return this.#collector.collect(root, collection);
   }
 
   /** A listener that throws is logged; the others are still called. */

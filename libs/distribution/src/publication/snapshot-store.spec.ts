@@ -47,7 +47,7 @@ it('leaves a foreign snapshot where it is when the stream was taken from us', as
 
 it('removes what it saw, not what is stored after that', async () => {
   const purged: unknown[] = [];
-  let held: { sequence: number } | undefined = { sequence: 4 };
+  let held: { sequence: number; data: Buffer } | undefined = { sequence: 4, data: Buffer.from('') };
   const access = {
     newest: async () => held,
     purgeSubject: async (...purge: unknown[]) => purged.push(purge),
@@ -58,9 +58,9 @@ it('removes what it saw, not what is stored after that', async () => {
   const subjects = subjectsOf('main');
   const options = { access, keeper, subjects, installation: 'main/one', logger: SILENT };
   const store = new SnapshotStore(options);
-  await store.remove(PROD);
+  await store.remove(PROD, 1n);
   expect(purged).toEqual([[subjects.snapshotStream, subjects.snapshot(PROD), 4]]);
   held = undefined;
-  await store.remove(PROD);
+  await store.remove(PROD, 1n);
   expect(purged).toHaveLength(1);
 });

@@ -61,14 +61,15 @@ export class SnapshotStore {
     return held.snapshot;
   }
 
-  /** See `SnapshotPublisher.remove`. What another owner stores meanwhile stays. */
-  remove(address: Address): Promise<void> {
+  /** See `SnapshotPublisher.remove`. What another owner has stored, or stores meanwhile, stays. */
+  remove(address: Address, token: bigint): Promise<void> {
     const { access, keeper, subjects } = this.options;
     const subject = subjects.snapshot(address);
     const stream = subjects.snapshotStream;
     return keeper.run(`removing ${subject}`, async () => {
-      const message = await access.newest(stream, subject);
-      if (message !== undefined) await access.purgeSubject(stream, subject, message.sequence);
+      const { sequence, snapshot } = await this.#held(address);
+      if (snapshot !== undefined && BigInt(snapshot.fencingToken) > token) return;
+      if (sequence > 0) await access.purgeSubject(stream, subject, sequence);
     });
   }
 

@@ -156,9 +156,13 @@ describe('the streams of another installation', () => {
     const calls = [
       publisher.read(PROD),
       publisher.publish(PROD, sampleSnapshot({ installation: ours(), version: 9 })),
-      publisher.remove(PROD),
+      publisher.remove(PROD, 1n),
       publisher.storeContent('acme', sha256('{}'), '{}'),
-      publisher.collectContents('acme', new Set(), 0),
+      publisher.collectContents('acme', {
+        referenced: new Set(),
+        olderThanMs: 0,
+        isOwner: async () => true,
+      }),
     ];
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ reason: expect.any(DistributionUnavailableError) as unknown });

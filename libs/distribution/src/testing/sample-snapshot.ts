@@ -7,6 +7,8 @@ export interface SampleSnapshot {
   readonly installation?: string;
   readonly generation?: number;
   readonly version?: number;
+  /** Decimal. */
+  readonly fencingToken?: string;
   /** Tells apart snapshots of one version: part of the hash. */
   readonly mark?: string;
   /** Inline content; `null`: absent; a string: stored apart, under the string's hash. */
@@ -25,7 +27,7 @@ export function sampleSnapshot(options: SampleSnapshot = {}): Snapshot {
     address: text,
     generation,
     version,
-    fencingToken: '1',
+    fencingToken: options.fencingToken ?? '1',
     publishedAt: '2026-01-02T03:04:05.678Z',
     inputs: [
       { address: text + mark, definitionVersion: 1, releaseVersion: version, loweredAt: null },

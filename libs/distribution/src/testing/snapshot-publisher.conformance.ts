@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { address } from '@pawl/contracts';
 import type { Push, Snapshot } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
-import type { SnapshotPublisher } from '@pawl/engine';
+import type { ContentCollection, SnapshotPublisher } from '@pawl/engine';
 import { sampleSnapshot } from './sample-snapshot.js';
 import type { SampleSnapshot } from './sample-snapshot.js';
 
@@ -22,6 +22,16 @@ export interface PublisherSubject {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const PROD = address('acme/prod');
+
+/** A collection by an owner that stays one. */
+const collection = (
+  olderThanMs: number,
+  referenced: readonly string[] = [],
+): ContentCollection => ({
+  referenced: new Set(referenced),
+  olderThanMs,
+  isOwner: async () => true,
+});
 
 /** What every `SnapshotPublisher` promises; `make` gives one that is prepared. */
 export function describeSnapshotPublisher(
@@ -104,11 +114,20 @@ export function describeSnapshotPublisher(
       });
 
       it('reads nothing of what was removed, and starts anew from any version', async () => {
-        await publisher.remove(PROD);
+        await publisher.remove(PROD, 1n);
         await publisher.publish(PROD, sample({ version: 9 }));
-        await subject.other.remove(PROD);
+        await subject.other.remove(PROD, 1n);
         expect(await publisher.read(PROD)).toBeUndefined();
         expect(await publisher.publish(PROD, sample())).toEqual({ kind: 'stored' });
+      });
+
+      it('lets no former owner remove what the next one has published', async () => {
+        const next = sample({ fencingToken: '12' });
+        await publisher.publish(PROD, next);
+        await subject.other.remove(PROD, 9n);
+        expect(await publisher.read(PROD)).toEqual(next);
+        await publisher.remove(PROD, 12n);
+        expect(await publisher.read(PROD)).toBeUndefined();
       });
 
       it('lets exactly one of two racing publishers win each version', async () => {
@@ -192,11 +211,11 @@ export function describeSnapshotPublisher(
         const named = await store('{"named":true}');
         const unnamed = await store('{"named":false}');
         const elsewhere = await store('{"named":false}', 'other');
-        expect(await publisher.collectContents('acme', new Set([named]), 0)).toBe(1);
+        expect(await publisher.collectContents('acme', collection(0, [named]))).toBe(1);
         expect(await subject.readContent('acme', named)).toBe('{"named":true}');
         expect(await subject.readContent('acme', unnamed)).toBeUndefined();
         expect(await subject.readContent('other', elsewhere)).toBe('{"named":false}');
-        expect(await publisher.collectContents('acme', new Set([named]), 0)).toBe(0);
+        expect(await publisher.collectContents('acme', collection(0, [named]))).toBe(0);
       });
 
       it('are kept while a stored snapshot names them, also of an address that nobody knows', async () => {
@@ -205,29 +224,38 @@ export function describeSnapshotPublisher(
         await publisher.storeContent('acme', hash, '{"large":true}');
         await publisher.publish(PROD, snapshot);
         const unnamed = await store('{"named":false}');
-        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+        expect(await publisher.collectContents('acme', collection(0))).toBe(1);
         expect(await subject.readContent('acme', unnamed)).toBeUndefined();
         expect(await subject.readContent('acme', hash)).toBe('{"large":true}');
-        await publisher.remove(PROD);
-        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+        await publisher.remove(PROD, 1n);
+        expect(await publisher.collectContents('acme', collection(0))).toBe(1);
+      });
+
+      it('are kept by one who no longer owns the shard once all is looked through', async () => {
+        const hash = await store('{"named":"by the next owner"}');
+        let asked = 0;
+        const isOwner = async () => (asked += 1) === 0;
+        const collected = publisher.collectContents('acme', { ...collection(0), isOwner });
+        expect([await collected, asked]).toEqual([0, 1]);
+        expect(await subject.readContent('acme', hash)).toBe('{"named":"by the next owner"}');
       });
 
       it('are kept while they are young', async () => {
         const hash = await store('{"young":true}');
-        expect(await publisher.collectContents('acme', new Set(), DAY_MS)).toBe(0);
-        expect(await subject.other.collectContents('acme', new Set(), DAY_MS)).toBe(0);
+        expect(await publisher.collectContents('acme', collection(DAY_MS))).toBe(0);
+        expect(await subject.other.collectContents('acme', collection(DAY_MS))).toBe(0);
         expect(await subject.readContent('acme', hash)).toBe('{"young":true}');
       });
 
       it('can be stored again after they were collected', async () => {
         const hash = await store('{"again":1}');
-        expect(await publisher.collectContents('acme', new Set(), 0)).toBe(1);
+        expect(await publisher.collectContents('acme', collection(0))).toBe(1);
         await store('{"again":1}');
         expect(await subject.readContent('acme', hash)).toBe('{"again":1}');
       });
 
       it('of a root without any are none to collect', async () => {
-        expect(await publisher.collectContents('nobody', new Set(), 0)).toBe(0);
+        expect(await publisher.collectContents('nobody', collection(0))).toBe(0);
       });
     });
   });

@@ -110,8 +110,12 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   });
   expect(heard).toEqual([SWEEP]);
 
-  await node.publisher.collectContents('acme', new Set(), 0);
-  await node.publisher.remove(PROD);
+  await node.publisher.collectContents('acme', {
+    referenced: new Set(),
+    olderThanMs: 0,
+    isOwner: async () => true,
+  });
+  await node.publisher.remove(PROD, 7n);
   expect(await node.publisher.read(PROD)).toBeUndefined();
   // What a node subscribes to, the server's word on its streams with it, is refused in the background.
   await Promise.all([node.connection?.flush(), strategy.connection?.flush()]);

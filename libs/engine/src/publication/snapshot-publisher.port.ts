@@ -13,6 +13,15 @@ export class DistributionUnavailableError extends Error {
   override readonly name = 'DistributionUnavailableError';
 }
 
+/** What is collected of a root's contents. */
+export interface ContentCollection {
+  /** Hashes that stay. */
+  readonly referenced: ReadonlySet<string>;
+  readonly olderThanMs: number;
+  /** Whether whoever counted what is referenced still owns the shard. */
+  readonly isOwner: () => Promise<boolean>;
+}
+
 /**
  * The distribution, JetStream in production: keeps the newest snapshot per address and each content
  * once per root and hash. A content is readable before the snapshot that names it, the snapshot
@@ -30,17 +39,17 @@ export interface SnapshotPublisher {
   push(address: Address, snapshot: Snapshot): void;
   /** The newest stored snapshot of an address; never an older one, also right after a publish. */
   read(address: Address): Promise<Snapshot | undefined>;
-  /** Takes away what is stored for an address that is forgotten; nothing there is success. */
-  remove(address: Address): Promise<void>;
+  /**
+   * Takes away what is stored for an address that is forgotten; nothing there is success, and so is a
+   * snapshot under a higher token than the owner's: the next owner has published it, and it stays.
+   */
+  remove(address: Address, token: bigint): Promise<void>;
   /**
    * Deletes contents of a root that neither `referenced` nor a stored snapshot names and that are older
-   * than `olderThanMs`; answers how many.
+   * than `olderThanMs`; answers how many. Stops as soon as `isOwner`, which is asked after everything was
+   * looked through and every second of deleting, says no.
    */
-  collectContents(
-    root: string,
-    referenced: ReadonlySet<string>,
-    olderThanMs: number,
-  ): Promise<number>;
+  collectContents(root: string, collection: ContentCollection): Promise<number>;
   /** Calls back after each reconnect and after a stream was found missing and was made anew. */
   onRestored(listener: () => void): void;
 }

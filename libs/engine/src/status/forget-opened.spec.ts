@@ -106,9 +106,9 @@ describe('forgetting an opened address', () => {
   it('leaves what a consumer opens anew meanwhile', async () => {
     const { version, hash } = await world.published(EU.text);
     const remove = world.publisher.remove.bind(world.publisher);
-    world.publisher.remove = async (at) => {
+    world.publisher.remove = async (at, token) => {
       await hello('i2');
-      await remove(at);
+      await remove(at, token);
     };
     await sweep();
     await world.settle();

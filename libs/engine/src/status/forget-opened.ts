@@ -55,7 +55,7 @@ async function forget(
   root.tree.remove(address);
   let isForgotten = false;
   try {
-    await context.publisher.remove(address);
+    await context.publisher.remove(address, root.shard.token);
     const changes = { ...NO_CHANGES, forgotten: [address.text] };
     const outcome = await shards.commit(root, { ...changes, root: root.name, idempotency: null });
     if (outcome.kind === 'fenced') shards.refusedByFence(root.shard);

@@ -1,4 +1,6 @@
+import { shardOf } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { FencingToken } from '../sharding/fence.js';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
@@ -55,6 +57,30 @@ describe('a sweep', () => {
     await world.sweepAll('contents');
     expect([...publisher.contents.keys()]).not.toContain(old);
     expect(await world.read('acme/app')).toEqual({ big: 'y'.repeat(20_000) });
+  });
+
+  it('collects nothing for an owner that the fence has gone from while contents are looked through', async () => {
+    const { publisher } = world;
+    for (const big of ['x', 'y']) {
+      const write = big === 'x' ? world.put.bind(world) : world.over.bind(world);
+      await write('acme/app', { big: big.repeat(20_000) });
+      await world.promote('acme/app');
+      await world.settle();
+    }
+    world.time.advance(2 * DAY_MS);
+    const before = [...publisher.contents.keys()];
+    const collect = publisher.collectContents.bind(publisher);
+    publisher.collectContents = async (root, collection) => {
+      const shard = shardOf(root, 4);
+      await world.truth.raiseFence(
+        { shard, token: (world.token + 1n) as FencingToken },
+        'the next',
+      );
+      return collect(root, collection);
+    };
+    await world.sweepAll('contents');
+    expect(before.length).toBe(2);
+    expect([...publisher.contents.keys()]).toEqual(before);
   });
 });
 

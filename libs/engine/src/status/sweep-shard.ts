@@ -41,11 +41,16 @@ export async function sweepShard(
     }
     case 'contents':
       // What consumers were given and PostgreSQL lacks is named by nothing that is known here.
-      return shard.behind === null ? collectContents(context, shard) : 0;
+      return shard.behind === null ? collectContents(context, parts, shard) : 0;
   }
 }
 
-async function collectContents(context: EngineContext, shard: OwnedShard): Promise<number> {
+async function collectContents(
+  context: EngineContext,
+  { fences }: SweepParts,
+  shard: OwnedShard,
+): Promise<number> {
+  const isOwner = async (): Promise<boolean> => (await fences.unsure(shard)) === undefined;
   let removed = 0;
   for (const root of [...shard.roots.values()]) {
     const nodes = root.tree.all();
@@ -56,7 +61,8 @@ async function collectContents(context: EngineContext, shard: OwnedShard): Promi
         .filter((node) => node.head.variant.size > LIMITS.inlineBytes)
         .map((node) => node.head.variant.hash),
     );
-    removed += await context.publisher.collectContents(root.name, referenced, CONTENT_MS);
+    const collection = { referenced, olderThanMs: CONTENT_MS, isOwner };
+    removed += await context.publisher.collectContents(root.name, collection);
   }
   return removed;
 }

@@ -2,7 +2,11 @@ import { pushOf, isHigher } from '@pawl/contracts';
 import type { Address, AddressText, Push, Snapshot } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
-import type { PublishOutcome, SnapshotPublisher } from '../publication/snapshot-publisher.port.js';
+import type {
+  ContentCollection,
+  PublishOutcome,
+  SnapshotPublisher,
+} from '../publication/snapshot-publisher.port.js';
 import { rootOf } from './fake-truth-rows.js';
 
 /** JetStream in memory; held to the real one by the conformance suite. */
@@ -55,15 +59,16 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
     return this.snapshots.get(address.text);
   }
 
-  async remove(address: Address): Promise<void> {
+  async remove(address: Address, token: bigint): Promise<void> {
     this.#check();
+    const held = this.snapshots.get(address.text);
+    if (held !== undefined && BigInt(held.fencingToken) > token) return;
     this.snapshots.delete(address.text);
   }
 
   async collectContents(
     root: string,
-    referenced: ReadonlySet<string>,
-    olderThanMs: number,
+    { referenced, olderThanMs, isOwner }: ContentCollection,
   ): Promise<number> {
     this.#check();
     const named = new Set(
@@ -78,6 +83,7 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
         !named.has(key.slice(root.length + 1)) &&
         this.clock.wallMs() - (this.#storedAtMs.get(key) ?? 0) >= olderThanMs,
     );
+    if (gone.length === 0 || !(await isOwner())) return 0;
     for (const key of gone) this.contents.delete(key);
     return gone.length;
   }
