@@ -37,7 +37,7 @@ import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import type { Link } from './health/nats-round-trip.js';
 import { readinessChecks } from './health/readiness-checks.js';
-import { watchDependencies } from './health/watch-dependency.js';
+import { watchDependencies } from './health/watch-dependencies.js';
 import { BodyGate } from './http/body-gate.js';
 import { outcomeOf } from './http/answers.js';
 import { baseUrl, closeHttpApp } from './http/close-http-app.js';

@@ -89,7 +89,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /takes effect once|refused, and (was|is) written/,
-    seed: 1,
+    seed: 32,
   },
   {
     name: 'an outcome that is not known is told as if nothing were written',
@@ -113,7 +113,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /refused, and (was|is) written/,
-    seed: 3,
+    seed: 26,
   },
   {
     name: 'an outcome that is not known is taken for a commit',
@@ -137,7 +137,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began/,
-    seed: 9,
+    seed: 13,
   },
   {
     name: 'a read is answered under a check of the fence from before it came',
@@ -149,7 +149,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began/,
-    seed: 29,
+    seed: 8,
   },
   {
     name: 'a snapshot is pushed before it is stored',
@@ -185,7 +185,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /is said to run/,
-    seed: 2,
+    seed: 4,
   },
   {
     name: 'a restore is accepted without another generation',

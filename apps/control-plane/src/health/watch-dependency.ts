@@ -1,6 +1,4 @@
-import type { ShardOwnership, TruthStore } from '@pawl/engine';
 import type { Timer, TimerHandle } from '@pawl/kernel';
-import { natsRoundTrip, type Link } from './nats-round-trip.js';
 
 /** How often a dependency is asked, and how long an answer may take, in one lease TTL. */
 const ASKED_PER_TTL = 10;
@@ -40,35 +38,4 @@ export function watchDependency(parts: {
       next?.cancel();
     },
   };
-}
-
-/** Tells the ownership whether PostgreSQL and NATS answer this node. */
-export function watchDependencies(parts: {
-  readonly truth: Pick<TruthStore, 'healthy'>;
-  /** All of this node's connections to NATS. */
-  readonly links: readonly Link[];
-  /** The stream that JetStream is asked for. */
-  readonly stream: string;
-  readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
-  readonly leaseTtlMs: number;
-  readonly timer: Timer;
-}): { stop(): void } {
-  const { truth, links, stream, ownership, leaseTtlMs, timer } = parts;
-  const watching = [
-    watchDependency({
-      name: 'PostgreSQL',
-      answers: () => truth.healthy(),
-      tell: (problem) => ownership.setTruth(problem),
-      leaseTtlMs,
-      timer,
-    }),
-    watchDependency({
-      name: 'NATS',
-      answers: natsRoundTrip(links, stream),
-      tell: (problem) => ownership.setDistribution(problem),
-      leaseTtlMs,
-      timer,
-    }),
-  ];
-  return { stop: () => void watching.forEach((watch) => watch.stop()) };
 }
