@@ -11,6 +11,7 @@ import { TruthBehind1764000000005 } from './migrations/1764000000005-truth-behin
 import { RoutedKeys1764000000006 } from './migrations/1764000000006-routed-keys.js';
 import { CommitEntry1764000000007 } from './migrations/1764000000007-commit-entry.js';
 import { AcceptAsSeen1764000000008 } from './migrations/1764000000008-accept-as-seen.js';
+import { IdempotencyClock1764000000009 } from './migrations/1764000000009-idempotency-clock.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -53,6 +54,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       RoutedKeys1764000000006,
       CommitEntry1764000000007,
       AcceptAsSeen1764000000008,
+      IdempotencyClock1764000000009,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

@@ -71,7 +71,7 @@ export class SimulatedPostgres {
     private readonly wire: Wire,
     private readonly witness: TruthWitness,
   ) {
-    this.tables = new FakeTruthStore(installation);
+    this.tables = new FakeTruthStore(installation, () => wire.time.monotonicMs());
     this.status = new FakeStatusStore(installation.shards);
   }
 

@@ -9,6 +9,7 @@ import type {
   FenceReading,
   FencingToken,
   HistoryQuery,
+  IdempotencyAges,
   IdempotencyRecord,
   Installation,
   InventoryQuery,
@@ -159,9 +160,9 @@ export class SimulatedTruth implements TruthStore {
     return this.#read(fence, 'idempotency', (as) => tables.findIdempotent(as, key));
   }
 
-  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
+  sweepIdempotency(fence: Fence, olderThan: IdempotencyAges): Promise<number> {
     const { tables } = this.#server;
-    return this.#write(fence, 'sweep', (as) => tables.sweepIdempotency(as, before, routedBefore));
+    return this.#write(fence, 'sweep', (as) => tables.sweepIdempotency(as, olderThan));
   }
 
   /** The status tables, over the same sessions. */

@@ -177,7 +177,6 @@ export class CommandRunner {
       requestHash: idempotency.requestHash,
       status: answer.status,
       body: JSON.stringify(answer.body),
-      createdAt: this.context.formatTime(this.context.clock.wallMs()),
     };
   }
 

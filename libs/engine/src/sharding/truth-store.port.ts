@@ -64,7 +64,13 @@ export interface IdempotencyRecord {
   readonly status: number;
   /** JSON text of the answer. */
   readonly body: string;
-  readonly createdAt: string;
+}
+
+/** How long keys are kept at least, milliseconds by the store's own clock. */
+export interface IdempotencyAges {
+  readonly allMs: number;
+  /** Those that begin with {@link ROUTED_KEY}. */
+  readonly routedMs: number;
 }
 
 /** How the keys begin that nodes make for what they send on; those of users begin with a method. */
@@ -303,11 +309,8 @@ export interface TruthStore {
   /** Every known address, in order; not bound to a shard, for people. */
   readInventory(query: InventoryQuery): Promise<readonly ScopeView[]>;
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
-  /**
-   * Deletes idempotency records of the shard made before `before`, and those made before
-   * `routedBefore` whose keys begin with {@link ROUTED_KEY}; answers how many.
-   */
-  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number>;
+  /** Deletes idempotency records of the shard that are older; answers how many. */
+  sweepIdempotency(fence: Fence, olderThan: IdempotencyAges): Promise<number>;
 }
 
 export type { SchemaRef };

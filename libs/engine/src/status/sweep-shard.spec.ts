@@ -38,6 +38,17 @@ describe('a sweep', () => {
     expect(code(await put())).toBe('version-mismatch');
   });
 
+  it('asks no clock of a node how old a key is', async () => {
+    const context = { actor: 'ada', idempotency: { key: 'routed 7', requestHash: 'h' } };
+    const put = () => world.put('acme/app', { a: 1 }, { kind: 'match-none' }, context);
+    await put();
+    const { time } = world;
+    const wallMs = time.wallMs.bind(time);
+    time.wallMs = () => wallMs() + DAY_MS;
+    await world.sweepAll('idempotency');
+    expect(await put()).toMatchObject({ value: { replayed: true } });
+  });
+
   it('keeps contents that the published snapshots name, while others wait to be published', async () => {
     const { publisher } = world;
     await world.put('acme/app', { big: 'x'.repeat(20_000) });

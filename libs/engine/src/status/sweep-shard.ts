@@ -28,11 +28,10 @@ export async function sweepShard(
   const before = (ageMs: number): string => context.formatTime(context.clock.wallMs() - ageMs);
   switch (kind) {
     case 'idempotency':
-      return context.truth.sweepIdempotency(
-        shard,
-        before(IDEMPOTENCY_MS),
-        before(ROUTED_IDEMPOTENCY_MS),
-      );
+      return context.truth.sweepIdempotency(shard, {
+        allMs: IDEMPOTENCY_MS,
+        routedMs: ROUTED_IDEMPOTENCY_MS,
+      });
     case 'consumers': {
       shard.consumers.sweep(CONSUMER_MS);
       const removed = await context.status.sweep(shard, before(CONSUMER_MS));

@@ -50,7 +50,10 @@ export type Remembered = (shard: number) => ShardMark | null;
 /** The engine with every port faked but the validator; time moves only by hand. */
 export class EngineWorld {
   readonly time = new ManualTime(1_767_225_600_000);
-  readonly truth = new FakeTruthStore({ name: 'main', id: 'test', generation: 1, shards: SHARDS });
+  readonly truth = new FakeTruthStore(
+    { name: 'main', id: 'test', generation: 1, shards: SHARDS },
+    () => this.time.monotonicMs(),
+  );
   readonly publisher = new FakeSnapshotPublisher(this.time);
   readonly status = new FakeStatusStore(SHARDS);
   readonly incidents: string[] = [];

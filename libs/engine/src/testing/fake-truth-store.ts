@@ -12,6 +12,7 @@ import type {
   CommitOutcome,
   FenceReading,
   HistoryQuery,
+  IdempotencyAges,
   IdempotencyRecord,
   Installation,
   InventoryQuery,
@@ -27,6 +28,12 @@ import type { Row } from './fake-truth-rows.js';
 /** When a fake finds that it is behind. */
 const SOME_TIME = '2026-01-01T00:00:00.000Z';
 
+/** A clock that goes on by a millisecond whenever it is looked at. */
+function ticking(): () => number {
+  let now = 0;
+  return () => (now += 1);
+}
+
 /** The truth in memory, with the fencing of the real one; held to it by the conformance suite. */
 export class FakeTruthStore implements TruthStore {
   readonly #rows = new Map<AddressText, Row>();
@@ -38,7 +45,7 @@ export class FakeTruthStore implements TruthStore {
   readonly #behind = new Map<number, TruthBehind>();
   #generation: number;
   readonly #history: StoredHistoryEntry[] = [];
-  readonly #idempotency = new Map<string, IdempotencyRecord>();
+  readonly #idempotency = new Map<string, IdempotencyRecord & { readonly madeMs: number }>();
   /** Called before each commit; may throw what an infrastructure failure would. */
   beforeCommit: (changeset: Changeset) => Promise<void> = () => Promise.resolve();
   /** Called after each commit took effect; a throw makes its outcome unknown to the caller. */
@@ -53,7 +60,11 @@ export class FakeTruthStore implements TruthStore {
   /** What identifies the server and its timeline: set to another, everything is there at once. */
   server = '1/00000001';
 
-  constructor(private readonly identity: Installation) {
+  /** @param nowMs clock of the server */
+  constructor(
+    private readonly identity: Installation,
+    private readonly nowMs: () => number = ticking(),
+  ) {
     this.#generation = identity.generation;
   }
 
@@ -258,15 +269,21 @@ export class FakeTruthStore implements TruthStore {
   }
 
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
-    return this.#read(fence, () => this.#idempotency.get(key));
+    return this.#read(fence, () => {
+      const kept = this.#idempotency.get(key);
+      if (kept === undefined) return undefined;
+      const { madeMs: _, ...record } = kept;
+      return record;
+    });
   }
 
-  sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
+  sweepIdempotency(fence: Fence, { allMs, routedMs }: IdempotencyAges): Promise<number> {
     return this.#read(fence, () => {
+      const nowMs = this.nowMs();
       const expired = [...this.#idempotency.values()].filter(
         (record) =>
-          (record.createdAt < before ||
-            (record.createdAt < routedBefore && record.key.startsWith(ROUTED_KEY))) &&
+          (record.madeMs < nowMs - allMs ||
+            (record.madeMs < nowMs - routedMs && record.key.startsWith(ROUTED_KEY))) &&
           shardOf(record.root, this.identity.shards) === fence.shard,
       );
       for (const record of expired) this.#idempotency.delete(record.key);
@@ -361,7 +378,8 @@ export class FakeTruthStore implements TruthStore {
       this.#history.push({ ...entry, sequence: String(this.#history.length + 1) });
     }
     const { idempotency } = changeset;
-    if (idempotency !== null) this.#idempotency.set(idempotency.key, idempotency);
+    if (idempotency === null) return;
+    this.#idempotency.set(idempotency.key, { ...idempotency, madeMs: this.nowMs() });
   }
 
   #row(address: AddressText): Row {

@@ -30,7 +30,7 @@ function entry(address: string, version: number): HistoryEntry {
 }
 
 function record(key: string, root: string): IdempotencyRecord {
-  return { key, root, requestHash: HASH, status: 201, body: '{"b":"\\u0000"}', createdAt: AT };
+  return { key, root, requestHash: HASH, status: 201, body: '{"b":"\\u0000"}' };
 }
 
 /** What every truth store promises of `commitAll`. */

@@ -1,7 +1,7 @@
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { ReleaseState } from '@pawl/domain';
 import type { Fence, FencingToken } from '../sharding/fence.js';
-import type { Changeset, InventoryQuery } from '../sharding/truth-store.port.js';
+import type { Changeset, IdempotencyAges, InventoryQuery } from '../sharding/truth-store.port.js';
 import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 import { truthBehindCases } from './truth-behind.conformance.js';
@@ -18,6 +18,8 @@ import {
   expectCommitted,
 } from './truth-subject.js';
 import type { TruthSubject } from './truth-subject.js';
+
+const OF_AN_HOUR: IdempotencyAges = { allMs: 3_600_000, routedMs: 3_600_000 };
 
 const released: ReleaseState = {
   ...INITIAL_RELEASE,
@@ -176,7 +178,7 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
       await expectRejection(truth.loadRoot(old, 'acme'), 'FencedError', 'loading a root');
       await expectRejection(truth.readDefinition(old, text('acme'), 1), 'FencedError', 'reading');
       await expectRejection(truth.findIdempotent(old, 'k'), 'FencedError', 'finding a key');
-      await expectRejection(truth.sweepIdempotency(old, AT, AT), 'FencedError', 'sweeping');
+      await expectRejection(truth.sweepIdempotency(old, OF_AN_HOUR), 'FencedError', 'sweeping');
       const mark = { address: text('acme'), version: 1, publishedAt: AT };
       await expectRejection(truth.markPublished(old, [mark]), 'FencedError', 'marking');
     },
@@ -293,7 +295,6 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
         requestHash: HASH,
         status: 201,
         body: '{"a":"\\u0000"}',
-        createdAt: AT,
       };
       const first = changes('acme', { definitions: [definition('acme', 1, '{}')], idempotency });
       expectSame((await truth.commit(fence, first)).kind, 'committed', 'first');
@@ -302,12 +303,12 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
       expectSame(await truth.findIdempotent(fence, idempotency.key), idempotency, 'what is kept');
       const routed = { ...idempotency, key: 'routed 1' };
       await truth.commit(fence, changes('acme', { idempotency: routed }));
-      const later = '2026-01-02T03:04:06.000Z';
-      expectSame(await truth.sweepIdempotency(fence, AT, AT), 0, 'not older than itself');
-      expectSame(await truth.sweepIdempotency(fence, AT, later), 1, 'older and sent on');
+      expectSame(await truth.sweepIdempotency(fence, OF_AN_HOUR), 0, 'not so old');
+      const routedOnly = { ...OF_AN_HOUR, routedMs: 0 };
+      expectSame(await truth.sweepIdempotency(fence, routedOnly), 1, 'older and sent on');
       expectSame(await truth.findIdempotent(fence, routed.key), undefined, 'what was sent on');
       expectSame(await truth.findIdempotent(fence, idempotency.key), idempotency, 'the other');
-      expectSame(await truth.sweepIdempotency(fence, later, later), 1, 'older');
+      expectSame(await truth.sweepIdempotency(fence, { allMs: 0, routedMs: 0 }), 1, 'older');
       expectSame(await truth.findIdempotent(fence, idempotency.key), undefined, 'afterwards');
     },
   },

@@ -8,7 +8,7 @@ const IS_ROUTED = "starts_with(key, 'routed ')";
  * As {@link SWEEP_IDEMPOTENCY}, and deletes keys of what nodes sent on for each other that were made
  * before `p_routed_before`; within the limit that both share.
  */
-const SWEEP_ROUTED_TOO = `
+export const SWEEP_ROUTED_TOO = `
 CREATE FUNCTION pawl_sweep_idempotency(
   p_lock integer, p_installation uuid, p_shard integer, p_token bigint,
   p_before timestamptz, p_limit integer, p_routed_before timestamptz DEFAULT NULL

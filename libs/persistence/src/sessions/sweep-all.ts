@@ -9,7 +9,7 @@ export async function sweepAll(
   statements: FencedStatements,
   name: string,
   fence: Fence,
-  [before, ...more]: readonly [before: string, ...more: string[]],
+  [before, ...more]: readonly [before: string | number, ...more: (string | number)[]],
 ): Promise<number> {
   let total = 0;
   for (;;) {

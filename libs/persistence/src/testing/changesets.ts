@@ -90,7 +90,6 @@ export function record(key: string, parts: Partial<IdempotencyRecord> = {}): Ide
     requestHash: hashOf(key),
     status: 201,
     body: '{"version":1}',
-    createdAt: AT,
     ...parts,
   };
 }

@@ -49,6 +49,5 @@ export function decodeIdempotent(row: IdempotencyRow): IdempotencyRecord {
     requestHash: row.request_hash,
     status: row.status,
     body: row.body,
-    createdAt: row.created_at.toISOString(),
   };
 }

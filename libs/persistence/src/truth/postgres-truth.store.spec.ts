@@ -276,10 +276,19 @@ describe('idempotency', () => {
     const elsewhere = fenceOf(SHARD + 1, 3);
     await truth.raiseFence(elsewhere, 'node-1');
     await commit({ idempotency: record('elsewhere') }, elsewhere);
-    await commit({ idempotency: record('young', { createdAt: '2026-03-05T00:00:00.000Z' }) });
-    expect(await truth.sweepIdempotency(FENCE, AT, AT)).toBe(0);
-    const later = '2026-03-04T12:00:00.000Z';
-    expect(await truth.sweepIdempotency(FENCE, later, AT)).toBe(1);
+    const hour = 3_600_000;
+    expect(await truth.sweepIdempotency(FENCE, { allMs: hour, routedMs: hour })).toBe(0);
+    await opened.dataSource.query(
+      "UPDATE idempotency_record SET created_at = created_at - interval '2 hours' WHERE key <> $1",
+      [first.key],
+    );
+    await commit({ idempotency: record('young') });
+    expect(await truth.sweepIdempotency(FENCE, { allMs: hour, routedMs: hour })).toBe(0);
+    await opened.dataSource.query(
+      "UPDATE idempotency_record SET created_at = created_at - interval '2 hours' WHERE key = $1",
+      [first.key],
+    );
+    expect(await truth.sweepIdempotency(FENCE, { allMs: hour, routedMs: hour })).toBe(1);
     expect(await truth.findIdempotent(FENCE, first.key)).toBeUndefined();
     expect(await truth.findIdempotent(FENCE, 'young')).toBeDefined();
     expect(await truth.findIdempotent(elsewhere, 'elsewhere')).toBeDefined();
@@ -334,7 +343,7 @@ describe('every call', () => {
         () => truth.readHistory(other, at('acme'), { limit: 1 }),
         () => truth.findIdempotent(other, 'k'),
         () => truth.markPublished(other, mark),
-        () => truth.sweepIdempotency(other, '2030-01-01T00:00:00.000Z', AT),
+        () => truth.sweepIdempotency(other, { allMs: 0, routedMs: 0 }),
         () => opened.status.load(other),
         () => opened.status.sweep(other, '2030-01-01T00:00:00.000Z'),
       ];

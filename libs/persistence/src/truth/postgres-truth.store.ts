@@ -11,6 +11,7 @@ import type {
   Fence,
   FenceReading,
   HistoryQuery,
+  IdempotencyAges,
   IdempotencyRecord,
   Installation,
   InventoryQuery,
@@ -255,8 +256,8 @@ export class PostgresTruthStore implements TruthStore {
     return row && decodeIdempotent(row);
   }
 
-  async sweepIdempotency(fence: Fence, before: string, routedBefore: string): Promise<number> {
-    return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, [before, routedBefore]);
+  async sweepIdempotency(fence: Fence, { allMs, routedMs }: IdempotencyAges): Promise<number> {
+    return sweepAll(this.statements, 'pawl_sweep_idempotency', fence, [allMs, routedMs]);
   }
 
   async #commit(
