@@ -157,6 +157,23 @@ describe('commands of one shard that wait together', () => {
     release();
     expect(await codes).toEqual(['ok', 'no-owner', 'no-owner', 'no-owner']);
   });
+
+  it('are known when the shard was given up in vain and is served again under the same token', async () => {
+    const { release, codes } = await group();
+    const fence = { shard: ACME, token: world.token };
+    void world.engine.host.lost(fence);
+    await world.pass(1_700);
+    let isServed = false;
+    const served = world.engine.host.claimed(fence).then(() => (isServed = true));
+    await world.settle();
+    expect(isServed).toBe(false);
+    release();
+    await served;
+    expect(await codes).toEqual(['ok', 'no-owner', 'no-owner', 'no-owner']);
+    expect(await world.use.getConfig(address('acme/first'))).toMatchObject({
+      value: { version: 2, document: { n: 1 } },
+    });
+  });
 });
 
 describe('too many writes of one shard', () => {

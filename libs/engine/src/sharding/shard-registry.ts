@@ -8,7 +8,7 @@ import { ShardConsumers } from '../status/shard-consumers.js';
 import { BehindShards, TruthBehindError } from './behind-shards.js';
 import { addImages } from './build-nodes.js';
 import { CommitQueue } from './commit-queue.js';
-import type { Fence } from './fence.js';
+import type { Fence, FencingToken } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import { readPosition } from './read-position.js';
 import type { AddressNode, RootTree } from './root-tree.js';
@@ -36,6 +36,8 @@ interface Place {
  */
 export class ShardRegistry implements ShardHost, PublicationHost {
   readonly #shards = new Map<number, OwnedShard>();
+  /** Of shards that were dropped, what is still being committed. */
+  readonly #draining = new Map<number, { token: FencingToken; drained: Promise<void> }>();
   readonly #marks = new ShardMarks();
   readonly #behind: BehindShards;
   readonly #heads: SnapshotHeads;
@@ -53,6 +55,9 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     const { nodeId, incarnation } = this.context.ownership;
     const owner = `${nodeId}/${incarnation}`;
     const known = this.#marks.highest(fence.shard, remembered);
+    // Given up in vain: the fence does not refuse what still waits for a session under this very token.
+    const former = this.#draining.get(fence.shard);
+    if (former?.token === fence.token) await former.drained;
     const raised = await this.context.truth.raiseFence(fence, owner, known);
     if (raised === 'superseded') {
       throw new Error(
@@ -392,6 +397,12 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   #drop(shard: OwnedShard): void {
     shard.serving = false;
     shard.loaded = false;
-    if (this.#shards.get(shard.shard) === shard) this.#shards.delete(shard.shard);
+    if (this.#shards.get(shard.shard) !== shard) return;
+    this.#shards.delete(shard.shard);
+    const former = { token: shard.token, drained: shard.commits.drained() };
+    this.#draining.set(shard.shard, former);
+    void former.drained.then(() => {
+      if (this.#draining.get(shard.shard) === former) this.#draining.delete(shard.shard);
+    });
   }
 }
