@@ -12,7 +12,9 @@ import type {
   ConsumerRef,
   Engine,
   EngineObserver,
+  Fence,
   Installation,
+  ShardHost,
   ShardOwnership,
 } from '@pawl/engine';
 import { watchDependency } from '../../../apps/control-plane/src/health/watch-dependency.js';
@@ -64,6 +66,8 @@ export class ControlPlaneNode {
   /** What its REST API calls. */
   readonly #use: ConfigEngine;
   readonly truth: SimulatedTruth;
+  /** Called when a shard is about to be given up, which is done once this resolves. */
+  beforeLost: (shard: number) => Promise<void> = () => Promise.resolve();
   readonly #server: SimulatedCommandServer;
   #started = false;
   #startedMs = 0;
@@ -134,7 +138,7 @@ export class ControlPlaneNode {
     await this.truth.installation();
     await recordInstallation(process.node, installationText(installation));
     const { connection, ownership, truth } = this;
-    await ownership.start(hearingHost(this.engine.host, this.#server));
+    await ownership.start(this.#host());
     const watched = { leaseTtlMs: LEASE_TTL_MS, timer: process.time };
     watchDependency({
       ...watched,
@@ -183,6 +187,15 @@ export class ControlPlaneNode {
   gone(): void {
     this.options.nats.forget(this.connection);
     this.sessions.gone();
+  }
+
+  #host(): ShardHost {
+    const host = hearingHost(this.engine.host, this.#server);
+    const lost = async (fence: Fence): Promise<void> => {
+      await this.beforeLost(fence.shard);
+      await host.lost(fence);
+    };
+    return { ...host, lost };
   }
 
   #createEngine(): Engine {

@@ -8,6 +8,7 @@ import { Answers } from './answers.js';
 import { SimulatedConsumer } from './consumer.js';
 import { ControlPlaneNode } from './control-plane-node.js';
 import { Histories } from './histories.js';
+import { orderlyHandOver } from './hand-over.js';
 import { Ledger } from './ledger.js';
 import { checkReported } from './reported.js';
 import { SimulatedNats } from './simulated-nats.js';
@@ -64,6 +65,7 @@ export class NodesWorld implements NodesWorldView {
   readonly histories = new Histories(this.judge);
   readonly addresses = ADDRESSES;
   readonly ids = IDS;
+  readonly shards = INSTALLATION.shards;
   /** False while the members of the quorum do not reach each other. */
   majority = true;
   readonly rng: Rng;
@@ -152,6 +154,8 @@ export class NodesWorld implements NodesWorldView {
   reached(what: string): void {
     this.#reached.set(what, (this.#reached.get(what) ?? 0) + 1);
     if (what === 'write: ok' && !this.majority) this.reached('write without majority');
+    const isRefused = this.isCalm && what === 'fenced: commit';
+    this.judge.demand(!isRefused, 'a hand-over in order leaves no commit to the next fence (§5.1)');
   }
 
   note(line: string): void {
@@ -204,6 +208,7 @@ export class NodesWorld implements NodesWorldView {
     });
     this.nodes.set(id, node);
     node.sessions.reached = (what) => this.reached(what);
+    if (this.isCalm) node.beforeLost = orderlyHandOver(this, node);
     node.start().catch((error: unknown) => {
       this.reached('a node could not start');
       this.note(`${id} could not start: ${String(error)}`);
@@ -281,6 +286,8 @@ export class NodesWorld implements NodesWorldView {
 
   #logged(level: string, message: string, fields?: object): void {
     if (level === 'debug') return;
+    const isRefused = this.isCalm && message.includes('while commands wait to be committed');
+    this.judge.demand(!isRefused, 'a hand-over in order refuses no command that waits (§5.1)');
     const at = this.nowMs().toFixed(0);
     this.log.push(
       `${at} ${level} ${message} ${fields === undefined ? '' : JSON.stringify(fields)}`,

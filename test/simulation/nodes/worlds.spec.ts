@@ -14,6 +14,7 @@ const MUST_REACH = [
   'owner paused inside a commit: commit',
   'owner paused inside a commit: committed',
   'shard taken over',
+  'shard given up inside a commit',
   'fenced: commit',
   'fenced: mark',
   'fenced: status',

@@ -62,6 +62,11 @@ export class WorldWriter {
     this.world.later(this.#rng.next() * REST_MS, () => this.#next());
   }
 
+  /** Beside whatever else it does. */
+  put(at: AddressText): void {
+    void this.#run(this.#put(parsed(at)));
+  }
+
   #next(): void {
     if (this.world.isOver) return;
     const together = this.#rng.below(TOGETHER) === 0 ? TOGETHER : 1;

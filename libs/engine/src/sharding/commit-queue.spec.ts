@@ -166,7 +166,7 @@ describe('a queue of commits', () => {
 
   it('answers everything as fenced once it is closed, and sends nothing more', async () => {
     commit('first', 'a', 'b');
-    queue.close(5n as FencingToken);
+    expect(queue.close(5n as FencingToken)).toBe(2);
     commit('c');
     await settle();
     expect(answers).toEqual(['a fenced', 'b fenced', 'c fenced']);

@@ -78,11 +78,16 @@ export class CommitQueue {
     return this.#running ?? Promise.resolve();
   }
 
-  /** The shard is no longer this token's: what waits, and what still comes, is answered as fenced. */
-  close(token: FencingToken): void {
+  /**
+   * The shard is no longer this token's: what waits, and what still comes, is answered as fenced.
+   * Returns how many waited.
+   */
+  close(token: FencingToken): number {
     this.#closedBy ??= token;
     this.#overdue?.cancel();
-    for (const each of this.#take(Infinity, Infinity)) each.resolve(fencedBy(token));
+    const waiting = this.#take(Infinity, Infinity);
+    for (const each of waiting) each.resolve(fencedBy(token));
+    return waiting.length;
   }
 
   #isFull(weight: number): boolean {

@@ -88,7 +88,10 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     if (shard?.token !== fence.token) return;
     this.#drop(shard);
     await this.#drained(shard);
-    shard.commits.close(shard.token);
+    const commands = shard.commits.close(shard.token);
+    if (commands === 0) return;
+    const why = 'a shard is given up while commands wait to be committed: its next owner is asked';
+    this.context.log.warn(why, { shard: shard.shard, commands });
   }
 
   mark(fence: Fence): ShardMark | undefined {
