@@ -205,11 +205,11 @@ describe('a commit', () => {
       await blocker.hold('LOCK TABLE history_entry IN EXCLUSIVE MODE');
       const commit = opened.truth.commit(FENCE, FIRST);
       await blocker.someoneWaits(WAITS_FOR.table('history_entry'));
-      // A commit holds the row until its end: this comes between the two attempts.
-      const raised = opened.dataSource.query('UPDATE shard_fence SET token = 21');
-      await blocker.someoneWaits(WAITS_FOR.row);
+      // Stands in the queue for the shard's lock, and so before the second attempt.
+      const raised = opened.truth.raiseFence(fenceOf(FENCE.shard, 21), 'node-2');
+      await blocker.someoneWaits(WAITS_FOR.shard(FENCE.shard));
       await blocker.release();
-      await raised;
+      expect(await raised).toBe('raised');
       expect(await commit).toEqual({ kind: 'fenced', token: 21n });
     });
   });
