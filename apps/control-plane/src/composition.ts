@@ -202,6 +202,7 @@ class Composition {
       stream: this.#stream,
       ownership,
       leaseTtlMs,
+      clock: machineClock,
       timer: machineTimer,
     });
     this.#stack.push('watches', () => watching.stop());
@@ -349,6 +350,7 @@ class Composition {
           ownership,
           engineStatus,
           leaving: () => parts.leaving.begun,
+          clock: machineClock,
         }),
         metrics: this.#metrics,
         registry: this.#registry,

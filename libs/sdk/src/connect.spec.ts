@@ -196,9 +196,10 @@ describe('restarts of the world', () => {
     await nats.kill();
     await nats.start();
     await owner.reconnected();
+    // Before or after the consumer looks, having reconnected: then its heartbeat tells.
     await owner.publish({ version: 2 }, 'missed');
-    owner.answers = false;
     await version(scope, 2);
+    owner.answers = false;
     await owner.publish({ version: 3 });
     await version(scope, 3);
   });

@@ -1,9 +1,11 @@
 import type { Distribution } from '@pawl/distribution';
+import { ManualTime } from '@pawl/kernel';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readinessChecks } from './readiness-checks.js';
 
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 let traffic: { connection: Distribution['connection'] };
+let time: ManualTime;
 let distribution: {
   problem: string | null;
   connection: Distribution['connection'];
@@ -32,6 +34,7 @@ function answering(): Distribution['connection'] {
 }
 
 beforeEach(() => {
+  time = new ManualTime();
   flushes = [];
   distribution = { problem: null, connection: connection(), shortOfCopies: null };
   traffic = { connection: answering() };
@@ -50,6 +53,7 @@ function natsCheck(): () => Promise<string | null> {
     metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
     leaving: () => false,
+    clock: time,
     engineStatus: () => ({
       ownedShards: 0,
       readOnlyShards: 0,
@@ -63,6 +67,26 @@ function natsCheck(): () => Promise<string | null> {
 }
 
 describe('nats', () => {
+  it('may be without JetStream for a while, not without an answer of the server', async () => {
+    distribution.connection = answering();
+    const check = natsCheck();
+    expect(await check()).toBeNull();
+    jetStream = () => Promise.reject(new Error('no leader'));
+    distribution.problem = 'checking the streams: timeout';
+    time.advance(12_000);
+    expect(await check()).toBeNull();
+    time.advance(1);
+    expect(await check()).toBe('checking the streams: timeout');
+    distribution.problem = null;
+    expect(await check()).toBe('does not answer');
+    jetStream = async () => ({});
+    expect(await check()).toBeNull();
+    distribution.connection = connection();
+    const verdict = check();
+    flushes[0]?.reject(new Error('gone'));
+    expect(await verdict).toBe('does not answer');
+  });
+
   it('is fine when a round trip comes back', async () => {
     const check = natsCheck();
     const verdict = check();

@@ -1,7 +1,8 @@
 import type { Distribution } from '@pawl/distribution';
 import type { EngineStatus, ShardOwnership, TruthStore } from '@pawl/engine';
+import type { Clock } from '@pawl/kernel';
 import type { ReadinessCheck } from '@pawl/platform';
-import { natsRoundTrip, type Link } from './nats-round-trip.js';
+import { natsRoundTrip, WITHOUT_JETSTREAM_MS, type Link } from './nats-round-trip.js';
 
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
@@ -16,6 +17,7 @@ export function readinessChecks(parts: {
   readonly engineStatus: () => EngineStatus;
   /** Whether this node is about to stop. */
   readonly leaving: () => boolean;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
 }): readonly ReadinessCheck[] {
   const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
   return [
@@ -37,12 +39,17 @@ function natsCheck(parts: {
   readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
   readonly stream: string;
   readonly traffic: Link;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
 }): () => Promise<string | null> {
-  const { distribution, stream, traffic } = parts;
+  const { distribution, stream, traffic, clock } = parts;
   const links = [distribution, traffic];
-  const answers = natsRoundTrip(links, stream);
+  const answers = natsRoundTrip(links, stream, clock);
+  /** When nothing was wrong with the streams last. */
+  let fineMs = -Infinity;
   return async () => {
-    if (distribution.problem !== null) return distribution.problem;
+    const nowMs = clock.monotonicMs();
+    if (distribution.problem === null) fineMs = nowMs;
+    else if (nowMs - fineMs > WITHOUT_JETSTREAM_MS) return distribution.problem;
     if (links.some(({ connection }) => connection === undefined)) return 'not connected';
     return (await answers()) ? null : 'does not answer';
   };

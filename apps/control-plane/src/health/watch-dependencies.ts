@@ -1,5 +1,5 @@
 import type { ShardOwnership, TruthStore } from '@pawl/engine';
-import type { Timer } from '@pawl/kernel';
+import type { Clock, Timer } from '@pawl/kernel';
 import { natsRoundTrip, type Link } from './nats-round-trip.js';
 import { watchDependency } from './watch-dependency.js';
 
@@ -12,9 +12,10 @@ export function watchDependencies(parts: {
   readonly stream: string;
   readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
   readonly leaseTtlMs: number;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly timer: Timer;
 }): { stop(): void } {
-  const { truth, links, stream, ownership, leaseTtlMs, timer } = parts;
+  const { truth, links, stream, ownership, leaseTtlMs, clock, timer } = parts;
   const watching = [
     watchDependency({
       name: 'PostgreSQL',
@@ -25,7 +26,7 @@ export function watchDependencies(parts: {
     }),
     watchDependency({
       name: 'NATS',
-      answers: natsRoundTrip(links, stream),
+      answers: natsRoundTrip(links, stream, clock),
       tell: (problem) => ownership.setDistribution(problem),
       leaseTtlMs,
       timer,

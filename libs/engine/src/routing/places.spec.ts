@@ -11,12 +11,13 @@ function takeAll(places: Places, shards: readonly number[], owner: string | null
   return taken;
 }
 
-it('gives one shard a quarter, one owner half, and never more than all', () => {
+it('gives one shard a quarter, one owner half of what others leave, and another always some', () => {
   const places = new Places(16);
   expect(takeAll(places, [1], 'a')).toHaveLength(4);
   expect(takeAll(places, [2, 3, 4], 'a')).toHaveLength(4);
-  expect(takeAll(places, [5, 6, 7, 8], 'b')).toHaveLength(8);
-  expect(places.take(9, 'c')).toBeUndefined();
+  expect(takeAll(places, [5, 6, 7, 8], 'b')).toHaveLength(4);
+  expect(takeAll(places, [9, 10], 'c')).toHaveLength(2);
+  expect(takeAll(places, [11], 'd')).toHaveLength(1);
 });
 
 it('takes all shards that nobody owns for those of one owner', () => {

@@ -21,7 +21,7 @@ export interface RouterOptions {
   readonly timer: Timer;
   /** How long a request may look for its owner and wait for the answer, milliseconds. */
   readonly deadlineMs: number;
-  /** Requests that may be with owners, or look for them, at the same time; half of them for one owner, a quarter for one shard. */
+  /** Requests that may be with owners, or look for them, at the same time; half of what others leave for one owner, a quarter for one shard. */
   readonly maxRouted: number;
 }
 
@@ -91,7 +91,7 @@ export class Router {
     this.#noteRefusal(trip, this.#token(trip), first.problem);
     if (!this.#isRepeatable(trip, first.problem)) return first;
     const leave = this.#places.take(shard, ownership.map()[shard]?.owner ?? null);
-    if (leave === undefined) return serves(root) ? first : tooMany();
+    if (leave === undefined) return isUnknown(first) || serves(root) ? first : tooMany();
     try {
       return await this.#go(trip);
     } finally {

@@ -1,11 +1,14 @@
 import type { EngineLog } from '@pawl/engine';
-import type { Timer, TimerHandle } from '@pawl/kernel';
+import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 
 export interface FailingShardsOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly timer: Timer;
   readonly log: EngineLog;
   /** Whether PostgreSQL answers: what fails while it does not says nothing of the shard. */
   readonly isReady: () => boolean;
+  /** So long claims must have failed: what passes by itself moves nothing. */
+  readonly patienceMs: number;
   /** How long a shard is left to others for the first time; twice as long each time after. */
   readonly firstMs: number;
   /** Other shards than before are listed. */
@@ -19,6 +22,8 @@ const MOST_DOUBLINGS = 5;
 interface Failing {
   /** In a row, since it was last listed. */
   failed: number;
+  /** When the first of them did. */
+  sinceMs: number;
   /** How often it has been listed. */
   rounds: number;
   /** While it is listed: ends that. */
@@ -60,13 +65,17 @@ export class FailingShards {
   }
 
   #failed(shard: number): void {
-    const { timer, log, firstMs, isReady, changed } = this.#options;
+    const { clock, timer, log, firstMs, isReady, changed } = this.#options;
     if (!isReady()) return;
-    const failing = this.#failing.get(shard) ?? { failed: 0, rounds: 0, listed: null };
+    const failing = this.#failing.get(shard) ?? {
+      failed: 0,
+      sinceMs: clock.monotonicMs(),
+      rounds: 0,
+      listed: null,
+    };
     this.#failing.set(shard, failing);
     failing.failed += 1;
-    const enough = failing.rounds > 0 ? 1 : FAILED_CLAIMS;
-    if (failing.listed !== null || failing.failed < enough) return;
+    if (failing.listed !== null || !this.#isEnough(failing)) return;
     const forMs = firstMs * 2 ** Math.min(failing.rounds, MOST_DOUBLINGS);
     failing.rounds += 1;
     failing.listed = timer.after(forMs, () => {
@@ -76,6 +85,12 @@ export class FailingShards {
     });
     log.error('a shard cannot be served here and is left to the next member', { shard, forMs });
     changed();
+  }
+
+  #isEnough({ failed, sinceMs, rounds }: Failing): boolean {
+    if (rounds > 0) return true;
+    const { clock, patienceMs } = this.#options;
+    return failed >= FAILED_CLAIMS && clock.monotonicMs() - sinceMs >= patienceMs;
   }
 
   /** Answers whether it was listed. */

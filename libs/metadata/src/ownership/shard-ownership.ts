@@ -112,7 +112,9 @@ class MetadataShardOwnership implements ShardOwnership {
       changed: () => this.#record.changed(),
     });
     this.#failing = new FailingShards({
+      clock,
       timer,
+      patienceMs: leaseTtlMs,
       log: this.#log,
       firstMs: FAILING_SETTLES * settleMs,
       isReady: () => this.#own.current.state === 'ready' && this.#own.hasTruth,

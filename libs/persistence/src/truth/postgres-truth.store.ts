@@ -126,7 +126,9 @@ export class PostgresTruthStore implements TruthStore {
     return { generation: Number(first.generation), shards };
   }
 
-  loadShard(fence: Fence): Promise<readonly AddressImage[]> {
+  /** Ends first what may still be on its way in lost sessions: under a token served before it would fit. */
+  async loadShard(fence: Fence): Promise<readonly AddressImage[]> {
+    await this.#sessions.endLost();
     return this.#load(fence, {
       name: 'pawl_shard_page',
       body: queries.SHARD_PAGE,
