@@ -87,6 +87,9 @@ function read(args: readonly string[], all: readonly Fault[]): Options | null {
   const faults = all.filter(({ name }) => name.includes(values.only));
   if (values.help || faults.length === 0) {
     console.log(values.help ? HELP : all.map(({ name }) => name).join('\n'));
+    if (!values.help && values.only !== '?') {
+      console.error(`--only ${values.only}: no fault has this in its name`);
+    }
     return null;
   }
   return {

@@ -39,13 +39,16 @@ const WORLDS = {
   nodes: ['nodes'],
   all: ['log', 'quorum', 'nodes'],
 };
-const worlds = WORLDS[values.of];
+const worlds = Object.hasOwn(WORLDS, values.of) ? WORLDS[values.of] : undefined;
 
 if (values.help || worlds === undefined) {
   console.log(
     'Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|nodes|all] [--events 20000]',
   );
-  if (!values.help) process.exitCode = 2;
+  if (!values.help) {
+    console.error(`--of is one of ${Object.keys(WORLDS).join(', ')}, not ${values.of}`);
+    process.exitCode = 2;
+  }
 } else if (values.seed === undefined) {
   await runFor(Number(values.minutes) * 60_000);
 } else {

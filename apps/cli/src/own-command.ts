@@ -22,7 +22,7 @@ export function pastable(env: Env, url: string | undefined, words: string): stri
 }
 
 /** For POSIX shells. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

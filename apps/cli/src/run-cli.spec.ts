@@ -148,8 +148,22 @@ describe('where the control plane is', () => {
     const env = { npm_config_local_prefix: world.folder };
     const guessed = await world.run(['status', 'acme/app'], { env });
     expect(guessed.err).toContain(`no answer from ${nobody}`);
-    expect(guessed.err).toMatch(/PAWL_URL .* PAWL_DATA_DIR/);
+    expect(guessed.err).toMatch(/npm start.* PAWL_URL .* PAWL_DATA_DIR/);
   });
+
+  it.each(['', '/not-there'])(
+    'goes nowhere else when nothing runs in the data folder that is named: %s',
+    async (below) => {
+      const folder = `${world.folder}${below}`;
+      const { code, err } = await world.run(['promote', 'acme/app'], {
+        env: { PAWL_DATA_DIR: folder },
+      });
+      expect(code).toBe(1);
+      expect(err).toBe(
+        `pawl: no Pawl runs on ${folder}, which PAWL_DATA_DIR names: start it with npm start -- --data-dir ${folder}, name the data folder of one that runs, or its address with PAWL_URL\n`,
+      );
+    },
+  );
 
   it('goes to a node of the data folder that lives when the first does not', async () => {
     await world.file('endpoints.json', JSON.stringify({ http: nobody }));

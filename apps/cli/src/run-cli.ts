@@ -35,7 +35,7 @@ interface GlobalFlags {
 }
 
 const WHERE_IT_IS =
-  'neither PAWL_URL (its address) nor PAWL_DATA_DIR (its data folder) is set to say where it is';
+  'start it with npm start; or say where it runs with PAWL_URL (its address) or PAWL_DATA_DIR (its data folder)';
 
 /** Runs one command line and answers the exit code. */
 export async function runCli(options: CliOptions): Promise<ExitCode> {

@@ -33,8 +33,8 @@ export function describeNext({ url, data, fleet, nodes, paint }) {
     )}`,
     '',
     fleet
-      ? 'Every version that the demo fleet applies is printed here. npm run demo repeats the demo.'
-      : 'npm run demo shows a first rollout.',
+      ? `Every version that the demo fleet applies is printed here. ${cliPrefix(data)}npm run demo repeats the demo.`
+      : `${cliPrefix(data)}npm run demo shows a first rollout.`,
     'Ctrl-C stops everything.',
   ];
   return lines.join('\n');
@@ -55,8 +55,8 @@ function describeFailover(nodes, cli, paint) {
   ];
 }
 
-/** @returns {string} of the command `pawl`: the CLI finds the control plane through the data folder; the usual one needs no word. */
-export function cliPrefix(/** @type {import('./data-folder.mjs').DataFolder} */ data) {
+/** @returns {string} of the commands `pawl` and `npm run demo`: they find the control plane through the data folder; the usual one needs no word. */
+export function cliPrefix(/** @type {{ readonly path: string }} */ data) {
   if (data.path === join(REPOSITORY, '.pawl')) return '';
   const shorter = relative(process.cwd(), data.path);
   return `PAWL_DATA_DIR=${shorter.startsWith('..') ? data.path : shorter} `;

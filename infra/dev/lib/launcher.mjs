@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { describeNext } from './advice.mjs';
+import { cliPrefix, describeNext } from './advice.mjs';
 import { startControlPlane } from './control-plane.mjs';
 import { assertWholeDatabase } from './database-files.mjs';
 import { openDataFolder } from './data-folder.mjs';
@@ -291,7 +291,9 @@ class Launcher {
       if (signal.aborted || error instanceof Stopped) throw error;
       terminal.line();
       complain(terminal, error);
-      terminal.line('The demo ended early; Pawl itself runs. npm run demo repeats the demo.');
+      terminal.line(
+        `The demo ended early; Pawl itself runs. ${cliPrefix(data)}npm run demo repeats the demo.`,
+      );
     }
     return fleet;
   }
@@ -345,7 +347,8 @@ class Launcher {
       return;
     }
     if (name === 'demo-fleet') {
-      this.terminal.line(`${sentence} npm run demo starts another.`);
+      const prefix = cliPrefix({ path: this.settings.dataFolder });
+      this.terminal.line(`${sentence} ${prefix}npm run demo starts another.`);
       return;
     }
     const complaint = signalCode === null ? lastComplaint(tail()) : undefined;

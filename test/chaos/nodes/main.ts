@@ -175,6 +175,7 @@ function read(args: readonly string[], natsServer: string): Options | number {
   if (values.help || values.list || faults.length === 0) {
     const list = FAULTS.map(({ name, does }) => `${name}: ${does}`).join('\n');
     console.log(values.help ? HELP : list);
+    if (faults.length === 0) console.error(`--only ${values.only}: no fault has this in its name`);
     return values.help || values.list ? 0 : 2;
   }
   for (const name of ['minutes', 'times', 'seed', 'consumers', 'scopes'] as const) {

@@ -19,7 +19,7 @@ export function addRestore(program: Command, context: CliContext): void {
     .description('shards that are read-only, and what was seen that PostgreSQL does not have')
     .action(async () => {
       const view = await (await context.client()).restoreStatus();
-      print(context.terminal, context.format(), view, () => statusText(view));
+      print(context.terminal, context.format(), view, () => statusText(context, view));
     });
   restore
     .command('accept')
@@ -35,7 +35,7 @@ async function accept(context: CliContext, { reason, yes }: AcceptFlags): Promis
   const { terminal } = context;
   const { generation, shards } = await client.restoreStatus();
   if (shards.length > 0) {
-    terminal.err(statusText({ generation, shards }));
+    terminal.err(statusText(context, { generation, shards }));
     const answer = yes === true ? 'yes' : await terminal.ask('lose this for good? (yes) ');
     if (answer?.trim() !== 'yes') {
       throw new CliError('nothing was changed: answer yes, or add --yes, to lose this for good');
@@ -50,7 +50,7 @@ async function accept(context: CliContext, { reason, yes }: AcceptFlags): Promis
   );
 }
 
-function statusText({ generation, shards }: RestoreView): string {
+function statusText(context: CliContext, { generation, shards }: RestoreView): string {
   if (shards.length === 0) return `nothing is behind (generation ${generation})\n`;
   const rows = shards.flatMap(({ shard, behind: { remembered, addresses } }) => [
     ...(remembered === undefined
@@ -65,9 +65,9 @@ function statusText({ generation, shards }: RestoreView): string {
   ]);
   const heads = ['shard', 'address', 'seen', 'PostgreSQL has'];
   return [
-    `PostgreSQL (generation ${generation}) lacks what was seen elsewhere; ${shards.length} shards are read-only\n`,
+    `PostgreSQL (generation ${generation}) lacks what was seen elsewhere; ${shards.length === 1 ? '1 shard is' : `${shards.length} shards are`} read-only\n`,
     table(heads, rows),
-    'restore a newer copy, or accept the loss: pawl restore accept --reason <text> --yes\n',
+    `restore a newer copy, or accept the loss: ${context.command('restore accept --reason <text>')}\n`,
   ].join('');
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
 import { listEndpoints } from '@pawl/platform/local';
 import { CliError, EXIT } from '../exit-codes.js';
+import { quoted } from '../own-command.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -11,8 +12,8 @@ const ALIVE_WITHIN_MS = 1_000;
 
 /**
  * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, of several the first
- * that lives, else the default.
- * Throws a CliError for what is no address of a web server.
+ * that lives, else the default; not the default where a data folder is named, whose Pawl is meant.
+ * Throws a CliError for what is no address of a web server, and where nothing runs in that folder.
  */
 export async function serverUrl(env: Env, flag: string | undefined): Promise<string> {
   if (flag !== undefined) return httpUrl('--url', flag);
@@ -20,7 +21,16 @@ export async function serverUrl(env: Env, flag: string | undefined): Promise<str
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
   const nodes = await listEndpoints(dataFolder(env));
   const urls = nodes.flatMap((node) => (node.http === undefined ? [] : [node.http]));
+  const named = env['PAWL_DATA_DIR'];
+  if (urls.length === 0 && named) throw nothingRuns(named, 'PAWL_URL');
   return (urls.length > 1 ? await firstAlive(urls) : undefined) ?? urls[0] ?? DEFAULT_URL;
+}
+
+/** No node has written down where it is, in the folder that PAWL_DATA_DIR names; `or` names one itself. */
+export function nothingRuns(folder: string, or: string): CliError {
+  return new CliError(
+    `no Pawl runs on ${resolve(folder)}, which PAWL_DATA_DIR names: start it with npm start -- --data-dir ${quoted(folder)}, name the data folder of one that runs, or its address with ${or}`,
+  );
 }
 
 async function firstAlive(urls: readonly string[]): Promise<string | undefined> {

@@ -81,5 +81,5 @@ function judgeShards(
  */
 function judgeRestore({ readOnlyShards, servedShards }: EngineStatus): string | null {
   if (readOnlyShards === 0) return null;
-  return `${readOnlyShards} of ${servedShards} shards are read-only: PostgreSQL lacks what was seen elsewhere; see pawl restore status`;
+  return `${readOnlyShards} of ${servedShards} shards ${readOnlyShards === 1 ? 'is' : 'are'} read-only: PostgreSQL lacks what was seen elsewhere; see pawl restore status`;
 }

@@ -122,7 +122,10 @@ function missing({ remembered, addresses }: Omit<TruthBehind, 'since'>): string 
   const [first, ...others] = addresses;
   if (first !== undefined) {
     const { address, held, has } = first;
-    const more = others.length === 0 ? '' : ` and more at ${others.length} other addresses`;
+    const more =
+      others.length === 0
+        ? ''
+        : ` and more at ${others.length} other ${others.length === 1 ? 'address' : 'addresses'}`;
     return `PostgreSQL has snapshot version ${versionText(has)} of ${address}, and consumers have been given ${versionText(held)}${more}`;
   }
   if (remembered === undefined) return 'PostgreSQL lacks what was seen elsewhere';

@@ -7,7 +7,7 @@ import { MEMBER_ID_HEADER } from './member-id-header.js';
 /** A member as the Cluster service tells of it. */
 export interface ClusterMember {
   readonly number: bigint;
-  /** Empty for one that has not started yet. */
+  /** Of one that has not started empty, or with `withIds` the id that it was added under. */
   readonly name: string;
   /** `host:port`. */
   readonly peerAddress: string;
@@ -111,8 +111,9 @@ export class ClusterClient {
     return this.options.endpoint;
   }
 
-  async members(): Promise<ClusterMembers> {
-    return membersOf(await this.#call<WireMembers>('Cluster', 'MemberList', {}));
+  async members({ withIds = false } = {}): Promise<ClusterMembers> {
+    const metadata = withIds ? allNamed() : new Metadata();
+    return membersOf(await this.#call<WireMembers>('Cluster', 'MemberList', {}, metadata));
   }
 
   /** `id` is the node's; it starts as a learner, and stays one if `learner`. */
@@ -127,8 +128,10 @@ export class ClusterClient {
     return membersOf(await this.#call<WireMembers>('Cluster', 'MemberAdd', request, metadata));
   }
 
+  /** The members that are left come with ids. */
   async remove(number: bigint): Promise<ClusterMembers> {
-    return membersOf(await this.#call<WireMembers>('Cluster', 'MemberRemove', { ID: `${number}` }));
+    const request = { ID: `${number}` };
+    return membersOf(await this.#call<WireMembers>('Cluster', 'MemberRemove', request, allNamed()));
   }
 
   async promote(number: bigint): Promise<ClusterMembers> {
@@ -188,7 +191,8 @@ export class ClusterClient {
     const { code, details } = error;
     const cause = { cause: error };
     if (code === status.UNAVAILABLE && details !== UNHEALTHY) {
-      return new ClusterCallError(`${this.endpoint}: ${details}`, 'unreachable', cause);
+      const why = details.replace(/\.? *Resolution note: *$/, '');
+      return new ClusterCallError(`${this.endpoint}: ${why}`, 'unreachable', cause);
     }
     if (code === status.DEADLINE_EXCEEDED) {
       const late = `${this.endpoint} did not answer within ${this.options.timeoutMs} ms; it may yet do it`;
@@ -209,4 +213,10 @@ function membersOf({ header, members }: WireMembers): ClusterMembers {
       learner: isLearner,
     })),
   };
+}
+
+function allNamed(): Metadata {
+  const metadata = new Metadata();
+  metadata.set(MEMBER_ID_HEADER, '*');
+  return metadata;
 }

@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Metadata, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { MembersResult, QuorumMember } from '../coordination.port.js';
 import { MEMBER_ID_HEADER } from '../cluster-client/member-id-header.js';
 import type { ApiContext } from './api-context.js';
@@ -10,11 +10,15 @@ import { refused } from './status-error.js';
 export function clusterService(context: ApiContext, gate: CallGate): UntypedServiceImplementation {
   const cluster = new ClusterService(context);
   return {
-    MemberList: gate.unary((request: { linearizable: boolean }) => cluster.list(request)),
+    MemberList: gate.unary((request: { linearizable: boolean }, metadata) =>
+      cluster.list(request, asksForIds(metadata)),
+    ),
     MemberAdd: gate.unary((request: rpc.MemberAddRequest, metadata) =>
       cluster.add(request, metadata.get(MEMBER_ID_HEADER)[0]?.toString()),
     ),
-    MemberRemove: gate.unary((request: rpc.Id) => cluster.remove(request)),
+    MemberRemove: gate.unary((request: rpc.Id, metadata) =>
+      cluster.remove(request, asksForIds(metadata)),
+    ),
     MemberUpdate: gate.unary((request: rpc.MemberUpdateRequest) => cluster.update(request)),
     MemberPromote: gate.unary((request: rpc.Id) => cluster.promote(request)),
   };
@@ -24,12 +28,12 @@ class ClusterService {
   constructor(private readonly context: ApiContext) {}
 
   /** Clients of etcd 3.4 do not ask for a linearizable list. */
-  async list({
-    linearizable,
-  }: {
-    linearizable: boolean;
-  }): Promise<rpc.Written<rpc.MembersResponse>> {
-    return this.#response(await this.context.node.members({ serializable: !linearizable }));
+  async list(
+    { linearizable }: { linearizable: boolean },
+    withIds: boolean,
+  ): Promise<rpc.Written<rpc.MembersResponse>> {
+    const members = await this.context.node.members({ serializable: !linearizable });
+    return this.#response(withIds ? members.map(named) : members);
   }
 
   async add(
@@ -43,8 +47,9 @@ class ClusterService {
     return { ...this.#response(members), member: this.#member(changed) };
   }
 
-  async remove({ ID }: rpc.Id): Promise<rpc.Written<rpc.MembersResponse>> {
-    return this.#response(accepted(await this.context.node.removeMember(BigInt(ID))).members);
+  async remove({ ID }: rpc.Id, withIds: boolean): Promise<rpc.Written<rpc.MembersResponse>> {
+    const { members } = accepted(await this.context.node.removeMember(BigInt(ID)));
+    return this.#response(withIds ? members.map(named) : members);
   }
 
   async update({
@@ -83,6 +88,15 @@ class ClusterService {
       isLearner: learner,
     };
   }
+}
+
+function asksForIds(metadata: Metadata): boolean {
+  return metadata.get(MEMBER_ID_HEADER).length > 0;
+}
+
+/** One that has not started has no name of its own yet. */
+function named(member: QuorumMember): QuorumMember {
+  return { ...member, name: member.name || member.id };
 }
 
 function accepted(result: MembersResult): MembersResult & { readonly ok: true } {

@@ -17,7 +17,8 @@ afterAll(() => bench.close());
 const call = <Response extends object = Record<string, unknown>>(
   method: string,
   request: object = {},
-) => bench.client.call<Response>(method, request);
+  headers: Record<string, string> = {},
+) => bench.client.call<Response>(method, request, headers);
 const put = (key: string, value = '') =>
   call('KV.Put', { key: Buffer.from(key), value: Buffer.from(value) });
 
@@ -58,6 +59,25 @@ describe('Cluster', () => {
       details: 'etcdserver: can only promote a learner member which is in sync with leader',
     });
     expect(await call('Cluster.MemberRemove', { ID })).toMatchObject({ members: [self] });
+  });
+
+  it('names members that have not started by their ids for who asks so', async () => {
+    type Listed = { members: { ID: string; name: string }[] };
+    const names = ({ members }: Listed): string[] => members.map(({ name }) => name).sort();
+    const asks = { 'pawl-member-id': '*' };
+    for (const at of [1, 2]) {
+      const peerURLs = [`http://127.0.0.1:${at}`];
+      const learner = { peerURLs, isLearner: true };
+      await call('Cluster.MemberAdd', learner, { 'pawl-member-id': `late-${at}` });
+    }
+    const listed = await call<Listed>('Cluster.MemberList', {}, asks);
+    expect(names(listed)).toEqual(['late-1', 'late-2', 'n1']);
+    expect(names(await call<Listed>('Cluster.MemberList'))).toEqual(['', '', 'n1']);
+    const added = listed.members.filter(({ name }) => name !== 'n1');
+    const [first, second] = added.map(({ ID }) => ID);
+    const left = await call<Listed>('Cluster.MemberRemove', { ID: first }, asks);
+    expect(names(left)).toEqual([added[1]?.name, 'n1']);
+    await call('Cluster.MemberRemove', { ID: second });
   });
 
   it('asks the quorum for the list if the client says so', async () => {

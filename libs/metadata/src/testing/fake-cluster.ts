@@ -27,6 +27,8 @@ export class FakeCluster {
   /** The next change is refused with this. */
   refusal: string | null = null;
   readonly #servers = new Map<string, Server>();
+  /** Ids of those that were added, and have not started, by number. */
+  readonly #added = new Map<string, string>();
 
   /** The first leads. */
   static async start(names: readonly string[]): Promise<FakeCluster> {
@@ -55,15 +57,16 @@ export class FakeCluster {
     const server = new Server();
     const services = etcdServices();
     server.addService(services['etcdserverpb.Cluster'], {
-      MemberList: this.#answer('MemberList', () => this.#list()),
-      MemberAdd: this.#answer('MemberAdd', (request) => {
+      MemberList: this.#answer('MemberList', (_request, id) => this.#list('0', id !== undefined)),
+      MemberAdd: this.#answer('MemberAdd', (request, id) => {
+        if (id !== undefined) this.#added.set('99', id);
         const { peerURLs, isLearner } = request as unknown as FakeMember;
         this.members.push({ ID: '99', name: '', peerURLs, clientURLs: [], isLearner });
         return this.#list();
       }),
-      MemberRemove: this.#answer('MemberRemove', (request) => {
+      MemberRemove: this.#answer('MemberRemove', (request, id) => {
         this.members = this.members.filter((member) => member.ID !== request['ID']);
-        return this.#list();
+        return this.#list('0', id !== undefined);
       }),
     });
     server.addService(services['etcdserverpb.Maintenance'], {
@@ -92,16 +95,23 @@ export class FakeCluster {
     this.members.push({ ID, name, peerURLs, clientURLs, isLearner: false });
   }
 
-  #list(ID = '0'): object {
+  #list(ID = '0', withIds = false): object {
     const header = { cluster_id: '5', member_id: ID, revision: '12', raft_term: '7' };
-    return { header, members: this.members };
+    const named = (member: FakeMember): FakeMember => ({
+      ...member,
+      name: member.name || (this.#added.get(member.ID) ?? ''),
+    });
+    return { header, members: withIds ? this.members.map(named) : this.members };
   }
 
-  #answer(method: string, work: (request: Readonly<Record<string, unknown>>) => object) {
+  #answer(
+    method: string,
+    work: (request: Readonly<Record<string, unknown>>, id: string | undefined) => object,
+  ) {
     return (call: Call, reply: Reply): void => {
-      const id = call.metadata.get('pawl-member-id')[0];
+      const id = call.metadata.get('pawl-member-id')[0]?.toString();
       const noted = { method, request: call.request };
-      this.asked.push(id === undefined ? noted : { ...noted, id: String(id) });
+      this.asked.push(id === undefined ? noted : { ...noted, id });
       const { refusal } = this;
       if (refusal !== null && method !== 'MemberList' && method !== 'Status') {
         const metadata = new Metadata();
@@ -110,7 +120,7 @@ export class FakeCluster {
         reply({ code, details: refusal, metadata });
         return;
       }
-      reply(null, work(call.request));
+      reply(null, work(call.request, id));
     };
   }
 }

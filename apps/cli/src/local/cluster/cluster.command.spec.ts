@@ -55,7 +55,10 @@ describe('pawl cluster members', () => {
     cluster.stop();
     const { code, err } = await world.pawl('cluster', 'members', ...at('node-1'));
     expect(code).toBe(1);
-    expect(err).toMatch(/^pawl: no member of the quorum answers: .*\nname one that runs/);
+    expect(err).toMatch(
+      /^pawl: no member of the quorum answers: .*\nname one that runs.*npm start/,
+    );
+    expect(err).not.toContain('Resolution note');
   });
 
   it('finds the member that runs in the data folder', async () => {
@@ -65,6 +68,15 @@ describe('pawl cluster members', () => {
     expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
     expect((await world.run(['cluster'], { env })).out).toContain('node-2');
     expect((await world.run(['cluster', 'status'], { env })).out).toContain('node-2');
+  });
+
+  it('asks nobody else when nothing runs in the data folder that is named', async () => {
+    const env = { PAWL_DATA_DIR: world.folder };
+    for (const words of [['members'], ['remove', 'node-2']]) {
+      const { code, err } = await world.run(['cluster', ...words], { env });
+      expect(code).toBe(1);
+      expect(err).toContain(`no Pawl runs on ${world.folder}, which PAWL_DATA_DIR names`);
+    }
   });
 
   it('finds another node of the data folder when the first is gone', async () => {
@@ -134,10 +146,20 @@ describe('pawl cluster remove and transfer', () => {
     expect(cluster.members.map(({ name }) => name)).toEqual(['node-1', 'node-2']);
   });
 
+  it('takes out one that never started by the name that it was added under', async () => {
+    await world.pawl('cluster', 'add', 'node-4=10.0.0.4:7480', ...at('node-1'));
+    expect((await world.pawl('cluster', 'members', ...at('node-1'))).out).toMatch(/^63 +node-4 /m);
+    const { out } = await world.pawl('cluster', 'remove', 'node-4', ...at('node-1'));
+    expect(out).toContain('node-4 is no member any more');
+    expect(cluster.members).toHaveLength(3);
+  });
+
   it('changes nothing for a node that is no member', async () => {
     const { code, err } = await world.pawl('cluster', 'remove', 'node-9', ...at('node-1'));
     expect(code).toBe(1);
-    expect(err).toContain('node-9 is no member of the quorum; its members are node-1, node-2');
+    expect(err).toContain(
+      'node-9 is no member of the quorum; name one by its name, its peer address or its id: node-1 (127.0.0.1:1017, 11), node-2 (',
+    );
     expect(changes()).toEqual([]);
   });
 
@@ -193,5 +215,23 @@ describe('pawl cluster', () => {
     world.answers.set('GET /v1/cluster', json(late));
     const lines = (await world.pawl('cluster')).out;
     expect(lines).toContain('term 3, revision 9; node-3 is 12 entries behind\n');
+    expect(lines).not.toContain('missing');
+  });
+
+  it('marks learners, and tells which members have no control plane that lives', async () => {
+    const place = { peer: 'h:1', clients: [] };
+    const quorum = {
+      members: ['node-1', 'node-2', 'node-3'],
+      learners: ['node-3'],
+      leader: 'node-1',
+      term: 3,
+      revision: 9,
+      addresses: ['node-1', 'node-2', 'node-3'].map((id) => ({ id, ...place })),
+    };
+    const nodes = [{ id: 'node-1', state: 'ready', shards: 0 }];
+    world.answers.set('GET /v1/cluster', json({ installation: 'x', nodes, quorum, shards: [] }));
+    const { out } = await world.pawl('cluster');
+    expect(out).toContain('\nmissing: node-2, node-3 (');
+    expect(out).toContain('quorum: node-1, node-2, node-3 (learner); leader node-1');
   });
 });

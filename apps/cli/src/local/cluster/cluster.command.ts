@@ -25,12 +25,12 @@ export function addCluster(program: Command, context: CliContext): void {
       (await members()).addMember(context, member, flags),
     );
   reaching(cluster.command('remove <node>'))
-    .description('take a member out, running or lost for good')
+    .description('take a member out, running or lost for good: by its name, peer address or id')
     .action(async (node: string, flags: ReachFlags) =>
       (await members()).removeMember(context, node, flags),
     );
   reaching(cluster.command('transfer <node>'))
-    .description('make a member the leader')
+    .description('make a member the leader: by its name, peer address or id')
     .action(async (node: string, flags: ReachFlags) =>
       (await members()).transferLeadership(context, node, flags),
     );
@@ -90,10 +90,16 @@ function statusText(view: ClusterView): string {
       since,
     ]),
   );
-  const { leader, term, revision, members } = view.quorum;
+  const { leader, term, revision, learners = [], addresses } = view.quorum;
+  const members = view.quorum.members.map((id) => (learners.includes(id) ? `${id} (learner)` : id));
+  // Members of etcd are nodes of its own.
+  const missing = (addresses ?? []).filter(({ id }) => !view.nodes.some((node) => node.id === id));
   const serving = view.shards.filter((shard) => shard.serving).length;
   return [
     `${view.installation}\n${nodes}`,
+    missing.length === 0
+      ? ''
+      : `missing: ${missing.map(({ id }) => id).join(', ')} (in the quorum, without a control plane that lives)\n`,
     `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
     `shards: ${serving} of ${view.shards.length} served${behindText(view)}\n${shards}`,
   ].join('');
@@ -103,7 +109,7 @@ function statusText(view: ClusterView): string {
 function behindText({ shards }: ClusterView): string {
   const readOnly = shards.filter(({ behind }) => behind !== undefined).length;
   if (readOnly === 0) return '';
-  return `; ${readOnly} are read-only: PostgreSQL lacks what was seen elsewhere, see pawl restore status`;
+  return `; ${readOnly} ${readOnly === 1 ? 'is' : 'are'} read-only: PostgreSQL lacks what was seen elsewhere, see pawl restore status`;
 }
 
 /** Who of the quorum is behind its leader; nothing where nobody is, or another node leads. */

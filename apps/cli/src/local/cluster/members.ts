@@ -98,7 +98,7 @@ export async function removeMember(
   flags: ReachFlags,
 ): Promise<void> {
   const quorum = await Quorum.reach(context.env, flags);
-  const { members } = await quorum.ask((client) => client.members());
+  const { members } = await quorum.ask((client) => client.members({ withIds: true }));
   const member = findMember(members, node);
   const left = await quorum
     .ask((client) => client.remove(member.number))

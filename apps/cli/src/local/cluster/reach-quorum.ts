@@ -4,7 +4,7 @@ import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/clus
 import { listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
-import { dataFolder } from '../server-url.js';
+import { dataFolder, nothingRuns } from '../server-url.js';
 
 /** Options of every command that talks to the quorum. */
 export interface ReachFlags {
@@ -56,7 +56,7 @@ export class Quorum {
       }
     }
     throw new CliError(
-      `no member of the quorum answers: ${failures.join('; ')}\nname one that runs with --endpoint HOST:PORT, the address of its coordination API`,
+      `no member of the quorum answers: ${failures.join('; ')}\nname one that runs with --endpoint HOST:PORT, the address of its coordination API, or start Pawl with npm start`,
     );
   }
 
@@ -70,7 +70,7 @@ export class Quorum {
   }
 
   async members(): Promise<readonly ReachedMember[]> {
-    const { members } = await this.ask((client) => client.members());
+    const { members } = await this.ask((client) => client.members({ withIds: true }));
     return Promise.all(
       members.map(async (member) => ({ ...member, state: await this.#stateOf(member) })),
     );
@@ -108,8 +108,13 @@ export function findMember<M extends ClusterMember>(members: readonly M[], wante
       name === wanted || numberText(number) === wanted || peerAddress === wanted,
   );
   if (found !== undefined) return found;
-  const known = members.map(({ name, number }) => name || numberText(number)).join(', ');
-  throw new CliError(`${wanted} is no member of the quorum; its members are ${known}`);
+  const known = members.map(
+    ({ name, number, peerAddress }) =>
+      `${name === '' ? '' : `${name} `}(${peerAddress}, ${numberText(number)})`,
+  );
+  throw new CliError(
+    `${wanted} is no member of the quorum; name one by its name, its peer address or its id: ${known.join(', ')}`,
+  );
 }
 
 /** As etcd's clients print it. */
@@ -120,7 +125,9 @@ export function numberText(number: bigint): string {
 async function ownEndpoints(env: CliContext['env']): Promise<readonly string[]> {
   const nodes = await listEndpoints(dataFolder(env));
   const urls = nodes.flatMap((node) => (node.etcd === undefined ? [] : [node.etcd]));
-  return urls.length === 0 ? [DEFAULT_ENDPOINT] : urls.map(withoutScheme);
+  if (urls.length > 0) return urls.map(withoutScheme);
+  if (env['PAWL_DATA_DIR']) throw nothingRuns(env['PAWL_DATA_DIR'], '--endpoint HOST:PORT');
+  return [DEFAULT_ENDPOINT];
 }
 
 function withoutScheme(url: string): string {
