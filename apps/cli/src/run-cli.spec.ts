@@ -148,6 +148,9 @@ describe('where the control plane is', () => {
     const env = { npm_config_local_prefix: world.folder };
     const guessed = await world.run(['status', 'acme/app'], { env });
     expect(guessed.err).toContain(`no answer from ${nobody}`);
+    const there = join(world.folder, '.pawl');
+    const ended = await world.run(['status', 'acme/app'], { env: { PAWL_DATA_DIR: there } });
+    expect(ended.err).toContain(`start it with npm start -- --data-dir ${there}\n`);
     expect(guessed.err).toMatch(/npm start.* PAWL_URL .* PAWL_DATA_DIR/);
   });
 

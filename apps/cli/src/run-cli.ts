@@ -17,7 +17,7 @@ import { addQuorum } from './local/quorum/quorum.command.js';
 import { addSettings } from './local/settings.command.js';
 import { isServerGuessed, serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
-import { ownCommand, ownUser, ownVersion, pastable } from './own-command.js';
+import { ownCommand, ownUser, ownVersion, pastable, quoted } from './own-command.js';
 import { problemText } from './problem-text.js';
 import type { Terminal } from './terminal.js';
 
@@ -55,16 +55,24 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
       if (hint !== undefined) terminal.err(hint);
       return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     }
-    terminal.err(`pawl: ${failureText(error, isServerGuessed(options.env, urlFlag(program)))}\n`);
+    terminal.err(`pawl: ${failureText(error, hintFor(options.env, urlFlag(program)))}\n`);
     return error instanceof CliError ? error.exitCode : EXIT.error;
   }
 }
 
-function failureText(error: unknown, serverGuessed: boolean): string {
+/** What to do when nobody answers; nothing where an address was given. */
+function hintFor(env: CliOptions['env'], url: string | undefined): string {
+  if (isServerGuessed(env, url)) return `\n${WHERE_IT_IS}`;
+  const folder = env['PAWL_DATA_DIR'];
+  if (url !== undefined || env['PAWL_URL'] || !folder) return '';
+  return `\nstart it with npm start -- --data-dir ${quoted(folder)}`;
+}
+
+function failureText(error: unknown, hint: string): string {
   if (error instanceof CliError) return error.message;
   if (error instanceof ProblemError) return problemText(error.problem);
   if (error instanceof UnreachableError) {
-    return serverGuessed ? `${error.message}\n${WHERE_IT_IS}` : error.message;
+    return `${error.message}${hint}`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
