@@ -92,12 +92,11 @@ export class Losses {
     this.#isFormer = isFormer;
     this.#commits = kept;
     const held = new Set(kept);
+    // Also what had been given up in between: a newer copy has it again.
+    for (const commit of kept) commit.finder = null;
     this.#lost.clear();
     for (const commit of this.#due) {
-      if (held.has(commit)) {
-        commit.finder = null;
-        continue;
-      }
+      if (held.has(commit)) continue;
       this.#lost.add(commit.shard);
       commit.finder ??= this.#finder(commit, fences.get(commit.shard));
       if (this.#isMissed(commit)) this.reached('what was acknowledged is lost');
