@@ -41,7 +41,8 @@ function standstill({ name: point, reach }: Pick<CommitPoint, 'name' | 'reach'>)
         node.resume();
         await writesGoOn(context, shards, since);
         for (const [shard, token] of await tokensOf(world, shards)) {
-          if (before.get(shard) !== token) throw new Error(`shard ${shard} was taken over without a majority`);
+          if (before.get(shard) !== token)
+            throw new Error(`shard ${shard} was taken over without a majority`);
         }
         return { shards, since };
       } finally {
