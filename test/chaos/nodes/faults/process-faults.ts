@@ -1,5 +1,5 @@
 import { eventually } from '../../../support/eventually.js';
-import type { World } from '../world/world.js';
+import { leaderOf } from '../world/quorum-view.js';
 import { BEFORE_BEGIN } from './commit-points.js';
 import {
   allShards,
@@ -126,11 +126,7 @@ export const quorumLeader: NodesFault = {
   does: 'ends or holds still the leader of the quorum while leases are renewed, until the others have another',
   strike: async (context) => {
     const { world, rng } = context;
-    const id = await eventually(async () => {
-      const leader = await leaderOf(world, world.ids);
-      if (leader === null) throw new Error('the quorum has no leader');
-      return leader;
-    });
+    const id = await eventually(() => leaderOf(world));
     const shards = (await eventually(() => world.owners())).filter(({ owner }) => owner === id);
     const node = world.cluster.node(id);
     await wait(between(rng, 0, LEASE_TTL_MS / 3));
@@ -140,8 +136,7 @@ export const quorumLeader: NodesFault = {
     else node.pause();
     try {
       await eventually(async () => {
-        const leader = await leaderOf(world, othersOf(context, [id]));
-        if (leader === null || leader === id)
+        if ((await leaderOf(world)) === id)
           throw new Error(`${id} is not followed by another leader`);
       }, LEADS_WITHIN_MS);
       await someWrites(context, 5);
@@ -154,9 +149,3 @@ export const quorumLeader: NodesFault = {
 };
 
 const LEADS_WITHIN_MS = 20_000;
-
-/** The quorum's leader as the first of `ids` that names one sees it. */
-async function leaderOf({ cluster }: World, ids: readonly string[]): Promise<string | null> {
-  const views = await Promise.all(ids.map((id) => cluster.view(id)));
-  return views.map(({ quorum }) => quorum.leader).find((leader) => leader !== null) ?? null;
-}
