@@ -102,6 +102,9 @@ describe('the check of watches', () => {
     expect(rules([told(2), compacted(5)], { compacted: 4 })).toEqual(['W7']);
     expect(rules([told(2, 3), compacted(4)], { compacted: 4 })).toEqual(['W7']);
     expect(rules([compacted(5), told(2)], { compacted: 5 })).toEqual(['W7']);
+    // Before the first write of all a watch may be at 1, which a compaction to 2 takes away.
+    expect(rules([compacted(2)], { from: 1, compacted: 2 })).toEqual([]);
+    expect(rules([compacted(2)], { from: 2, compacted: 2 })).toEqual(['W7']);
     const keptUp = { ...compacted(5), keptUp: true } as const;
     expect(rules([told(2), keptUp], { compacted: 5 })).toEqual(['W7']);
     // Passed over in silence.

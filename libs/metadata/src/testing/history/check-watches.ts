@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { contains, FIRST_REVISION, HistoryModel } from './history-model.js';
+import { contains, HistoryModel } from './history-model.js';
 import type {
   HistoryEvent,
   HistoryKv,
@@ -80,7 +80,7 @@ class WatchChecker {
     private readonly model: HistoryModel,
     private readonly compacted: number,
   ) {
-    this.next = Math.max(watch.from, FIRST_REVISION);
+    this.next = watch.from;
   }
 
   check(): Violation[] {
