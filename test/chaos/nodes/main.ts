@@ -8,7 +8,7 @@ import { evidence, runCase } from './run-case.js';
 import { Traffic } from './traffic/traffic.js';
 import { World } from './world/world.js';
 
-const HELP = `Usage: npm run chaos [-- --minutes M] [--times N] [--seed N] [--only FAULT] [-o json]
+const HELP = `Usage: npm run chaos [-- --minutes M] [--times N] [--seed N] [--only FAULT] [--book FILE] [-o json]
 
 Three control planes, PostgreSQL, nats-server and consumers of the SDK, each in processes of their
 own, are harmed in turn while writers race; what everybody was told and saw is judged after each harm.
@@ -16,6 +16,7 @@ own, are harmed in turn while writers race; what everybody was told and saw is j
   --times N      ends after each fault came so many times, whatever the time
   --seed N       of the first case (default: by chance); fault, targets and times follow from it
   --only FAULT   that fault, or those with this in their name
+  --book FILE    goes on with the cases that FILE holds, a JSON line each, and adds its own
   --list         names every fault and says what it does
   --consumers N  how many (default 200)
   --scopes N     how many scopes the writers race on (default 50)
@@ -37,6 +38,7 @@ interface Options {
   readonly consumers: number;
   readonly scopes: number;
   readonly json: boolean;
+  readonly book: string | null;
   readonly natsServer: string;
 }
 
@@ -47,7 +49,7 @@ interface Options {
 export async function main(args: readonly string[], natsServer: string): Promise<number> {
   const options = read(args, natsServer);
   if (typeof options === 'number') return options;
-  const report = new Report();
+  const report = new Report(options.book);
   const cases = new Cases(options, report);
   let failure: string | null = null;
   while (failure === null && cases.hasNext) failure = await runWorld(options, cases, report);
@@ -166,6 +168,7 @@ function read(args: readonly string[], natsServer: string): Options | number {
       consumers: { type: 'string', default: '200' },
       scopes: { type: 'string', default: '50' },
       output: { type: 'string', short: 'o', default: 'text' },
+      book: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -192,6 +195,7 @@ function read(args: readonly string[], natsServer: string): Options | number {
     consumers: Number(values.consumers),
     scopes: Number(values.scopes),
     json: values.output === 'json',
+    book: values.book ?? null,
     natsServer,
   };
 }

@@ -1,4 +1,8 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { CaseReport } from './run-case.js';
+
+/** A line of a book of cases. */
+type Entry = { readonly report: CaseReport } | { readonly void: string };
 
 interface Row {
   fault: string;
@@ -20,13 +24,31 @@ export class Report {
   readonly #cases: CaseReport[] = [];
   readonly #voids: string[] = [];
 
+  /** `book`: a file that holds the cases of earlier runs, a line each; those of this one are added. */
+  constructor(private readonly book: string | null) {
+    if (book === null || !existsSync(book)) return;
+    for (const line of readFileSync(book, 'utf8').split('\n')) {
+      if (line !== '') this.#take(JSON.parse(line) as Entry);
+    }
+  }
+
   add(report: CaseReport): void {
-    this.#cases.push(report);
+    this.#note({ report });
   }
 
   /** The fault was not done, or too little went on meanwhile: nothing is proved. */
   addVoid(fault: string): void {
-    this.#voids.push(fault);
+    this.#note({ void: fault });
+  }
+
+  #note(entry: Entry): void {
+    this.#take(entry);
+    if (this.book !== null) appendFileSync(this.book, `${JSON.stringify(entry)}\n`);
+  }
+
+  #take(entry: Entry): void {
+    if ('void' in entry) this.#voids.push(entry.void);
+    else this.#cases.push(entry.report);
   }
 
   /** How often a fault came and was judged. */

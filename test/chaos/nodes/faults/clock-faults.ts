@@ -95,4 +95,5 @@ export const CLOCK_FAULTS: readonly NodesFault[] = [
   jump('owner', owner),
   jump('quorum leader', leader),
   rate('owner', owner),
+  rate('quorum leader', leader),
 ];
