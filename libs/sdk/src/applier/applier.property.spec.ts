@@ -57,7 +57,16 @@ const change = fc.record({
 const event = fc.record({
   kind: fc.constantFrom(
     ...(['push', 'push', 'read', 'named', 'nothing', 'answer', 'answer', 'answer'] as const),
-    ...(['restart', 'settle', 'damaged', 'foreign', 'lowered', 'conflict'] as const),
+    ...([
+      'restart',
+      'late disk',
+      'disk',
+      'settle',
+      'damaged',
+      'foreign',
+      'lowered',
+      'conflict',
+    ] as const),
   ),
   pick: fc.nat(1_000),
 });
@@ -78,6 +87,11 @@ function play(
     world.restart();
     if (world.disk === null) meet(world, history);
   }
+  if (kind === 'late disk') {
+    world.restart('is late');
+    meet(world, history);
+  }
+  if (kind === 'disk') world.answerDisk();
   if (kind === 'answer' && world.waiting.length > 0) world.answer(pick % world.waiting.length);
   if (kind === 'damaged') {
     world.give({ kind: 'pushed', snapshot: { ...snapshot, version: history.length + pick } });

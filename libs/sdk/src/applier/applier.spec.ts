@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { snapshotHash } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import { ApplierWorld } from '../testing/applier-world.js';
@@ -70,6 +70,61 @@ describe('Applier', () => {
     expect(versions(world)).toEqual([1, 3]);
     expect(world.applied[1]).toMatchObject({ lowered: true, previous: 1 });
     expect(world.applier.rejected).toBeNull();
+  });
+
+  describe('whose disk is late', () => {
+    let world: ApplierWorld;
+    beforeEach(() => {
+      world = new ApplierWorld();
+      world.give(pushed({ version: 3 }));
+      world.settle();
+      world.restart('is late');
+    });
+
+    it('runs what that held once nobody else answers', () => {
+      world.give({ kind: 'settle' });
+      expect(versions(world)).toEqual([]);
+      world.answerDisk();
+      world.settle();
+      expect(versions(world)).toEqual([3]);
+    });
+
+    it('does not wait for a content any longer', () => {
+      world.give({ kind: 'settle' });
+      world.give(pushed({ version: 4, byHash: true }));
+      world.answer(0);
+      world.answerDisk();
+      world.keep({ version: 4 });
+      world.settle();
+      expect(versions(world)).toEqual([3, 4]);
+    });
+
+    it('goes on with what is under way, and behind it takes what is newer', () => {
+      world.give(pushed({ version: 4 }));
+      world.give(pushed({ version: 5 }));
+      world.answerDisk();
+      world.settle();
+      expect(versions(world)).toEqual([4, 5]);
+    });
+
+    it('runs what that held where what is under way is rejected', () => {
+      world.refuses = (_, version) => (version === 4 ? 'refused' : null);
+      world.give(pushed({ version: 4 }));
+      world.give(pushed({ version: 2 }));
+      world.answerDisk();
+      world.settle();
+      expect(versions(world)).toEqual([3]);
+      expect(world.rejections).toMatchObject([{ version: 4 }]);
+    });
+
+    it('goes on with what runs already', () => {
+      world.give(pushed({ version: 2 }));
+      world.settle();
+      world.answerDisk();
+      world.give({ kind: 'settle' });
+      world.settle();
+      expect(versions(world)).toEqual([2]);
+    });
   });
 
   it('reports another installation, and pins the id it saw first', () => {

@@ -10,38 +10,19 @@ import type {
 } from '@pawl/contracts';
 import type { PawlErrorCode } from '../errors.js';
 import type { ApplierEffect, ApplierInput, Rejection } from './applier-io.js';
+import type { Candidate, ContentJob, FetchJob } from './applier-jobs.js';
 import { decodeContent } from './decode-content.js';
 import type { InstallationPin } from './installation-pin.js';
+import { absentContent } from './last-known-good.js';
 import type { LastKnownGood, VariantContent } from './last-known-good.js';
 import { isNewer, newest } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
-import { hashOf, inlineOf, variantOf } from './verify-snapshot.js';
+import { headOf, hashOf, inlineOf, variantOf } from './verify-snapshot.js';
 
 export interface ApplierEnvironment {
   readonly address: AddressText;
   readonly sha256: Sha256;
   readonly installation: InstallationPin;
-}
-
-interface Candidate {
-  readonly head: HeldSnapshot;
-  readonly lowered: boolean;
-  readonly fromFile: boolean;
-}
-
-interface FetchJob extends Candidate {
-  readonly id: number;
-  readonly stage: 'fetching';
-  readonly snapshot: Snapshot;
-  /** Its content was looked for and is not there. */
-  readonly missing: boolean;
-}
-
-interface ContentJob extends Candidate {
-  readonly id: number;
-  readonly stage: 'validating' | 'storing';
-  readonly content: VariantContent;
-  readonly document: JsonObject | undefined;
 }
 
 /** Where a snapshot came from. */
@@ -81,6 +62,8 @@ export class Applier {
   #floor: HeldSnapshot | null = null;
   /** The file's record while nothing runs. */
   #restored: LastKnownGood | null = null;
+  /** The file's record that came while a job was under way. */
+  #late: LastKnownGood | null = null;
   #settled = false;
   #running: Running | null = null;
   #job: FetchJob | ContentJob | null = null;
@@ -151,11 +134,27 @@ export class Applier {
     }
   }
 
+  /** What comes when something runs already tells nothing; a job that is under way is ended first. */
   #restore(record: LastKnownGood): void {
-    assert(this.#floor === null && this.#job === null, 'the file is read before anything else');
+    if (this.#running !== null) return;
+    if (this.#job?.stage === 'fetching') this.#stepBack(this.#job);
+    if (this.#job !== null) {
+      this.#late = record;
+      return;
+    }
+    this.#keep(record);
+    this.#proceed();
+  }
+
+  #keep(record: LastKnownGood): void {
     if (record.address !== this.#env.address || !this.#admit(record.head.installation)) return;
     this.#restored = record;
     this.#floor = record.head;
+  }
+
+  #stepBack(job: FetchJob): void {
+    this.#next = job.snapshot;
+    this.#job = null;
   }
 
   #admit(installation: string): boolean {
@@ -410,10 +409,14 @@ export class Applier {
 
   /** The job ended: take up what waits. */
   #proceed(): void {
+    const late = this.#late;
+    this.#late = null;
+    if (late !== null && this.#running === null) this.#keep(late);
     const next = this.#next;
     this.#next = null;
     if (next !== null) this.#judge(next, { stored: false });
-    if (this.#job === null && (this.#settled || this.#refused.length > 0)) this.#runRestored();
+    const isNextRefused = this.#job === null && this.#refused.length > 0;
+    if (this.#settled || isNextRefused) this.#runRestored();
   }
 
   /** Runs the file's record if nothing runs; a job that still waits for its content steps back. */
@@ -421,10 +424,7 @@ export class Applier {
     const restored = this.#restored;
     if (restored === null || this.#running !== null) return;
     if (this.#job !== null && this.#job.stage !== 'fetching') return;
-    if (this.#job !== null) {
-      this.#next = this.#job.snapshot;
-      this.#job = null;
-    }
+    if (this.#job !== null) this.#stepBack(this.#job);
     const candidate: Candidate = { head: restored.head, lowered: false, fromFile: true };
     const { content } = restored;
     if (content.absent) return this.#apply(candidate, content, undefined);
@@ -461,13 +461,4 @@ export class Applier {
     this.#reported.add(key);
     this.#effects.push({ kind: 'report', code, message });
   }
-}
-
-function headOf(snapshot: Snapshot): HeldSnapshot {
-  const { installation, generation, version, hash, inputs } = snapshot;
-  return { installation, generation, version, hash, inputs };
-}
-
-function absentContent(variant: SnapshotVariant): VariantContent {
-  return { hash: variant.hash, size: variant.size, absent: true, text: '' };
 }

@@ -1,4 +1,4 @@
-import type { AddressText, HeldSnapshot } from '@pawl/contracts';
+import type { AddressText, HeldSnapshot, SnapshotVariant } from '@pawl/contracts';
 
 /** A variant's content as it was fetched and verified; `text` is `''` when absent. */
 export interface VariantContent {
@@ -8,6 +8,10 @@ export interface VariantContent {
   readonly absent: boolean;
   /** Canonical JSON. */
   readonly text: string;
+}
+
+export function absentContent({ hash, size }: SnapshotVariant): VariantContent {
+  return { hash, size, absent: true, text: '' };
 }
 
 /** What a consumer keeps to start from when nobody answers: enough to judge the next snapshot too. */

@@ -1,8 +1,14 @@
 import { provesItsHash, snapshotHash, STABLE_COHORT } from '@pawl/contracts';
-import type { JsonObject, Sha256, Snapshot, SnapshotVariant } from '@pawl/contracts';
+import type { HeldSnapshot, JsonObject, Sha256, Snapshot, SnapshotVariant } from '@pawl/contracts';
 import { messageOf } from '../errors.js';
 import { adoptInline } from './decode-content.js';
 import type { DecodedContent } from './decode-content.js';
+
+/** What is held of a snapshot to judge the next. */
+export function headOf(snapshot: Snapshot): HeldSnapshot {
+  const { installation, generation, version, hash, inputs } = snapshot;
+  return { installation, generation, version, hash, inputs };
+}
 
 /**
  * The hash that a snapshot should claim, or a text that no snapshot claims when it has none. `text` is

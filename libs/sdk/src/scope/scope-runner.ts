@@ -1,6 +1,6 @@
 import { BoundedQueue } from '@pawl/kernel';
 import type { Address, HeldSnapshot, HelloRun, Subjects } from '@pawl/contracts';
-import { Applier } from '../applier/index.js';
+import { Applier, isNewer } from '../applier/index.js';
 import type {
   ApplierEffect,
   ApplierInput,
@@ -30,6 +30,14 @@ export interface ScopeReports {
   /** A push arrived. */
   heard(): void;
 }
+
+/** Where last-known-good records are kept, and the one that was there; `undefined`: there is none. */
+export interface Kept {
+  readonly cache: LastKnownGoodStore | undefined;
+  readonly record: LastKnownGood | undefined;
+}
+
+export const NOTHING_KEPT: Kept = { cache: undefined, record: undefined };
 
 interface RunnerOptions {
   readonly address: Address;
@@ -68,6 +76,9 @@ export class ScopeRunner {
   #stopped = false;
   #unsubscribe: (() => void) | null = null;
   #cache: LastKnownGoodStore | undefined;
+  #isCacheLate = false;
+  /** What is to be kept once the disk answers. */
+  #unkept: LastKnownGood | null = null;
   #lastRejection: Rejection | null = null;
 
   constructor(options: RunnerOptions) {
@@ -102,7 +113,7 @@ export class ScopeRunner {
   }
 
   /** Takes what the file held, then subscribes and reads. */
-  start(cache: LastKnownGoodStore | undefined, record: LastKnownGood | undefined): void {
+  start({ cache, record }: Kept): void {
     if (this.#stopped) return;
     this.#cache = cache;
     if (record !== undefined) this.#dispatch({ kind: 'restored', record });
@@ -110,6 +121,13 @@ export class ScopeRunner {
     const subject = this.#options.subjects.push(this.#options.address);
     this.#unsubscribe = link.subscribe(subject, (data) => this.#onPush(data));
     if (link.state === 'up') this.linkUp(0);
+  }
+
+  /** Subscribes and reads; what the file held is taken once the disk answers, if nothing runs by then. */
+  startBefore(loading: Promise<Kept>): void {
+    this.#isCacheLate = true;
+    this.start(NOTHING_KEPT);
+    void loading.then((kept) => this.#cacheCame(kept));
   }
 
   /** The link is up (again): what was missed is read after `delayMs`. */
@@ -263,18 +281,34 @@ export class ScopeRunner {
 
   #store(job: number, record: LastKnownGood): void {
     const cache = this.#cache;
-    if (cache === undefined) return this.#dispatch({ kind: 'stored', job });
+    if (cache !== undefined) {
+      void this.#save(cache, record).then(() => this.#dispatch({ kind: 'stored', job }));
+      return;
+    }
+    if (this.#isCacheLate) this.#unkept = record;
+    this.#dispatch({ kind: 'stored', job });
+  }
+
+  /** Never rejects: what fails or is late is told as a problem. */
+  async #save(cache: LastKnownGoodStore, record: LastKnownGood): Promise<void> {
     const { background } = this.#options.capabilities;
-    void settleWithin(cache.save(record), background, STORE_TIMEOUT_MS).then((settled) => {
-      if (settled.kind === 'failed') this.#report(asPawlError(settled.error, 'cache-write-failed'));
-      if (settled.kind === 'late') {
-        this.#problem(
-          'cache-write-failed',
-          `the disk did not answer within ${STORE_TIMEOUT_MS} ms`,
-        );
-      }
-      this.#dispatch({ kind: 'stored', job });
-    });
+    const settled = await settleWithin(cache.save(record), background, STORE_TIMEOUT_MS);
+    if (settled.kind === 'failed') this.#report(asPawlError(settled.error, 'cache-write-failed'));
+    if (settled.kind === 'late') {
+      this.#problem('cache-write-failed', `the disk did not answer within ${STORE_TIMEOUT_MS} ms`);
+    }
+  }
+
+  #cacheCame({ cache, record }: Kept): void {
+    const unkept = this.#unkept;
+    this.#isCacheLate = false;
+    this.#unkept = null;
+    if (this.#stopped || cache === undefined) return;
+    this.#cache = cache;
+    if (record !== undefined) this.#dispatch({ kind: 'restored', record });
+    // A file that is ahead stays: a later process may still need to know of it.
+    const isNews = unkept !== null && (record === undefined || isNewer(unkept.head, record.head));
+    if (isNews) void this.#save(cache, unkept);
   }
 
   #apply(effect: ApplyEffect): void {

@@ -88,6 +88,65 @@ describe('open', () => {
     expect(world.store.records.get(ADDRESS)?.head.version).toBe(1);
   });
 
+  it('does not wait for a disk that is late, takes what it held when it answers, and keeps what comes', async () => {
+    world.put({ version: 3 });
+    world.link.become('up');
+    const first = world.client();
+    await first.open(ADDRESS);
+    await first.close();
+
+    world.link = new FakeLink();
+    world.link.become('down');
+    const load = world.store.load;
+    let answers: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (answers = resolve));
+    world.store.load = (at) => asked.then(() => load(at));
+    const pawl = world.client();
+    const errors: string[] = [];
+    const opening = pawl.open(ADDRESS);
+    await world.after(5_000);
+    answers();
+    const scope = await opening;
+    scope.on('error', ({ code }) => errors.push(code));
+    expect(scope.version).toBe(3);
+    world.push({ version: 4 });
+    await world.turns();
+    expect(errors).toEqual(['cache-unavailable']);
+    expect(world.store.records.get(ADDRESS)?.head.version).toBe(4);
+    await pawl.close();
+  });
+
+  it('keeps what was applied before a late disk answers, unless that held something newer', async () => {
+    for (const [held, kept] of [
+      [undefined, 5],
+      [4, 5],
+      [6, 6],
+    ] as const) {
+      world = new ClientWorld();
+      world.link.become('up');
+      if (held !== undefined) {
+        world.put({ version: held });
+        const first = world.client();
+        await first.open(ADDRESS);
+        await first.close();
+      }
+      world.link = new FakeLink();
+      world.link.become('up');
+      const load = world.store.load;
+      let answers: () => void = () => undefined;
+      const asked = new Promise<void>((resolve) => (answers = resolve));
+      world.store.load = (at) => asked.then(() => load(at));
+      world.put({ version: 5 });
+      const opening = world.client().open(ADDRESS);
+      await world.after(2_100);
+      expect((await opening).version).toBe(5);
+      expect(world.store.records.get(ADDRESS)?.head.version).toBe(held);
+      answers();
+      await world.turns();
+      expect(world.store.records.get(ADDRESS)?.head.version).toBe(kept);
+    }
+  });
+
   it('rejects with no-snapshot in the end, and can be tried again', async () => {
     const pawl = world.client();
     world.link.become('up');

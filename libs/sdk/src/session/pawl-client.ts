@@ -1,12 +1,12 @@
 import { parseAddress } from '@pawl/contracts';
 import type { Address, Subjects } from '@pawl/contracts';
 import { InstallationPin } from '../applier/index.js';
-import type { LastKnownGood } from '../applier/index.js';
 import type { Capabilities } from '../capabilities.js';
 import { asPawlError, PawlError } from '../errors.js';
-import type { LastKnownGoodStore, LinkState } from '../ports.js';
+import type { LinkState } from '../ports.js';
 import { ScopeHandle } from '../scope/scope-handle.js';
-import { ScopeRunner } from '../scope/scope-runner.js';
+import { NOTHING_KEPT, ScopeRunner } from '../scope/scope-runner.js';
+import type { Kept } from '../scope/scope-runner.js';
 import { settleWithin } from '../scope/settle-within.js';
 import type { OpenOptions, Pawl, Scope, Validate } from '../types.js';
 import { fitsHello } from './hello-message.js';
@@ -123,14 +123,27 @@ export class PawlClient implements Pawl {
     return opened;
   }
 
-  /** The file is taken before anything else is heard, so that nothing is judged without it. */
+  /**
+   * The file is taken before anything else is heard, so that nothing is judged without it; a disk that
+   * is late is not waited for, and taken when it comes.
+   */
   async #run<T>(
     address: Address,
     session: RootSession,
     { runner, handle, options }: SessionScope & { readonly options: OpenOptions<T> },
   ): Promise<Scope<unknown>> {
-    const { cache, record } = await this.#load(address, handle);
-    runner.start(cache, record);
+    const loading = this.#load(address, handle);
+    const loaded = await settleWithin(
+      loading,
+      this.#capabilities.foreground,
+      CACHE_LOAD_TIMEOUT_MS,
+    );
+    if (loaded.kind === 'value') runner.start(loaded.value);
+    else {
+      const message = `the cache folder did not answer within ${CACHE_LOAD_TIMEOUT_MS} ms`;
+      handle.events.emit('error', new PawlError('cache-unavailable', message));
+      runner.startBefore(loading);
+    }
     session.add(address, { runner, handle });
     try {
       await waitForStart(runner, {
@@ -146,29 +159,16 @@ export class PawlClient implements Pawl {
     }
   }
 
-  async #load(
-    address: Address,
-    handle: ScopeHandle<unknown>,
-  ): Promise<{ readonly cache?: LastKnownGoodStore; readonly record?: LastKnownGood }> {
-    const { cache: opening, foreground } = this.#capabilities;
-    const loading = opening.then(async (cache) => ({ cache, record: await cache?.load(address) }));
-    const settled = await settleWithin(loading, foreground, CACHE_LOAD_TIMEOUT_MS);
-    if (settled.kind === 'value') {
-      const { cache, record } = settled.value;
-      return {
-        ...(cache === undefined ? {} : { cache }),
-        ...(record === undefined ? {} : { record }),
-      };
+  /** Never rejects: a file that cannot be used is told as a problem. */
+  async #load(address: Address, handle: ScopeHandle<unknown>): Promise<Kept> {
+    const cache = await this.#capabilities.cache;
+    if (cache === undefined) return NOTHING_KEPT;
+    try {
+      return { cache, record: await cache.load(address) };
+    } catch (thrown) {
+      handle.events.emit('error', asPawlError(thrown, 'cache-corrupt'));
+      return { cache, record: undefined };
     }
-    const message = `the cache folder did not answer within ${CACHE_LOAD_TIMEOUT_MS} ms`;
-    handle.events.emit(
-      'error',
-      settled.kind === 'late'
-        ? new PawlError('cache-unavailable', message)
-        : asPawlError(settled.error, 'cache-corrupt'),
-    );
-    const cache = settled.kind === 'late' ? undefined : await opening;
-    return cache === undefined ? {} : { cache };
   }
 
   #openBelow(root: string): readonly string[] {

@@ -18,6 +18,8 @@ import { ADDRESS } from './make-snapshot.js';
 export class ApplierWorld {
   applier: Applier;
   disk: LastKnownGood | null = null;
+  /** What the disk held when this process started, and has not told yet. */
+  late: LastKnownGood | null = null;
   readonly contents = new Map<string, string>();
   readonly applied: ApplyEffect[] = [];
   readonly rejections: Rejection[] = [];
@@ -30,13 +32,20 @@ export class ApplierWorld {
     this.applier = this.#boot();
   }
 
-  /** The process dies; a new one finds what is on the disk. */
-  restart(): void {
+  /** The process dies; a new one finds what is on the disk, at once or when that answers. */
+  restart(disk: 'answers' | 'is late' = 'answers'): void {
     this.waiting = [];
     this.applied.length = 0;
     this.rejections.length = 0;
     this.applier = this.#boot();
-    if (this.disk !== null) this.give({ kind: 'restored', record: this.disk });
+    this.late = this.disk;
+    if (disk === 'answers') this.answerDisk();
+  }
+
+  answerDisk(): void {
+    const record = this.late;
+    this.late = null;
+    if (record !== null) this.give({ kind: 'restored', record });
   }
 
   keep(document: JsonObject): void {
