@@ -212,7 +212,7 @@ describe('PostgreSQL down', () => {
     expect([...statuses]).toEqual([503]);
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await stack.send({ path: '/healthz' })).status).toBe(200);
-    expect((await stack.send({ path: '/readyz' })).status).toBe(503);
+    await eventually(async () => expect((await stack.send({ path: '/readyz' })).status).toBe(503));
 
     expect(scope.current).toEqual({ n, big: BIG });
     await newcomerRunsNewest();

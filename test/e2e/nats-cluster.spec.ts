@@ -134,6 +134,9 @@ it('publication goes on, and no shard moves, when a server that leads a stream i
   const leaders = await eventually(() => Promise.all(STREAMS.map(whole)), WITHIN_MS);
   const killed = leaders[0] ?? CUT;
   await nats.kill(killed);
+  // Nobody has asked them for long, and a leader is being elected.
+  const others = cluster.ids.filter((id) => id.replace('node', 'nats') !== killed);
+  expect(await Promise.all(others.map(readiness))).toEqual([200, 200]);
   for (const [id, at] of cluster.ids.map((node) => [node, addressOf(node)] as const)) {
     await write(id, at, 3);
     await arrived(at, 3);

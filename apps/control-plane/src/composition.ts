@@ -1,4 +1,3 @@
-import { subjectsOf } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import {
   distributionControllers,
@@ -35,6 +34,7 @@ import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
+import { dependencies, type Dependencies } from './health/dependencies.js';
 import type { Link } from './health/nats-round-trip.js';
 import { readinessChecks } from './health/readiness-checks.js';
 import { watchDependencies } from './health/watch-dependencies.js';
@@ -157,11 +157,6 @@ class Composition {
     this.#urls = { postgres: settings.postgres.url ?? '', nats: settings.nats.url ?? '' };
   }
 
-  /** The stream that JetStream is asked for, to see whether it answers. */
-  get #stream(): string {
-    return subjectsOf(this.settings.installation).snapshotStream;
-  }
-
   async start(): Promise<string> {
     this.#registry.observeProcess();
     const metadata = await this.rooms
@@ -179,14 +174,14 @@ class Composition {
     const monotonicMs = (): number => machineClock.monotonicMs();
     const leaving = new Leaving({ ownership, monotonicMs, timer: machineTimer });
     const parts = { opened, installation, distribution, ownership, engine, metadata, leaving };
-    const { app, server } = await this.#createApp(parts);
+    const { app, server, needs } = await this.#createApp(parts);
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
     this.#stack.push('engine', () => engine.stop());
     const url = await this.#listen(app, metadata);
     this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
-    this.#keepReady(opened, [distribution, server], ownership);
+    this.#keepReady(needs, ownership);
     const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
     this.#stack.push('jobs', () => sweeping.close(), { deadlineMs: JOBS_DEADLINE_MS });
     this.#stack.push('readiness', () => leaving.begin());
@@ -194,15 +189,12 @@ class Composition {
   }
 
   /** PostgreSQL and NATS are watched, and the shards go to other nodes before anything else of a stop. */
-  #keepReady({ truth }: OpenedTruth, links: readonly Link[], ownership: ShardOwnership): void {
+  #keepReady(needs: Dependencies, ownership: ShardOwnership): void {
     const { leaseTtlMs } = this.settings;
     const watching = watchDependencies({
-      truth,
-      links,
-      stream: this.#stream,
+      dependencies: needs,
       ownership,
       leaseTtlMs,
-      clock: machineClock,
       timer: machineTimer,
     });
     this.#stack.push('watches', () => watching.stop());
@@ -316,7 +308,11 @@ class Composition {
     readonly engine: Engine;
     readonly metadata: OpenedMetadata;
     readonly leaving: Leaving;
-  }): Promise<{ readonly app: NestFastifyApplication; readonly server: PawlNatsServer }> {
+  }): Promise<{
+    readonly app: NestFastifyApplication;
+    readonly server: PawlNatsServer;
+    readonly needs: Dependencies;
+  }> {
     const { engine, ownership, distribution } = parts;
     const use = this.#routed(parts);
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
@@ -333,6 +329,7 @@ class Composition {
       gate: commandGate(this.#gate),
       logger: this.#logger,
     });
+    const needs = this.#needs(parts.opened, distribution, server);
     const app = await createHttpApp({
       module: AppModule.with({
         engine: use,
@@ -342,15 +339,12 @@ class Composition {
         fleetStatus: () => engine.fleet(),
         quorumMembers: parts.metadata.members,
         readiness: readinessChecks({
-          truth: parts.opened.truth,
+          dependencies: needs,
           distribution,
-          stream: this.#stream,
-          traffic: server,
           metadata: parts.metadata,
           ownership,
           engineStatus,
           leaving: () => parts.leaving.begun,
-          clock: machineClock,
         }),
         metrics: this.#metrics,
         registry: this.#registry,
@@ -374,7 +368,12 @@ class Composition {
       observe: (request) => this.#metrics.request(request),
     });
     app.connectMicroservice({ strategy: server });
-    return { app, server };
+    return { app, server, needs };
+  }
+
+  #needs({ truth }: OpenedTruth, distribution: Distribution, traffic: Link): Dependencies {
+    const { settings } = this;
+    return dependencies({ truth, distribution, traffic, settings, clock: machineClock });
   }
 
   /** The use-cases that REST offers: on any node, wherever the owner is. */

@@ -1,11 +1,18 @@
 import type { Distribution } from '@pawl/distribution';
 import { ManualTime } from '@pawl/kernel';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { dependencies, type Dependencies } from './dependencies.js';
 import { readinessChecks } from './readiness-checks.js';
+import { watchDependencies } from './watch-dependencies.js';
+
+const TTL_MS = 5_000;
+/** So old an answer of the watch may be. */
+const FRESH_MS = 1_000;
 
 let flushes: { resolve: () => void; reject: (error: Error) => void }[];
 let traffic: { connection: Distribution['connection'] };
 let time: ManualTime;
+let healthy: () => Promise<boolean>;
 let distribution: {
   problem: string | null;
   connection: Distribution['connection'];
@@ -35,6 +42,7 @@ function answering(): Distribution['connection'] {
 
 beforeEach(() => {
   time = new ManualTime();
+  healthy = async () => true;
   flushes = [];
   distribution = { problem: null, connection: connection(), shortOfCopies: null };
   traffic = { connection: answering() };
@@ -44,16 +52,21 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-function natsCheck(): () => Promise<string | null> {
-  const checks = readinessChecks({
-    truth: { healthy: async () => true },
+/** The check of that name, and what it reads. */
+function checkOf(name: 'nats' | 'postgres') {
+  const needs = dependencies({
+    truth: { healthy: () => healthy() },
     distribution,
-    stream: 'PAWL_MAIN_SNAPSHOTS',
     traffic,
+    settings: { installation: 'main', leaseTtlMs: TTL_MS },
+    clock: time,
+  });
+  const checks = readinessChecks({
+    dependencies: needs,
+    distribution,
     metadata: { problem: async () => null },
     ownership: { nodeId: 'node-1', map: () => [] },
     leaving: () => false,
-    clock: time,
     engineStatus: () => ({
       ownedShards: 0,
       readOnlyShards: 0,
@@ -62,9 +75,94 @@ function natsCheck(): () => Promise<string | null> {
       liveConsumers: 0,
     }),
   });
-  const [nats] = checks.filter(({ name }) => name === 'nats');
-  return async () => nats?.check() ?? 'is not checked';
+  const found = checks.find((check) => check.name === name);
+  return { needs, check: async () => found?.check() ?? 'is not checked' };
 }
+
+/** Asked each time when the newest answer is too old. */
+function natsCheck(): () => Promise<string | null> {
+  const { check } = checkOf('nats');
+  return () => {
+    time.advance(FRESH_MS + 1);
+    return check();
+  };
+}
+
+/** What the ownership is told, in order. */
+function watch(needs: Dependencies): { readonly truth: unknown[]; readonly nats: unknown[] } {
+  const told = { truth: [] as unknown[], nats: [] as unknown[] };
+  const watching = watchDependencies({
+    dependencies: needs,
+    ownership: {
+      setTruth: (problem) => void told.truth.push(problem),
+      setDistribution: (problem) => void told.nats.push(problem),
+    },
+    leaseTtlMs: TTL_MS,
+    timer: time,
+  });
+  onTestFinished(() => watching.stop());
+  return told;
+}
+
+/** Lets the watch ask as often as it does. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 250) {
+    time.advance(Math.min(left, 250));
+    await vi.advanceTimersByTimeAsync(0);
+  }
+}
+
+describe('what the watch asks', () => {
+  it('is read, and asked anew only when the newest answer is too old', async () => {
+    let asked = 0;
+    healthy = async () => (asked += 1) > 0;
+    const { needs, check } = checkOf('postgres');
+    expect([await check(), asked]).toEqual([null, 1]);
+    time.advance(FRESH_MS);
+    expect([await check(), asked]).toEqual([null, 1]);
+    time.advance(1);
+    expect([await check(), asked]).toEqual([null, 2]);
+    const { truth } = watch(needs);
+    await pass(10 * TTL_MS);
+    const before = asked;
+    expect([await check(), await check(), asked]).toEqual([null, null, before]);
+    healthy = async () => false;
+    await pass(TTL_MS / 10);
+    expect([await check(), truth.at(-1)]).toEqual([
+      'does not answer',
+      'PostgreSQL does not answer',
+    ]);
+  });
+
+  it('is waited for while it is under way, by all who want to know', async () => {
+    const answers: ((fine: boolean) => void)[] = [];
+    healthy = () => new Promise((resolve) => void answers.push(resolve));
+    const { needs, check } = checkOf('postgres');
+    watch(needs);
+    const verdicts = [check(), check()];
+    expect(answers).toHaveLength(1);
+    answers[0]?.(true);
+    expect(await Promise.all(verdicts)).toEqual([null, null]);
+  });
+
+  it('says how long JetStream has been without a leader, however seldom /readyz is asked', async () => {
+    distribution.connection = answering();
+    const { needs, check } = checkOf('nats');
+    const { nats } = watch(needs);
+    await pass(60_000);
+    jetStream = () => Promise.reject(new Error('no leader'));
+    distribution.problem = 'checking the streams: timeout';
+    await pass(11_500);
+    expect([await check(), nats.at(-1)]).toEqual([null, null]);
+    await pass(1_000);
+    expect([await check(), nats.at(-1)]).toEqual([
+      'checking the streams: timeout',
+      'NATS does not answer',
+    ]);
+    distribution.problem = null;
+    expect(await check()).toBe('does not answer');
+  });
+});
 
 describe('nats', () => {
   it('may be without JetStream for a while, not without an answer of the server', async () => {
@@ -73,9 +171,8 @@ describe('nats', () => {
     expect(await check()).toBeNull();
     jetStream = () => Promise.reject(new Error('no leader'));
     distribution.problem = 'checking the streams: timeout';
-    time.advance(12_000);
+    time.advance(12_000 - FRESH_MS - 1);
     expect(await check()).toBeNull();
-    time.advance(1);
     expect(await check()).toBe('checking the streams: timeout');
     distribution.problem = null;
     expect(await check()).toBe('does not answer');
@@ -121,11 +218,11 @@ describe('nats', () => {
     expect(await lost).toBe('does not answer');
     const waiting = check();
     distribution.connection = connection();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await waiting).toBe('does not answer');
     const anew = check();
     flushes[2]?.resolve();
     expect(await anew).toBeNull();
-    await vi.advanceTimersByTimeAsync(1_000);
-    expect(await waiting).toBe('does not answer');
   });
 
   it('is what the distribution says it is, without a round trip', async () => {

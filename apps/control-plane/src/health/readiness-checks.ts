@@ -1,28 +1,29 @@
 import type { Distribution } from '@pawl/distribution';
-import type { EngineStatus, ShardOwnership, TruthStore } from '@pawl/engine';
-import type { Clock } from '@pawl/kernel';
+import type { EngineStatus, ShardOwnership } from '@pawl/engine';
 import type { ReadinessCheck } from '@pawl/platform';
-import { natsRoundTrip, WITHOUT_JETSTREAM_MS, type Link } from './nats-round-trip.js';
+import type { Dependencies } from './dependencies.js';
 
 /** DESIGN §8: PostgreSQL, NATS and metadata answer, and this node's shards are claimed and served. */
 export function readinessChecks(parts: {
-  readonly truth: Pick<TruthStore, 'healthy'>;
-  readonly distribution: Pick<Distribution, 'problem' | 'connection' | 'shortOfCopies'>;
-  /** The stream that JetStream is asked for. */
-  readonly stream: string;
-  /** What commands and heartbeats arrive over. */
-  readonly traffic: Link;
+  readonly dependencies: Dependencies;
+  readonly distribution: Pick<Distribution, 'shortOfCopies'>;
   readonly metadata: { problem(): Promise<string | null> };
   readonly ownership: Pick<ShardOwnership, 'nodeId' | 'map'>;
   readonly engineStatus: () => EngineStatus;
   /** Whether this node is about to stop. */
   readonly leaving: () => boolean;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
 }): readonly ReadinessCheck[] {
-  const says = (fine: boolean): string | null => (fine ? null : 'does not answer');
+  const { dependencies } = parts;
+  const says = async (answered: Promise<boolean>): Promise<string | null> =>
+    (await answered) ? null : 'does not answer';
+  const nats = async (): Promise<string | null> => {
+    const problem = dependencies.streamsProblem();
+    if (problem !== null) return problem;
+    return dependencies.connected() ? says(dependencies.nats.read()) : 'not connected';
+  };
   return [
-    { name: 'postgres', check: async () => says(await parts.truth.healthy()) },
-    { name: 'nats', check: natsCheck(parts) },
+    { name: 'postgres', check: () => says(dependencies.postgres.read()) },
+    { name: 'nats', check: nats },
     { name: 'metadata', check: () => parts.metadata.problem() },
     {
       name: 'shards',
@@ -33,26 +34,6 @@ export function readinessChecks(parts: {
     { name: 'streams', check: async () => parts.distribution.shortOfCopies, shownOnly: true },
     { name: 'restore', check: async () => judgeRestore(parts.engineStatus()), shownOnly: true },
   ];
-}
-
-function natsCheck(parts: {
-  readonly distribution: Pick<Distribution, 'problem' | 'connection'>;
-  readonly stream: string;
-  readonly traffic: Link;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
-}): () => Promise<string | null> {
-  const { distribution, stream, traffic, clock } = parts;
-  const links = [distribution, traffic];
-  const answers = natsRoundTrip(links, stream, clock);
-  /** When nothing was wrong with the streams last. */
-  let fineMs = -Infinity;
-  return async () => {
-    const nowMs = clock.monotonicMs();
-    if (distribution.problem === null) fineMs = nowMs;
-    else if (nowMs - fineMs > WITHOUT_JETSTREAM_MS) return distribution.problem;
-    if (links.some(({ connection }) => connection === undefined)) return 'not connected';
-    return (await answers()) ? null : 'does not answer';
-  };
 }
 
 const LEAVING = 'go to other nodes: this one is about to stop';

@@ -1,32 +1,27 @@
-import type { ShardOwnership, TruthStore } from '@pawl/engine';
-import type { Clock, Timer } from '@pawl/kernel';
-import { natsRoundTrip, type Link } from './nats-round-trip.js';
+import type { ShardOwnership } from '@pawl/engine';
+import type { Timer } from '@pawl/kernel';
+import type { Dependencies } from './dependencies.js';
 import { watchDependency } from './watch-dependency.js';
 
 /** Tells the ownership whether PostgreSQL and NATS answer this node. */
 export function watchDependencies(parts: {
-  readonly truth: Pick<TruthStore, 'healthy'>;
-  /** All of this node's connections to NATS. */
-  readonly links: readonly Link[];
-  /** The stream that JetStream is asked for. */
-  readonly stream: string;
+  readonly dependencies: Pick<Dependencies, 'postgres' | 'nats'>;
   readonly ownership: Pick<ShardOwnership, 'setTruth' | 'setDistribution'>;
   readonly leaseTtlMs: number;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly timer: Timer;
 }): { stop(): void } {
-  const { truth, links, stream, ownership, leaseTtlMs, clock, timer } = parts;
+  const { dependencies, ownership, leaseTtlMs, timer } = parts;
   const watching = [
     watchDependency({
       name: 'PostgreSQL',
-      answers: () => truth.healthy(),
+      answers: () => dependencies.postgres.ask(),
       tell: (problem) => ownership.setTruth(problem),
       leaseTtlMs,
       timer,
     }),
     watchDependency({
       name: 'NATS',
-      answers: natsRoundTrip(links, stream, clock),
+      answers: () => dependencies.nats.ask(),
       tell: (problem) => ownership.setDistribution(problem),
       leaseTtlMs,
       timer,

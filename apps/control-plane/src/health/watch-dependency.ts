@@ -1,7 +1,7 @@
 import type { Timer, TimerHandle } from '@pawl/kernel';
 
 /** How often a dependency is asked, and how long an answer may take, in one lease TTL. */
-const ASKED_PER_TTL = 10;
+export const ASKED_PER_TTL = 10;
 const ANSWERS_PER_TTL = 5;
 
 /**
