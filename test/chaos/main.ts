@@ -33,12 +33,15 @@ interface Options {
   readonly etcd: string | undefined;
 }
 
-/** Ends with 1 at the first broken promise, or run that proves nothing; else prints what was done. */
+/**
+ * Ends with 1 at the first broken promise, or run that proves nothing, and with 2 for what cannot be done;
+ * else prints what was done.
+ */
 export async function main(args: readonly string[]): Promise<number> {
   const harmsDisks = await canHarmDisks();
   if (!harmsDisks) console.log('disks are left alone: other processes cannot be traced here');
   const options = read(args, harmsDisks ? [...FAULTS, ...DISK_FAULTS] : FAULTS);
-  if (options === null) return 0;
+  if (typeof options === 'number') return options;
   const total = new Total();
   let seed = options.seed;
   const goesOn = () => performance.now() < options.until && seed < options.seed + options.histories;
@@ -71,7 +74,8 @@ export async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-function read(args: readonly string[], all: readonly Fault[]): Options | null {
+/** What to do, or the exit code where there is nothing to. */
+function read(args: readonly string[], all: readonly Fault[]): Options | number {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -87,16 +91,24 @@ function read(args: readonly string[], all: readonly Fault[]): Options | null {
   const faults = all.filter(({ name }) => name.includes(values.only));
   if (values.help || faults.length === 0) {
     console.log(values.help ? HELP : all.map(({ name }) => name).join('\n'));
-    if (!values.help && values.only !== '?') {
-      console.error(`--only ${values.only}: no fault has this in its name`);
-    }
-    return null;
+    if (values.help || values.only === '?') return 0;
+    console.error(`--only ${values.only}: no fault has this in its name; these are all`);
+    return 2;
+  }
+  const nodes = values.nodes.split(',').map(Number);
+  const wrong =
+    (['minutes', 'histories'] as const).find((name) => !(Number(values[name]) > 0)) ??
+    (Number.isSafeInteger(Number(values.seed)) ? undefined : 'seed') ??
+    (nodes.every((count) => [1, 3, 5, 7].includes(count)) ? undefined : 'nodes');
+  if (wrong !== undefined) {
+    console.error(`--${wrong} ${values[wrong]} cannot be done\n${HELP}`);
+    return 2;
   }
   return {
     until: performance.now() + Number(values.minutes) * 60_000,
     histories: Number(values.histories),
     seed: Number(values.seed),
-    nodes: values.nodes.split(',').map(Number),
+    nodes,
     faults,
     etcd: values.etcd,
   };
