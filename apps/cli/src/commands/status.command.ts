@@ -2,6 +2,7 @@ import type { RolloutView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { bar, print, table } from '../output.js';
+import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 import { followRollout } from './follow-rollout.js';
 import { undefinedNote } from './undefined-note.js';
@@ -89,11 +90,6 @@ function showLine(context: CliContext, view: RolloutView): void {
   const state = view.converged ? 'converged' : rejected > 0 ? `${rejected} rejected` : '';
   const line = `${view.address} ${version} ${bar(applied, live, terminal.columns)} ${[state, ageText(view)].filter((part) => part !== '').join(', ')}`;
   terminal.out(terminal.isTty ? `\r\u001b[2K${line}` : `${line}\n`);
-}
-
-/** How old it is, if its owner could not confirm it; else nothing. */
-function ageText({ asOf }: { readonly asOf?: string }, end = ''): string {
-  return asOf === undefined ? '' : `as of ${asOf}, its owner has not confirmed it since${end}`;
 }
 
 function statusText(view: RolloutView): string {

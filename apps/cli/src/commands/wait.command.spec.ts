@@ -21,6 +21,17 @@ describe('pawl wait', () => {
     expect({ code, out }).toEqual({ code: 0, out: 'acme/app snapshot 5 applied by 4 of 4\n' });
   });
 
+  it('says how old the answer is, where the owner has not confirmed it', async () => {
+    const asOf = '2026-01-02T12:00:03.000Z';
+    const age = ` (as of ${asOf}, its owner has not confirmed it since)\n`;
+    world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(5, 4), asOf }));
+    const { code, out } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
+    expect([code, out]).toEqual([0, `acme/app snapshot 5 applied by 4 of 4${age}`]);
+    world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(5, 3), asOf }));
+    const late = await world.pawl('wait', 'acme/app', '--timeout', '150ms');
+    expect([late.code, late.err]).toEqual([3, expect.stringContaining(`snapshot 5${age}`)]);
+  });
+
   it('ends with 4 as soon as the share cannot be reached', async () => {
     world.answers.set(
       'GET /v1/rollout/acme/app',

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
+import { ageText } from './age-text.js';
 import { parseCount } from './config.command.js';
 import { followRollout } from './follow-rollout.js';
 import type { Connection } from './follow-rollout.js';
@@ -52,7 +53,7 @@ export function addWait(program: Command, context: CliContext): void {
       const view = await waitApplied(context, address, flags);
       print(context.terminal, context.format(), view, () => {
         const { applied, live } = view.consumers;
-        return `${address} snapshot ${view.published?.version ?? 0} applied by ${applied} of ${live}\n`;
+        return `${address} snapshot ${view.published?.version ?? 0} applied by ${applied} of ${live}${ageNote(view)}\n`;
       });
     });
 }
@@ -84,6 +85,12 @@ async function waitApplied(
   throw new CliError(`not in time: ${lateText(last, wanted, flags)}${away}`, EXIT.timedOut);
 }
 
+/** Nothing where the owner of the address confirmed it. */
+function ageNote(view: RolloutView): string {
+  const age = ageText(view);
+  return age === '' ? '' : ` (${age})`;
+}
+
 function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFlags): string {
   if (view === undefined) return `nothing was heard of snapshot ${wanted}`;
   const { applied, live, byVersion } = view.consumers;
@@ -93,7 +100,8 @@ function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFl
   const running = others.map(([version, count]) => `${count} run ${version}`).join(', ');
   const arrived =
     `${applied} of ${live} live consumers applied snapshot ${published}` +
-    (running === '' ? '' : ` (${running})`);
+    (running === '' ? '' : ` (${running})`) +
+    ageNote(view);
   if (published < wanted) return `snapshot ${wanted} is not published yet; ${arrived}`;
   if (live >= min) return arrived;
   return `${arrived}, and ${min - live} of the ${min} that have to be there (--min) ${min - live === 1 ? 'is' : 'are'} missing`;
