@@ -120,8 +120,11 @@ describe('pawl', () => {
 });
 
 describe('pawl metadata adopt', () => {
-  const adopt = (PAWL_DATA_DIR: string) =>
-    world.run(['metadata', 'adopt'], { env: { PAWL_DATA_DIR } });
+  const adopt = (PAWL_DATA_DIR: string, flags = ['--yes'], answer?: string) =>
+    world.run(['metadata', 'adopt', ...flags], {
+      env: { PAWL_DATA_DIR },
+      ...(answer === undefined ? {} : { answer }),
+    });
 
   it('raises the epoch of a store that is there, and makes none', async () => {
     const missing = await adopt(world.folder);
@@ -132,6 +135,22 @@ describe('pawl metadata adopt', () => {
     const first = await adopt(world.folder);
     expect(first).toMatchObject({ code: 0, err: '' });
     expect((await adopt(world.folder)).out).not.toBe(first.out);
+  });
+
+  it('does so once somebody answers yes, and needs --yes where nobody can', async () => {
+    const folder = join(world.folder, 'metadata');
+    await mkdir(folder);
+    const unasked = await adopt(world.folder, []);
+    expect([unasked.code, unasked.out]).toEqual([2, '']);
+    expect(unasked.err).toMatch(/nothing was changed: .* add --yes\n$/);
+    const no = await adopt(world.folder, [], 'y');
+    expect([no.code, no.out]).toEqual([1, '']);
+    expect(no.err).toMatch(
+      new RegExp(`^this raises the epoch of ${folder}: .* fences every other owner`),
+    );
+    expect(await readdir(folder)).toEqual([]);
+    const yes = await adopt(world.folder, [], 'yes');
+    expect([yes.code, yes.out]).toEqual([0, expect.stringContaining('the epoch is now 2')]);
   });
 });
 

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { CliError } from '../exit-codes.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
+import type { Terminal } from '../terminal.js';
 import { machineClock, machineTimer } from './machine.js';
-import { dataFolder } from './server-url.js';
+import { dataFolder } from './data-folder.js';
 
 /** `pawl metadata adopt`: works on the data folder of a node that is stopped. */
 export function addMetadata(program: Command, context: CliContext): void {
@@ -18,12 +19,27 @@ export function addMetadata(program: Command, context: CliContext): void {
       'raise the epoch and forget whose metadata this is: when this store replaces one that is lost, or when its PostgreSQL is gone for good',
     )
     .option('--node-id <id>', 'id of the node', context.env['PAWL_NODE_ID'] ?? 'node-1')
-    .action(async (flags: { nodeId: string }) => {
-      const epoch = await adopt(findMetadata(context.env), flags.nodeId);
+    .option('--yes', 'do not ask')
+    .action(async (flags: { readonly nodeId: string; readonly yes?: true }) => {
+      const folder = findMetadata(context.env);
+      if (flags.yes !== true) await confirm(context.terminal, folder);
+      const epoch = await adopt(folder, flags.nodeId);
       print(context.terminal, context.format(), { epoch }, () => {
         return `the epoch is now ${epoch}: fencing tokens given from here on are above those of the epochs before; start the node again, and it takes the installation of the PostgreSQL that it finds\n`;
       });
     });
+}
+
+/** Goes on only once a person has said so. */
+async function confirm(terminal: Terminal, folder: string): Promise<void> {
+  terminal.err(
+    `this raises the epoch of ${folder}: once the node is started, what it claims fences every other owner, those that run now too; and it forgets whose metadata this is, and which commits were seen\n`,
+  );
+  const answer = await terminal.ask('adopt it? (yes) ');
+  if (answer === null) {
+    throw new CliError('nothing was changed: nobody can be asked here; add --yes', EXIT.usage);
+  }
+  if (answer.trim() !== 'yes') throw new CliError('nothing was changed: answer yes, or add --yes');
 }
 
 /** Only what is there: a store made in the wrong folder would adopt nothing. */

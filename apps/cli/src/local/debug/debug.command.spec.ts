@@ -8,7 +8,7 @@ let world: CliWorld;
 beforeEach(async () => {
   world = await CliWorld.start();
   await mkdir(join(world.folder, 'metadata'));
-  await world.run(['metadata', 'adopt'], { env: { PAWL_DATA_DIR: world.folder } });
+  await world.run(['metadata', 'adopt', '--yes'], { env: { PAWL_DATA_DIR: world.folder } });
 });
 
 afterEach(() => world.stop());
