@@ -10,10 +10,11 @@ import {
   type EtcdMetadataStore,
   type MetadataStore,
 } from '@pawl/metadata';
-import type { Logger, Settings } from '@pawl/platform';
+import { parseHostPort, type Logger, type Settings } from '@pawl/platform';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { OpenedMetadata } from '../composition.js';
+import { baseUrl } from '../http/close-http-app.js';
 import { engineLog } from '../runtime/engine-log.js';
 import { machineClock, machineTimer } from '../runtime/machine.js';
 import { StartError } from '../runtime/start-error.js';
@@ -54,7 +55,13 @@ async function openOwnMember(settings: Settings, logger: Logger): Promise<Opened
   logger.info({ peer: peerAddress, etcd: etcdUrl, cluster: node.clusterId }, 'quorum member open');
   return {
     endpoints: { peer: peerAddress, etcd: etcdUrl },
-    ownership: ownershipOver({ store: node, folder: node.folderId, settings, logger }),
+    ownership: ownershipOver({
+      store: node,
+      folder: node.folderId,
+      address: restAddress(settings.http, peerAddress),
+      settings,
+      logger,
+    }),
     problem: async () => failed?.message ?? (await quorumProblem(node)),
     members: async () => {
       const members = await node.members({ serializable: true });
@@ -80,7 +87,13 @@ async function openEtcd(
   });
   return {
     endpoints: {},
-    ownership: ownershipOver({ store, folder: folder.id, settings, logger }),
+    ownership: ownershipOver({
+      store,
+      folder: folder.id,
+      address: restAddress(settings.http),
+      settings,
+      logger,
+    }),
     problem: async () =>
       (await store.status()).leader === null ? 'nobody leads the etcd cluster' : null,
     members: () => Promise.resolve([]),
@@ -110,10 +123,11 @@ async function reachEtcd(
 function ownershipOver(parts: {
   readonly store: MetadataStore;
   readonly folder: string;
+  readonly address: string | undefined;
   readonly settings: Settings;
   readonly logger: Logger;
 }): (installation: Installation) => Promise<ShardOwnership> {
-  const { store, folder, settings, logger } = parts;
+  const { store, folder, address, settings, logger } = parts;
   return async (installation) => {
     const record = (): Promise<void> => recordInstallation(store, installationText(installation));
     await untilAnswered(record, (text) => logger.warn(text));
@@ -127,6 +141,21 @@ function ownershipOver(parts: {
       clock: machineClock,
       timer: machineTimer,
       log: engineLog(logger),
+      ...(address === undefined ? {} : { address }),
     });
   };
+}
+
+/**
+ * Base URL of REST for people and other nodes; where it listens on all addresses of the host, by the
+ * name that members of the quorum have for it, `host:port`. `undefined` where the port is not known
+ * before it listens, or nothing names the host.
+ */
+export function restAddress(
+  { host, port }: Settings['http'],
+  peerAddress?: string,
+): string | undefined {
+  const listensOnAll = host === '0.0.0.0' || host === '::';
+  const name = listensOnAll ? parseHostPort(peerAddress ?? '')?.host : host;
+  return port === 0 || name === undefined ? undefined : baseUrl(name, port);
 }

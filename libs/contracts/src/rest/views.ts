@@ -312,8 +312,10 @@ export const clusterSchema = {
           state: { enum: ['ready', 'settling', 'unready', 'draining'] },
           /** Shards that it claims. */
           shards: part.counter,
-          /** Where other nodes reach it. */
-          address: { type: 'string' },
+          address: {
+            type: 'string',
+            description: 'Base URL of its REST; left out where it does not know it when it starts',
+          },
           /** Since when it says so of itself, by its own clock. */
           since: part.timestamp,
           /** What keeps it from being ready. */

@@ -184,29 +184,47 @@ describe('pawl cluster', () => {
   it('shows the control plane’s view when there is one', async () => {
     const quorum = { members: ['node-1'], leader: 'node-1', term: 3, revision: 9 };
     const since = '2026-01-02T03:04:05.678Z';
+    const behind = { since, addresses: [] };
     const shards = [
       { shard: 0, owner: 'node-1', fencingToken: '281474976710660', serving: true, since },
       { shard: 1, owner: null, fencingToken: null, serving: false, since: null },
+      { shard: 2, owner: 'node-1', fencingToken: '12', serving: false, since: null },
+      { shard: 3, owner: 'node-1', fencingToken: '13', serving: true, since, behind },
+      { shard: 4, owner: 'node-1', fencingToken: '14', serving: true, since },
     ];
     const away = { state: 'unready', shards: 0, problem: 'PostgreSQL does not answer' };
     const nodes = [
-      { id: 'node-1', state: 'ready', shards: 1, since },
+      { id: 'node-1', state: 'ready', shards: 4, since, address: 'http://10.0.0.1:7400' },
       { id: 'node-2', ...away },
     ];
     const view = { installation: 'main/x', nodes, quorum, shards };
     world.answers.set('GET /v1/cluster', json(view));
     const { out } = await world.pawl('cluster');
     expect(out).toContain('quorum: node-1; leader node-1, term 3, revision 9\n');
-    expect(out).toContain('shards: 1 of 2 served\n');
-    const rows = out.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
-    expect(rows).toContain(`node-1 ready 1 ${since} - -`);
+    expect(out).toContain('shards: 3 of 5 served; 1 is read-only');
+    const rowsOf = (text: string) => text.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
+    const rows = rowsOf(out);
+    expect(rows).toContain(`node-1 ready 3 ${since} http://10.0.0.1:7400 -`);
     expect(rows).toContain('node-2 unready 0 - - PostgreSQL does not answer');
-    expect(rows).toContain(`0 node-1 281474976710660 yes ${since}`);
-    expect(rows).toContain('1 - - no -');
+    const notWell = [
+      '1 - - no owner -',
+      '2 node-1 12 not served -',
+      `3 node-1 13 read-only ${since}`,
+    ];
+    expect(rows.slice(-5)).toEqual(['SHARD OWNER TOKEN STATE SINCE', ...notWell, '']);
     expect((await world.pawl('cluster', 'status')).out).toBe(out);
+    expect(rowsOf((await world.pawl('cluster', 'status', '--shards')).out).slice(-6)).toEqual([
+      `0 node-1 281474976710660 served ${since}`,
+      ...notWell,
+      `4 node-1 14 served ${since}`,
+      '',
+    ]);
     expect((await world.pawl('cluster', 'frobnicate')).code).toBe(2);
     const asked = await world.pawl('-o', 'json', 'cluster', 'status');
     expect(JSON.parse(asked.out)).toEqual(view);
+    const well = { ...view, shards: [shards[0], shards[4]] };
+    world.answers.set('GET /v1/cluster', json(well));
+    expect((await world.pawl('cluster')).out).toMatch(/\nshards: 2 of 2 served\n$/);
     const replication = [
       { id: 'node-2', behind: 0 },
       { id: 'node-3', behind: 12 },

@@ -3,8 +3,12 @@ import { listEndpoints } from '@pawl/platform/local';
 import type { Command } from 'commander';
 import type { CliContext } from '../../context.js';
 import { print, table } from '../../output.js';
-import { dataFolder } from '../server-url.js';
+import { dataFolder } from '../data-folder.js';
 import type { ReachFlags } from './reach-quorum.js';
+
+interface StatusFlags extends ReachFlags {
+  readonly shards?: true;
+}
 
 /** `pawl cluster`: nodes, quorum and shards, and changes of the quorum's membership. */
 export function addCluster(program: Command, context: CliContext): void {
@@ -14,7 +18,8 @@ export function addCluster(program: Command, context: CliContext): void {
     .action(() => showStatus(context, {}));
   reaching(cluster.command('status'))
     .description('nodes, quorum and shards, of the control plane; with --endpoint the quorum alone')
-    .action((flags: ReachFlags) => showStatus(context, flags));
+    .option('--shards', 'list every shard; else only those that are not well')
+    .action((flags: StatusFlags) => showStatus(context, flags));
   reaching(cluster.command('members'))
     .description('members of the quorum: who leads, who learns, who answers')
     .action(async (flags: ReachFlags) => (await members()).showMembers(context, flags));
@@ -52,13 +57,13 @@ function reaching(command: Command): Command {
     .option('--key <file>', 'PEM key of --cert');
 }
 
-async function showStatus(context: CliContext, flags: ReachFlags): Promise<void> {
+async function showStatus(context: CliContext, flags: StatusFlags): Promise<void> {
   if (flags.endpoint !== undefined || (await isQuorumAlone(context))) {
     await (await members()).showMembers(context, flags);
     return;
   }
   const view = await (await context.client()).cluster();
-  print(context.terminal, context.format(), view, () => statusText(view));
+  print(context.terminal, context.format(), view, () => statusText(view, flags));
 }
 
 /** What runs in this folder is a quorum member without a control plane. */
@@ -68,41 +73,60 @@ async function isQuorumAlone({ env }: CliContext): Promise<boolean> {
   return nodes.length > 0 && nodes.every((node) => node.etcd !== undefined && !node.http);
 }
 
-function statusText(view: ClusterView): string {
+function statusText(view: ClusterView, flags: StatusFlags): string {
+  const served = view.shards.filter(({ serving }) => serving);
   const nodes = table(
-    ['node', 'state', 'shards', 'since', 'address', 'problem'],
-    view.nodes.map(({ id, state, shards, since, address, problem }) => [
+    ['node', 'state', 'serves', 'since', 'address', 'problem'],
+    view.nodes.map(({ id, state, since, address, problem }) => [
       id,
       state,
-      shards,
+      served.filter(({ owner }) => owner === id).length,
       since,
       address,
       problem,
-    ]),
-  );
-  const shards = table(
-    ['shard', 'owner', 'token', 'serving', 'since'],
-    view.shards.map(({ shard, owner, fencingToken, serving, since, behind }) => [
-      shard,
-      owner,
-      fencingToken,
-      serving ? (behind === undefined ? 'yes' : 'read-only') : 'no',
-      since,
     ]),
   );
   const { leader, term, revision, learners = [], addresses } = view.quorum;
   const members = view.quorum.members.map((id) => (learners.includes(id) ? `${id} (learner)` : id));
   // Members of etcd are nodes of its own.
   const missing = (addresses ?? []).filter(({ id }) => !view.nodes.some((node) => node.id === id));
-  const serving = view.shards.filter((shard) => shard.serving).length;
   return [
     `${view.installation}\n${nodes}`,
     missing.length === 0
       ? ''
       : `missing: ${missing.map(({ id }) => id).join(', ')} (in the quorum, without a control plane that lives)\n`,
     `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
-    `shards: ${serving} of ${view.shards.length} served${behindText(view)}\n${shards}`,
+    `shards: ${served.length} of ${view.shards.length} served${behindText(view)}\n`,
+    shardsText(
+      flags.shards === true
+        ? view.shards
+        : view.shards.filter((shard) => stateOf(shard) !== SERVED),
+    ),
   ].join('');
+}
+
+type Shard = ClusterView['shards'][number];
+
+const SERVED = 'served';
+
+function shardsText(shards: readonly Shard[]): string {
+  if (shards.length === 0) return '';
+  return table(
+    ['shard', 'owner', 'token', 'state', 'since'],
+    shards.map((shard) => [
+      shard.shard,
+      shard.owner,
+      shard.fencingToken,
+      stateOf(shard),
+      shard.since,
+    ]),
+  );
+}
+
+function stateOf({ owner, serving, behind }: Shard): string {
+  if (owner === null) return 'no owner';
+  if (!serving) return 'not served';
+  return behind === undefined ? SERVED : 'read-only';
 }
 
 /** How many shards can only be read; nothing where none is. */
