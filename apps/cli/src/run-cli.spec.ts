@@ -197,6 +197,69 @@ describe('where the control plane is', () => {
     expect(await world.run(await put('a.json', '{}'), { env })).toMatchObject({ code: 0, err: '' });
   });
 
+  describe('that a node of the data folder wrote down', () => {
+    const endpoints = (http: string | undefined): string =>
+      JSON.stringify({ http, installation: 'main/one' });
+    const serves = (installation: unknown): void =>
+      void world.answers.set('GET /v1/cluster', json({ installation }));
+    const asked = (): string[] => world.requests.map(({ line }) => line);
+    const named = () => ({ env: { PAWL_DATA_DIR: world.folder } });
+    const promote = ['promote', 'acme/app'];
+
+    it('is asked for its installation before anything is sent', async () => {
+      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
+      serves('main/one');
+      expect((await world.run(promote, named())).err).toContain('nothing there');
+      expect(asked()[0]).toBe('GET /v1/cluster');
+      expect(asked().length).toBeGreaterThan(1);
+    });
+
+    it.each([
+      ['main/two', 'serves main/two'],
+      [undefined, 'is no control plane'],
+    ])('is sent nothing where another listens by now: %s', async (other, text) => {
+      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
+      serves(other);
+      const { code, out, err } = await world.run(promote, named());
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toMatch(
+        new RegExp(
+          `^pawl: nothing was sent: what listens at \\S+ ${text}, .* ${world.folder} .* serves main/one and has ended; start it with npm start -- --data-dir ${world.folder}, or .* PAWL_URL\n$`,
+        ),
+      );
+      expect(new Set(asked())).toEqual(new Set(['GET /v1/cluster']));
+      world.requests.length = 0;
+      await world.run(promote, { env: { ...world.env, ...named().env } });
+      expect(asked()).not.toContain('GET /v1/cluster');
+    });
+
+    it('is left alone for another node of the folder that is still there', async () => {
+      await world.file('endpoints.json', endpoints(nobody));
+      await world.file('nodes/node-2/endpoints.json', endpoints(world.env['PAWL_URL']));
+      serves('main/one');
+      expect((await world.run(promote, named())).err).toContain('nothing there');
+      expect(asked().length).toBeGreaterThan(1);
+    });
+
+    it('is not asked for more where it cannot tell', async () => {
+      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
+      world.answers.set('GET /v1/cluster', refuse('truth-unavailable', 'etcd is away'));
+      const { code, err } = await world.run(promote, named());
+      expect([code, err]).toEqual([1, expect.stringContaining('etcd is away')]);
+      expect(new Set(asked())).toEqual(new Set(['GET /v1/cluster']));
+    });
+
+    it('says that the node does not run where nobody answers', async () => {
+      await world.file('.pawl/endpoints.json', endpoints(nobody));
+      const env = { npm_config_local_prefix: world.folder };
+      const { code, err } = await world.run(promote, { env });
+      expect([code, err]).toEqual([
+        1,
+        `pawl: no node of ${join(world.folder, '.pawl')} runs: no control plane answers at ${nobody}; start it with npm start, or name one that runs with PAWL_URL\n`,
+      ]);
+    });
+  });
+
   it.each(['127.0.0.1:7400', 'localhost:7400'])('says that %s lacks http://', async (url) => {
     const flag = await world.pawl('--url', url, 'status', 'acme/app');
     expect(flag.code).toBe(2);

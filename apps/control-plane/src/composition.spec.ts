@@ -88,6 +88,7 @@ describe('a control plane', () => {
   it('says where it is, without passwords, for as long as it runs', async () => {
     const controlPlane = await start();
     expect(await readEndpoints(dataDir)).toEqual({
+      installation: 'main/test',
       http: controlPlane.url,
       postgres: 'postgres://127.0.0.1:1/pawl',
       nats: nats.url,
@@ -95,6 +96,9 @@ describe('a control plane', () => {
       etcd: 'http://127.0.0.1:7479',
       processes: { controlPlane: process.pid },
     });
+    const { url } = controlPlane;
+    const view: unknown = await fetch(`${url}/v1/cluster`).then((answer) => answer.json());
+    expect(view, 'by which clients tell it').toMatchObject({ installation: 'main/test' });
     await controlPlane.stop();
     expect(await readEndpoints(dataDir)).toBeUndefined();
   });

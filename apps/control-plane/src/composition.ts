@@ -10,6 +10,7 @@ import {
 import {
   createEngine,
   DEFAULT_ENGINE_SETTINGS,
+  installationText,
   routedEngine,
   TruthUnavailableError,
   type ConfigEngine,
@@ -178,7 +179,7 @@ class Composition {
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
     this.#stack.push('engine', () => engine.stop());
-    const url = await this.#listen(app, metadata);
+    const url = await this.#listen(app, { metadata, installation });
     this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
     this.#keepReady(needs, ownership);
@@ -420,7 +421,10 @@ class Composition {
     });
   }
 
-  async #listen(app: NestFastifyApplication, metadata: OpenedMetadata): Promise<string> {
+  async #listen(
+    app: NestFastifyApplication,
+    parts: { readonly metadata: OpenedMetadata; readonly installation: Installation },
+  ): Promise<string> {
     const { http, dataDir } = this.settings;
     this.#stack.push('http', (boundMs) => closeHttpApp(app, boundMs));
     await app.startAllMicroservices();
@@ -432,10 +436,11 @@ class Composition {
     const { port } = app.getHttpServer().address() as AddressInfo;
     const url = baseUrl(http.host, port);
     await writeEndpoints(dataDir, {
+      installation: installationText(parts.installation),
       http: url,
       postgres: redactUrl(this.#urls.postgres),
       nats: redactUrl(this.#urls.nats),
-      ...metadata.endpoints,
+      ...parts.metadata.endpoints,
       processes: { controlPlane: process.pid },
     });
     this.#stack.push('endpoints', () => removeEndpoints(dataDir, process.pid));

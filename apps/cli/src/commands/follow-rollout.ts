@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProblemError, UnreachableError } from '@pawl/admin-client';
 import type { RolloutView } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
+import { NotRunningError } from '../local/own-nodes.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
@@ -52,5 +53,5 @@ export async function* followRollout(
 /** A control plane that starts refuses until its shards are there. */
 function mayPass(error: unknown): error is Error {
   if (error instanceof ProblemError) return error.problem.status >= 500;
-  return error instanceof UnreachableError;
+  return error instanceof UnreachableError || error instanceof NotRunningError;
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { breaking, CliWorld, ending, json, refuse, rollout, stream } from '../testing/cli-world.js';
 
@@ -90,6 +91,21 @@ describe('pawl wait', () => {
     const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '400ms');
     expect(code).toBe(3);
     expect(err).toMatch(/1 of 4 .*; the control plane is away: no shards yet\n$/);
+  });
+
+  it('goes on looking where the node of the data folder has ended in order', async () => {
+    const endpoints = await world.file(
+      'endpoints.json',
+      JSON.stringify({ http: world.env['PAWL_URL'] }),
+    );
+    world.answers.set('GET /v1/rollout/acme/app', (...exchange) => {
+      rmSync(endpoints);
+      ending(rollout(5, 1))(...exchange);
+    });
+    const env = { PAWL_DATA_DIR: world.folder };
+    const { code, err } = await world.run(['wait', 'acme/app', '--timeout', '400ms'], { env });
+    expect(code).toBe(3);
+    expect(err).toMatch(/1 of 4 .*; the control plane is away: no Pawl runs on .*\n$/);
   });
 
   it('does not look for a control plane that never answered', async () => {

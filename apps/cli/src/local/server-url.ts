@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
 import { listEndpoints } from '@pawl/platform/local';
 import { CliError, EXIT } from '../exit-codes.js';
-import { quoted } from '../own-command.js';
-
-type Env = Readonly<Record<string, string | undefined>>;
+import { dataFolder } from './data-folder.js';
+import type { Env } from './data-folder.js';
+import { nothingRuns, ownNodes } from './own-nodes.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7400';
 /** A node that stands still keeps its socket and answers nothing. */
@@ -13,24 +12,25 @@ const ALIVE_WITHIN_MS = 1_000;
 /**
  * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, of several the first
  * that lives, else the default; not the default where a data folder is named, whose Pawl is meant.
- * Throws a CliError for what is no address of a web server, and where nothing runs in that folder.
+ * A node that wrote which installation it serves is asked first whether it still is that one.
+ * Throws a CliError for what is no address of a web server, where nothing runs in that folder, and
+ * where something else listens at the address by now.
  */
 export async function serverUrl(env: Env, flag: string | undefined): Promise<string> {
   if (flag !== undefined) return httpUrl('--url', flag);
   const given = env['PAWL_URL'];
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
   const nodes = await listEndpoints(dataFolder(env));
-  const urls = nodes.flatMap((node) => (node.http === undefined ? [] : [node.http]));
-  const named = env['PAWL_DATA_DIR'];
-  if (urls.length === 0 && named) throw nothingRuns(named, 'PAWL_URL');
+  const written = nodes.filter((node) => node.http !== undefined);
+  if (written.length === 0) {
+    if (env['PAWL_DATA_DIR']) throw nothingRuns(env, 'PAWL_URL');
+    return DEFAULT_URL;
+  }
+  const own = await ownNodes(written, env, 'PAWL_URL');
+  const sure = own.find(({ installation }) => installation !== undefined);
+  if (sure?.http !== undefined) return sure.http;
+  const urls = own.flatMap(({ http }) => http ?? []);
   return (urls.length > 1 ? await firstAlive(urls) : undefined) ?? urls[0] ?? DEFAULT_URL;
-}
-
-/** No node has written down where it is, in the folder that PAWL_DATA_DIR names; `or` names one itself. */
-export function nothingRuns(folder: string, or: string): CliError {
-  return new CliError(
-    `no Pawl runs on ${resolve(folder)}, which PAWL_DATA_DIR names: start it with npm start -- --data-dir ${quoted(folder)}, name the data folder of one that runs, or its address with ${or}`,
-  );
 }
 
 async function firstAlive(urls: readonly string[]): Promise<string | undefined> {
@@ -53,11 +53,6 @@ async function firstAlive(urls: readonly string[]): Promise<string | undefined> 
 /** Whether nobody said where the control plane is. */
 export function isServerGuessed(env: Env, flag: string | undefined): boolean {
   return flag === undefined && !env['PAWL_URL'] && !env['PAWL_DATA_DIR'];
-}
-
-/** Where a node keeps its data: as named, else in this folder, below npx in the clone it is in. */
-export function dataFolder(env: Env): string {
-  return env['PAWL_DATA_DIR'] || resolve(env['npm_config_local_prefix'] ?? '.', '.pawl');
 }
 
 function httpUrl(source: string, text: string): string {

@@ -301,7 +301,7 @@ export const clusterSchema = {
   type: 'object',
   required: ['installation', 'nodes', 'quorum', 'shards'],
   properties: {
-    installation: { type: 'string' },
+    installation: { type: 'string', description: '<name>/<id>, of the node that answers' },
     nodes: {
       type: 'array',
       items: {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { listEndpoints, readEndpoints, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 
 const endpoints = {
+  installation: 'main/one',
   http: 'http://127.0.0.1:7400',
   postgres: 'postgres://127.0.0.1:7432/pawl',
   nats: 'nats://127.0.0.1:7422',
@@ -24,10 +25,13 @@ it('reads back what was written and leaves nothing else behind', async () => {
   expect(await readdir(dataDir)).toEqual(['endpoints.json']);
 });
 
-it.each(['', '{', 'null', '[]', '{"http":1}'])('takes %j as not there', async (content) => {
-  await writeFile(join(folder, 'endpoints.json'), content);
-  expect(await readEndpoints(folder)).toBeUndefined();
-});
+it.each(['', '{', 'null', '[]', '{"http":1}', '{"http":"http://x","installation":1}'])(
+  'takes %j as not there',
+  async (content) => {
+    await writeFile(join(folder, 'endpoints.json'), content);
+    expect(await readEndpoints(folder)).toBeUndefined();
+  },
+);
 
 it('is removed only by the process that it names', async () => {
   await writeEndpoints(folder, endpoints);

@@ -4,6 +4,8 @@ import { makeFolder } from '@pawl/contracts/node';
 
 /** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
 export interface Endpoints {
+  /** `<name>/<id>` of what a control plane serves: another node may listen there once it is gone. */
+  readonly installation?: string;
   /** Base URL of REST. */
   readonly http?: string;
   readonly postgres?: string;
@@ -64,11 +66,13 @@ export async function listEndpoints(dataDir: string): Promise<readonly Endpoints
 }
 
 const ADDRESSES = ['http', 'postgres', 'nats', 'peer', 'etcd', 'health'] as const;
+const TEXTS = [...ADDRESSES, 'installation'] as const;
 
 function isEndpoints(value: unknown): value is Partial<Endpoints> {
   if (typeof value !== 'object' || value === null) return false;
-  const given = ADDRESSES.filter((name) => name in value);
-  return given.length > 0 && given.every((name) => typeof (value as Endpoints)[name] === 'string');
+  if (!ADDRESSES.some((name) => name in value)) return false;
+  const given = TEXTS.filter((name) => name in value);
+  return given.every((name) => typeof (value as Endpoints)[name] === 'string');
 }
 
 /** Removes the file when it still names this process, at the end of an orderly stop. */

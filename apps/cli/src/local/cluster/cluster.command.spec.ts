@@ -79,6 +79,20 @@ describe('pawl cluster members', () => {
     }
   });
 
+  it('asks no quorum where the node of the data folder serves another installation now', async () => {
+    const etcd = `http://${cluster.endpoint('node-1')}`;
+    const endpoints = { http: world.env['PAWL_URL'], etcd, installation: 'main/one' };
+    await world.file('endpoints.json', JSON.stringify(endpoints));
+    world.answers.set('GET /v1/cluster', json({ installation: 'main/two' }));
+    const env = { PAWL_DATA_DIR: world.folder };
+    const { code, err } = await world.run(['cluster', 'remove', 'node-2'], { env });
+    expect([code, err]).toEqual([1, expect.stringContaining('serves main/two')]);
+    expect(err).toContain('--endpoint HOST:PORT');
+    expect(cluster.asked).toEqual([]);
+    world.answers.set('GET /v1/cluster', json({ installation: 'main/one' }));
+    expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
+  });
+
   it('finds another node of the data folder when the first is gone', async () => {
     const at = (etcd: string): string => JSON.stringify({ etcd, processes: { quorum: 1 } });
     await world.file('endpoints.json', at(`http://${cluster.endpoint('node-1')}`));

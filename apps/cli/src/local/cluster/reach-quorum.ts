@@ -4,7 +4,8 @@ import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/clus
 import { listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
-import { dataFolder, nothingRuns } from '../server-url.js';
+import { dataFolder } from '../data-folder.js';
+import { nothingRuns, ownNodes } from '../own-nodes.js';
 
 /** Options of every command that talks to the quorum. */
 export interface ReachFlags {
@@ -35,7 +36,7 @@ export class Quorum {
     private readonly tls: ClusterTls | undefined,
   ) {}
 
-  /** Where `--endpoint` says, else what the nodes in the data folder wrote down. */
+  /** Where `--endpoint` says, else what the nodes in the data folder wrote down that are still there. */
   static async reach(env: CliContext['env'], flags: ReachFlags): Promise<Quorum> {
     const endpoints =
       flags.endpoint === undefined ? await ownEndpoints(env) : listed(flags.endpoint);
@@ -124,9 +125,13 @@ export function numberText(number: bigint): string {
 
 async function ownEndpoints(env: CliContext['env']): Promise<readonly string[]> {
   const nodes = await listEndpoints(dataFolder(env));
-  const urls = nodes.flatMap((node) => (node.etcd === undefined ? [] : [node.etcd]));
-  if (urls.length > 0) return urls.map(withoutScheme);
-  if (env['PAWL_DATA_DIR']) throw nothingRuns(env['PAWL_DATA_DIR'], '--endpoint HOST:PORT');
+  const or = '--endpoint HOST:PORT';
+  const written = nodes.filter((node) => node.etcd !== undefined);
+  if (written.length > 0) {
+    const own = await ownNodes(written, env, or);
+    return own.flatMap(({ etcd }) => (etcd === undefined ? [] : [withoutScheme(etcd)]));
+  }
+  if (env['PAWL_DATA_DIR']) throw nothingRuns(env, or);
   return [DEFAULT_ENDPOINT];
 }
 

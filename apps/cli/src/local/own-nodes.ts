@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import { AdminClient, ProblemError } from '@pawl/admin-client';
+import type { listEndpoints } from '@pawl/platform/local';
+import { CliError } from '../exit-codes.js';
+import { dataFolder, startCommand } from './data-folder.js';
+import type { Env } from './data-folder.js';
+
+/** A node as it wrote itself down in a data folder; one that was killed has left that there. */
+type WrittenNode = Awaited<ReturnType<typeof listEndpoints>>[number];
+
+/** Nothing of the data folder runs now; it may come back. */
+export class NotRunningError extends CliError {}
+
+/** How long nodes may take to say what they serve: one that stands still holds up no other. */
+const QUICK_MS = 1_000;
+/** The same when none did. */
+const PATIENT_MS = 10_000;
+
+/** What listens where a node wrote that it does. */
+type Seen =
+  /** A node of that installation; or the node did not say which one it serves, and nobody is asked. */
+  | { readonly kind: 'own' }
+  | { readonly kind: 'silent' }
+  /** `serves`: an installation, or null for what is no control plane. */
+  | { readonly kind: 'other'; readonly serves: string | null }
+  | { readonly kind: 'unsure'; readonly problem: ProblemError };
+
+/**
+ * Of these nodes of the data folder those that are not known to be gone, at least one: where a node
+ * wrote which installation it serves, what listens at its address now is asked for its own. Throws a
+ * CliError that says what is there when none is left, and the ProblemError of a control plane that
+ * cannot tell. `or`: what names a node whatever the data folder says.
+ */
+export async function ownNodes<Node extends WrittenNode>(
+  nodes: readonly Node[],
+  env: Env,
+  or: string,
+): Promise<readonly Node[]> {
+  let seen: readonly Seen[] = [];
+  for (const withinMs of [QUICK_MS, PATIENT_MS]) {
+    seen = await Promise.all(nodes.map((node) => look(node, withinMs)));
+    const own = nodes.filter((_, at) => seen[at]?.kind === 'own');
+    if (own.length > 0) return own;
+  }
+  for (const [at, { http = '', installation = '' }] of nodes.entries()) {
+    const there = seen[at];
+    if (there?.kind === 'unsure') throw there.problem;
+    if (there?.kind !== 'other') continue;
+    const serves = there.serves === null ? 'is no control plane' : `serves ${there.serves}`;
+    throw new CliError(
+      `nothing was sent: what listens at ${http} ${serves}, and the node of ${dataFolder(env)} that wrote this address down serves ${installation} and has ended; start it with ${startCommand(env)}, or name the node that you mean with ${or}`,
+    );
+  }
+  throw new NotRunningError(
+    `no node of ${dataFolder(env)} runs: no control plane answers at ${nodes.map(({ http }) => http).join(', ')}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
+  );
+}
+
+async function look({ http, installation }: WrittenNode, withinMs: number): Promise<Seen> {
+  if (http === undefined || installation === undefined) return { kind: 'own' };
+  try {
+    const view: unknown = await new AdminClient({ url: http, timeoutMs: withinMs }).cluster();
+    const serves = (view as { readonly installation?: unknown } | null)?.installation;
+    if (serves === installation) return { kind: 'own' };
+    return { kind: 'other', serves: typeof serves === 'string' ? serves : null };
+  } catch (error) {
+    return error instanceof ProblemError ? { kind: 'unsure', problem: error } : { kind: 'silent' };
+  }
+}
+
+/** No node has written down where it is, in the folder that PAWL_DATA_DIR names; `or` as above. */
+export function nothingRuns(env: Env, or: string): NotRunningError {
+  return new NotRunningError(
+    `no Pawl runs on ${resolve(dataFolder(env))}, which PAWL_DATA_DIR names: start it with ${startCommand(env)}, name the data folder of one that runs, or its address with ${or}`,
+  );
+}
