@@ -9,7 +9,7 @@ export async function readPosition(
   shard: OwnedShard,
   known: ShardMark | null,
 ): Promise<void> {
-  const reading = await truth.readFences([shard.shard]);
+  const reading = await truth.readFences([shard.shard], { inTurn: true });
   shard.loadedFrom = reading.server;
   shard.generation = reading.generation;
   shard.committed = reading.commits.get(shard.shard) ?? 0n;

@@ -248,9 +248,13 @@ export interface TruthStore {
   ): Promise<'raised' | 'superseded'>;
   /**
    * Reads the fence rows of these shards, in one query with a deadline below the lease TTL. Waits for
-   * no lock, so it answers also while somebody raises one of them.
+   * no lock, so it answers also while somebody raises one of them. `inTurn`: it may wait behind reads
+   * and commits, as the rest of a claim does, of which there may be very many at once.
    */
-  readFences(shards: readonly number[]): Promise<FenceReading>;
+  readFences(
+    shards: readonly number[],
+    options?: { readonly inTurn?: boolean },
+  ): Promise<FenceReading>;
   /** Which of all shards are read-only, and why: up to 100 addresses for each. */
   readBehind(): Promise<BehindReading>;
   /** Every address of the shard. */

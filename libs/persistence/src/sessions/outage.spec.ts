@@ -95,6 +95,23 @@ describe('a node whose sessions are all busy', () => {
   });
 });
 
+describe('a node that claims very many shards at once', () => {
+  it('is not without PostgreSQL: the watch waits for none of its questions', async () => {
+    await open({ poolSize: 2 });
+    await blocker.hold('LOCK TABLE shard_fence IN ACCESS EXCLUSIVE MODE');
+    const order: string[] = [];
+    const claims = [1, 2, 3, 4].map((shard) =>
+      opened.truth.readFences([shard], { inTurn: true }).finally(() => order.push('claimed')),
+    );
+    await blocker.someoneWaits(WAITS_FOR.table('shard_fence'));
+    const healthy = await opened.truth.healthy();
+    order.push('watched');
+    await blocker.release();
+    expect([healthy, order[0]]).toEqual([true, 'watched']);
+    expect((await Promise.all(claims)).map(({ tokens }) => tokens.size)).toEqual([0, 0, 0, 0]);
+  });
+});
+
 describe('a commit', () => {
   it('whose connection breaks before the answer has an unknown outcome', async () => {
     const idle: Error[] = [];

@@ -70,12 +70,12 @@ export class PostgresTruthStore implements TruthStore {
   }
 
   async installation(): Promise<Installation> {
-    return this.#readInstallation();
+    return this.#readInstallation(this.#sessions);
   }
 
   async healthy(): Promise<boolean> {
     try {
-      await this.#readInstallation(HEALTH_TIMEOUT_MS);
+      await this.#readInstallation(this.options.watching, HEALTH_TIMEOUT_MS);
       return true;
     } catch {
       return false;
@@ -98,8 +98,12 @@ export class PostgresTruthStore implements TruthStore {
     return raised ? 'raised' : 'superseded';
   }
 
-  async readFences(shards: readonly number[]): Promise<FenceReading> {
-    const answer = await this.options.watching.read<FenceRow>({
+  async readFences(
+    shards: readonly number[],
+    { inTurn = false }: { readonly inTurn?: boolean } = {},
+  ): Promise<FenceReading> {
+    const sessions = inTurn ? this.#sessions : this.options.watching;
+    const answer = await sessions.read<FenceRow>({
       name: 'pawl_fences',
       text: queries.FENCES,
       values: [this.made.id, shards],
@@ -288,8 +292,8 @@ export class PostgresTruthStore implements TruthStore {
     return { kind: 'committed', commits: BigInt(answer.rows[0]?.commits ?? 0) };
   }
 
-  async #readInstallation(timeoutMs?: number): Promise<Installation> {
-    const answer = await this.options.watching.read<InstallationRow>({
+  async #readInstallation(sessions: TruthSessions, timeoutMs?: number): Promise<Installation> {
+    const answer = await sessions.read<InstallationRow>({
       name: 'pawl_installation',
       text: 'SELECT i.id, i.generation FROM installation i',
       values: [],
