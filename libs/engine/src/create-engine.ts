@@ -98,6 +98,7 @@ export function createEngine(context: EngineContext): Engine {
       fences.stop();
       await publication.stop();
       await saver.stop();
+      shards.stop();
     },
   };
 }

@@ -11,6 +11,7 @@ import { CommitQueue } from './commit-queue.js';
 import type { Fence, FencingToken } from './fence.js';
 import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import { readPosition } from './read-position.js';
+import { RefusedShards } from './refused-shards.js';
 import type { AddressNode, RootTree } from './root-tree.js';
 import { ShardMarks } from './shard-marks.js';
 import { SnapshotHeads } from './snapshot-heads.js';
@@ -39,6 +40,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   /** Of shards that were dropped, what is still being committed. */
   readonly #draining = new Map<number, { token: FencingToken; drained: Promise<void> }>();
   readonly #marks = new ShardMarks();
+  readonly #refused: RefusedShards;
   readonly #behind: BehindShards;
   readonly #heads: SnapshotHeads;
 
@@ -47,6 +49,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     private readonly publication: Publication,
     private readonly watchers: RolloutWatchers,
   ) {
+    this.#refused = new RefusedShards(context);
     this.#behind = new BehindShards(context, (shard) => this.refusedByFence(shard));
     this.#heads = new SnapshotHeads(context, this);
   }
@@ -172,12 +175,13 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   /** The fence is not ours, or PostgreSQL is not what memory was loaded from. */
   refusedByFence(shard: OwnedShard): void {
     if (!this.holds(shard)) return;
-    const { shard: number } = shard;
-    this.context.log.warn(
-      'PostgreSQL refused this owner: the fence is another’s, or the shard was loaded from another truth or is read-only; it is claimed anew',
-      { shard: number },
-    );
+    this.#refused.add(shard.shard);
     this.loadAnew(shard);
+  }
+
+  /** Leaves nothing to be told later. */
+  stop(): void {
+    this.#refused.stop();
   }
 
   /** Memory is not what the truth holds now: the shard is dropped, and claimed again if it is ours. */
@@ -323,7 +327,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
         : await truth.commitAll(shard, changesets, known);
     if (outcome.kind === 'fenced') this.refusedByFence(shard);
     // Unless it is this owner that has just found it, memory is of another truth.
-    if (outcome.kind === 'behind' && shard.behind === null) this.loadAnew(shard);
+    if (outcome.kind === 'behind' && shard.behind === null) this.refusedByFence(shard);
     if (outcome.kind !== 'committed') return outcome;
     shard.fenceConfirmed(startedMs);
     shard.committed = outcome.commits;

@@ -126,6 +126,8 @@ export class Cluster {
   readonly folder = SimulatedFolder.empty();
   store!: QuorumNode;
   readonly hosts = new Set<FakeHost>();
+  /** Of all nodes. */
+  readonly warnings: string[] = [];
   readonly #fences = new Map<number, bigint>();
   #incarnations = 0;
 
@@ -138,6 +140,8 @@ export class Cluster {
 
   node(nodeId = 'node-1', folder = `folder of ${nodeId}`): Node {
     const store = new UnreliableStore(this.store);
+    const silent = (): void => undefined;
+    const warn = (message: string): void => void this.warnings.push(message);
     const ownership = createShardOwnership({
       store,
       nodeId,
@@ -147,6 +151,7 @@ export class Cluster {
       leaseTtlMs: TTL_MS,
       clock: this.time,
       timer: this.time,
+      log: { debug: silent, info: silent, warn, error: warn },
     });
     const host = new FakeHost(this.#fences, this.hosts);
     host.cutOff = () => store.down;

@@ -143,6 +143,7 @@ describe('a shard that cannot be served', () => {
     expect(node.host.calls).toEqual(['lost 5']);
     await cluster.pass(200);
     expect((node.host.serving.get(5) ?? 0n) > before).toBe(true);
+    expect(cluster.warnings, 'who refused it warns of all shards at once').toEqual([]);
   });
 });
 

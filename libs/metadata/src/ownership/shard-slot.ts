@@ -257,7 +257,11 @@ export class ShardSlot {
     await this.#tellLost(held);
     if (!stands) return;
     this.#leftOver = this.#leftOverOf(held);
-    this.#retryLater(`shard ${this.shard} is claimed anew: it was refused under this claim`, null);
+    // Whoever refused it has warned, of all shards at once.
+    this.#around.log.debug('a shard is claimed anew: it was refused under this claim', {
+      shard: this.shard,
+    });
+    this.#pause();
     await this.#giveBack();
   }
 
