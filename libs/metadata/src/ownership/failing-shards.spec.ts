@@ -104,31 +104,92 @@ describe('a shard that a ready node cannot serve', () => {
   });
 });
 
+/** A node of three that can load none of its shards, each of which it gives up 4 s after it began. */
+async function hanging() {
+  const cluster = await Cluster.open();
+  const nodes = await cluster.shared('node-1', 'node-2', 'node-3');
+  const before = nodes.map(owned);
+  const tried: number[] = [];
+  nodes[0].host.loading = ({ shard }) => {
+    tried.push(shard);
+    return new Promise((_, reject) => {
+      cluster.time.after(4_000, () => reject(new Error('it takes too long')));
+    });
+  };
+  for (const shard of before[0] ?? []) await cluster.remove(claimKey(shard));
+  await cluster.pass(8 * TTL_MS, 250);
+  expect([owned(nodes[0]), cluster.unserved()]).toEqual([[], 0]);
+  expect(await failingAt(cluster, 'node-1')).toEqual(before[0]);
+  expect(before[0]?.length).toBeGreaterThan(10);
+  return { cluster, nodes, before, tried };
+}
+
+describe('shards of a node that can load none of them', () => {
+  it('stay with those who serve them, but for one at a time, another one each time', async () => {
+    const { cluster, nodes, before, tried } = await hanging();
+    tried.length = 0;
+    let unservedMs = 0;
+    let atOnce = 0;
+    // A minute, and 2, 4 and 8 of them.
+    for (let passed = 0; passed < 16 * 12 * TTL_MS; passed += 500) {
+      await cluster.pass(500, 250);
+      atOnce = Math.max(atOnce, cluster.unserved());
+      if (cluster.unserved() > 0) unservedMs += 500;
+    }
+    expect([tried.length, new Set(tried).size]).toEqual([4, 4]);
+    expect(atOnce).toBe(1);
+    expect(unservedMs).toBeLessThanOrEqual(4 * 6_000);
+    expect([owned(nodes[0]), cluster.unserved()]).toEqual([[], 0]);
+    expect(await failingAt(cluster, 'node-1')).toEqual(before[0]);
+  });
+
+  it('come back once one of them is served there, where the cause has passed', async () => {
+    const { cluster, nodes, before } = await hanging();
+    nodes[0].host.loading = () => undefined;
+    let fewest = SHARDS;
+    for (let passed = 0; passed < 15 * TTL_MS && owned(nodes[0]).length === 0; passed += 250) {
+      fewest = Math.min(fewest, (await failingAt(cluster, 'node-1')).length);
+      await cluster.pass(250);
+    }
+    expect(owned(nodes[0]).length).toBeGreaterThan(0);
+    expect(fewest).toBeGreaterThanOrEqual((before[0]?.length ?? 0) - 1);
+    await cluster.pass(2 * TTL_MS, 250);
+    expect(nodes.map(owned)).toEqual(before);
+    expect(await failingAt(cluster, 'node-1')).toEqual([]);
+  });
+});
+
 const none = (): void => undefined;
+
+/** Alone, and the times at which other shards than before were listed, with these. */
+function list() {
+  const time = new ManualTime();
+  const log: string[] = [];
+  const is = { ready: true };
+  const failing = new FailingShards({
+    clock: time,
+    timer: time,
+    patienceMs: 100,
+    log: { debug: none, info: none, warn: none, error: none },
+    firstMs: 1_000,
+    isReady: () => is.ready,
+    changed: () => log.push(`${time.monotonicMs()}: ${failing.listed.join(' ')}`),
+  });
+  return { time, log, is, failing };
+}
 
 describe('the list of failing shards', () => {
   it('begins after three failed claims within its patience or more, then after one, for twice as long each time', () => {
-    const time = new ManualTime();
-    const log: string[] = [];
-    let isReady = true;
-    const failing = new FailingShards({
-      clock: time,
-      timer: time,
-      patienceMs: 100,
-      log: { debug: none, info: none, warn: none, error: none },
-      firstMs: 1_000,
-      isReady: () => isReady,
-      changed: () => log.push(`${time.monotonicMs()}: ${failing.listed.join(' ')}`),
-    });
+    const { time, log, is, failing } = list();
     for (const shard of [1, 1, 2]) failing.claimed(shard, false);
     failing.claimed(1, false);
     expect(log).toEqual([]);
     time.advance(100);
     failing.claimed(1, false);
     time.advance(1_000);
-    isReady = false;
+    is.ready = false;
     failing.claimed(1, false);
-    isReady = true;
+    is.ready = true;
     failing.claimed(2, true);
     expect(log).toEqual(['100: 1', '1100: ']);
     for (const shard of [1, 1, 2, 2]) failing.claimed(shard, false);
@@ -141,5 +202,27 @@ describe('the list of failing shards', () => {
     expect(failing.listed).toEqual([2]);
     failing.clear();
     expect([failing.listed, log.at(-1)]).toEqual([[], '3100: ']);
+  });
+
+  it('lets one go at a time, in turn, until one that it let go is served', () => {
+    const { time, log, failing } = list();
+    for (const shard of [1, 1, 2, 2, 3, 3]) failing.claimed(shard, false);
+    time.advance(100);
+    for (const shard of [1, 2, 3]) failing.claimed(shard, false);
+    time.advance(1_000);
+    // Nobody gives it to this node.
+    time.advance(1_000);
+    failing.claimed(2, false);
+    time.advance(2_000);
+    failing.claimed(3, false);
+    time.advance(4_000);
+    failing.claimed(2, true);
+    failing.claimed(3, false);
+    time.advance(8_000);
+    failing.claimed(3, true);
+    failing.claimed(1, false);
+    const began = ['100: 1', '100: 1 2', '100: 1 2 3', '1100: 2 3', '2100: 3', '2100: 2 3'];
+    const went = ['4100: 2', '4100: 2 3', '8100: 3', '8100: ', '8100: 3', '16100: ', '16100: 1'];
+    expect(log).toEqual([...began, ...went]);
   });
 });
