@@ -13,7 +13,7 @@ const subjects = subjectsOf('main');
 const SUBJECT = subjects.content('acme', HASH);
 
 /** A stream in memory whose deletions the test lets through, and that counts its reads. */
-function memoryStream() {
+function memoryStream(clock: ManualTime) {
   const messages = new Map<string, StoredMessage>();
   const deletion = signal();
   let sequence = 0;
@@ -31,7 +31,7 @@ function memoryStream() {
       if (held !== expected.sequence) return Promise.resolve(false);
       sequence += 1;
       const data = Buffer.from(payload);
-      messages.set(subject, { sequence, data, header: () => '' });
+      messages.set(subject, { sequence, storedMs: clock.wallMs(), data, header: () => '' });
       return Promise.resolve(true);
     },
     call: async () => {
@@ -44,8 +44,8 @@ function memoryStream() {
 }
 
 function make() {
-  const stream = memoryStream();
   const clock = new ManualTime();
+  const stream = memoryStream(clock);
   let restored = (): void => undefined;
   const store = new ContentStore({
     access: stream.access,
@@ -63,7 +63,8 @@ function make() {
 describe('ContentStore', () => {
   it('stores what only a replica that is behind still shows', async () => {
     const { store, messages, access } = make();
-    const removed: StoredMessage = { sequence: 1, data: Buffer.from(TEXT), header: () => '' };
+    const data = Buffer.from(TEXT);
+    const removed: StoredMessage = { sequence: 1, storedMs: 0, data, header: () => '' };
     access.direct = () => Promise.resolve(removed);
     await store.store('acme', HASH, TEXT);
     expect(messages.has(SUBJECT)).toBe(true);
@@ -117,6 +118,20 @@ describe('ContentStore', () => {
     restored();
     await store.store('acme', HASH, TEXT);
     expect(reads()).toBe(3);
+  });
+
+  it('stores anew what is half as old as what is collected, and nothing that is younger', async () => {
+    const { store, clock, messages, deletion } = make();
+    deletion.fire();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(12 * HOUR_MS - 1);
+    await store.store('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)?.sequence).toBe(1);
+    clock.advance(HOUR_MS);
+    await store.store('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)).toMatchObject({ sequence: 2, storedMs: 13 * HOUR_MS - 1 });
+    await store.store('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)?.sequence).toBe(2);
   });
 
   it('stores nothing under a hash that is not its own', async () => {

@@ -16,6 +16,11 @@ import type { StreamKeeper } from './stream-keeper.js';
 const REMEMBERED = 10_000;
 /** A content seen intact in the stream is read again after this time; until then it must be there. */
 const TRUSTED_MS = 60 * 60 * 1000;
+/**
+ * A content that is older is stored anew. What a collection may delete is a day old, and is deleted by
+ * its sequence: whoever has looked for it under a former claim, and was paused, then meets nothing.
+ */
+const RENEWED_MS = 12 * 60 * 60 * 1000;
 const ATTEMPTS = 8;
 
 interface ContentStoreOptions {
@@ -75,7 +80,7 @@ export class ContentStore {
       // A replica may be behind, and show what was removed: only the leader knows.
       if (held !== undefined && !(await access.holds(stream, subject))) held = undefined;
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        if (held !== undefined && (await this.#isIntact(subject, hash, held))) return true;
+        if (held !== undefined && (await this.#mayStay(subject, hash, held))) return true;
         const content = await encodeContent(text);
         const expected = { stream, sequence: held?.sequence ?? 0 };
         const headers = encodingHeaders(content.encoding);
@@ -87,11 +92,15 @@ export class ContentStore {
     if (isNews) this.#seen.note(subject);
   }
 
-  async #isIntact(subject: string, hash: string, held: StoredMessage): Promise<boolean> {
+  /** Whether it is what its hash says, and young. */
+  async #mayStay(subject: string, hash: string, held: StoredMessage): Promise<boolean> {
     const encoding = held.header(CONTENT_ENCODING_HEADER);
     const text = await decodeContent({ bytes: held.data, encoding });
-    if (text !== undefined && sha256(text) === hash) return true;
-    this.options.logger.warn({ subject }, 'a stored content was not what its hash says; replaced');
+    const { clock, logger } = this.options;
+    if (text !== undefined && sha256(text) === hash) {
+      return clock.wallMs() - held.storedMs < RENEWED_MS;
+    }
+    logger.warn({ subject }, 'a stored content was not what its hash says; replaced');
     return false;
   }
 

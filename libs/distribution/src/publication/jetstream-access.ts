@@ -15,6 +15,8 @@ export interface JetStreamApi {
 /** A stored message with its place in the stream. */
 export interface StoredMessage {
   readonly sequence: number;
+  /** When it was stored, by the server's wall clock. */
+  readonly storedMs: number;
   readonly data: Uint8Array;
   /** `''` when the message has no such header. */
   header(name: string): string;
@@ -45,9 +47,10 @@ export class JetStreamAccess {
     return this.call(`reading ${subject}`, async ({ manager }) => {
       const message = await manager.streams.getMessage(stream, { last_by_subj: subject });
       if (message === null) return undefined;
-      const { seq: sequence, data, header } = message;
+      const { seq: sequence, time, data, header } = message;
       return {
         sequence,
+        storedMs: time.getTime(),
         data,
         header: (name) => (header as typeof header | undefined)?.get(name) ?? '',
       };
@@ -77,8 +80,8 @@ export class JetStreamAccess {
     return this.call(`reading ${subject}`, async ({ manager }) => {
       const message = await manager.direct.getMessage(stream, { last_by_subj: subject });
       if (message === null) return undefined;
-      const { seq: sequence, data, header } = message;
-      return { sequence, data, header: (name) => header.get(name) };
+      const { seq: sequence, time, data, header } = message;
+      return { sequence, storedMs: time.getTime(), data, header: (name) => header.get(name) };
     });
   }
 

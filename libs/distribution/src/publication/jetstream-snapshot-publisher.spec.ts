@@ -150,6 +150,23 @@ describe('contents on JetStream', () => {
     expect(await readContent(sha256(unwanted))).toBeUndefined();
   });
 
+  it('that the next owner names outlive a former one that was paused before it deleted them', async () => {
+    const clock = { wallMs: () => Date.now() + DAY_MS + 1_000, monotonicMs: () => 0 };
+    const [former, next] = [await prepared({ clock }), await prepared({ clock })];
+    const snapshot = sample({ content: '{"named":"again"}' });
+    const { hash } = snapshot.variants['']!;
+    await jetstream(bare).publish(subjects().content('acme', hash), '{"named":"again"}');
+    const isOwner = async () => {
+      await next.storeContent('acme', hash, '{"named":"again"}');
+      await next.publish(PROD, snapshot);
+      // As of before the shard was taken over.
+      return true;
+    };
+    const collection = { referenced: new Set<string>(), olderThanMs: DAY_MS, isOwner };
+    expect(await former.collectContents('acme', collection)).toBe(0);
+    expect(await readContent(hash)).toBe('{"named":"again"}');
+  });
+
   it('beyond the limit are refused, and nothing is evicted', async () => {
     const publisher = await prepared({ storage: { contentBytes: 3_000 } });
     const texts = Array.from({ length: 6 }, (_, n) => `${n}${'z'.repeat(900)}`);
