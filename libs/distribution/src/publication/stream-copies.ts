@@ -26,43 +26,48 @@ export function wantedCopies(given: number | undefined, clustered: boolean): num
  * Makes a stream with as many copies as wanted, or with fewer when the servers refuse that many: too
  * few of them may run just now, and one copy is better than none.
  */
-export async function addStream(
+export function addStream(
   manager: JetStreamManager,
   wanted: WantedStream,
   copies: number,
 ): Promise<ProvidedStream> {
-  let refusal: string | null = null;
-  for (const num_replicas of COPIES.filter((count) => count <= copies)) {
-    try {
-      return { info: await manager.streams.add({ ...wanted, num_replicas }), refusal };
-    } catch (error) {
-      if (num_replicas === 1 || !isRefusal(error)) throw error;
-      refusal ??= error.message;
-    }
-  }
-  throw new RangeError(`a stream cannot have ${copies} copies`);
+  const add = (num_replicas: number): Promise<StreamInfo> =>
+    manager.streams.add({ ...wanted, num_replicas });
+  return withMost(copies, undefined, add);
 }
 
 /**
  * Raises a stream to as many copies as wanted, or to as many as the servers allow. Never lowers: nodes
  * that want different numbers would undo what the others do.
  */
-export async function raiseCopies(
+export function raiseCopies(
   manager: JetStreamManager,
   info: StreamInfo,
   copies: number,
 ): Promise<ProvidedStream> {
-  const { name, num_replicas: held } = info.config;
+  const raise = (num_replicas: number): Promise<StreamInfo> =>
+    manager.streams.update(info.config.name, { num_replicas });
+  return withMost(copies, info, raise);
+}
+
+/** The most copies that the servers allow of those wanted; `held`, as it is, has what they allow at least. */
+async function withMost(
+  copies: number,
+  held: StreamInfo | undefined,
+  make: (copies: number) => Promise<StreamInfo>,
+): Promise<ProvidedStream> {
+  const before = held?.config.num_replicas ?? 0;
   let refusal: string | null = null;
-  for (const num_replicas of COPIES.filter((count) => count <= copies && count > held)) {
+  for (const count of COPIES.filter((each) => each <= copies && each > before)) {
     try {
-      return { info: await manager.streams.update(name, { num_replicas }), refusal };
+      return { info: await make(count), refusal };
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRefusal(error) || (held === undefined && count === 1)) throw error;
       refusal ??= error.message;
     }
   }
-  return { info, refusal };
+  if (held === undefined) throw new RangeError(`a stream cannot have ${copies} copies`);
+  return { info: held, refusal };
 }
 
 /** What operators should know of the copies; `null`: they are as many as wanted, and enough. */
