@@ -101,6 +101,7 @@ async function resetForRole(truth: string): Promise<void> {
   });
 }
 
+/** `server_round_robin`: the session that has been free for the longest is handed out, not the newest. */
 function settings({ truth, port, user }: Wish): string {
   const { hostname, port: behind, username, password, pathname } = new URL(truth);
   const database = {
@@ -119,6 +120,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = any
 pool_mode = session
+server_round_robin = 1
 default_pool_size = ${SESSIONS}
 max_client_conn = ${2 * SESSIONS}
 ignore_startup_parameters = options,${Object.keys(TIMEOUTS).join(',')}
