@@ -67,18 +67,25 @@ describe('the plan', () => {
     expect(owners('a', member('a'), member('b', unready), member('c', draining))).toBe('a');
   });
 
-  it('moves what an unready owner has after a grace, and only to a settled member', () => {
+  it('moves what an unready owner has after a grace, and only to who has been ready for a while', () => {
     expect(owners('a', member('a', { ...unready, forMs: 499 }), member('b'))).toBe('a');
     expect(owners('a', member('a', unready), member('b'))).toBe('b');
     expect(owners('a', member('a', unready), member('b', fresh))).toBe('a');
     expect(owners('a', member('a', unready), member('b', unready))).toBe('a');
     expect(owners('a', member('a', unready), member('b', draining))).toBe('a');
+    // It settles for longer after lapses; an owner without PostgreSQL does not wait for that.
+    const lapsed = { settled: false, lapses: 5 };
+    expect(owners('a', member('a', unready), member('b', { ...lapsed, forMs: 2199 }))).toBe('a');
+    expect(owners('a', member('a', unready), member('b', { ...lapsed, forMs: 2200 }))).toBe('b');
+    expect(owners('a', member('a', unready), member('b', lapsed), member('c'))).toBe('c');
+    expect(owners('a', member('a', unready), member('b', lapsed), member('c', mute))).toBe('b');
   });
 
   it('moves what an owner without NATS has to members that have it, and to no others', () => {
     expect(owners('a', member('a', { ...mute, forMs: 499 }), member('b'))).toBe('a');
     expect(owners('a', member('a', mute), member('b'))).toBe('b');
     expect(owners('a', member('a', mute), member('b', mute), member('c', unready))).toBe('a');
+    expect(owners('a', member('a', mute), member('b', { settled: false }))).toBe('a');
   });
 
   it('moves what an owner without PostgreSQL has to one that has long lacked only NATS', () => {
@@ -131,6 +138,8 @@ describe('the plan', () => {
     const almost = { ...unready, forMs: 500 - 1e-12 };
     expect(planChangesIn([member('a', almost)], times)).toBe(1);
     expect(planChangesIn([member('a', { ...unready, forMs: 100 }), member('b')], times)).toBe(400);
+    expect(planChangesIn([member('a', { settled: false, forMs: 2000 })], times)).toBeCloseTo(200);
+    expect(planChangesIn([member('a', { settled: false })], times)).toBeNull();
   });
 });
 

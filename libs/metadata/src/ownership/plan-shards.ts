@@ -45,6 +45,16 @@ function isSteady(member: PlannedMember, times: PlanTimes): boolean {
   return member.forMs >= settleMs(member, times) * MARGIN;
 }
 
+/**
+ * Whether an owner without PostgreSQL gives its shards to it: settled, or ready for as long as that takes
+ * after one lapse. After troubles that all had, nobody may be settled for minutes.
+ */
+export function takesOver(member: PlannedMember, times: PlanTimes): boolean {
+  return member.settled || (member.state === 'ready' && member.forMs >= takeOverMs(times));
+}
+
+const takeOverMs = (times: PlanTimes): number => settleMs({ lapses: 1 }, times) * MARGIN;
+
 /** Lacks NATS only: it commits what it is asked for, and nobody hears of it until NATS is back. */
 function isMute({ state, lacks }: PlannedMember): boolean {
   return state === 'unready' && lacks === 'distribution';
@@ -53,9 +63,9 @@ function isMute({ state, lacks }: PlannedMember): boolean {
 /**
  * Who should own a shard: the highest rendezvous hash among the settled members. A shard that has an
  * owner moves calmly: from a ready owner only to a settled member with a higher hash, from an unready
- * one after a grace, and from a draining one to any ready member while none is settled. Where nobody
- * is there to take it, it stays, but that an owner without PostgreSQL gives it to a member that has
- * long lacked nothing but NATS. One that nobody owns is for the settled members, else for the ready
+ * one after a grace, and from a draining one to any ready member while none is settled. An owner
+ * without PostgreSQL gives it also to one that is ready for a while, see {@link takesOver}, and else to
+ * one that has long lacked nothing but NATS. Where nobody is there to take it, it stays. One that nobody owns is for the settled members, else for the ready
  * ones, else for those without NATS, else for those that may be ready again before they say so. Null
  * without any. A member that says that it cannot serve the shard is given it only when nobody owns it and
  * every other ready one says so too, as if none did: what fails everywhere moves nothing.
@@ -92,8 +102,10 @@ export function planShard(
       return best(settled.includes(owner) ? settled : [...settled, owner]);
     case 'unready': {
       if (owner.forMs < times.graceMs) return owner.nodeId;
+      if (isMute(owner)) return best(settled) ?? owner.nodeId;
+      const ready = able.filter((member) => takesOver(member, times));
       const mute = members.filter((member) => isMute(member) && isSteady(member, times));
-      return best(settled) ?? (isMute(owner) ? null : best(mute)) ?? owner.nodeId;
+      return best(settled) ?? best(ready) ?? best(mute) ?? owner.nodeId;
     }
     case 'draining':
       return best(settled) ?? best(able) ?? owner.nodeId;
@@ -110,6 +122,7 @@ const LEAST_WAIT_MS = 1;
 /** When the plan may change although nobody says anything: milliseconds from now; null: not at all. */
 export function planChangesIn(members: readonly PlannedMember[], times: PlanTimes): number | null {
   const waits = members.flatMap((member) => {
+    if (member.state === 'ready' && !member.settled) return [takeOverMs(times) - member.forMs];
     if (member.state !== 'unready') return [];
     const grace = times.graceMs - member.forMs;
     const steady = settleMs(member, times) * MARGIN - member.forMs;

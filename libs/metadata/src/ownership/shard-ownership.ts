@@ -22,7 +22,7 @@ import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.
 import type { NodeSession } from './node-session.js';
 import { NodeState } from './node-state.js';
 import { OwnRecord } from './own-record.js';
-import { planChangesIn, planShard } from './plan-shards.js';
+import { planChangesIn, planShard, takesOver } from './plan-shards.js';
 import type { PlannedMember, PlanTimes } from './plan-shards.js';
 import { ShardSlot } from './shard-slot.js';
 import type { SlotSurroundings } from './shard-slot.js';
@@ -221,7 +221,10 @@ class MetadataShardOwnership implements ShardOwnership {
     const owner = this.#view.claims.get(shard)?.record?.node;
     if (owner !== this.nodeId && !this.#own.hasTruth) return false;
     return this.#members().some(
-      ({ nodeId, settled, failing }) => nodeId !== owner && settled && !failing.includes(shard),
+      (member) =>
+        member.nodeId !== owner &&
+        takesOver(member, this.#times) &&
+        !member.failing.includes(shard),
     );
   }
 
