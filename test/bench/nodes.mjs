@@ -11,6 +11,8 @@ const KILLS = 10;
 const ROOTS_OF_THE_KILLED = 8;
 const RELEASES = 30;
 const HAND_OVERS = 3;
+/** Between two writes of a shard that is handed over: the longest time without one is not below. */
+const HAND_OVER_EVERY_MS = 25;
 const SHARD_COUNTS = [1, 4, 16, 48];
 /** Each with one write in flight: enough for every shard to have one. */
 const BUSY_WRITERS = 48;
@@ -186,7 +188,7 @@ async function benchHandOvers(cluster) {
       (root) => new PacedWriter(`${root}/stop-${turn}`, () => rest.map((one) => cluster.url(one))),
     );
     const stop = new AbortController();
-    const running = writers.map((writer) => writer.run(5, stop.signal));
+    const running = writers.map((writer) => writer.run(HAND_OVER_EVERY_MS, stop.signal));
     await pause(500);
     await cluster.stop(id);
     await pause(500);

@@ -44,7 +44,7 @@ export async function claimShard(
   shard: number,
   claimant: Claimant,
 ): Promise<ClaimOutcome> {
-  let epoch = await readEpoch(store);
+  let { epoch } = claimant.session;
   for (;;) {
     const result = await store.txn(claimTxn(shard, epoch, claimant));
     if (!result.ok) {
@@ -110,14 +110,6 @@ function judgeClaim(
     record?.node === nodeId && record.incarnation === incarnation && claim.lease === session.lease;
   if (record === null || !own) return null;
   return { kind: 'claimed', epoch: record.epoch, createRevision: claim.createRevision, remembered };
-}
-
-async function readEpoch(store: MetadataStore): Promise<string> {
-  const found = await store.range({ key: EPOCH_KEY });
-  const epoch = found.ok ? found.kvs[0]?.value : undefined;
-  const text = epoch === undefined ? null : bytesToText(epoch);
-  if (!isEpoch(text)) throw new Error('the metadata epoch cannot be read');
-  return text;
 }
 
 /** A claim that was made, as the store keeps it. */

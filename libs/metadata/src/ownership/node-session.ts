@@ -3,8 +3,8 @@ import { MetadataUnavailableError } from '../metadata-store.port.js';
 import type { MetadataStore } from '../metadata-store.port.js';
 import type { KeyValue, LeaseId, Revision } from '../state/index.js';
 import { NO_LEASE } from '../state/index.js';
-import { textToBytes } from '../text.js';
-import { EPOCH_KEY, decodeMember, encodeRecord, memberKey } from './ownership-keys.js';
+import { bytesToText, textToBytes } from '../text.js';
+import { EPOCH_KEY, decodeMember, encodeRecord, isEpoch, memberKey } from './ownership-keys.js';
 import type { MemberRecord } from './ownership-keys.js';
 
 /** A live process from another data folder bears this node's id. */
@@ -16,6 +16,8 @@ export class NodeIdInUseError extends Error {
 export interface NodeSession {
   readonly lease: LeaseId;
   readonly memberRevision: Revision;
+  /** Of the metadata, as it was when this incarnation became a member. */
+  readonly epoch: string;
 }
 
 export interface JoinOptions {
@@ -32,6 +34,7 @@ const PATIENCE_TTLS = 2;
 const LOOK_AGAIN_PER_TTL = 20;
 const RENEWALS_PER_TTL = 3;
 const RETRIES_PER_TTL = 12;
+const FIRST_EPOCH = '1';
 
 /**
  * Makes this incarnation a member. An earlier one of the same node id and data folder is dead, since
@@ -40,13 +43,15 @@ const RETRIES_PER_TTL = 12;
  */
 export async function joinCluster(options: JoinOptions): Promise<NodeSession> {
   const { store, clock, nodeId, member, leaseTtlMs } = options;
-  await createEpoch(store);
+  const epoch = await findEpoch(store);
   const granted = await store.grantLease(leaseTtlMs);
   if (!granted.ok) throw new Error(`no lease of ${leaseTtlMs} ms: ${granted.refusal}`);
   const deadlineMs = clock.monotonicMs() + PATIENCE_TTLS * leaseTtlMs;
   for (;;) {
     const attempt = await putMember(options, granted.id);
-    if ('session' in attempt) return attempt.session;
+    if ('memberRevision' in attempt) {
+      return { lease: granted.id, memberRevision: attempt.memberRevision, epoch };
+    }
     const { kv } = attempt;
     const record = kv === null ? null : decodeMember(kv.value);
     if (kv !== null && record?.folder === member.folder) {
@@ -64,18 +69,25 @@ export async function joinCluster(options: JoinOptions): Promise<NodeSession> {
 }
 
 /** The first epoch is made together with the first member; it is raised by an operator only. */
-async function createEpoch(store: MetadataStore): Promise<void> {
-  await store.txn({
+async function findEpoch(store: MetadataStore): Promise<string> {
+  const result = await store.txn({
     compare: [{ key: EPOCH_KEY, target: 'create', operator: '=', value: 0 }],
-    success: [{ kind: 'put', key: EPOCH_KEY, value: textToBytes('1'), lease: NO_LEASE }],
-    failure: [],
+    success: [{ kind: 'put', key: EPOCH_KEY, value: textToBytes(FIRST_EPOCH), lease: NO_LEASE }],
+    failure: [{ kind: 'range', key: EPOCH_KEY }],
   });
+  if (!result.ok) throw new MetadataUnavailableError(`the epoch: ${result.refusal}`, 'no');
+  if (result.succeeded) return FIRST_EPOCH;
+  const [found] = result.results;
+  const value = found?.kind === 'range' ? found.kvs[0]?.value : undefined;
+  const epoch = value === undefined ? null : bytesToText(value);
+  if (!isEpoch(epoch)) throw new Error('the metadata epoch cannot be read');
+  return epoch;
 }
 
 async function putMember(
   { store, nodeId, member }: JoinOptions,
   lease: LeaseId,
-): Promise<{ session: NodeSession } | { kv: KeyValue | null }> {
+): Promise<{ memberRevision: Revision } | { kv: KeyValue | null }> {
   const key = memberKey(nodeId);
   const result = await store.txn({
     compare: [{ key, target: 'create', operator: '=', value: 0 }],
@@ -83,7 +95,7 @@ async function putMember(
     failure: [{ kind: 'range', key }],
   });
   if (!result.ok) throw new MetadataUnavailableError(`joining: ${result.refusal}`, 'no');
-  if (result.succeeded) return { session: { lease, memberRevision: result.revision } };
+  if (result.succeeded) return { memberRevision: result.revision };
   const [found] = result.results;
   return { kv: found?.kind === 'range' ? (found.kvs[0] ?? null) : null };
 }
