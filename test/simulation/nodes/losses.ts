@@ -2,8 +2,10 @@ import type { Fence } from '@pawl/engine';
 import type { KeptTruth } from './kept-truth.js';
 import type { Violations } from './violations.js';
 
-/** After so long the quorum has been told of a commit, whoever owns the shard by then, milliseconds. */
+/** After so long the quorum has been told of a commit, by its owner if nothing happens to him, or by the next, milliseconds. */
 const NOTED_MS = 8_000;
+
+const isSoonAfter = (ms: number, atMs: number): boolean => ms >= atMs && ms < atMs + NOTED_MS;
 
 /** So long after it was struck a node may still have no lease. */
 const STRUCK_MS = 30_000;
@@ -36,8 +38,8 @@ export class Losses {
   readonly #acknowledged = new Set<string>();
   /** Shards that lost anything, acknowledged or not. */
   readonly #lost = new Set<number>();
-  /** When something last happened to a node after which it may have lost its lease. */
-  readonly #struckMs = new Map<string, number>();
+  /** When something happened to a node after which it may have lost its lease, or told nobody what it had done. */
+  readonly #struckMs = new Map<string, readonly number[]>();
   /** PostgreSQL was put back behind an acceptance: any shard may be read-only. */
   #isFormer = false;
   /** Nothing was ever lost: no shard may be read-only. */
@@ -55,7 +57,7 @@ export class Losses {
 
   /** This node is killed, stands still, or is cut off from the quorum. */
   struck(node: string): void {
-    this.#struckMs.set(node, this.nowMs());
+    this.#struckMs.set(node, [...this.#strikes(node), this.nowMs()]);
   }
 
   committed({ shard, token }: Fence, ops: readonly string[]): void {
@@ -71,8 +73,7 @@ export class Losses {
   raised({ shard }: Fence, owner: string): void {
     const isForgotten = ({ finder, shard: of }: Commit): boolean => {
       if (of !== shard || finder === null || typeof finder === 'string') return false;
-      const [node = ''] = finder.owner.split('/');
-      const sinceMs = this.nowMs() - (this.#struckMs.get(node) ?? -Infinity);
+      const sinceMs = this.nowMs() - (this.#strikes(finder.owner).at(-1) ?? -Infinity);
       return finder.owner !== owner && sinceMs < STRUCK_MS;
     };
     for (const commit of this.#due.filter(isForgotten)) {
@@ -111,8 +112,16 @@ export class Losses {
     { atMs, token }: Commit,
     fence: { readonly token: bigint; readonly owner: string } | undefined,
   ): Finder {
-    if (atMs < this.nowMs() - NOTED_MS) return 'anybody';
-    return fence?.token === token ? { owner: fence.owner } : 'nobody';
+    const isOwn = fence?.token === token;
+    if (atMs >= this.nowMs() - NOTED_MS) return isOwn ? { owner: fence.owner } : 'nobody';
+    const isStruck = isOwn && this.#strikes(fence.owner).some((ms) => isSoonAfter(ms, atMs));
+    return isStruck ? { owner: fence.owner } : 'anybody';
+  }
+
+  /** Of the node, or of the incarnation's. */
+  #strikes(owner: string): readonly number[] {
+    const [node = ''] = owner.split('/');
+    return this.#struckMs.get(node) ?? [];
   }
 
   /** What is missing by now is given up. */

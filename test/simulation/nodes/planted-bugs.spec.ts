@@ -10,19 +10,25 @@ const EVENTS = 12_000;
 const SEEDS = 60;
 const TIME = { timeout: 600_000 };
 
-/** The first violation. Anything but a broken invariant is thrown on. */
-async function firstFind({ edits, seed }: PlantedBug): Promise<string | null> {
+/**
+ * The first violation that shows what the bug does, else all those that it also led to. Anything but a
+ * broken invariant is thrown on.
+ */
+async function firstFind({ edits, finds, seed }: PlantedBug): Promise<string> {
   const loaded = loadSources(RUN_NODES, edits) as { runNodes: typeof runNodes };
   const others = Array.from({ length: SEEDS }, (_, at) => at + 1);
+  const found: string[] = [];
   for (const from of [seed, ...others.filter((other) => other !== seed)]) {
     try {
       await loaded.runNodes({ from, count: 1, events: EVENTS });
     } catch (error) {
-      if ((error as Error).name !== 'ViolationError') throw error;
-      return (error as Error).message;
+      const { name, message } = error as Error;
+      if (name !== 'ViolationError') throw error;
+      if (finds.test(message)) return message;
+      found.push(message);
     }
   }
-  return null;
+  return found.join('\n');
 }
 
 describe('the worlds of whole nodes find planted bugs', () => {

@@ -92,7 +92,26 @@ describe('how far a shard has come', () => {
     expect((await ownership.lookUp(SHARD)).token).not.toBe(token);
   });
 
-  it('is never noted by one who has lost the claim, beside others who have not', async () => {
+  it.each([
+    ['nothing was noted since', mark(0n), mark(77n)],
+    ['the next owner has noted a higher token', mark(3n, 9n), mark(77n, 9n)],
+    ['the next owner has noted more', mark(80n, 9n), mark(80n, 9n)],
+    ['a restore was accepted since', mark(1n, 9n, 2), mark(1n, 9n, 2)],
+  ])('is noted by one who has lost the claim, where %s', async (_, noted, then) => {
+    const { host } = await cluster.started();
+    await settle();
+    await cluster.store.txn({
+      compare: [],
+      success: [{ kind: 'put', key: markKey(SHARD), value: encodeMark(noted), lease: 0n }],
+      failure: [],
+    });
+    host.leaving = ({ shard }) => void host.marks.set(shard, mark(77n));
+    await takeOver(cluster, SHARD);
+    await settle();
+    expect(await remembered()).toEqual(then);
+  });
+
+  it('is never noted lower by one who has lost the claim, beside others who have not', async () => {
     const { host } = await cluster.started();
     await settle();
     host.marks.set(SHARD, mark(9n));

@@ -7,6 +7,7 @@ import type { Claimant, MadeClaim } from './claim-shard.js';
 import { fencingToken } from './fencing-token.js';
 import type { MarkNote } from './mark-notes.js';
 import type { HandOvers } from './hand-overs.js';
+import { noteHighest } from './note-highest.js';
 import type { NodeSession } from './node-session.js';
 
 /** What is known of a shard's claim, as of a revision. */
@@ -246,6 +247,14 @@ export class ShardSlot {
     if (held === null) return;
     this.#held = null;
     await this.#tellLost(held);
+    this.#noteWithoutClaim(held);
+  }
+
+  /** Nobody else knows it exactly. Nothing waits for it: the store may be away. */
+  #noteWithoutClaim({ fence }: Held): void {
+    const { store, host } = this.#around;
+    const mark = host.mark?.(fence);
+    if (mark !== undefined) void noteHighest(store, this.shard, mark).catch(() => undefined);
   }
 
   async #checkClaim(): Promise<void> {
