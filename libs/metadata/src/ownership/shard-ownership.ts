@@ -220,12 +220,8 @@ class MetadataShardOwnership implements ShardOwnership {
   mayMove(shard: number): boolean {
     const owner = this.#view.claims.get(shard)?.record?.node;
     if (owner !== this.nodeId && !this.#own.hasTruth) return false;
-    return this.#members().some(
-      (member) =>
-        member.nodeId !== owner &&
-        takesOver(member, this.#times) &&
-        !member.failing.includes(shard),
-    );
+    const takes = this.#members().filter((member) => takesOver(member, this.#times));
+    return takes.some(({ nodeId, failing }) => nodeId !== owner && !failing.includes(shard));
   }
 
   async status(): Promise<ClusterStatus> {
