@@ -125,12 +125,20 @@ describe('the truth', () => {
   it('forgives what an older copy does not have, and nothing from before it', () => {
     const lost: Told = { id: 'd', request: put(3), outcome: wrote(4, 'd'), times: [100, 105] };
     const calls = history(...ALL, lost);
-    expect(checkTruth(good(), forgive(calls, [{ from: 105, until: 200 }]))).toEqual([]);
-    expect(countLost(checkTruth(good(), forgive(calls, [{ from: 106, until: 200 }])))).toBe(1);
-    expect(countLost(checkTruth(good(), forgive(calls, [{ from: 50, until: 99 }])))).toBe(1);
+    expect(checkTruth(good(), forgive(calls, [{ from: 105, replaced: 110, until: 200 }]))).toEqual(
+      [],
+    );
+    expect(
+      countLost(checkTruth(good(), forgive(calls, [{ from: 106, replaced: 110, until: 200 }]))),
+    ).toBe(1);
+    expect(
+      countLost(checkTruth(good(), forgive(calls, [{ from: 50, replaced: 60, until: 99 }]))),
+    ).toBe(1);
+    const since = [{ from: 50, replaced: 99, until: 200 }];
+    expect(countLost(checkTruth(good(), forgive(calls, since)))).toBe(1);
     const refused: Told = { ...lost, id: 'c', outcome: NOT_DONE };
     const told = history(...ALL.filter(({ id }) => id !== 'c'), refused);
-    const broken = checkTruth(good(), forgive(told, [{ from: 0, until: 200 }]));
+    const broken = checkTruth(good(), forgive(told, [{ from: 0, replaced: 100, until: 200 }]));
     expect(promises(broken)).toEqual(['done once']);
   });
 

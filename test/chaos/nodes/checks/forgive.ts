@@ -1,9 +1,11 @@
-import { changes, type Call } from '../traffic/call.js';
+import { changes, isAcknowledged, type Call } from '../traffic/call.js';
 
 /** A stretch of time whose writes may be gone, on the clock of the calls. */
 export interface LostStretch {
   /** When the copy was begun: what had been acknowledged before is in it. */
   readonly from: number;
+  /** When the copy had taken the place: what was called and acknowledged since is in it. */
+  readonly replaced: number;
   /** When the loss had been accepted. */
   readonly until: number;
 }
@@ -14,10 +16,7 @@ export interface LostStretch {
  */
 export function forgive(calls: readonly Call[], stretches: readonly LostStretch[]): Call[] {
   return calls.flatMap((call) => {
-    const isLost = stretches.some(
-      ({ from, until }) => call.returnedAt >= from && call.calledAt <= until,
-    );
-    if (!isLost) return [call];
+    if (!stretches.some((stretch) => mayBeLost(call, stretch))) return [call];
     if (!changes(call)) return [];
     const { kind } = call.outcome;
     if (kind === 'failed' || kind === 'refused') {
@@ -25,4 +24,9 @@ export function forgive(calls: readonly Call[], stretches: readonly LostStretch[
     }
     return [{ ...call, outcome: { kind: 'unknown', why: 'an older copy was restored' } as const }];
   });
+}
+
+function mayBeLost(call: Call, { from, replaced, until }: LostStretch): boolean {
+  if (call.returnedAt < from || call.calledAt > until) return false;
+  return !isAcknowledged(call) || call.calledAt <= replaced;
 }

@@ -49,7 +49,7 @@ function olderCopy(
       await eventually(() => acceptSeen(context, replaced), NOTICED_WITHIN_MS);
       const until = performance.now();
       traffic.relearn(await readTruth(world.truth.url));
-      return { shards: allShards(context), since: until, lost: { from, until } };
+      return { shards: allShards(context), since: until, lost: { from, replaced, until } };
     },
   };
 }
