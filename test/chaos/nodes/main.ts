@@ -2,10 +2,11 @@ import { parseArgs } from 'node:util';
 import { seededRng } from '@pawl/kernel';
 import type { Broken } from './checks/promise.js';
 import { FAULTS } from './faults/catalogue.js';
-import { VOID, type NodesFault } from './faults/fault.js';
+import type { NodesFault } from './faults/fault.js';
 import { describe, Report } from './report.js';
 import { evidence, runCase } from './run-case.js';
 import { Traffic } from './traffic/traffic.js';
+import { VoidError } from './void-error.js';
 import { World } from './world/world.js';
 
 const HELP = `Usage: npm run chaos [-- --minutes M] [--times N] [--seed N] [--only FAULT] [--book FILE] [-o json]
@@ -143,9 +144,9 @@ async function runOne(one: One, report: Report): Promise<string | null> {
     failure = `${broken.length} broken promises\n${shown.join('\n')}`;
   } catch (error) {
     failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    if (error instanceof Error && error.message.startsWith(VOID)) {
+    if (error instanceof VoidError) {
       report.addVoid(fault.name);
-      console.error(`seed ${seed}, ${fault.name}: ${error.message}`);
+      console.error(`seed ${seed}, ${fault.name}: void, ${error.message}`);
       if (report.voids(fault.name) < MOST_VOID + report.times(fault.name)) {
         await world.whole();
         return null;

@@ -45,7 +45,7 @@ const ANSWER_DEADLINE_MS = 10_000;
 /**
  * Harms the world once under traffic, waits until it is whole and everybody has converged, and judges
  * all that was ever done in it. Throws when nothing recovers, or too few writes are
- * acknowledged; an error of the fault itself, `void: …`, where the harm was not done.
+ * acknowledged; a `VoidError` where the harm was not done.
  */
 export async function runCase({ world, traffic, fault, rng }: CaseWish): Promise<CaseReport> {
   const from = traffic.calls.length;

@@ -12,6 +12,7 @@ import {
   type FaultContext,
   type NodesFault,
 } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 const HOUR_S = 3_600;
 /** Between what a node says its time is and what it should be. */
@@ -54,7 +55,7 @@ async function ahead(clocks: Clocks, id: string, by: number): Promise<void> {
   await eventually(async () => {
     const found = await clocks.aheadOf(id);
     if (Math.abs(found - by) > TOLERANCE_S)
-      throw new Error(`void: the clock of ${id} is ahead by ${found} s, not by ${by} s`);
+      throw new VoidError(`the clock of ${id} is ahead by ${found} s, not by ${by} s`);
   }, SEEN_WITHIN_MS);
 }
 
@@ -87,7 +88,7 @@ async function faster(clocks: Clocks, id: string): Promise<void> {
     await wait(MEASURED_FOR_MS);
     const gained = (await clocks.aheadOf(id)) - before;
     const found = 1 + (gained * 1_000) / (performance.now() - since);
-    if (found < LEAST_RATE) throw new Error(`void: the clock of ${id} runs ${found} times as fast`);
+    if (found < LEAST_RATE) throw new VoidError(`the clock of ${id} runs ${found} times as fast`);
   }, SEEN_WITHIN_MS);
 }
 

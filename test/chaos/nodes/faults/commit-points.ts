@@ -3,7 +3,8 @@ import { OPEN, STALLED } from '../../network/links.js';
 import { eventually } from '../../../support/eventually.js';
 import { Holder } from '../world/holder.js';
 import { NATS, POSTGRES } from '../world/world.js';
-import { between, pick, someOwner, VOID, wait, type FaultContext } from './fault.js';
+import { between, pick, someOwner, wait, type FaultContext } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 /** A point of a commit at which an owner can be held. */
 export interface CommitPoint {
@@ -45,7 +46,7 @@ async function silentFrom(
       if (way === 'back' && back.heldBytes === 0) throw new Error('it is not answered');
     }, REACHED_WITHIN_MS);
   } catch (cause) {
-    throw new Error(`${VOID} ${id} has not come to the point`, { cause });
+    throw new VoidError(`${id} has not come to the point`, { cause });
   }
   await wait(between(rng, 0, 300));
   return { id, release: () => world.links.set(from, to, OPEN) };
@@ -62,7 +63,7 @@ async function behind(
     const { shard } = await holder.someoneWaits(REACHED_WITHIN_MS);
     const owners = await eventually(() => world.owners());
     const id = owners.find((one) => one.shard === shard)?.owner;
-    if (id === undefined) throw new Error(`${VOID} nobody owns shard ${shard}`);
+    if (id === undefined) throw new VoidError(`nobody owns shard ${shard}`);
     return { id, release: () => holder.release() };
   } catch (error) {
     await holder.release();

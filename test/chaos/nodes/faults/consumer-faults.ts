@@ -6,6 +6,7 @@ import type { ConsumerRecord, Fleet } from '../world/fleet.js';
 import { readSnapshots } from '../world/read-truth.js';
 import { NATS } from '../world/world.js';
 import { between, LEASE_TTL_MS, pick, wait, type FaultContext, type NodesFault } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 /** Scopes that must have gone on while consumers could not. */
 const MOVED_ON = 3;
@@ -42,7 +43,7 @@ function consumers(name: string, does: string, harm: Harm): NodesFault {
 
 function someMember({ world, rng }: FaultContext) {
   const { fleet } = world;
-  if (fleet === null) throw new Error('void: there are no consumers');
+  if (fleet === null) throw new VoidError('there are no consumers');
   return { fleet, member: pick(rng, fleet.members) };
 }
 
@@ -59,7 +60,7 @@ async function movedOn({ world }: FaultContext, member: FleetMember): Promise<vo
   await eventually(async () => {
     const snapshots = await withClient(world.truth.url, readSnapshots);
     const later = snapshots.filter(({ scope, version }) => version > (runs.get(scope) ?? version));
-    if (later.length < MOVED_ON) throw new Error(`void: only ${later.length} scopes moved on`);
+    if (later.length < MOVED_ON) throw new VoidError(`only ${later.length} scopes moved on`);
   }, MOVES_WITHIN_MS);
 }
 
@@ -73,7 +74,7 @@ async function misses(context: FaultContext, member: FleetMember): Promise<void>
   await movedOn(context, member);
   await wait(between(context.rng, 0, LEASE_TTL_MS));
   const after = (await own(fleet, member)).length;
-  if (after > before) throw new Error(`void: ${after - before} snapshots reached ${member.id}`);
+  if (after > before) throw new VoidError(`${after - before} snapshots reached ${member.id}`);
 }
 
 /** Breaks connections to NATS, or holds back all that is sent either way. */
@@ -114,7 +115,7 @@ export const CONSUMER_FAULTS: readonly NodesFault[] = [
       await member.start();
       const started = (await own(fleet as Fleet, member)).slice(before);
       if (!started.every(({ isStart }) => isStart === true))
-        throw new Error(`void: ${member.id} went on without NATS`);
+        throw new VoidError(`${member.id} went on without NATS`);
     },
   ),
   consumers(

@@ -11,6 +11,7 @@ import {
   type FaultContext,
   type NodesFault,
 } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 const COUNTED_WITHIN_MS = 10_000;
 const WAITS_WITHIN_MS = 3_000;
@@ -43,7 +44,7 @@ export const deadlocks: NodesFault = {
     await someWrites(context, 5);
     world.links.heal();
     await eventually(async () => {
-      if ((await countDeadlocks(world)) === before) throw new Error('void: no commit deadlocked');
+      if ((await countDeadlocks(world)) === before) throw new VoidError('no commit deadlocked');
     }, COUNTED_WITHIN_MS);
     return { shards, since };
   },

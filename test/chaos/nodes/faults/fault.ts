@@ -22,9 +22,6 @@ export interface Struck {
   readonly lost?: LostStretch;
 }
 
-/** How the message of an error begins that says that a harm was not done, and so proves nothing. */
-export const VOID = 'void:';
-
 /** One kind of harm. `strike` does it once and undoes it; nodes may still be starting after it. */
 export interface NodesFault {
   readonly name: string;

@@ -13,6 +13,7 @@ import {
   type FaultContext,
   type NodesFault,
 } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 const NOTICED_WITHIN_MS = 30_000;
 
@@ -27,7 +28,7 @@ async function followsOther({ world }: FaultContext, id: string, leader: string 
   await eventually(async () => {
     const followed = await leaderFor(world, id);
     if (followed !== null && (leader === null || followed === leader))
-      throw new Error(`void: ${id} still follows ${followed}`);
+      throw new VoidError(`${id} still follows ${followed}`);
   }, NOTICED_WITHIN_MS);
 }
 

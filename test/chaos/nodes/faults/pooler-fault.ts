@@ -12,6 +12,7 @@ import {
   wait,
   type NodesFault,
 } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 const OWNS_WITHIN_MS = 60_000;
 const REUSED_WITHIN_MS = 20_000;
@@ -35,7 +36,7 @@ export const pooledSessions: NodesFault = {
       );
       const shards = await eventually(async () => {
         const owned = (await world.cluster.served()).filter(({ owner }) => owner === first);
-        if (owned.length === 0) throw new Error(`void: ${first} owns nothing behind the pooler`);
+        if (owned.length === 0) throw new VoidError(`${first} owns nothing behind the pooler`);
         return owned.map(({ shard }) => shard);
       }, OWNS_WITHIN_MS);
       await someWrites(context, 5);
@@ -52,7 +53,7 @@ export const pooledSessions: NodesFault = {
       await next.start({ PAWL_POSTGRES_URL: pooler.url });
       await eventually(async () => {
         const reused = (await sessionsOf(world, second)).filter((pid) => old.includes(pid));
-        if (reused.length === 0) throw new Error(`void: ${second} has no session of ${first}`);
+        if (reused.length === 0) throw new VoidError(`${second} has no session of ${first}`);
       }, REUSED_WITHIN_MS);
       await eventually(() => world.cluster.served(othersOf(context, [first])), OWNS_WITHIN_MS);
       await someWrites(context, 10);

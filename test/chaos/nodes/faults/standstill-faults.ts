@@ -13,6 +13,7 @@ import {
   type FaultContext,
   type NodesFault,
 } from './fault.js';
+import { VoidError } from '../void-error.js';
 
 const WRITES_WITHIN_MS = 20_000;
 
@@ -33,7 +34,7 @@ function standstill({ name: point, reach }: Pick<CommitPoint, 'name' | 'reach'>)
         // The others tell what was so before they could not hear each other.
         const owners = await eventually(() => world.owners());
         const shards = owners.filter(({ owner }) => owner === id).map(({ shard }) => shard);
-        if (shards.length === 0) throw new Error(`void: ${id} owns nothing`);
+        if (shards.length === 0) throw new VoidError(`${id} owns nothing`);
         const before = await tokensOf(world, shards);
         await wait(between(rng, 1.2 * LEASE_TTL_MS, 2 * LEASE_TTL_MS));
         await release();
@@ -61,7 +62,7 @@ async function writesGoOn(
   since: number,
 ): Promise<void> {
   const used = world.scopes.filter((scope) => shards.includes(world.shardOf(scope)));
-  if (used.length === 0) throw new Error('void: the owner has no scope');
+  if (used.length === 0) throw new VoidError('the owner has no scope');
   await eventually(() => {
     const isDone = traffic.calls.some(
       (call) => call.calledAt >= since && used.includes(call.scope) && isAcknowledged(call),

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { eventually } from '../../../support/eventually.js';
+import { VoidError } from '../void-error.js';
 
 export interface Waiting {
   /** Shard whose lock the waiting session wants, or holds while it waits for another. */
@@ -44,7 +45,7 @@ export class Holder {
         [shard],
       );
       const [first] = rows;
-      if (first === undefined) throw new Error('void: nobody waits for what is held');
+      if (first === undefined) throw new VoidError('nobody waits for what is held');
       return first;
     }, withinMs);
   }
