@@ -54,11 +54,14 @@ export class Answers {
 
   released(asked: Asked, view: ReleaseView): void {
     const { releaseVersion: version } = view;
-    let by: string | undefined;
-    const is = (kept: KeptAddress): boolean => {
-      by = kept.releases[version - 1]?.op;
-      return isRelease(kept, view);
-    };
+    const is = (kept: KeptAddress): boolean => isRelease(kept, view);
+    // What PostgreSQL held at another time may read the same and be by another command.
+    const makers = this.ledger
+      .truths(asked.floor.era)
+      .map((truth) => truth.of(asked.address))
+      .filter(is)
+      .map(({ releases }) => releases[version - 1]?.op);
+    const by = makers.includes(asked.op) ? asked.op : makers[0];
     const told = { axis: 'release', version } as const;
     this.#one(asked, told, is);
     this.#command(asked, { told: { ...told, by }, is, must: false });
