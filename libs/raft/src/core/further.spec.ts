@@ -147,3 +147,19 @@ describe('what need not wait for a write', () => {
     expect(core.ready().reads).toEqual([]);
   });
 });
+
+describe('what is written', () => {
+  it('is never written again where a later leader left it in the log', () => {
+    const core = follower();
+    core.step(append(1, 3, 2));
+    expect(core.ready().entries.map(({ index }) => index)).toEqual([1, 2, 3]);
+    const data = new Uint8Array(1);
+    const other: Entry = { index: 3, term: 2, kind: 'command', data };
+    const head = { from: 'm', to: 'f', term: 2, type: 'append' } as const;
+    core.step({ ...head, previousIndex: 2, previousTerm: 1, entries: [other], commit: 2 });
+    core.advance();
+    const { entries, committedEntries } = core.ready();
+    expect(entries).toEqual([other]);
+    expect(committedEntries.map(({ index }) => index)).toEqual([1, 2]);
+  });
+});

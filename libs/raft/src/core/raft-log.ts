@@ -184,9 +184,9 @@ export class RaftLog {
     return this.#entries.slice(from, end);
   }
 
-  /** The entry was written; nothing follows from that if it was replaced meanwhile. */
-  stableTo(index: LogIndex, term: Term): void {
-    if (index > this.#stable && this.has(index, term)) this.#stable = index;
+  /** The entry, which the log holds, was written, and all before it. */
+  stableTo(index: LogIndex): void {
+    this.#stable = Math.max(this.#stable, index);
   }
 
   commitTo(index: LogIndex): void {

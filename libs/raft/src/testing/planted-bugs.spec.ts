@@ -23,6 +23,7 @@ const FOUND_BY: Readonly<Record<string, number>> = {
   'snapshot takes back what is committed': 15,
   'snapshot deletes newer entries that match': 26,
   'snapshot keeps a suffix that conflicts': 218,
+  'written entries forgotten because later ones were replaced meanwhile': 295,
 };
 
 /** The first violation, or `null`. Anything but a broken invariant is thrown on. */

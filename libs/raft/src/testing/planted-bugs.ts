@@ -194,9 +194,17 @@ const REPLICATION: readonly PlantedBug[] = [
   ),
   bug(
     'write reported for entries that were replaced meanwhile',
+    inWork('.findLast(({ index, term }) => this.#log.has(index, term))', '.at(-1)'),
     inLog(
-      'index > this.#stable && this.has(index, term)',
-      'index > this.#stable && index <= this.lastIndex',
+      'this.#stable = Math.max(this.#stable, index);',
+      'this.#stable = Math.max(this.#stable, Math.min(index, this.lastIndex));',
+    ),
+  ),
+  bug(
+    'written entries forgotten because later ones were replaced meanwhile',
+    inWork(
+      '.findLast(({ index, term }) => this.#log.has(index, term))',
+      '.slice(-1).find(({ index, term }) => this.#log.has(index, term))',
     ),
   ),
 ];

@@ -40,6 +40,7 @@ export class SimulatedDisk {
   write(ready: Ready, state: State | undefined): void {
     const { hardState, entries, snapshot } = ready;
     if (snapshot !== null && state === undefined) throw new Error('a snapshot without state');
+    this.#check(ready);
     this.#frames.push(this.#frameOf(ready));
     this.durable = {
       hardState: hardState ?? this.durable.hardState,
@@ -92,6 +93,18 @@ export class SimulatedDisk {
       throw new InvariantError(`S2 recovery found ${print(found)}, not ${print(this.durable)}`);
     }
     return this.durable;
+  }
+
+  /** As the real log does: no gap, and nothing that is known to be committed is written again. */
+  #check({ entries, snapshot }: Ready): void {
+    const { durable } = this;
+    const last = durable.entries.at(-1)?.index ?? durable.snapshot.index;
+    const next = (snapshot?.index ?? last) + 1;
+    const first = entries[0]?.index ?? next;
+    if (first === next || (first < next && first > durable.hardState.commit)) return;
+    throw new InvariantError(
+      `S3 entries from ${first} on are written behind ${next - 1}, of which ${durable.hardState.commit} are committed`,
+    );
   }
 
   #frameOf({ hardState, entries, snapshot }: Ready): Buffer {
