@@ -171,8 +171,7 @@ export class Traffic {
       const outcome = await ask({ ...what, url, deadlineMs: CALL_DEADLINE_MS });
       this.#pending.delete(asked);
       if (outcome.kind === 'unknown') open ??= outcome;
-      const isClear = outcome.kind !== 'unknown' && outcome.kind !== 'failed';
-      if (isClear) return { outcome, attempts };
+      if (isClear(outcome, open)) return { outcome, attempts };
       if (!again || performance.now() > until) return { outcome: open ?? outcome, attempts };
       await delay(AGAIN_AFTER_MS);
     }
@@ -205,4 +204,10 @@ export class Traffic {
     if (request.kind === 'put') belief.version = Math.max(belief.version, outcome.current);
     else belief.releaseVersion = Math.max(belief.releaseVersion, outcome.current);
   }
+}
+
+/** A shard that is read-only does not tell what becomes of an attempt that is still on its way. */
+function isClear(outcome: CallOutcome, open: CallOutcome | null): boolean {
+  if (outcome.kind === 'unknown' || outcome.kind === 'failed') return false;
+  return open === null || outcome.kind !== 'refused' || outcome.code !== 'truth-behind';
 }
