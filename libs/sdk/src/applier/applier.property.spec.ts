@@ -124,10 +124,20 @@ it('never goes back, never applies what it should not, and ends on the newest ac
           if (variants['']?.absent !== true) world.keep({ version });
         }
         meet(world, history);
+        let floor = { version: 0, from: 0 };
         for (const each of events) {
+          const late = each.kind === 'disk' && world.applier.running === null ? world.late : null;
+          if (each.kind.includes('restart') || each.kind === 'late disk')
+            floor = { version: 0, from: 0 };
           const atBoot = each.kind === 'restart' ? (world.disk?.head.version ?? 0) : null;
           play(world, history, each);
           check(world, history, refusedVersions);
+          if (late !== null) floor = { version: late.head.version, from: world.applied.length };
+          const isRefused = world.rejections.some(({ version }) => version === floor.version);
+          const lower = world.applied
+            .slice(floor.from)
+            .find(({ head }) => head.version < floor.version);
+          expect(isRefused ? undefined : lower).toBeUndefined();
           if (atBoot !== null)
             expect(world.applied.every(({ head }) => head.version >= atBoot)).toBe(true);
         }

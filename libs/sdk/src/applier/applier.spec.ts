@@ -117,6 +117,23 @@ describe('Applier', () => {
       expect(world.rejections).toMatchObject([{ version: 4 }]);
     });
 
+    it('drops what is under way and older', () => {
+      world.give(pushed({ version: 2 }));
+      world.answerDisk();
+      world.give({ kind: 'settle' });
+      world.settle();
+      expect(versions(world)).toEqual([3]);
+      expect(world.disk?.head.version).toBe(3);
+    });
+
+    it('reports what that held of another installation, also when something runs', () => {
+      world.give(pushed({ version: 2, installation: 'main/other' }));
+      world.settle();
+      world.answerDisk();
+      expect(world.reports).toEqual(['foreign-installation']);
+      expect(versions(world)).toEqual([2]);
+    });
+
     it('goes on with what runs already', () => {
       world.give(pushed({ version: 2 }));
       world.settle();

@@ -134,10 +134,16 @@ export class Applier {
     }
   }
 
-  /** What comes when something runs already tells nothing; a job that is under way is ended first. */
+  /**
+   * One that comes when something runs already tells nothing more; of a job that is under way the newer
+   * one goes first.
+   */
   #restore(record: LastKnownGood): void {
+    const { address, head } = record;
+    if (address !== this.#env.address || !this.#admit(head.installation)) return;
     if (this.#running !== null) return;
     if (this.#job?.stage === 'fetching') this.#stepBack(this.#job);
+    if (this.#job !== null && isNewer(head, this.#job.head)) this.#job = null;
     if (this.#job !== null) {
       this.#late = record;
       return;
@@ -147,7 +153,6 @@ export class Applier {
   }
 
   #keep(record: LastKnownGood): void {
-    if (record.address !== this.#env.address || !this.#admit(record.head.installation)) return;
     this.#restored = record;
     this.#floor = record.head;
   }

@@ -304,8 +304,12 @@ export class ScopeRunner {
     this.#isCacheLate = false;
     this.#unkept = null;
     if (this.#stopped || cache === undefined) return;
-    this.#cache = cache;
+    const isForeign =
+      record !== undefined && !this.#options.installation.admits(record.head.installation);
+    // Whoever starts next finds what another installation left, and is told of it too.
+    if (!isForeign) this.#cache = cache;
     if (record !== undefined) this.#dispatch({ kind: 'restored', record });
+    if (isForeign) return;
     // A file that is ahead stays: a later process may still need to know of it.
     const isNews = unkept !== null && (record === undefined || isNewer(unkept.head, record.head));
     if (isNews) void this.#save(cache, unkept);

@@ -147,6 +147,33 @@ describe('open', () => {
     }
   });
 
+  it('leaves alone what a late disk holds of another installation', async () => {
+    world.link.become('up');
+    world.put({ version: 3, installation: 'main/other' });
+    const first = world.client();
+    await first.open(ADDRESS);
+    await first.close();
+    world.link = new FakeLink();
+    world.link.become('up');
+    const load = world.store.load;
+    let answers: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (answers = resolve));
+    world.store.load = (at) => asked.then(() => load(at));
+    world.put({ version: 1 });
+    const opening = world.client().open(ADDRESS);
+    await world.after(2_100);
+    const scope = await opening;
+    const errors: string[] = [];
+    scope.on('error', ({ code }) => errors.push(code));
+    answers();
+    await world.turns();
+    world.push({ version: 4 });
+    await world.turns();
+    expect(scope.version).toBe(4);
+    expect(errors).toContain('foreign-installation');
+    expect(world.store.records.get(ADDRESS)?.head.version).toBe(3);
+  });
+
   it('rejects with no-snapshot in the end, and can be tried again', async () => {
     const pawl = world.client();
     world.link.become('up');
