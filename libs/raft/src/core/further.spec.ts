@@ -162,4 +162,26 @@ describe('what is written', () => {
     expect(entries).toEqual([other]);
     expect(committedEntries.map(({ index }) => index)).toEqual([1, 2]);
   });
+
+  it('counts for nothing where a snapshot that is still to be installed has replaced it', () => {
+    const core = follower();
+    core.step(append(1, 6, 0));
+    expect(core.ready().entries).toHaveLength(6);
+    const configuration = { voters: ['f', 'l'], outgoing: [], learners: [], learnersNext: [] };
+    const head = { from: 'm', to: 'f', term: 2 } as const;
+    const other: Entry = { index: 1, term: 2, kind: 'command', data: new Uint8Array(1) };
+    core.step({
+      ...{ ...head, type: 'append', previousIndex: 0, previousTerm: 0 },
+      ...{ entries: [other], commit: 0 },
+    });
+    const third = { from: 'l', to: 'f', term: 3 } as const;
+    const snapshot = { index: 4, term: 1, configuration };
+    core.step({ ...third, type: 'snapshot', snapshot });
+    const again = append(5, 2, 4);
+    core.step({ ...again, ...third, previousTerm: 1 });
+    core.advance();
+    const ready = core.ready();
+    expect(ready.snapshot).toEqual(snapshot);
+    expect(ready.entries.map(({ index }) => index)).toEqual([5, 6]);
+  });
 });

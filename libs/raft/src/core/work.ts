@@ -130,9 +130,9 @@ export class Work {
     assert(ready !== null, 'a Ready is outstanding');
     this.#outstanding = null;
     this.#waitedTicks = 0;
-    // A later leader may have replaced the rest meanwhile.
+    // A later leader may have replaced the rest meanwhile, or all by a snapshot, which is written first.
     const stored = ready.entries.findLast(({ index, term }) => this.#log.has(index, term));
-    if (stored !== undefined) this.#log.stableTo(stored.index);
+    if (stored !== undefined && this.#received === null) this.#log.stableTo(stored.index);
     if (ready.snapshot !== null) this.#installed(ready.snapshot);
     if (ready.hardState !== null) this.#durableTerm = ready.hardState.term;
     return ready;
