@@ -16,6 +16,7 @@ const CUT = 'nats-1';
 const OTHERS = ['node-2', 'node-3'];
 const STREAMS = [subjectsOf('main').snapshotStream, subjectsOf('main').contentStream];
 /** Servers elect who leads a stream, nodes settle, shards move. */
+const ASK_EVERY_MS = 250;
 const WITHIN_MS = 90_000;
 
 let nats: NatsCluster;
@@ -134,13 +135,23 @@ it('publication goes on, and no shard moves, when a server that leads a stream i
   const leaders = await eventually(() => Promise.all(STREAMS.map(whole)), WITHIN_MS);
   const killed = leaders[0] ?? CUT;
   await nats.kill(killed);
-  // Nobody has asked them for long, and a leader is being elected.
   const others = cluster.ids.filter((id) => id.replace('node', 'nats') !== killed);
-  expect(await Promise.all(others.map(readiness))).toEqual([200, 200]);
-  for (const [id, at] of cluster.ids.map((node) => [node, addressOf(node)] as const)) {
-    await write(id, at, 3);
-    await arrived(at, 3);
+  const told: number[][] = [];
+  const asking = setInterval(
+    () => void Promise.all(others.map(readiness)).then((codes) => told.push(codes)),
+    ASK_EVERY_MS,
+  );
+  try {
+    for (const [id, at] of cluster.ids.map((node) => [node, addressOf(node)] as const)) {
+      await write(id, at, 3);
+      await arrived(at, 3);
+    }
+  } finally {
+    clearInterval(asking);
   }
+  // Also while a leader was being elected.
+  expect(told.length).toBeGreaterThan(0);
+  expect(told.filter((codes) => codes.some((code) => code !== 200))).toEqual([]);
   await eventually(async () => {
     expect(await Promise.all(cluster.ids.map(readiness))).toEqual([200, 200, 200]);
   }, WITHIN_MS);
