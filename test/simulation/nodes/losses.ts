@@ -5,8 +5,6 @@ import type { Violations } from './violations.js';
 /** After so long the quorum has been told of a commit, by its owner if nothing happens to him, or by the next, milliseconds. */
 const NOTED_MS = 8_000;
 
-const isSoonAfter = (ms: number, atMs: number): boolean => ms >= atMs && ms < atMs + NOTED_MS;
-
 /** So long after it was struck a node may still have no lease. */
 const STRUCK_MS = 30_000;
 
@@ -114,8 +112,14 @@ export class Losses {
   ): Finder {
     const isOwn = fence?.token === token;
     if (atMs >= this.nowMs() - NOTED_MS) return isOwn ? { owner: fence.owner } : 'nobody';
-    const isStruck = isOwn && this.#strikes(fence.owner).some((ms) => isSoonAfter(ms, atMs));
-    return isStruck ? { owner: fence.owner } : 'anybody';
+    return isOwn && !this.#wasCalm(fence.owner, atMs) ? { owner: fence.owner } : 'anybody';
+  }
+
+  /** Whether nothing happened to a node for long enough to have told the quorum of a commit. */
+  #wasCalm(owner: string, sinceMs: number): boolean {
+    const strikes = this.#strikes(owner).filter((ms) => ms > sinceMs);
+    const ends = [...strikes, this.nowMs()];
+    return ends.some((ms, at) => ms - (strikes[at - 1] ?? sinceMs) >= NOTED_MS);
   }
 
   /** Of the node, or of the incarnation's. */

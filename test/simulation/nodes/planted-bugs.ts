@@ -116,8 +116,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         "if (what !== 'load') this.witness.read(what, fence);",
       ),
     ],
-    finds: /was told before it began|is told the \w+ version that it made, not that of/,
-    seed: 223,
+    finds: /was told before it began|is told (snapshot|definition|the \w+ version) /,
+    seed: 481,
   },
   {
     name: 'a shard is handed over without a drain',
