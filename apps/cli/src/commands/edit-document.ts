@@ -56,7 +56,14 @@ function messageOf(error: unknown): string {
 
 /** Answers why it did not end well; `undefined`: it did. */
 function runEditor(env: CliContext['env'], file: string): Promise<string | undefined> {
-  const editor = env['VISUAL'] || env['EDITOR'] || 'vi';
+  const chosen = env['VISUAL'] || env['EDITOR'];
+  // An editor for a screen waits for ever where there is none.
+  if (!chosen && !process.stdin.isTTY) {
+    return Promise.resolve(
+      'nobody can edit here: set EDITOR, or write a file with pawl config put',
+    );
+  }
+  const editor = chosen || 'vi';
   const [command = 'vi', ...args] = editor.split(/\s+/).filter((part) => part !== '');
   return new Promise((resolve) => {
     const child = spawn(command, [...args, file], { stdio: 'inherit' });

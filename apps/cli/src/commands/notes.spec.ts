@@ -73,6 +73,7 @@ describe('an editor that cannot be run', () => {
   it.each([
     ['/nowhere/editor', /cannot run the editor "\/nowhere\/editor"/],
     ['false', /the editor ended with 1; nothing was written/],
+    ['', /nobody can edit here: set EDITOR/],
   ])('leaves no folder: %s', async (EDITOR, message) => {
     process.env['TMPDIR'] = world.folder;
     world.answers.set('GET /v1/config/acme/app', definition(3));

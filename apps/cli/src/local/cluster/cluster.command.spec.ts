@@ -216,6 +216,10 @@ describe('pawl cluster', () => {
     const { out } = await world.pawl('cluster');
     expect(out).toContain('quorum: node-1; leader node-1, term 3, revision 9\n');
     expect(out).toContain('shards: 3 of 5 served; 1 is read-only');
+    expect(out).not.toContain('NO MAJORITY');
+    world.answers.set('GET /v1/cluster', json({ ...view, quorum: { ...quorum, leader: null } }));
+    expect((await world.pawl('cluster')).out).toContain('NO MAJORITY of the quorum answers');
+    world.answers.set('GET /v1/cluster', json(view));
     const rowsOf = (text: string) => text.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
     const rows = rowsOf(out);
     expect(rows).toContain(`node-1 ready 3 ${since} http://10.0.0.1:7400 -`);

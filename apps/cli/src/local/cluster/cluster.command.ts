@@ -96,6 +96,7 @@ function statusText(view: ClusterView, flags: StatusFlags): string {
       ? ''
       : `missing: ${missing.map(({ id }) => id).join(', ')} (in the quorum, without a control plane that lives)\n`,
     `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
+    leader === null ? NO_LEADER : '',
     `shards: ${served.length} of ${view.shards.length} served${behindText(view)}\n`,
     shardsText(
       flags.shards === true
@@ -104,6 +105,10 @@ function statusText(view: ClusterView, flags: StatusFlags): string {
     ),
   ].join('');
 }
+
+/** Only a majority ends leases: without one, who is gone still counts as there. */
+const NO_LEADER =
+  'NO MAJORITY of the quorum answers: nodes and shards are as they were known last, and nothing moves\n';
 
 type Shard = ClusterView['shards'][number];
 
