@@ -1,8 +1,9 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { CaseReport } from './run-case.js';
 
-/** A line of a book of cases. */
-type Entry = { readonly report: CaseReport } | { readonly void: string };
+/** A line of a book of cases: what came of one, or the fault that was void, or did not come to its end. */
+type Entry =
+  { readonly report: CaseReport } | { readonly void: string } | { readonly failed: string };
 
 interface Row {
   fault: string;
@@ -13,6 +14,8 @@ interface Row {
   failed: number;
   unknown: number;
   lost: number;
+  /** Cases with a broken promise, or that did not come to their end. */
+  broken: number;
   moves: number;
   /** Milliseconds, over all harmed shards of all times; null when none was measured. */
   recoveryMedianMs: number | null;
@@ -23,6 +26,7 @@ interface Row {
 export class Report {
   readonly #cases: CaseReport[] = [];
   readonly #voids: string[] = [];
+  readonly #failed: string[] = [];
 
   /** `book`: a file that holds the cases of earlier runs, a line each; those of this one are added. */
   constructor(private readonly book: string | null) {
@@ -41,6 +45,11 @@ export class Report {
     this.#note({ void: fault });
   }
 
+  /** The case did not come to its end. */
+  addFailed(fault: string): void {
+    this.#note({ failed: fault });
+  }
+
   #note(entry: Entry): void {
     this.#take(entry);
     if (this.book !== null) appendFileSync(this.book, `${JSON.stringify(entry)}\n`);
@@ -48,12 +57,18 @@ export class Report {
 
   #take(entry: Entry): void {
     if ('void' in entry) this.#voids.push(entry.void);
+    else if ('failed' in entry) this.#failed.push(entry.failed);
     else this.#cases.push(entry.report);
   }
 
-  /** How often a fault came and was judged. */
+  /** How often a fault came and broke no promise. */
   times(fault: string): number {
-    return this.#cases.filter((one) => one.fault === fault).length;
+    return this.#cases.filter((one) => one.fault === fault && one.broken.length === 0).length;
+  }
+
+  /** Cases, of earlier runs too, that broke a promise or did not come to their end. */
+  get broken(): number {
+    return this.#failed.length + this.#cases.filter(({ broken }) => broken.length > 0).length;
   }
 
   voids(fault: string): number {
@@ -71,6 +86,7 @@ export class Report {
       'not done',
       'unknown',
       'lost',
+      'broken',
       'moves',
       'recovery: median',
       'worst',
@@ -85,6 +101,7 @@ export class Report {
         row.failed,
         row.unknown,
         row.lost,
+        row.broken,
         row.moves,
       ].map(String),
       seconds(row.recoveryMedianMs),
@@ -98,7 +115,8 @@ export class Report {
   }
 
   #rows(): Row[] {
-    const names = [...new Set(this.#cases.map(({ fault }) => fault))];
+    const came = this.#cases.map(({ fault }) => fault);
+    const names = [...new Set([...came, ...this.#voids, ...this.#failed])];
     const rows = names.map((name) => this.#row(name, [name]));
     return names.length > 1 ? [...rows, this.#row('all', names)] : rows;
   }
@@ -117,6 +135,9 @@ export class Report {
       failed: sum('failed'),
       unknown: sum('unknown'),
       lost: sum('lost'),
+      broken:
+        cases.filter(({ broken }) => broken.length > 0).length +
+        this.#failed.filter((fault) => names.includes(fault)).length,
       moves: sum('moves'),
       recoveryMedianMs: rounded(times[Math.floor(times.length / 2)]),
       recoveryWorstMs: rounded(times.at(-1)),
