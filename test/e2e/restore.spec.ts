@@ -119,8 +119,12 @@ it(
       return found;
     });
     expect(readOnly.every(({ serving }) => serving)).toBe(true);
-    const ready = await fetch(`${cluster.node('node-1').url}/readyz`);
-    expect([ready.status, await ready.text()]).toEqual([200, expect.stringContaining('read-only')]);
+    const owner = cluster.node(readOnly[0]?.owner ?? '');
+    await eventually(async () => {
+      const ready = await fetch(`${owner.url}/readyz`);
+      const told = [ready.status, await ready.text()];
+      expect(told).toEqual([200, expect.stringContaining('read-only')]);
+    });
   },
 );
 

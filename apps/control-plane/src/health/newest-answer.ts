@@ -21,12 +21,12 @@ export class NewestAnswer {
     return this.#asking;
   }
 
-  /** The answer that is under way, or the newest one; asks when that is too old. */
+  /** The answer that is under way, or the newest one; asks when that is too old, or there was none. */
   async read(): Promise<boolean> {
     const { clock, maxAgeMs } = this.options;
     const newest = this.#newest;
     const isOld = newest === undefined || clock.monotonicMs() - newest.atMs > maxAgeMs;
-    return this.#asking !== undefined || isOld ? this.ask() : newest.answered;
+    return this.#asking !== undefined || isOld || !newest.answered ? this.ask() : true;
   }
 
   async #ask(): Promise<boolean> {
