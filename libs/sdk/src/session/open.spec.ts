@@ -11,6 +11,22 @@ beforeEach(() => {
   world = new ClientWorld();
 });
 
+/** A process that runs what the stream holds, and leaves it in its file. */
+async function runOnce(): Promise<void> {
+  const pawl = world.client();
+  await pawl.open(ADDRESS);
+  await pawl.close();
+}
+
+/** From now on the disk holds back what it has until that is called. */
+function delayDisk(): () => void {
+  const load = world.store.load;
+  let answers: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (answers = resolve));
+  world.store.load = (at) => asked.then(() => load(at));
+  return answers;
+}
+
 describe('open', () => {
   it('subscribes first, reads, and takes the newer of push and read', async () => {
     world.link.become('up');
@@ -49,9 +65,7 @@ describe('open', () => {
   it('uses the file at once when refused, after the time-out when nobody answers', async () => {
     world.put({ version: 3 });
     world.link.become('up');
-    const first = world.client();
-    await first.open(ADDRESS);
-    await first.close();
+    await runOnce();
 
     world.link = new FakeLink();
     const refused = world.client().open(ADDRESS);
@@ -91,16 +105,11 @@ describe('open', () => {
   it('does not wait for a disk that is late, takes what it held when it answers, and keeps what comes', async () => {
     world.put({ version: 3 });
     world.link.become('up');
-    const first = world.client();
-    await first.open(ADDRESS);
-    await first.close();
+    await runOnce();
 
     world.link = new FakeLink();
     world.link.become('down');
-    const load = world.store.load;
-    let answers: () => void = () => undefined;
-    const asked = new Promise<void>((resolve) => (answers = resolve));
-    world.store.load = (at) => asked.then(() => load(at));
+    const answers = delayDisk();
     const pawl = world.client();
     const errors: string[] = [];
     const opening = pawl.open(ADDRESS);
@@ -132,10 +141,7 @@ describe('open', () => {
       }
       world.link = new FakeLink();
       world.link.become('up');
-      const load = world.store.load;
-      let answers: () => void = () => undefined;
-      const asked = new Promise<void>((resolve) => (answers = resolve));
-      world.store.load = (at) => asked.then(() => load(at));
+      const answers = delayDisk();
       world.put({ version: 5 });
       const opening = world.client().open(ADDRESS);
       await world.after(2_100);
@@ -150,15 +156,10 @@ describe('open', () => {
   it('leaves alone what a late disk holds of another installation', async () => {
     world.link.become('up');
     world.put({ version: 3, installation: 'main/other' });
-    const first = world.client();
-    await first.open(ADDRESS);
-    await first.close();
+    await runOnce();
     world.link = new FakeLink();
     world.link.become('up');
-    const load = world.store.load;
-    let answers: () => void = () => undefined;
-    const asked = new Promise<void>((resolve) => (answers = resolve));
-    world.store.load = (at) => asked.then(() => load(at));
+    const answers = delayDisk();
     world.put({ version: 1 });
     const opening = world.client().open(ADDRESS);
     await world.after(2_100);
