@@ -11,6 +11,7 @@ export { routedEngine } from './routing/routed-engine.js';
 export type { RoutedEngineOptions } from './routing/routed-engine.js';
 export * from './sharding/fence.js';
 export type { RestoreUseCases } from './sharding/restore.js';
+export * from './sharding/shard-mark.js';
 export * from './sharding/shard-ownership.port.js';
 export * from './sharding/truth-store.port.js';
 export * from './status/saved-status.port.js';

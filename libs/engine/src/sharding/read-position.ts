@@ -1,6 +1,6 @@
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedShard } from './owned-shard.js';
-import type { ShardMark } from './shard-ownership.port.js';
+import type { ShardMark } from './shard-mark.js';
 import { FencedError } from './truth-store.port.js';
 
 /** Of which truth memory is going to be; before it is read, so that what comes after is refused. */

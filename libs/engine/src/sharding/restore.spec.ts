@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 import type { Fence } from './fence.js';
-import type { ShardMark } from './shard-ownership.port.js';
+import type { ShardMark } from './shard-mark.js';
 
 const APP = address('acme/app');
 const ACME = shardOf('acme', 4);

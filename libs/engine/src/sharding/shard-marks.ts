@@ -1,6 +1,7 @@
 import type { Fence, FencingToken } from './fence.js';
 import type { OwnedShard } from './owned-shard.js';
-import type { ShardMark } from './shard-ownership.port.js';
+import { highestMark } from './shard-mark.js';
+import type { ShardMark } from './shard-mark.js';
 
 /**
  * How far each shard's truth had come when this process last owned it. Unlike what the quorum remembers
@@ -27,15 +28,7 @@ export class ShardMarks {
 
   /** What was noted here and what is remembered elsewhere, each part of whichever is higher. */
   highest(shard: number, remembered: ShardMark | null): ShardMark | null {
-    const own = this.#marks.get(shard)?.mark ?? null;
-    if (own === null || remembered === null) return own ?? remembered;
-    if (own.generation !== remembered.generation) {
-      return own.generation > remembered.generation ? own : remembered;
-    }
-    return {
-      generation: own.generation,
-      token: own.token > remembered.token ? own.token : remembered.token,
-      commits: own.commits > remembered.commits ? own.commits : remembered.commits,
-    };
+    const own = this.#marks.get(shard)?.mark;
+    return own === undefined ? remembered : highestMark(own, remembered);
   }
 }

@@ -1,20 +1,5 @@
 import type { Fence } from './fence.js';
-
-/**
- * How far a shard's truth had come, as an owner knew it. Remembered by the metadata quorum, it tells of
- * a PostgreSQL that has lost something: a restored copy, a standby that lagged.
- */
-export interface ShardMark {
-  /** Of the installation; a higher one resets the others. */
-  readonly generation: number;
-  /**
-   * Fencing token under which commits were last counted, as far as the owner knows (0: it does not). One
-   * that served and committed nothing leaves nothing that could be lost.
-   */
-  readonly token: bigint;
-  /** Transactions that committed changesets of the shard, ever. */
-  readonly commits: bigint;
-}
+import type { ShardMark } from './shard-mark.js';
 
 /** What the ownership calls when this node gains or loses a shard. One call at a time per shard. */
 export interface ShardHost {

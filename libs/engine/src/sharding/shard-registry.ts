@@ -13,9 +13,10 @@ import { OwnedRoot, OwnedShard } from './owned-shard.js';
 import { readPosition } from './read-position.js';
 import { RefusedShards } from './refused-shards.js';
 import type { AddressNode, RootTree } from './root-tree.js';
+import type { ShardMark } from './shard-mark.js';
 import { ShardMarks } from './shard-marks.js';
+import type { ShardHost } from './shard-ownership.port.js';
 import { SnapshotHeads } from './snapshot-heads.js';
-import type { ShardHost, ShardMark } from './shard-ownership.port.js';
 import { FencedError, OutcomeUnknownError } from './truth-store.port.js';
 import type { Changeset, CommitOutcome } from './truth-store.port.js';
 

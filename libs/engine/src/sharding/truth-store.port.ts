@@ -7,7 +7,7 @@ import type {
 } from '@pawl/contracts';
 import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
 import type { Fence } from './fence.js';
-import type { ShardMark } from './shard-ownership.port.js';
+import type { ShardMark } from './shard-mark.js';
 
 export interface Installation {
   /** Name, part of subjects. */

@@ -3,7 +3,7 @@ import { shardOf } from '@pawl/contracts';
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { Definition } from '@pawl/domain';
 import type { Fence } from '../sharding/fence.js';
-import type { ShardMark } from '../sharding/shard-ownership.port.js';
+import type { ShardMark } from '../sharding/shard-mark.js';
 import { FencedError, ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,

@@ -1,5 +1,5 @@
 import type { Fence } from '../sharding/fence.js';
-import type { ShardMark } from '../sharding/shard-ownership.port.js';
+import type { ShardMark } from '../sharding/shard-mark.js';
 import type { CommitOutcome, KnownTruth, RestoreOutcome } from '../sharding/truth-store.port.js';
 import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';

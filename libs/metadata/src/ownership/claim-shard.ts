@@ -4,6 +4,7 @@ import { NO_LEASE } from '../state/index.js';
 import type { KeyValue, OperationResult, Revision } from '../state/index.js';
 import { bytesToText, textToBytes } from '../text.js';
 import type { NodeSession } from './node-session.js';
+import { noteHighest } from './note-highest.js';
 import {
   EPOCH_KEY,
   claimKey,
@@ -143,8 +144,8 @@ export async function markServed(
 }
 
 /**
- * Deletes the claim that was created at this revision, if it is still there; and then has it remembered
- * how far the shard's truth has come.
+ * Deletes the claim that was created at this revision, if it is still there, and has it remembered how
+ * far the shard's truth has come, where that is known.
  */
 export async function giveClaimBack(
   store: MetadataStore,
@@ -153,11 +154,13 @@ export async function giveClaimBack(
   mark?: ShardMark,
 ): Promise<void> {
   const key = claimKey(shard);
-  await store.txn({
+  const result = await store.txn({
     compare: [{ key, target: 'create', operator: '=', value: createRevision }],
     success: [{ kind: 'delete', key }, ...remembering(shard, mark)],
     failure: [],
   });
+  const isGone = result.ok && !result.succeeded;
+  if (isGone && mark !== undefined) await noteHighest(store, shard, mark);
 }
 
 /** The claim of a shard as the store has it now; null without one. */

@@ -1,3 +1,4 @@
+import { highestMark } from '@pawl/engine';
 import type { ShardMark } from '@pawl/engine';
 import type { MetadataStore } from '../metadata-store.port.js';
 import { NO_LEASE } from '../state/index.js';
@@ -20,7 +21,7 @@ export async function noteHighest(
     const found = await store.range({ key });
     if (!found.ok) return;
     const [kv] = found.kvs;
-    const value = encodeMark(highest(mark, decodeMark(kv?.value)));
+    const value = encodeMark(highestMark(mark, decodeMark(kv?.value)));
     const noted = await store.txn({
       compare: [{ key, target: 'mod', operator: '=', value: kv?.modRevision ?? 0 }],
       success: [{ kind: 'put', key, value, lease: NO_LEASE }],
@@ -28,14 +29,4 @@ export async function noteHighest(
     });
     if (!noted.ok || noted.succeeded) return;
   }
-}
-
-function highest(own: ShardMark, noted: ShardMark | null): ShardMark {
-  if (noted === null || own.generation > noted.generation) return own;
-  if (own.generation < noted.generation) return noted;
-  return {
-    generation: own.generation,
-    token: own.token > noted.token ? own.token : noted.token,
-    commits: own.commits > noted.commits ? own.commits : noted.commits,
-  };
 }

@@ -3,7 +3,7 @@ import type { Fence, ShardHost, ShardMark, ShardOwnership } from '@pawl/engine';
 import { SimulatedFolder } from '@pawl/raft/testing';
 import { expect } from 'vitest';
 import { MetadataUnavailableError } from '../metadata-store.port.js';
-import type { MetadataStore, TxnResult } from '../metadata-store.port.js';
+import type { MetadataStore, RangeRequest, TxnResult } from '../metadata-store.port.js';
 import { openMetadataOn } from '../quorum/open-metadata.js';
 import type { QuorumNode } from '../quorum/quorum-node.js';
 import { textToBytes } from '../text.js';
@@ -83,6 +83,8 @@ export class FakeHost implements ShardHost {
 export class UnreliableStore implements MetadataStore {
   down = false;
   loseAnswers = 0;
+  /** Called before each range is asked for. */
+  beforeRange: (request: RangeRequest) => Promise<void> | void = () => undefined;
 
   constructor(readonly inner: MetadataStore) {}
 
@@ -96,8 +98,11 @@ export class UnreliableStore implements MetadataStore {
     return result;
   }
 
-  range = (request: Parameters<MetadataStore['range']>[0]) =>
-    this.#ask(() => this.inner.range(request));
+  range = (request: RangeRequest) =>
+    this.#ask(async () => {
+      await this.beforeRange(request);
+      return this.inner.range(request);
+    });
   watch = (request: Parameters<MetadataStore['watch']>[0]) => this.inner.watch(request);
   grantLease = (ttlMs: number, id?: bigint) => this.#ask(() => this.inner.grantLease(ttlMs, id));
   keepAlive = (id: bigint) => this.#ask(() => this.inner.keepAlive(id));

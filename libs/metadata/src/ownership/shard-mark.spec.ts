@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { textToBytes } from '../text.js';
 import { claimKey } from './ownership-keys.js';
 import { Cluster, TTL_MS, owned, settle, takeOver } from './ownership-cluster.fixture.js';
+import type { Node } from './ownership-cluster.fixture.js';
 import { decodeMark, encodeMark, markKey } from './shard-mark.js';
 
 const SHARD = 5;
@@ -109,6 +110,41 @@ describe('how far a shard has come', () => {
     await takeOver(cluster, SHARD);
     await settle();
     expect(await remembered()).toEqual(then);
+  });
+
+  it('is noted by one whose claim goes between its check and giving it back', async () => {
+    const { host, ownership } = await cluster.started();
+    await settle();
+    host.leaving = async ({ shard }) => {
+      host.marks.set(shard, mark(77n));
+      await takeOver(cluster, shard);
+    };
+    ownership.recheck(SHARD);
+    await settle();
+    expect(host.serving.has(SHARD)).toBe(false);
+    expect(await remembered()).toEqual(mark(77n));
+  });
+
+  it.each([
+    ['refused', ({ ownership }: Node) => Promise.resolve(ownership.recheck(SHARD))],
+    ['to be handed over', () => cluster.started('node-2')],
+  ])('is noted by one who finds that the claim is gone when it is %s', async (_, asked) => {
+    const node = await cluster.started('node-1');
+    const { host, store } = node;
+    await settle();
+    host.leaving = ({ shard }) => void host.marks.set(shard, mark(77n));
+    let taken = -1;
+    store.beforeRange = async ({ key }) => {
+      const shard = [...Array(64).keys()].find((each) => String(claimKey(each)) === String(key));
+      if (shard === undefined || taken !== -1) return;
+      taken = shard;
+      await takeOver(cluster, shard);
+    };
+    await asked(node);
+    await cluster.pass(3 * TTL_MS, 250);
+    expect(taken).not.toBe(-1);
+    expect(host.serving.has(taken)).toBe(false);
+    expect(await remembered(taken)).toEqual(mark(77n));
   });
 
   it('is never noted lower by one who has lost the claim, beside others who have not', async () => {

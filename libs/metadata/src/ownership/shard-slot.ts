@@ -264,7 +264,10 @@ export class ShardSlot {
     this.#recheck = false;
     this.#held = null;
     await this.#tellLost(held);
-    if (!stands) return;
+    if (!stands) {
+      this.#noteWithoutClaim(held);
+      return;
+    }
     this.#leftOver = this.#leftOverOf(held);
     // Whoever refused it has warned, of all shards at once.
     this.#around.log.debug('a shard is claimed anew: it was refused under this claim', {
@@ -288,6 +291,7 @@ export class ShardSlot {
       this.#held = null;
       await this.#tellLost(held);
       if (stands) await this.#giveAway(held);
+      else this.#noteWithoutClaim(held);
       handOvers.givenBack(shard);
     } finally {
       handOvers.endUnlessGiven(shard);
