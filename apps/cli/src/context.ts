@@ -5,8 +5,11 @@ import type { Terminal } from './terminal.js';
 /** What every command is handed. */
 export interface CliContext {
   readonly terminal: Terminal;
-  /** Made on first use, so that `pawl settings` needs no server. */
-  client(): Promise<AdminClient>;
+  /**
+   * Made on first use, so that `pawl settings` needs no server. `signal`, Ctrl-C unless told, ends
+   * the search for the control plane, where its reason is thrown, and every request.
+   */
+  client(signal?: AbortSignal): Promise<AdminClient>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Ends what goes on for long: Ctrl-C. */
   readonly signal: AbortSignal;

@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, json, refuse, rollout, written } from './testing/cli-world.js';
+import { CliWorld, json, refuse, release, rollout, written } from './testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -201,7 +201,7 @@ describe('where the control plane is', () => {
     const endpoints = (http: string | undefined): string =>
       JSON.stringify({ http, installation: 'main/one' });
     const serves = (installation: unknown): void =>
-      void world.answers.set('GET /v1/cluster', json({ installation }));
+      void world.answers.set('GET /healthz', json({ installation }));
     const asked = (): string[] => world.requests.map(({ line }) => line);
     const named = () => ({ env: { PAWL_DATA_DIR: world.folder } });
     const promote = ['promote', 'acme/app'];
@@ -210,7 +210,7 @@ describe('where the control plane is', () => {
       await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
       serves('main/one');
       expect((await world.run(promote, named())).err).toContain('nothing there');
-      expect(asked()[0]).toBe('GET /v1/cluster');
+      expect(asked()[0]).toBe('GET /healthz');
       expect(asked().length).toBeGreaterThan(1);
     });
 
@@ -227,10 +227,35 @@ describe('where the control plane is', () => {
           `^pawl: nothing was sent: what listens at \\S+ ${text}, .* ${world.folder} .* serves main/one and has ended; start it with npm start -- --data-dir ${world.folder}, or .* PAWL_URL\n$`,
         ),
       );
-      expect(new Set(asked())).toEqual(new Set(['GET /v1/cluster']));
+      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
       world.requests.length = 0;
       await world.run(promote, { env: { ...world.env, ...named().env } });
-      expect(asked()).not.toContain('GET /v1/cluster');
+      expect(asked()).not.toContain('GET /healthz');
+    });
+
+    it('is sent what was asked for while the metadata store answers nobody', async () => {
+      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
+      serves('main/one');
+      world.answers.set('GET /v1/cluster', () => undefined);
+      world.answers.set('POST /v1/release/acme/app', release(3));
+      const { code, out } = await world.run(['rollback', 'acme/app', '--to', '3'], named());
+      expect([code, out]).toEqual([0, expect.stringContaining('version 3')]);
+    });
+
+    it('is not waited for longer than the command may take, nor after Ctrl-C', async () => {
+      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
+      const interrupt = new AbortController();
+      world.answers.set('GET /healthz', () => interrupt.abort());
+      const { code, err } = await world.run(promote, { ...named(), signal: interrupt.signal });
+      expect([code, err]).toEqual([1, 'pawl: interrupted before the control plane answered\n']);
+      world.answers.set('GET /healthz', () => undefined);
+      const wait = ['wait', 'acme/app', '--timeout', '100ms'];
+      const late = await world.run(wait, named());
+      expect([late.code, late.err]).toEqual([
+        3,
+        'pawl: not in time: the control plane did not answer\n',
+      ]);
+      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
     });
 
     it('is left alone for another node of the folder that is still there', async () => {
@@ -243,10 +268,10 @@ describe('where the control plane is', () => {
 
     it('is not asked for more where it cannot tell', async () => {
       await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      world.answers.set('GET /v1/cluster', refuse('truth-unavailable', 'etcd is away'));
+      world.answers.set('GET /healthz', refuse('truth-unavailable', 'etcd is away'));
       const { code, err } = await world.run(promote, named());
       expect([code, err]).toEqual([1, expect.stringContaining('etcd is away')]);
-      expect(new Set(asked())).toEqual(new Set(['GET /v1/cluster']));
+      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
     });
 
     it('says that the node does not run where nobody answers', async () => {

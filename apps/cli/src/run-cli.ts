@@ -37,6 +37,8 @@ interface GlobalFlags {
 const WHERE_IT_IS =
   'start it with npm start; or say where it runs with PAWL_URL (its address) or PAWL_DATA_DIR (its data folder)';
 
+const INTERRUPTED = 'interrupted before the control plane answered';
+
 /** Runs one command line and answers the exit code. */
 export async function runCli(options: CliOptions): Promise<ExitCode> {
   const { args, terminal } = options;
@@ -55,7 +57,10 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
       if (hint !== undefined) terminal.err(hint);
       return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     }
-    terminal.err(`pawl: ${failureText(error, hintFor(options.env, urlFlag(program)))}\n`);
+    const { signal, env } = options;
+    const interrupted = signal.aborted && !(error instanceof CliError);
+    const text = interrupted ? INTERRUPTED : failureText(error, hintFor(env, urlFlag(program)));
+    terminal.err(`pawl: ${text}\n`);
     return error instanceof CliError ? error.exitCode : EXIT.error;
   }
 }
@@ -123,10 +128,10 @@ function buildProgram(options: CliOptions): Command {
     signal: options.signal,
     format: () => program.opts<GlobalFlags>().output,
     command: (words) => pastable(env, urlFlag(program), words),
-    client: async () => {
+    client: async (signal = options.signal) => {
       const actor = program.opts<GlobalFlags>().actor ?? ownUser(env);
-      const url = await serverUrl(env, urlFlag(program));
-      return new AdminClient({ url, ...(actor === undefined ? {} : { actor }) });
+      const url = await serverUrl(env, urlFlag(program), signal);
+      return new AdminClient({ url, signal, ...(actor === undefined ? {} : { actor }) });
     },
   };
   addConfig(program, context);

@@ -17,7 +17,14 @@ import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutStreams } from './rollout/rollout-streams.js';
 import { SchemaController } from './schema/schema.controller.js';
 import { ScopesController } from './scopes/scopes.controller.js';
-import { CONFIG_ENGINE, QUORUM_MEMBERS, RESTORE, SERVES_ROOT, type ServesRoot } from './tokens.js';
+import {
+  CONFIG_ENGINE,
+  INSTALLATION,
+  QUORUM_MEMBERS,
+  RESTORE,
+  SERVES_ROOT,
+  type ServesRoot,
+} from './tokens.js';
 
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
@@ -26,6 +33,8 @@ export interface AppModuleOptions {
   readonly engineStatus: () => EngineStatus;
   readonly fleetStatus: () => FleetStatus;
   readonly quorumMembers: QuorumMembers;
+  /** `<name>/<id>` */
+  readonly installation: string;
   readonly readiness: readonly ReadinessCheck[];
   readonly metrics: ControlPlaneMetrics;
   readonly registry: Metrics;
@@ -65,6 +74,7 @@ export class AppModule {
         { provide: RESTORE, useValue: options.restore },
         { provide: SERVES_ROOT, useValue: options.serves },
         { provide: QUORUM_MEMBERS, useValue: options.quorumMembers },
+        { provide: INSTALLATION, useValue: options.installation },
         { provide: Metrics, useValue: options.registry },
         { provide: Readiness, useValue: new Readiness(options.readiness) },
         RolloutStreams,

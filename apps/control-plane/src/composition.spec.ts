@@ -97,8 +97,10 @@ describe('a control plane', () => {
       processes: { controlPlane: process.pid },
     });
     const { url } = controlPlane;
-    const view: unknown = await fetch(`${url}/v1/cluster`).then((answer) => answer.json());
-    expect(view, 'by which clients tell it').toMatchObject({ installation: 'main/test' });
+    for (const path of ['/healthz', '/v1/cluster']) {
+      const view: unknown = await fetch(url + path).then((answer) => answer.json());
+      expect(view, 'by which clients tell it').toMatchObject({ installation: 'main/test' });
+    }
     await controlPlane.stop();
     expect(await readEndpoints(dataDir)).toBeUndefined();
   });

@@ -140,6 +140,13 @@ export async function compose(
   }
 }
 
+/** What listens, over HTTP and NATS, and what the node needs to be ready. */
+interface Listeners {
+  readonly app: NestFastifyApplication;
+  readonly server: PawlNatsServer;
+  readonly needs: Dependencies;
+}
+
 class Composition {
   readonly #registry = new Metrics();
   readonly #metrics = new ControlPlaneMetrics(this.#registry);
@@ -309,11 +316,7 @@ class Composition {
     readonly engine: Engine;
     readonly metadata: OpenedMetadata;
     readonly leaving: Leaving;
-  }): Promise<{
-    readonly app: NestFastifyApplication;
-    readonly server: PawlNatsServer;
-    readonly needs: Dependencies;
-  }> {
+  }): Promise<Listeners> {
     const { engine, ownership, distribution } = parts;
     const use = this.#routed(parts);
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
@@ -339,6 +342,7 @@ class Composition {
         engineStatus,
         fleetStatus: () => engine.fleet(),
         quorumMembers: parts.metadata.members,
+        installation: installationText(parts.installation),
         readiness: readinessChecks({
           dependencies: needs,
           distribution,

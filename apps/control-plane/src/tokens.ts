@@ -10,5 +10,8 @@ export type ServesRoot = (root: string) => boolean;
 /** Injection token of the `RestoreUseCases`. */
 export const RESTORE = Symbol('RestoreUseCases');
 
+/** Injection token of the installation that this node serves: `<name>/<id>`. */
+export const INSTALLATION = Symbol('Installation');
+
 /** Injection token of {@link QuorumMembers}. */
 export const QUORUM_MEMBERS = Symbol('QuorumMembers');

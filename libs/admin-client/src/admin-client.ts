@@ -9,6 +9,7 @@ import type {
   DefinitionView,
   DiffView,
   EffectiveView,
+  HealthView,
   HistoryItem,
   Page,
   PreviewRequest,
@@ -33,6 +34,8 @@ export interface AdminClientOptions {
   readonly actor?: string;
   /** Milliseconds until a request without an answer is given up; 30,000 unless told. */
   readonly timeoutMs?: number;
+  /** Ends whatever is under way, and every later call at once. */
+  readonly signal?: AbortSignal;
   readonly fetch?: typeof fetch;
 }
 
@@ -69,6 +72,7 @@ export class AdminClient {
       url: options.url,
       ...(options.actor === undefined ? {} : { actor: options.actor }),
       timeoutMs: options.timeoutMs ?? 30_000,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       fetch: options.fetch ?? fetch,
     };
   }
@@ -196,6 +200,11 @@ export class AdminClient {
 
   scopes(options: PageOptions & { readonly prefix?: string } = {}): Promise<Page<ScopeView>> {
     return this.#json({ method: 'GET', path: '/v1/scopes', query: { ...options } });
+  }
+
+  /** Whether the process lives, and which installation it serves: answered whatever it needs is down. */
+  health(): Promise<HealthView> {
+    return this.#json({ method: 'GET', path: '/healthz' });
   }
 
   cluster(): Promise<ClusterView> {

@@ -9,12 +9,14 @@ export interface HttpOptions {
   readonly actor?: string;
   /** Milliseconds until a request without an answer is given up. */
   readonly timeoutMs: number;
+  /** Ends every request. */
+  readonly signal?: AbortSignal;
   readonly fetch: typeof fetch;
 }
 
 export interface Request {
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
-  /** Path from `/v1/` on; addresses are put in as they are. */
+  /** Addresses are put in as they are. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly headers?: Readonly<Record<string, string | undefined>>;
@@ -26,20 +28,24 @@ export interface Request {
 
 /** Sends a request; throws {@link ProblemError} for a refusal and {@link UnreachableError}. */
 export async function send(options: HttpOptions, request: Request): Promise<Response> {
-  const signals = [AbortSignal.timeout(options.timeoutMs)];
-  if (request.signal !== undefined) signals.push(request.signal);
-  return ensureOk(await open(options, request, AbortSignal.any(signals)), options.url);
+  const signals = [AbortSignal.timeout(options.timeoutMs), options.signal, request.signal];
+  return ensureOk(await open(options, request, anyOf(signals)), options.url);
 }
 
-/** Sends a request whose answer goes on for long: only `request.signal` ends it. */
+/** Sends a request whose answer goes on for long: only the signals end it. */
 export async function sendStreaming(options: HttpOptions, request: Request): Promise<Response> {
-  return ensureOk(await open(options, request, request.signal), options.url);
+  const signal = anyOf([options.signal, request.signal]);
+  return ensureOk(await open(options, request, signal), options.url);
+}
+
+function anyOf(signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }
 
 async function open(
   options: HttpOptions,
   request: Request,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Response> {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers ?? {})) {
@@ -52,7 +58,7 @@ async function open(
     return await options.fetch(urlOf(options.url, request), {
       method: request.method,
       headers,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
       ...(body === undefined
         ? {}
         : { body: 'text' in body ? body.text : JSON.stringify(body.json) }),
@@ -92,6 +98,7 @@ function urlOf(base: string, request: Request): string {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'it took too long';
+  if (error.name === 'AbortError') return 'it was interrupted';
   const { cause } = error;
   return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }

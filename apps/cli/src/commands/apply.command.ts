@@ -1,4 +1,4 @@
-import { ProblemError } from '@pawl/admin-client';
+import { ProblemError, UnreachableError } from '@pawl/admin-client';
 import type { AdminClient, WriteOptions } from '@pawl/admin-client';
 import type { ProblemCode } from '@pawl/contracts';
 import type { Command } from 'commander';
@@ -53,12 +53,11 @@ async function applyAll(
       const done = await work();
       if (done !== undefined) applied.push(done);
     } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
       const before = applied.length === 0 ? 'nothing was applied' : appliedText(applied);
-      throw new RefusedError(
-        `${file.file}: ${problemText(error.problem)}\nbefore it:\n${before}`,
-        error.problem.code,
-      );
+      const text = (why: string): string => `${file.file}: ${why}\nbefore it:\n${before}`;
+      if (error instanceof UnreachableError) throw new CliError(text(error.message));
+      if (!(error instanceof ProblemError)) throw error;
+      throw new RefusedError(text(problemText(error.problem)), error.problem.code);
     }
   };
   const write = (file: ReadFile): Promise<void> =>

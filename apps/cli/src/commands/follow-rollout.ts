@@ -28,7 +28,7 @@ export async function* followRollout(
   for (let retryMs = FIRST_RETRY_MS; !signal.aborted;) {
     let reason = 'it ended the stream';
     try {
-      const client = await context.client();
+      const client = await context.client(signal);
       for await (const view of client.watchRollout(address, signal)) {
         wasThere = true;
         retryMs = FIRST_RETRY_MS;

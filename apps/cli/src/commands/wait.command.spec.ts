@@ -29,7 +29,7 @@ describe('pawl wait', () => {
     const { code, out } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
     expect([code, out]).toEqual([0, `acme/app snapshot 5 applied by 4 of 4${age}`]);
     world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(5, 3), asOf }));
-    const late = await world.pawl('wait', 'acme/app', '--timeout', '150ms');
+    const late = await world.pawl('wait', 'acme/app', '--timeout', '1s');
     expect([late.code, late.err]).toEqual([3, expect.stringContaining(`snapshot 5${age}`)]);
   });
 
@@ -64,7 +64,7 @@ describe('pawl wait', () => {
     ],
   ])('ends with 3 when it takes too long: %s', async (_what, view, flags, text) => {
     world.answers.set('GET /v1/rollout/acme/app', stream(view));
-    const late = await world.pawl('wait', 'acme/app', '--timeout', '150ms', ...flags);
+    const late = await world.pawl('wait', 'acme/app', '--timeout', '1s', ...flags);
     expect(late).toMatchObject({ code: 3, out: '' });
     expect(late.err).toMatch(new RegExp(text));
   });
@@ -88,7 +88,7 @@ describe('pawl wait', () => {
     world.answers.set('GET /v1/rollout/acme/app', (...exchange) =>
       (turns.shift() ?? away)(...exchange),
     );
-    const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '400ms');
+    const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '1500ms');
     expect(code).toBe(3);
     expect(err).toMatch(/1 of 4 .*; the control plane is away: no shards yet\n$/);
   });
@@ -103,7 +103,7 @@ describe('pawl wait', () => {
       ending(rollout(5, 1))(...exchange);
     });
     const env = { PAWL_DATA_DIR: world.folder };
-    const { code, err } = await world.run(['wait', 'acme/app', '--timeout', '400ms'], { env });
+    const { code, err } = await world.run(['wait', 'acme/app', '--timeout', '1500ms'], { env });
     expect(code).toBe(3);
     expect(err).toMatch(/1 of 4 .*; the control plane is away: no Pawl runs on .*\n$/);
   });

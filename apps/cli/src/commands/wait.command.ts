@@ -63,10 +63,12 @@ async function waitApplied(
   address: string,
   flags: WaitFlags,
 ): Promise<RolloutView> {
-  const client = await context.client();
-  const wanted = (await client.effective(address)).snapshotVersion;
   const deadline = AbortSignal.timeout(flags.timeout);
   const signal = AbortSignal.any([deadline, context.signal]);
+  const wanted = await newestSnapshot(context, address, signal).catch((error: unknown) => {
+    if (!deadline.aborted || context.signal.aborted) throw error;
+    throw new CliError('not in time: the control plane did not answer', EXIT.timedOut);
+  });
   const connection: Connection = {};
   let last: RolloutView | undefined;
   for await (const view of followRollout(context, address, signal, connection)) {
@@ -83,6 +85,15 @@ async function waitApplied(
   const { lostBecause } = connection;
   const away = lostBecause === undefined ? '' : `; the control plane is away: ${lostBecause}`;
   throw new CliError(`not in time: ${lateText(last, wanted, flags)}${away}`, EXIT.timedOut);
+}
+
+async function newestSnapshot(
+  context: CliContext,
+  address: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const client = await context.client(signal);
+  return (await client.effective(address)).snapshotVersion;
 }
 
 /** Nothing where the owner of the address confirmed it. */

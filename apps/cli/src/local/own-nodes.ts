@@ -21,24 +21,32 @@ type Seen =
   /** A node of that installation; or the node did not say which one it serves, and nobody is asked. */
   | { readonly kind: 'own' }
   | { readonly kind: 'silent' }
-  /** `serves`: an installation, or null for what is no control plane. */
+  /** `serves`: an installation, or null for what is no control plane, or one of an earlier build. */
   | { readonly kind: 'other'; readonly serves: string | null }
   | { readonly kind: 'unsure'; readonly problem: ProblemError };
+
+/** Where nodes are looked for. */
+export interface Search {
+  readonly env: Env;
+  /** What names a node whatever the data folder says. */
+  readonly or: string;
+  /** Gives up: its reason is thrown. */
+  readonly signal: AbortSignal;
+}
 
 /**
  * Of these nodes of the data folder those that are not known to be gone, at least one: where a node
  * wrote which installation it serves, what listens at its address now is asked for its own. Throws a
- * CliError that says what is there when none is left, and the ProblemError of a control plane that
- * cannot tell. `or`: what names a node whatever the data folder says.
+ * CliError that says what is there when none is left, and the ProblemError of what refuses to tell.
  */
 export async function ownNodes<Node extends WrittenNode>(
   nodes: readonly Node[],
-  env: Env,
-  or: string,
+  { env, or, signal }: Search,
 ): Promise<readonly Node[]> {
   let seen: readonly Seen[] = [];
   for (const withinMs of [QUICK_MS, PATIENT_MS]) {
-    seen = await Promise.all(nodes.map((node) => look(node, withinMs)));
+    seen = await Promise.all(nodes.map((node) => look(node, withinMs, signal)));
+    signal.throwIfAborted();
     const own = nodes.filter((_, at) => seen[at]?.kind === 'own');
     if (own.length > 0) return own;
   }
@@ -56,10 +64,19 @@ export async function ownNodes<Node extends WrittenNode>(
   );
 }
 
-async function look({ http, installation }: WrittenNode, withinMs: number): Promise<Seen> {
+/** `/healthz` is answered without a majority of the quorum too, and without PostgreSQL. */
+async function look(
+  { http, installation }: WrittenNode,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<Seen> {
   if (http === undefined || installation === undefined) return { kind: 'own' };
   try {
-    const view: unknown = await new AdminClient({ url: http, timeoutMs: withinMs }).cluster();
+    const view: unknown = await new AdminClient({
+      url: http,
+      timeoutMs: withinMs,
+      signal,
+    }).health();
     const serves = (view as { readonly installation?: unknown } | null)?.installation;
     if (serves === installation) return { kind: 'own' };
     return { kind: 'other', serves: typeof serves === 'string' ? serves : null };

@@ -14,9 +14,14 @@ const ALIVE_WITHIN_MS = 1_000;
  * that lives, else the default; not the default where a data folder is named, whose Pawl is meant.
  * A node that wrote which installation it serves is asked first whether it still is that one.
  * Throws a CliError for what is no address of a web server, where nothing runs in that folder, and
- * where something else listens at the address by now.
+ * where something else listens at the address by now; `signal` ends the question, and its reason is
+ * thrown.
  */
-export async function serverUrl(env: Env, flag: string | undefined): Promise<string> {
+export async function serverUrl(
+  env: Env,
+  flag: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   if (flag !== undefined) return httpUrl('--url', flag);
   const given = env['PAWL_URL'];
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
@@ -26,19 +31,22 @@ export async function serverUrl(env: Env, flag: string | undefined): Promise<str
     if (env['PAWL_DATA_DIR']) throw nothingRuns(env, 'PAWL_URL');
     return DEFAULT_URL;
   }
-  const own = await ownNodes(written, env, 'PAWL_URL');
+  const own = await ownNodes(written, { env, or: 'PAWL_URL', signal });
   const sure = own.find(({ installation }) => installation !== undefined);
   if (sure?.http !== undefined) return sure.http;
   const urls = own.flatMap(({ http }) => http ?? []);
-  return (urls.length > 1 ? await firstAlive(urls) : undefined) ?? urls[0] ?? DEFAULT_URL;
+  return (urls.length > 1 ? await firstAlive(urls, signal) : undefined) ?? urls[0] ?? DEFAULT_URL;
 }
 
-async function firstAlive(urls: readonly string[]): Promise<string | undefined> {
+async function firstAlive(
+  urls: readonly string[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const alive = await Promise.all(
     urls.map(async (url) => {
       try {
         const answer = await fetch(`${url}/healthz`, {
-          signal: AbortSignal.timeout(ALIVE_WITHIN_MS),
+          signal: AbortSignal.any([AbortSignal.timeout(ALIVE_WITHIN_MS), signal]),
         });
         await answer.arrayBuffer();
         return answer.ok;

@@ -26,9 +26,14 @@ describe('/readyz', () => {
 });
 
 describe('/healthz', () => {
-  it('lives whatever is missing', async () => {
+  it('lives, and says which installation it serves, whatever is missing', async () => {
     test = await startTestApp([{ name: 'postgres', check: async () => 'down' }]);
-    expect((await test.app.inject('/healthz')).statusCode).toBe(200);
+    test.engine.cluster = () => Promise.reject(new Error('the metadata store is away'));
+    const answer = await test.app.inject('/healthz');
+    expect([answer.statusCode, answer.json()]).toEqual([
+      200,
+      { status: 'alive', installation: 'main/test' },
+    ]);
   });
 });
 

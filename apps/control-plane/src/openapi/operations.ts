@@ -262,7 +262,7 @@ const probes: readonly Operation[] = [
     method: 'get',
     path: '/healthz',
     operationId: 'health',
-    summary: 'The process lives',
+    summary: 'The process lives, and which installation it serves',
     answers: [ok('Health', 'It does')],
     problems: OF_ANY_REQUEST,
   },

@@ -33,12 +33,6 @@ const problemSchema: Schema = {
   },
 };
 
-const healthSchema: Schema = {
-  type: 'object',
-  required: ['status'],
-  properties: { status: { const: 'alive' } },
-};
-
 const readinessSchema: Schema = {
   type: 'object',
   required: ['status', 'checks'],
@@ -79,7 +73,7 @@ export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = {
   Restore: contracts.restoreSchema,
   AcceptRestoreRequest: contracts.acceptRestoreRequestSchema,
   AcceptedRestore: contracts.acceptedRestoreSchema,
-  Health: healthSchema,
+  Health: contracts.healthSchema,
   Readiness: readinessSchema,
   Problem: problemSchema,
 };

@@ -77,6 +77,7 @@ export async function startTestApp(
       engineStatus: () => status,
       fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
       quorumMembers: () => Promise.resolve(MEMBERS),
+      installation: 'main/test',
       readiness,
       metrics,
       registry,

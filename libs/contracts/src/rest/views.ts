@@ -297,6 +297,17 @@ export const scopeSchema = {
 } as const;
 export type ScopeView = Infer<typeof scopeSchema>;
 
+/** Told from memory: it is answered whatever is down. */
+export const healthSchema = {
+  type: 'object',
+  required: ['status', 'installation'],
+  properties: {
+    status: { const: 'alive' },
+    installation: { type: 'string', description: '<name>/<id>, of the node that answers' },
+  },
+} as const;
+export type HealthView = Infer<typeof healthSchema>;
+
 export const clusterSchema = {
   type: 'object',
   required: ['installation', 'nodes', 'quorum', 'shards'],

@@ -83,13 +83,13 @@ describe('pawl cluster members', () => {
     const etcd = `http://${cluster.endpoint('node-1')}`;
     const endpoints = { http: world.env['PAWL_URL'], etcd, installation: 'main/one' };
     await world.file('endpoints.json', JSON.stringify(endpoints));
-    world.answers.set('GET /v1/cluster', json({ installation: 'main/two' }));
+    world.answers.set('GET /healthz', json({ installation: 'main/two' }));
     const env = { PAWL_DATA_DIR: world.folder };
     const { code, err } = await world.run(['cluster', 'remove', 'node-2'], { env });
     expect([code, err]).toEqual([1, expect.stringContaining('serves main/two')]);
     expect(err).toContain('--endpoint HOST:PORT');
     expect(cluster.asked).toEqual([]);
-    world.answers.set('GET /v1/cluster', json({ installation: 'main/one' }));
+    world.answers.set('GET /healthz', json({ installation: 'main/one' }));
     expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
   });
 

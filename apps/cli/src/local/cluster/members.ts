@@ -12,7 +12,7 @@ const NODE_ID = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
 /** `cluster members`: who leads, who learns, who answers. */
 export async function showMembers(context: CliContext, flags: ReachFlags): Promise<void> {
-  const members = await (await Quorum.reach(context.env, flags)).members();
+  const members = await (await Quorum.reach(context, flags)).members();
   const rows = members.map((member) => ({
     id: numberText(member.number),
     name: member.name,
@@ -75,7 +75,7 @@ export async function addMember(
       EXIT.usage,
     );
   }
-  const quorum = await Quorum.reach(context.env, flags);
+  const quorum = await Quorum.reach(context, flags);
   const learner = flags.learner === true;
   const { members } = await quorum
     .ask((client) => client.add({ id, peerAddress, learner }))
@@ -97,7 +97,7 @@ export async function removeMember(
   node: string,
   flags: ReachFlags,
 ): Promise<void> {
-  const quorum = await Quorum.reach(context.env, flags);
+  const quorum = await Quorum.reach(context, flags);
   const { members } = await quorum.ask((client) => client.members({ withIds: true }));
   const member = findMember(members, node);
   const left = await quorum
@@ -118,7 +118,7 @@ export async function transferLeadership(
   node: string,
   flags: ReachFlags,
 ): Promise<void> {
-  const quorum = await Quorum.reach(context.env, flags);
+  const quorum = await Quorum.reach(context, flags);
   const members = await quorum.members();
   const target = findMember(members, node);
   const leader = leaderOf(members);

@@ -37,9 +37,9 @@ export class Quorum {
   ) {}
 
   /** Where `--endpoint` says, else what the nodes in the data folder wrote down that are still there. */
-  static async reach(env: CliContext['env'], flags: ReachFlags): Promise<Quorum> {
+  static async reach(context: CliContext, flags: ReachFlags): Promise<Quorum> {
     const endpoints =
-      flags.endpoint === undefined ? await ownEndpoints(env) : listed(flags.endpoint);
+      flags.endpoint === undefined ? await ownEndpoints(context) : listed(flags.endpoint);
     return new Quorum(endpoints, await readTls(flags));
   }
 
@@ -123,12 +123,12 @@ export function numberText(number: bigint): string {
   return number.toString(16);
 }
 
-async function ownEndpoints(env: CliContext['env']): Promise<readonly string[]> {
+async function ownEndpoints({ env, signal }: CliContext): Promise<readonly string[]> {
   const nodes = await listEndpoints(dataFolder(env));
   const or = '--endpoint HOST:PORT';
   const written = nodes.filter((node) => node.etcd !== undefined);
   if (written.length > 0) {
-    const own = await ownNodes(written, env, or);
+    const own = await ownNodes(written, { env, or, signal });
     return own.flatMap(({ etcd }) => (etcd === undefined ? [] : [withoutScheme(etcd)]));
   }
   if (env['PAWL_DATA_DIR']) throw nothingRuns(env, or);
