@@ -1,7 +1,8 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CliWorld, json, refuse, release, rollout, written } from './testing/cli-world.js';
 
 let world: CliWorld;
@@ -282,6 +283,99 @@ describe('where the control plane is', () => {
         1,
         `pawl: no node of ${join(world.folder, '.pawl')} runs: no control plane answers at ${nobody}; start it with npm start, or name one that runs with PAWL_URL\n`,
       ]);
+    });
+  });
+
+  describe('of a data folder whose own has ended in order', () => {
+    const promote = ['promote', 'acme/app'];
+    const run = (args = promote) =>
+      world.run(args, { env: { npm_config_local_prefix: world.folder } });
+
+    beforeEach(async () => {
+      await world.file('.pawl/installation.json', JSON.stringify({ installation: 'main/one' }));
+      const url = world.env['PAWL_URL'] ?? '';
+      const real = fetch;
+      const atDefault = (to: unknown): string => String(to).replace('http://127.0.0.1:7400', url);
+      vi.stubGlobal('fetch', (to: unknown, init: RequestInit) => real(atDefault(to), init));
+    });
+    afterEach(() => vi.unstubAllGlobals());
+
+    it.each([
+      ['main/two', 'serves main/two'],
+      [undefined, 'is no control plane'],
+    ])('sends nothing to what else listens at the default address: %s', async (other, text) => {
+      world.answers.set('GET /healthz', json({ status: 'alive', installation: other }));
+      const { code, out, err } = await run();
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toBe(
+        `pawl: nothing was sent: no Pawl runs on ${join(world.folder, '.pawl')}, which belongs to main/one, and what listens at http://127.0.0.1:7400 ${text}; start your own with npm start, or, if you mean that one, say PAWL_URL=http://127.0.0.1:7400\n`,
+      );
+      expect(world.requests.map(({ line }) => line)).toEqual(['GET /healthz']);
+    });
+
+    it('goes to the default address where its installation is served there', async () => {
+      world.answers.set('GET /healthz', json({ status: 'alive', installation: 'main/one' }));
+      expect((await run()).err).toContain('nothing there');
+      expect(world.requests.length).toBeGreaterThan(1);
+    });
+
+    it('says that it does not run where nobody answers', async () => {
+      world.answers.set('GET /healthz', (request) => request.socket.destroy());
+      const { code, err } = await run();
+      expect([code, err]).toEqual([
+        1,
+        `pawl: no Pawl runs on ${join(world.folder, '.pawl')}, which belongs to main/one, and no control plane answers at http://127.0.0.1:7400; start it with npm start, or name one that runs with PAWL_URL\n`,
+      ]);
+    });
+
+    it('asks nobody where no installation is known', async () => {
+      await rm(join(world.folder, '.pawl'), { recursive: true });
+      await run();
+      expect(world.requests[0]?.line).toBe('GET /v1/release/acme/app');
+    });
+
+    it('asks no quorum at the default address', async () => {
+      const { code, err } = await run(['cluster', 'remove', 'node-2']);
+      expect([code, err]).toEqual([
+        1,
+        `pawl: nothing was asked: no member of a quorum runs on ${join(world.folder, '.pawl')}, which belongs to main/one; start it with npm start, or name a member with --endpoint HOST:PORT\n`,
+      ]);
+    });
+  });
+
+  describe('that is starting', () => {
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const launcher = (pid: number) => ({ phase: 'starting', launcher: { pid } });
+    const node = (pid: number) => ({
+      etcd: 'http://127.0.0.1:9',
+      processes: { controlPlane: pid },
+    });
+
+    it.each([
+      ['npm start', 'launcher.json', launcher],
+      ['a node', 'endpoints.json', node],
+    ])('is said to be, not to be away: %s', async (_who, file, record) => {
+      const env = { npm_config_local_prefix: world.folder };
+      const named = { PAWL_DATA_DIR: join(world.folder, '.pawl') };
+      const text = `pawl: Pawl is starting on ${join(world.folder, '.pawl')} (process ${process.pid}) and serves nothing yet: wait until it says where it serves, then try again\n`;
+      await world.file(`.pawl/${file}`, JSON.stringify(record(process.pid)));
+      for (const where of [env, named]) {
+        const { code, err } = await world.run(['status', 'acme/app'], { env: where });
+        expect([code, err]).toEqual([1, text]);
+      }
+      await world.file(`.pawl/${file}`, JSON.stringify(record(gone)));
+      const { err } = await world.run(['status', 'acme/app'], { env: named });
+      expect(err).toContain('no Pawl runs on');
+    });
+
+    it('is said to be where a node that was killed before is no more', async () => {
+      const written = { http: nobody, installation: 'main/one', processes: { controlPlane: gone } };
+      await world.file('endpoints.json', JSON.stringify(written));
+      await world.file('launcher.json', JSON.stringify(launcher(process.pid)));
+      const { err } = await world.run(['status', 'acme/app'], {
+        env: { PAWL_DATA_DIR: world.folder },
+      });
+      expect(err).toContain('Pawl is starting on');
     });
   });
 

@@ -1,5 +1,11 @@
 import { TruthUnavailableError } from '@pawl/engine';
-import { createLogger, loadSettings, readEndpoints, type Settings } from '@pawl/platform';
+import {
+  createLogger,
+  knownInstallation,
+  loadSettings,
+  readEndpoints,
+  type Settings,
+} from '@pawl/platform';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -103,6 +109,21 @@ describe('a control plane', () => {
     }
     await controlPlane.stop();
     expect(await readEndpoints(dataDir)).toBeUndefined();
+    expect(await knownInstallation(dataDir), 'whose the folder is').toBe('main/test');
+  });
+
+  it('says that it is there before it serves, while it waits for what it needs', async () => {
+    const waiting = new Promise<unknown>((resolve) => {
+      const { openTruth } = rooms;
+      rooms.openTruth = async (options) => {
+        resolve(await readEndpoints(dataDir));
+        return openTruth.call(rooms, options);
+      };
+    });
+    await start();
+    const { http, installation, ...about } = (await readEndpoints(dataDir)) ?? { processes: {} };
+    expect(await waiting).toEqual(about);
+    expect([http, installation]).toEqual([expect.any(String), 'main/test']);
   });
 
   it('opens and closes in order, once', async () => {

@@ -21,15 +21,7 @@ import {
 } from '@pawl/engine';
 import { assertQueueAvailable, type SweepJobs, type SweepJobsOptions } from '@pawl/jobs';
 import type { OpenedTruth, OpenTruthOptions } from '@pawl/persistence';
-import {
-  Metrics,
-  redactUrl,
-  removeEndpoints,
-  writeEndpoints,
-  type Endpoints,
-  type Logger,
-  type Settings,
-} from '@pawl/platform';
+import { Metrics, redactUrl, type Endpoints, type Logger, type Settings } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -51,6 +43,7 @@ import { ownerCommands } from './routing/owner-commands.js';
 import { CloseStack } from './runtime/close-stack.js';
 import { Leaving } from './runtime/leaving.js';
 import { machineClock, machineScheduler, machineTimer } from './runtime/machine.js';
+import { OwnEndpoints } from './runtime/own-endpoints.js';
 import {
   explainFolder,
   explainListen,
@@ -171,6 +164,8 @@ class Composition {
       .openMetadata(this.settings, this.#logger)
       .catch((error: unknown) => Promise.reject(this.#explained(error)));
     this.#stack.push('metadata', () => metadata.close());
+    const endpoints = this.#ownEndpoints(metadata);
+    await endpoints.starting();
     const validator = this.rooms.createSchemaValidator();
     this.#stack.push('validator', () => validator.close());
     const opened = await this.#openTruth();
@@ -186,7 +181,9 @@ class Composition {
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
     this.#stack.push('engine', () => engine.stop());
-    const url = await this.#listen(app, { metadata, installation });
+    const url = await this.#listen(app);
+    await endpoints.serving(url, installationText(installation));
+    this.#stack.push('endpoints', () => endpoints.remove());
     this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
     this.#keepReady(needs, ownership);
@@ -207,6 +204,17 @@ class Composition {
     });
     this.#stack.push('watches', () => watching.stop());
     this.#stack.push('shards', () => ownership.drain(), { deadlineMs: DRAIN_DEADLINE_MS });
+  }
+
+  /** They go with an orderly stop, and with a start that fails. */
+  #ownEndpoints({ endpoints }: OpenedMetadata): OwnEndpoints {
+    const own = new OwnEndpoints(this.settings.dataDir, {
+      postgres: redactUrl(this.#urls.postgres),
+      nats: redactUrl(this.#urls.nats),
+      ...endpoints,
+    });
+    this.#stack.push('endpoints', () => own.remove());
+    return own;
   }
 
   #explained(error: unknown): Error {
@@ -425,11 +433,8 @@ class Composition {
     });
   }
 
-  async #listen(
-    app: NestFastifyApplication,
-    parts: { readonly metadata: OpenedMetadata; readonly installation: Installation },
-  ): Promise<string> {
-    const { http, dataDir } = this.settings;
+  async #listen(app: NestFastifyApplication): Promise<string> {
+    const { http } = this.settings;
     this.#stack.push('http', (boundMs) => closeHttpApp(app, boundMs));
     await app.startAllMicroservices();
     try {
@@ -438,16 +443,6 @@ class Composition {
       throw explainListen(error, http);
     }
     const { port } = app.getHttpServer().address() as AddressInfo;
-    const url = baseUrl(http.host, port);
-    await writeEndpoints(dataDir, {
-      installation: installationText(parts.installation),
-      http: url,
-      postgres: redactUrl(this.#urls.postgres),
-      nats: redactUrl(this.#urls.nats),
-      ...parts.metadata.endpoints,
-      processes: { controlPlane: process.pid },
-    });
-    this.#stack.push('endpoints', () => removeEndpoints(dataDir, process.pid));
-    return url;
+    return baseUrl(http.host, port);
   }
 }

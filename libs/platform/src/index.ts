@@ -18,6 +18,7 @@ export {
   writeEndpoints,
 } from './runtime/endpoints-file.js';
 export type { Endpoints } from './runtime/endpoints-file.js';
+export { knownInstallation, rememberInstallation } from './runtime/installation-file.js';
 export { isLoopback, loadSettings } from './settings/load-settings.js';
 export type { Environment, LoadedSettings } from './settings/load-settings.js';
 export { redactUrl } from './settings/redact-url.js';

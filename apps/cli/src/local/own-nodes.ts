@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { AdminClient, ProblemError } from '@pawl/admin-client';
+import { findStarting } from '@pawl/platform/local';
 import type { listEndpoints } from '@pawl/platform/local';
 import { CliError } from '../exit-codes.js';
 import { dataFolder, startCommand } from './data-folder.js';
@@ -50,17 +51,54 @@ export async function ownNodes<Node extends WrittenNode>(
     const own = nodes.filter((_, at) => seen[at]?.kind === 'own');
     if (own.length > 0) return own;
   }
+  await refuseStarting(env);
   for (const [at, { http = '', installation = '' }] of nodes.entries()) {
     const there = seen[at];
     if (there?.kind === 'unsure') throw there.problem;
     if (there?.kind !== 'other') continue;
-    const serves = there.serves === null ? 'is no control plane' : `serves ${there.serves}`;
     throw new CliError(
-      `nothing was sent: what listens at ${http} ${serves}, and the node of ${dataFolder(env)} that wrote this address down serves ${installation} and has ended; start it with ${startCommand(env)}, or name the node that you mean with ${or}`,
+      `nothing was sent: what listens at ${http} ${servesText(there)}, and the node of ${dataFolder(env)} that wrote this address down serves ${installation} and has ended; start it with ${startCommand(env)}, or name the node that you mean with ${or}`,
     );
   }
   throw new NotRunningError(
     `no node of ${dataFolder(env)} runs: no control plane answers at ${nodes.map(({ http }) => http).join(', ')}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
+  );
+}
+
+/**
+ * What listens at `http`, which no node of the data folder wrote down, serves the folder's
+ * installation; else a CliError says what is there, or a ProblemError why it refuses to tell.
+ */
+export async function assertServes(
+  http: string,
+  installation: string,
+  { env, or, signal }: Search,
+): Promise<void> {
+  const there = await look({ http, installation, processes: {} }, PATIENT_MS, signal);
+  signal.throwIfAborted();
+  if (there.kind === 'own') return;
+  if (there.kind === 'unsure') throw there.problem;
+  const folder = `${dataFolder(env)}, which belongs to ${installation}`;
+  if (there.kind === 'silent') {
+    throw new NotRunningError(
+      `no Pawl runs on ${folder}, and no control plane answers at ${http}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
+    );
+  }
+  throw new CliError(
+    `nothing was sent: no Pawl runs on ${folder}, and what listens at ${http} ${servesText(there)}; start your own with ${startCommand(env)}, or, if you mean that one, say ${or}=${http}`,
+  );
+}
+
+function servesText({ serves }: Extract<Seen, { kind: 'other' }>): string {
+  return serves === null ? 'is no control plane' : `serves ${serves}`;
+}
+
+/** What has just been started is there, and can be asked nothing yet. */
+export async function refuseStarting(env: Env): Promise<void> {
+  const pid = await findStarting(dataFolder(env));
+  if (pid === undefined) return;
+  throw new NotRunningError(
+    `Pawl is starting on ${resolve(dataFolder(env))} (process ${pid}) and serves nothing yet: wait until it says where it serves, then try again`,
   );
 }
 
@@ -86,7 +124,8 @@ async function look(
 }
 
 /** No node has written down where it is, in the folder that PAWL_DATA_DIR names; `or` as above. */
-export function nothingRuns(env: Env, or: string): NotRunningError {
+export async function nothingRuns(env: Env, or: string): Promise<NotRunningError> {
+  await refuseStarting(env);
   return new NotRunningError(
     `no Pawl runs on ${resolve(dataFolder(env))}, which PAWL_DATA_DIR names: start it with ${startCommand(env)}, name the data folder of one that runs, or its address with ${or}`,
   );

@@ -1,9 +1,9 @@
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
-import { listEndpoints } from '@pawl/platform/local';
+import { knownInstallation, listEndpoints } from '@pawl/platform/local';
 import { CliError, EXIT } from '../exit-codes.js';
 import { dataFolder } from './data-folder.js';
 import type { Env } from './data-folder.js';
-import { nothingRuns, ownNodes } from './own-nodes.js';
+import { assertServes, nothingRuns, ownNodes, refuseStarting } from './own-nodes.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7400';
 /** A node that stands still keeps its socket and answers nothing. */
@@ -12,7 +12,8 @@ const ALIVE_WITHIN_MS = 1_000;
 /**
  * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, of several the first
  * that lives, else the default; not the default where a data folder is named, whose Pawl is meant.
- * A node that wrote which installation it serves is asked first whether it still is that one.
+ * Where the data folder knows which installation it belongs to, what listens there is asked first
+ * whether it serves that one.
  * Throws a CliError for what is no address of a web server, where nothing runs in that folder, and
  * where something else listens at the address by now; `signal` ends the question, and its reason is
  * thrown.
@@ -27,15 +28,23 @@ export async function serverUrl(
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
   const nodes = await listEndpoints(dataFolder(env));
   const written = nodes.filter((node) => node.http !== undefined);
-  if (written.length === 0) {
-    if (env['PAWL_DATA_DIR']) throw nothingRuns(env, 'PAWL_URL');
-    return DEFAULT_URL;
-  }
+  if (written.length === 0) return defaultUrl(env, signal);
   const own = await ownNodes(written, { env, or: 'PAWL_URL', signal });
   const sure = own.find(({ installation }) => installation !== undefined);
   if (sure?.http !== undefined) return sure.http;
   const urls = own.flatMap(({ http }) => http ?? []);
   return (urls.length > 1 ? await firstAlive(urls, signal) : undefined) ?? urls[0] ?? DEFAULT_URL;
+}
+
+/** Another installation may listen there while the one of this folder does not run. */
+async function defaultUrl(env: Env, signal: AbortSignal): Promise<string> {
+  if (env['PAWL_DATA_DIR']) throw await nothingRuns(env, 'PAWL_URL');
+  await refuseStarting(env);
+  const installation = await knownInstallation(dataFolder(env));
+  if (installation !== undefined) {
+    await assertServes(DEFAULT_URL, installation, { env, or: 'PAWL_URL', signal });
+  }
+  return DEFAULT_URL;
 }
 
 async function firstAlive(

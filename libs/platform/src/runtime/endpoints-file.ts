@@ -1,12 +1,13 @@
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '@pawl/contracts/node';
+import { replaceFile } from './replace-file.js';
 
 /** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
 export interface Endpoints {
   /** `<name>/<id>` of what a control plane serves: another node may listen there once it is gone. */
   readonly installation?: string;
-  /** Base URL of REST. */
+  /** Base URL of REST; a control plane that is starting has none yet. */
   readonly http?: string;
   readonly postgres?: string;
   readonly nats?: string;
@@ -24,18 +25,10 @@ const NAME = 'endpoints.json';
 /** Of nodes beside the one whose data folder it is in, each with a data folder of its own. */
 const NODES = 'nodes';
 
-/** Replaces the file whole, on disk before it is seen: a reader never meets half of it. */
+/** Replaces the file whole. */
 export async function writeEndpoints(dataDir: string, endpoints: Endpoints): Promise<void> {
   await makeFolder(dataDir);
-  const temporary = join(dataDir, `${NAME}.${process.pid}.tmp`);
-  const file = await open(temporary, 'w', 0o644);
-  try {
-    await file.writeFile(`${JSON.stringify(endpoints, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(dataDir, NAME));
+  await replaceFile(join(dataDir, NAME), `${JSON.stringify(endpoints, null, 2)}\n`);
 }
 
 /** What the file says; `undefined` when it is not there or not readable as such. */
@@ -54,15 +47,16 @@ export async function readEndpoints(dataDir: string): Promise<Endpoints | undefi
   }
 }
 
-/**
- * What the nodes of a data folder say: its own, and those that `npm start -- --nodes N` runs below it,
- * by name. One that was killed may be among them.
- */
+/** What the nodes of a data folder say. One that was killed may be among them. */
 export async function listEndpoints(dataDir: string): Promise<readonly Endpoints[]> {
-  const names = await readdir(join(dataDir, NODES)).catch(() => []);
-  const folders = [dataDir, ...names.sort().map((name) => join(dataDir, NODES, name))];
-  const found = await Promise.all(folders.map(readEndpoints));
+  const found = await Promise.all((await nodeFolders(dataDir)).map(readEndpoints));
   return found.filter((endpoints) => endpoints !== undefined);
+}
+
+/** A data folder, and those of the nodes that `npm start -- --nodes N` runs below it, by name. */
+export async function nodeFolders(dataDir: string): Promise<readonly string[]> {
+  const names = await readdir(join(dataDir, NODES)).catch(() => []);
+  return [dataDir, ...names.sort().map((name) => join(dataDir, NODES, name))];
 }
 
 const ADDRESSES = ['http', 'postgres', 'nats', 'peer', 'etcd', 'health'] as const;

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { ClusterCallError, ClusterClient } from '@pawl/metadata/cluster-client';
 import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/cluster-client';
-import { listEndpoints, parseHostPort } from '@pawl/platform';
+import { knownInstallation, listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
-import { dataFolder } from '../data-folder.js';
+import { dataFolder, startCommand } from '../data-folder.js';
 import { nothingRuns, ownNodes } from '../own-nodes.js';
 
 /** Options of every command that talks to the quorum. */
@@ -131,8 +131,12 @@ async function ownEndpoints({ env, signal }: CliContext): Promise<readonly strin
     const own = await ownNodes(written, { env, or, signal });
     return own.flatMap(({ etcd }) => (etcd === undefined ? [] : [withoutScheme(etcd)]));
   }
-  if (env['PAWL_DATA_DIR']) throw nothingRuns(env, or);
-  return [DEFAULT_ENDPOINT];
+  if (nodes.length === 0 && env['PAWL_DATA_DIR']) throw await nothingRuns(env, or);
+  const installation = await knownInstallation(dataFolder(env));
+  if (installation === undefined && nodes.length === 0) return [DEFAULT_ENDPOINT];
+  throw new CliError(
+    `nothing was asked: no member of a quorum runs on ${dataFolder(env)}${installation === undefined ? '' : `, which belongs to ${installation}`}; start it with ${startCommand(env)}, or name a member with ${or}`,
+  );
 }
 
 function withoutScheme(url: string): string {
