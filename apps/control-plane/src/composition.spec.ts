@@ -114,10 +114,10 @@ describe('a control plane', () => {
 
   it('says that it is there before it serves, while it waits for what it needs', async () => {
     const waiting = new Promise<unknown>((resolve) => {
-      const { openTruth } = rooms;
+      const openTruth = rooms.openTruth.bind(rooms);
       rooms.openTruth = async (options) => {
         resolve(await readEndpoints(dataDir));
-        return openTruth.call(rooms, options);
+        return openTruth(options);
       };
     });
     await start();
