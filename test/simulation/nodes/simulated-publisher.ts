@@ -69,6 +69,10 @@ export class SimulatedPublisher implements SnapshotPublisher {
     throw new DistributionUnavailableError(`${subject} changed at every attempt`);
   }
 
+  keepContent(root: string, hash: string, text: string): Promise<void> {
+    return this.storeContent(root, hash, text);
+  }
+
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
     return this.#snapshots.publish(address, snapshot, snapshotText(snapshot));
   }

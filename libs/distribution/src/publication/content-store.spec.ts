@@ -1,7 +1,9 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { describe, expect, it } from 'vitest';
 import { ManualTime } from '@pawl/kernel';
 import { subjectsOf } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
+import { DistributionUnavailableError } from '@pawl/engine';
 import { recordingLogger, signal } from '../testing/recording.js';
 import { ContentStore } from './content-store.js';
 import type { JetStreamAccess, StoredMessage } from './jetstream-access.js';
@@ -10,6 +12,12 @@ const TEXT = '{"a":1}';
 const HASH = sha256(TEXT);
 const HOUR_MS = 60 * 60 * 1000;
 const subjects = subjectsOf('main');
+/** As a server says it whose stream holds as many bytes as it may. */
+const FULL = new JetStreamApiError({
+  code: 400,
+  err_code: 10077,
+  description: 'maximum bytes exceeded',
+});
 const SUBJECT = subjects.content('acme', HASH);
 
 /** A stream in memory whose deletions the test lets through, and that counts its reads. */
@@ -47,6 +55,7 @@ function make() {
   const clock = new ManualTime();
   const stream = memoryStream(clock);
   let restored = (): void => undefined;
+  const logger = recordingLogger();
   const store = new ContentStore({
     access: stream.access,
     keeper: {
@@ -55,9 +64,9 @@ function make() {
     },
     subjects,
     clock,
-    logger: recordingLogger(),
+    logger,
   });
-  return { ...stream, clock, store, restored: () => restored() };
+  return { ...stream, clock, store, lines: logger.lines, restored: () => restored() };
 }
 
 describe('ContentStore', () => {
@@ -132,6 +141,55 @@ describe('ContentStore', () => {
     expect(messages.get(SUBJECT)).toMatchObject({ sequence: 2, storedMs: 13 * HOUR_MS - 1 });
     await store.store('acme', HASH, TEXT);
     expect(messages.get(SUBJECT)?.sequence).toBe(2);
+  });
+
+  it('keeps what a stored snapshot names as it is, however old, and stores it where it is gone', async () => {
+    const { store, clock, messages } = make();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(30 * HOUR_MS);
+    await store.keep('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)?.sequence).toBe(1);
+    messages.clear();
+    await store.keep('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)?.sequence).toBe(2);
+  });
+
+  it.each([
+    ['after it was', async (keeping: Promise<void>) => keeping],
+    ['while it is', () => Promise.resolve()],
+  ])('stores anew what another snapshot is to name, %s looked at to be kept', async (_, first) => {
+    const { store, clock, messages } = make();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(13 * HOUR_MS);
+    const keeping = store.keep('acme', HASH, TEXT);
+    await first(keeping);
+    await store.store('acme', HASH, TEXT);
+    await keeping;
+    expect(messages.get(SUBJECT)?.sequence).toBe(2);
+  });
+
+  it('is content with an old one, and warns, where the stream takes no more', async () => {
+    const { store, access, clock, messages, lines } = make();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(13 * HOUR_MS);
+    access.store = () => Promise.reject(FULL);
+    await store.store('acme', HASH, TEXT);
+    expect(messages.get(SUBJECT)?.sequence).toBe(1);
+    expect(lines).toEqual([expect.stringMatching(/^warn an old content could not be stored anew/)]);
+    messages.clear();
+    await expect(store.store('acme', HASH, TEXT)).rejects.toThrow('maximum bytes exceeded');
+  });
+
+  it('is not content with an old one that is not what its hash says, nor where nobody answers', async () => {
+    const { store, access, clock, messages } = make();
+    await store.store('acme', HASH, TEXT);
+    clock.advance(13 * HOUR_MS);
+    access.store = () => Promise.reject(new DistributionUnavailableError('no answer'));
+    await expect(store.store('acme', HASH, TEXT)).rejects.toThrow('no answer');
+    const broken = { sequence: 1, storedMs: 0, data: Buffer.from('{}'), header: () => '' };
+    messages.set(SUBJECT, broken);
+    access.store = () => Promise.reject(FULL);
+    await expect(store.store('acme', HASH, TEXT)).rejects.toThrow('maximum bytes exceeded');
   });
 
   it('stores nothing under a hash that is not its own', async () => {

@@ -7,8 +7,10 @@ import { sha256 } from '@pawl/contracts/node';
 import { DistributionUnavailableError } from '@pawl/engine';
 import { assert } from '@pawl/kernel';
 import type { Clock } from '@pawl/kernel';
+import { describeError } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { decodeContent, encodeContent } from './content-codec.js';
+import { isStreamMissing } from './jetstream-access.js';
 import type { JetStreamAccess, StoredMessage } from './jetstream-access.js';
 import { RecentKeys } from './recent-keys.js';
 import type { StreamKeeper } from './stream-keeper.js';
@@ -17,11 +19,23 @@ const REMEMBERED = 10_000;
 /** A content seen intact in the stream is read again after this time; until then it must be there. */
 const TRUSTED_MS = 60 * 60 * 1000;
 /**
- * A content that is older is stored anew. What a collection may delete is a day old, and is deleted by
+ * A content that is older is stored anew before another snapshot names it. What a collection may delete is a day old, and is deleted by
  * its sequence: whoever has looked for it under a former claim, and was paused, then meets nothing.
  */
 const RENEWED_MS = 12 * 60 * 60 * 1000;
 const ATTEMPTS = 8;
+
+interface Content {
+  readonly subject: string;
+  readonly hash: string;
+  readonly text: string;
+}
+
+interface Storing {
+  readonly done: Promise<void>;
+  /** Whether an old content is stored anew. */
+  readonly renews: boolean;
+}
 
 interface ContentStoreOptions {
   readonly access: Pick<JetStreamAccess, 'direct' | 'newest' | 'store' | 'holds' | 'call'>;
@@ -35,7 +49,7 @@ interface ContentStoreOptions {
 export class ContentStore {
   /** Subjects of contents that were seen intact in the stream. */
   readonly #seen: RecentKeys;
-  readonly #storing = new Map<string, Promise<void>>();
+  readonly #storing = new Map<string, Storing>();
   readonly #removing = new Map<string, Promise<boolean>>();
 
   constructor(private readonly options: ContentStoreOptions) {
@@ -44,16 +58,16 @@ export class ContentStore {
   }
 
   /**
-   * Resolves once the content can be read; concurrent calls for one content share the work. The stream
-   * is asked each time: contents can be lost without it, by a purge say.
+   * Resolves once the content can be read, and is young if the stream takes it; concurrent calls for one
+   * content share the work. The stream is asked each time: contents can be lost without it, by a purge say.
    */
   store(root: string, hash: string, text: string): Promise<void> {
-    const subject = this.options.subjects.content(root, hash);
-    const running = this.#storing.get(subject);
-    if (running !== undefined) return running;
-    const storing = this.#store(subject, hash, text).finally(() => this.#storing.delete(subject));
-    this.#storing.set(subject, storing);
-    return storing;
+    return this.#share({ subject: this.options.subjects.content(root, hash), hash, text }, true);
+  }
+
+  /** The same for one that a stored snapshot names, which keeps it however old it is. */
+  keep(root: string, hash: string, text: string): Promise<void> {
+    return this.#share({ subject: this.options.subjects.content(root, hash), hash, text }, false);
   }
 
   /**
@@ -68,8 +82,22 @@ export class ContentStore {
     return removing;
   }
 
-  async #store(subject: string, hash: string, text: string): Promise<void> {
+  #share(content: Content, renews: boolean): Promise<void> {
+    const { subject } = content;
+    const running = this.#storing.get(subject);
+    if (running !== undefined && (running.renews || !renews)) return running.done;
+    const before = running?.done.catch(() => undefined);
+    const done = this.#store(content, renews, before).finally(() => {
+      if (this.#storing.get(subject)?.done === done) this.#storing.delete(subject);
+    });
+    this.#storing.set(subject, { done, renews });
+    return done;
+  }
+
+  async #store(content: Content, renews: boolean, before?: Promise<void>): Promise<void> {
+    const { subject, hash, text } = content;
     assert(sha256(text) === hash, 'a content is stored under its own hash');
+    await before;
     await this.#removing.get(subject)?.catch(() => false);
     const isTrusted = this.#seen.notedWithin(subject, TRUSTED_MS);
     const isNews = await this.options.keeper.run(`storing ${subject}`, async () => {
@@ -80,11 +108,18 @@ export class ContentStore {
       // A replica may be behind, and show what was removed: only the leader knows.
       if (held !== undefined && !(await access.holds(stream, subject))) held = undefined;
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-        if (held !== undefined && (await this.#mayStay(subject, hash, held))) return true;
-        const content = await encodeContent(text);
-        const expected = { stream, sequence: held?.sequence ?? 0 };
-        const headers = encodingHeaders(content.encoding);
-        if (await access.store(subject, content.bytes, expected, headers)) return true;
+        const isIntact = held !== undefined && (await this.#isIntact(content, held));
+        const isYoung = held !== undefined && this.#isYoung(held);
+        // What is old is not trusted: a snapshot that is to name it would not store it anew.
+        if (isIntact && (isYoung || !renews)) return isYoung;
+        try {
+          if (await this.#put(content, held?.sequence ?? 0)) return true;
+        } catch (error) {
+          if (!isIntact || !isRefusal(error)) throw error;
+          const reason = describeError(error);
+          this.options.logger.warn({ subject, reason }, 'an old content could not be stored anew');
+          return true;
+        }
         held = await access.newest(stream, subject);
       }
       throw new DistributionUnavailableError(`${subject} changed at every attempt to store it`);
@@ -92,16 +127,25 @@ export class ContentStore {
     if (isNews) this.#seen.note(subject);
   }
 
-  /** Whether it is what its hash says, and young. */
-  async #mayStay(subject: string, hash: string, held: StoredMessage): Promise<boolean> {
+  /** Unless the subject holds another sequence by now; 0: nothing. */
+  async #put({ subject, text }: Content, sequence: number): Promise<boolean> {
+    const { access, subjects } = this.options;
+    const { bytes, encoding } = await encodeContent(text);
+    const expected = { stream: subjects.contentStream, sequence };
+    return access.store(subject, bytes, expected, encodingHeaders(encoding));
+  }
+
+  /** Whether it is what its hash says. */
+  async #isIntact({ subject, hash }: Content, held: StoredMessage): Promise<boolean> {
     const encoding = held.header(CONTENT_ENCODING_HEADER);
     const text = await decodeContent({ bytes: held.data, encoding });
-    const { clock, logger } = this.options;
-    if (text !== undefined && sha256(text) === hash) {
-      return clock.wallMs() - held.storedMs < RENEWED_MS;
-    }
-    logger.warn({ subject }, 'a stored content was not what its hash says; replaced');
+    if (text !== undefined && sha256(text) === hash) return true;
+    this.options.logger.warn({ subject }, 'a stored content was not what its hash says; replaced');
     return false;
+  }
+
+  #isYoung({ storedMs }: StoredMessage): boolean {
+    return this.options.clock.wallMs() - storedMs < RENEWED_MS;
   }
 
   async #delete(subject: string, sequence: number): Promise<boolean> {
@@ -116,6 +160,11 @@ export class ContentStore {
       throw error;
     }
   }
+}
+
+/** The stream takes no more: it is full, or the account is. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof JetStreamApiError && !isStreamMissing(error);
 }
 
 function encodingHeaders(encoding: string): MsgHdrs | undefined {

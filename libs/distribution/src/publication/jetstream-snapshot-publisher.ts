@@ -79,6 +79,10 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
     return this.#contents.store(root, hash, text);
   }
 
+  keepContent(root: string, hash: string, text: string): Promise<void> {
+    return this.#contents.keep(root, hash, text);
+  }
+
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
     return this.#snapshots.publish(address, snapshot, snapshotText(snapshot));
   }

@@ -25,8 +25,8 @@ const OWNER = /^Pawl installation (\S+)$/;
 
 /**
  * Both streams keep the newest message per subject and nothing else ever makes one go: a full stream
- * refuses (`discard: new`; on a subject that has a message the newer still replaces it, measured on
- * 2.9.10). Deleting single messages stays allowed: collection needs it.
+ * refuses (`discard: new`; on a subject that has a message a smaller one still replaces it: `StoreMsg`
+ * of nats-server's filestore). Deleting single messages stays allowed: collection needs it.
  * `installation` is `<name>/<id>`.
  */
 export function wantedStreams(

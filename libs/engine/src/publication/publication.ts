@@ -151,11 +151,14 @@ export class Publication {
     this.#published({ root, node }, snapshot);
   }
 
-  async #storeContent({ root, node }: Job): Promise<void> {
+  async #storeContent(
+    { root, node }: Job,
+    how: 'storeContent' | 'keepContent' = 'storeContent',
+  ): Promise<void> {
     const { head, effective } = node;
     if (effective === null || head.variant.size <= LIMITS.inlineBytes) return;
     const text = await this.#canonicalText(effective);
-    await this.context.publisher.storeContent(root.name, head.variant.hash, text);
+    await this.context.publisher[how](root.name, head.variant.hash, text);
   }
 
   /** One after the other, each in a turn of its own, however many are published at a time. */
@@ -189,7 +192,7 @@ export class Publication {
     if (held === undefined || (isOlder && this.#host?.lacks(root, held) !== true)) {
       this.enqueue(root, node);
     } else if (held.hash === node.head.hash && !isHigher(held, node.head)) {
-      await this.#storeContent(job);
+      await this.#storeContent(job, 'keepContent');
       this.#published(job, held);
     } else {
       await this.#host?.ahead(root, node, held);

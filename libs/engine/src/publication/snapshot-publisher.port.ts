@@ -31,8 +31,13 @@ export interface SnapshotPublisher {
   /** Creates or checks the streams. */
   prepare(): Promise<void>;
   healthy(): boolean;
-  /** Stores an effective document's canonical text; already there is success. */
+  /**
+   * Stores an effective document's canonical text, which a snapshot is going to name; already there is
+   * success. No collection that has begun takes it away.
+   */
   storeContent(root: string, hash: string, text: string): Promise<void>;
+  /** The same for one that a stored snapshot names: where it is there it stays as it is. */
+  keepContent(root: string, hash: string, text: string): Promise<void>;
   /** Stores a snapshot over what the subject holds, by expected last sequence. */
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome>;
   /** Tells subscribers; fire and forget, core NATS. */

@@ -120,6 +120,23 @@ describe('publishing', () => {
     ]);
   });
 
+  it('stores a content when its snapshot is published, and then has it kept at a claim and a reconnect', async () => {
+    const { publisher } = world;
+    const calls: string[] = [];
+    const store = publisher.storeContent.bind(publisher);
+    const keep = publisher.keepContent.bind(publisher);
+    publisher.storeContent = (...of) => (calls.push('store'), store(...of));
+    publisher.keepContent = (...of) => (calls.push('keep'), keep(...of));
+    await world.put('acme/app', { big: 'x'.repeat(20_000) });
+    await world.promote('acme/app');
+    await world.pass(100);
+    expect(calls).toEqual(['store']);
+    await world.restart();
+    publisher.restore(false);
+    await world.pass(100);
+    expect(calls).toEqual(['store', 'keep', 'keep']);
+  });
+
   it('does not let one address that fails delay another', async () => {
     await world.put('bad/app', { a: 1 });
     await world.settle();

@@ -36,6 +36,11 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
     this.#storedAtMs.set(`${root}/${hash}`, this.clock.wallMs());
   }
 
+  async keepContent(root: string, hash: string, text: string): Promise<void> {
+    if (!this.contents.has(`${root}/${hash}`)) return this.storeContent(root, hash, text);
+    this.#check();
+  }
+
   async publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome> {
     this.#check();
     const held = this.snapshots.get(address.text);
