@@ -1,25 +1,27 @@
 import type { LeaseLife, LeaseRenewal } from '../history/index.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import type { UnrenewedLife } from './check-grace.js';
-import type { LeaderMoment } from './leader-time.js';
+import type { LeaseMoment } from './lease-time.js';
 import type { World } from './world.js';
 
-/** A lease with a key under it, and what its holder saw of it, by the time of leaders. */
+/** A lease with a key under it, and what its holder saw of it, by the clocks that count it. */
 export class HeldLease {
   readonly key: string;
+  readonly #by: keyof LeaseMoment;
   readonly #renewals: LeaseRenewal[];
-  #renewedAt: LeaderMoment;
+  #renewedAt: LeaseMoment;
   #revokedAtMs: number | undefined;
-  #deadAt: LeaderMoment | undefined;
+  #deadAt: LeaseMoment | undefined;
 
   private constructor(
     private readonly world: World,
     private readonly id: bigint,
     readonly ttlMs: number,
-    grantedAt: LeaderMoment,
+    grantedAt: LeaseMoment,
   ) {
     this.key = `lease/${id}`;
-    const times = { calledAtMs: grantedAt.ms, returnedAtMs: world.leaderTime().ms };
+    this.#by = id < 0n ? 'all' : 'leaders';
+    const times = this.#times(grantedAt, world.leaseTime());
     this.#renewals = [{ ...times, outcome: 'renewed' }];
     this.#renewedAt = grantedAt;
   }
@@ -28,12 +30,12 @@ export class HeldLease {
   static take(
     world: World,
     client: string,
-    ttlMs: number,
+    { ttlMs, origin }: { readonly ttlMs: number; readonly origin: 'own' | 'user' },
     done: (lease: HeldLease | null) => void,
   ): void {
-    const calledAt = world.leaderTime();
+    const calledAt = world.leaseTime();
     world.ask(
-      (process) => process.node.grantLease(ttlMs, 0n, { origin: 'user' }),
+      (process) => process.node.grantLease(ttlMs, 0n, { origin }),
       (granted) => {
         if (granted === 'unknown' || granted === 'failed' || !granted.ok) return done(null);
         const lease = new HeldLease(world, granted.id, granted.ttlMs, calledAt);
@@ -48,14 +50,14 @@ export class HeldLease {
   /** Through whichever node when none is given. */
   renew(done: (outcome: LeaseRenewal['outcome']) => void, through?: QuorumProcess): void {
     const { world, id } = this;
-    const calledAt = world.leaderTime();
+    const calledAt = world.leaseTime();
     world.ask(
       ({ node }) => node.keepAlive(id),
       (kept) => {
-        const returnedAt = world.leaderTime();
+        const returnedAt = world.leaseTime();
         const unknown = kept === 'unknown' || kept === 'failed';
         const outcome = unknown ? 'unknown' : kept.ok ? 'renewed' : 'dead';
-        const times = { calledAtMs: calledAt.ms, returnedAtMs: returnedAt.ms };
+        const times = this.#times(calledAt, returnedAt);
         this.#renewals.push({ ...times, outcome });
         if (outcome === 'renewed') this.#renewedAt = calledAt;
         if (outcome === 'dead') this.#deadAt ??= returnedAt;
@@ -66,7 +68,7 @@ export class HeldLease {
   }
 
   revoke(client: string, done: () => void): void {
-    this.#revokedAtMs = this.world.leaderTime().ms;
+    this.#revokedAtMs = this.world.leaseTime()[this.#by].ms;
     this.world.call(client, { kind: 'lease-revoke', lease: String(this.id) }, done);
   }
 
@@ -77,9 +79,9 @@ export class HeldLease {
       lease: String(this.id),
       ttlMs: this.ttlMs,
       renewals: this.#renewals,
-      watchedUntilMs: this.world.leaderTime().ms,
+      watchedUntilMs: this.world.leaseTime()[this.#by].ms,
       ...(this.#revokedAtMs === undefined ? {} : { revokedAtMs: this.#revokedAtMs }),
-      ...(goneAt === undefined ? {} : { goneAtMs: goneAt.ms }),
+      ...(goneAt === undefined ? {} : { goneAtMs: goneAt[this.#by].ms }),
     };
   }
 
@@ -87,14 +89,19 @@ export class HeldLease {
   end(): UnrenewedLife | null {
     const goneAt = this.#goneAt();
     if (goneAt === undefined || this.#revokedAtMs !== undefined) return null;
-    return { lease: String(this.id), ttlMs: this.ttlMs, renewedAt: this.#renewedAt, goneAt };
+    const { ttlMs } = this;
+    return { lease: String(this.id), ttlMs, by: this.#by, renewedAt: this.#renewedAt, goneAt };
+  }
+
+  #times(calledAt: LeaseMoment, returnedAt: LeaseMoment) {
+    return { calledAtMs: calledAt[this.#by].ms, returnedAtMs: returnedAt[this.#by].ms };
   }
 
   /** When somebody first saw that it was gone. */
-  #goneAt(): LeaderMoment | undefined {
+  #goneAt(): LeaseMoment | undefined {
     const deletedAt = this.world.applied.deletedAt.get(this.key);
     const deadAt = this.#deadAt;
     if (deletedAt === undefined || deadAt === undefined) return deletedAt ?? deadAt;
-    return deletedAt.ms <= deadAt.ms ? deletedAt : deadAt;
+    return deletedAt[this.#by].ms <= deadAt[this.#by].ms ? deletedAt : deadAt;
   }
 }
