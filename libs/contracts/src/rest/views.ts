@@ -331,6 +331,11 @@ export const clusterSchema = {
           since: part.timestamp,
           /** What keeps it from being ready. */
           problem: { type: 'string' },
+          stale: {
+            const: true,
+            description:
+              'Nobody leads the quorum: the state, and what it serves, are as they were known last, and it may be gone; left out where somebody leads',
+          },
         },
       },
     },

@@ -32,9 +32,11 @@ export async function clusterView(
     return dropped ? { ...claim, serving: false, since: null } : claim;
   });
   const count = (owner: string): number => map.filter((shard) => shard.owner === owner).length;
+  // Only a majority ends leases: without one, who is gone still counts as there.
+  const stale = quorum.leader === null ? ({ stale: true } as const) : {};
   return {
     installation: installationText(context.installation),
-    nodes: nodes.map((node) => ({ ...node, shards: count(node.id) })),
+    nodes: nodes.map((node) => ({ ...node, shards: count(node.id), ...stale })),
     quorum: { ...quorum, members: [...quorum.members] },
     shards: map.map(({ shard, owner, token, serving, since }) => ({
       shard,

@@ -52,16 +52,20 @@ export class ClusterCallError extends Error {
   override readonly name = 'ClusterCallError';
   constructor(
     message: string,
-    /** `refused`: nothing was changed. `unknown`: it may have been. */
-    readonly outcome: 'refused' | 'unreachable' | 'unknown',
+    /**
+     * `refused`: nothing was changed. `no-leader`: nor here, where nobody is known to lead; another
+     * member may know who does. `unknown`: it may have been.
+     */
+    readonly outcome: 'refused' | 'no-leader' | 'unreachable' | 'unknown',
     options?: ErrorOptions,
   ) {
     super(message, options);
   }
 }
 
-/** A member that answers, though with the code of one that does not. */
+/** Of a member that answers, though with the code of one that does not. */
 const UNHEALTHY = 'etcdserver: unhealthy cluster';
+const NO_LEADER = 'etcdserver: no leader';
 
 interface WireMember {
   readonly ID: string;
@@ -190,6 +194,7 @@ export class ClusterClient {
   #explain(error: ServiceError): ClusterCallError {
     const { code, details } = error;
     const cause = { cause: error };
+    if (details === NO_LEADER) return new ClusterCallError('no leader', 'no-leader', cause);
     if (code === status.UNAVAILABLE && details !== UNHEALTHY) {
       const why = details.replace(/\.? *Resolution note: *$/, '');
       return new ClusterCallError(`${this.endpoint}: ${why}`, 'unreachable', cause);

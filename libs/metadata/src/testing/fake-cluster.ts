@@ -13,6 +13,7 @@ export interface FakeMember {
 
 type Call = ServerUnaryCall<Record<string, never>, unknown>;
 type Reply = sendUnaryData<unknown>;
+type Work = (request: Readonly<Record<string, unknown>>, id: string | undefined) => object;
 
 /**
  * The Cluster service, Status and MoveLeader of several members, each on a port of its own, with
@@ -26,6 +27,8 @@ export class FakeCluster {
     [];
   /** The next change is refused with this. */
   refusal: string | null = null;
+  /** Members that know no leader, by name: they tell who they are, and nothing else. */
+  readonly leaderless = new Set<string>();
   readonly #servers = new Map<string, Server>();
   /** Ids of those that were added, and have not started, by number. */
   readonly #added = new Map<string, string>();
@@ -56,30 +59,31 @@ export class FakeCluster {
   async #serve(ID: string, name: string): Promise<void> {
     const server = new Server();
     const services = etcdServices();
+    const answer = (method: string, work: Work) => this.#answer(name, method, work);
     server.addService(services['etcdserverpb.Cluster'], {
-      MemberList: this.#answer('MemberList', (_request, id) => this.#list('0', id !== undefined)),
-      MemberAdd: this.#answer('MemberAdd', (request, id) => {
+      MemberList: answer('MemberList', (_request, id) => this.#list('0', id !== undefined)),
+      MemberAdd: answer('MemberAdd', (request, id) => {
         if (id !== undefined) this.#added.set('99', id);
         const { peerURLs, isLearner } = request as unknown as FakeMember;
         this.members.push({ ID: '99', name: '', peerURLs, clientURLs: [], isLearner });
         return this.#list();
       }),
-      MemberRemove: this.#answer('MemberRemove', (request, id) => {
+      MemberRemove: answer('MemberRemove', (request, id) => {
         this.members = this.members.filter((member) => member.ID !== request['ID']);
         return this.#list('0', id !== undefined);
       }),
     });
     server.addService(services['etcdserverpb.Maintenance'], {
-      Status: this.#answer('Status', () => ({
+      Status: answer('Status', () => ({
         ...this.#list(ID),
         version: '3.4.0',
         dbSize: '4096',
-        leader: this.leader,
+        leader: this.leaderless.has(name) ? '0' : this.leader,
         raftTerm: '7',
         raftAppliedIndex: '41',
         isLearner: false,
       })),
-      MoveLeader: this.#answer('MoveLeader', (request) => {
+      MoveLeader: answer('MoveLeader', (request) => {
         this.leader = String(request['targetID']);
         return {};
       }),
@@ -104,18 +108,15 @@ export class FakeCluster {
     return { header, members: withIds ? this.members.map(named) : this.members };
   }
 
-  #answer(
-    method: string,
-    work: (request: Readonly<Record<string, unknown>>, id: string | undefined) => object,
-  ) {
+  #answer(member: string, method: string, work: Work) {
     return (call: Call, reply: Reply): void => {
       const id = call.metadata.get('pawl-member-id')[0]?.toString();
       const noted = { method, request: call.request };
       this.asked.push(id === undefined ? noted : { ...noted, id });
-      const { refusal } = this;
+      const refusal = this.leaderless.has(member) ? 'etcdserver: no leader' : this.refusal;
       if (refusal !== null && method !== 'MemberList' && method !== 'Status') {
         const metadata = new Metadata();
-        const isLasting = !refusal.endsWith('unhealthy cluster');
+        const isLasting = !/(unhealthy cluster|no leader)$/.test(refusal);
         const code = isLasting ? status.FAILED_PRECONDITION : status.UNAVAILABLE;
         reply({ code, details: refusal, metadata });
         return;

@@ -177,6 +177,18 @@ describe('pawl cluster remove and transfer', () => {
     expect(changes()).toEqual([]);
   });
 
+  it('says that nobody leads where no member knows of a leader, and asks those that may first', async () => {
+    cluster.leaderless.add('node-1');
+    const { code, err } = await world.pawl('cluster', 'remove', 'node-3', ...at('node-1'));
+    expect([code, err]).toEqual([
+      1,
+      'pawl: nobody leads the quorum now: see that a majority of its members runs (`cluster members`), then try again\n',
+    ]);
+    const both = `${cluster.endpoint('node-1')},${cluster.endpoint('node-2')}`;
+    const { out } = await world.pawl('cluster', 'remove', 'node-3', '--endpoint', both);
+    expect(out).toContain('node-3 is no member any more');
+  });
+
   it('says what to do instead of taking out the last voter', async () => {
     cluster.refusal = 'etcdserver: re-configuration failed due to not enough started members';
     const { code, err } = await world.pawl('cluster', 'remove', 'node-1', ...at('node-1'));
@@ -217,8 +229,14 @@ describe('pawl cluster', () => {
     expect(out).toContain('quorum: node-1; leader node-1, term 3, revision 9\n');
     expect(out).toContain('shards: 3 of 5 served; 1 is read-only');
     expect(out).not.toContain('NO MAJORITY');
-    world.answers.set('GET /v1/cluster', json({ ...view, quorum: { ...quorum, leader: null } }));
-    expect((await world.pawl('cluster')).out).toContain('NO MAJORITY of the quorum answers');
+    const stale = nodes.map((node) => ({ ...node, stale: true }));
+    const headless = { ...view, nodes: stale, quorum: { ...quorum, leader: null } };
+    world.answers.set('GET /v1/cluster', json(headless));
+    const unknown = (await world.pawl('cluster')).out;
+    expect(unknown).toContain('NO MAJORITY of the quorum answers');
+    expect(unknown).toMatch(/^node-1 +not known \(was ready\) /m);
+    expect(unknown).toMatch(/^node-2 +not known \(was unready\) /m);
+    expect(unknown).toContain('shards: 3 of 5 served when last known; 1 is read-only');
     world.answers.set('GET /v1/cluster', json(view));
     const rowsOf = (text: string) => text.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
     const rows = rowsOf(out);

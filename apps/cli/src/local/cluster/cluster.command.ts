@@ -77,9 +77,9 @@ function statusText(view: ClusterView, flags: StatusFlags): string {
   const served = view.shards.filter(({ serving }) => serving);
   const nodes = table(
     ['node', 'state', 'serves', 'since', 'address', 'problem'],
-    view.nodes.map(({ id, state, since, address, problem }) => [
+    view.nodes.map(({ id, state, since, address, problem, stale }) => [
       id,
-      state,
+      stale === true ? `not known (was ${state})` : state,
       served.filter(({ owner }) => owner === id).length,
       since,
       address,
@@ -97,7 +97,7 @@ function statusText(view: ClusterView, flags: StatusFlags): string {
       : `missing: ${missing.map(({ id }) => id).join(', ')} (in the quorum, without a control plane that lives)\n`,
     `quorum: ${members.join(', ')}; leader ${leader ?? 'none'}, term ${term}, revision ${revision}${lagText(view)}\n`,
     leader === null ? NO_LEADER : '',
-    `shards: ${served.length} of ${view.shards.length} served${behindText(view)}\n`,
+    `shards: ${served.length} of ${view.shards.length} served${leader === null ? ' when last known' : ''}${behindText(view)}\n`,
     shardsText(
       flags.shards === true
         ? view.shards

@@ -4,6 +4,7 @@ import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/clus
 import { knownInstallation, listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
+import { fileReason } from '../../file-reason.js';
 import { dataFolder, startCommand } from '../data-folder.js';
 import { nothingRuns, ownNodes } from '../own-nodes.js';
 
@@ -43,19 +44,22 @@ export class Quorum {
     return new Quorum(endpoints, await readTls(flags));
   }
 
-  /** The first member that answers does it; refusals are final. */
+  /** The first member that answers, and knows who leads, does it; refusals are final. */
   async ask<Answer>(work: (client: ClusterClient) => Promise<Answer>): Promise<Answer> {
     const failures: string[] = [];
+    let leaderless: QuorumRefusal | undefined;
     for (const endpoint of this.endpoints) {
       try {
         return await this.#at(endpoint, CALL_TIMEOUT_MS, work);
       } catch (error) {
         if (!(error instanceof ClusterCallError)) throw error;
         if (error.outcome === 'refused') throw new QuorumRefusal(error.message);
-        if (error.outcome !== 'unreachable') throw new CliError(error.message);
-        failures.push(error.message);
+        if (error.outcome === 'unknown') throw new CliError(error.message);
+        if (error.outcome === 'no-leader') leaderless = new QuorumRefusal(error.message);
+        else failures.push(error.message);
       }
     }
+    if (leaderless !== undefined) throw leaderless;
     throw new CliError(
       `no member of the quorum answers: ${failures.join('; ')}\nname one that runs with --endpoint HOST:PORT, the address of its coordination API, or start Pawl with npm start`,
     );
@@ -163,7 +167,7 @@ async function readTls({ cacert, cert, key }: ReachFlags): Promise<ClusterTls | 
     try {
       return await readFile(file);
     } catch (error) {
-      throw new CliError(`cannot read ${file}: ${(error as Error).message}`, EXIT.usage);
+      throw new CliError(`cannot read ${file}: ${fileReason(error)}`, EXIT.usage);
     }
   };
   return { ca: await read(cacert), cert: await read(cert), key: await read(key) };
