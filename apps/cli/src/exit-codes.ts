@@ -1,3 +1,5 @@
+import type { ProblemDocument } from '@pawl/contracts';
+
 /** What the process ends with; programs rely on these. */
 export const EXIT = {
   done: 0,
@@ -11,12 +13,13 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Ends a command with one clear sentence on standard error. */
+/** Ends a command with one clear sentence on standard error. `problem`: the refusal behind it. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   constructor(
     message: string,
     readonly exitCode: ExitCode = EXIT.error,
+    readonly problem?: ProblemDocument,
   ) {
     super(message);
   }

@@ -4,11 +4,17 @@ const SHOWN_ERRORS = 20;
 
 /** A problem as people read it: what happened, what is wrong where, and what to do next. */
 export function problemText(problem: ProblemDocument): string {
-  const lines = [`${problem.title}: ${inCliWords(problem)}`];
   const errors = problem.errors ?? [];
-  for (const { address, pointer, message } of errors.slice(0, SHOWN_ERRORS)) {
-    lines.push(`  ${address}${pointer === '' ? '' : ` ${pointer}`}: ${message}`);
-  }
+  const shown = errors
+    .slice(0, SHOWN_ERRORS)
+    .map(
+      ({ address, pointer, message }) =>
+        `${address}${pointer === '' ? '' : ` ${pointer}`}: ${message}`,
+    );
+  const words = inCliWords(problem);
+  // What the only error says is not said twice.
+  const [only = ''] = shown.length === 1 && errors[0]?.message === words ? shown.splice(0) : [];
+  const lines = [`${problem.title}: ${only || words}`, ...shown.map((line) => `  ${line}`)];
   if (errors.length > SHOWN_ERRORS) lines.push(`  … and ${errors.length - SHOWN_ERRORS} more`);
   return lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ');
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { CliError, EXIT } from './exit-codes.js';
+import { fileReason } from './file-reason.js';
 import type { Terminal } from './terminal.js';
 import { yamlToJson } from './yaml-to-json.js';
 
@@ -26,7 +27,7 @@ async function readText(file: string): Promise<string> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw new CliError(`cannot read ${file}: ${(error as Error).message}`, EXIT.usage);
+    throw new CliError(`cannot read ${file}: ${fileReason(error)}`, EXIT.usage);
   }
   if (!isUtf8(bytes)) throw new CliError(`${file} is not UTF-8`, EXIT.usage);
   return bytes.toString('utf8');

@@ -1,9 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CliWorld, json, refuse, release, rollout, written } from './testing/cli-world.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, json, refuse, rollout, written } from './testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -71,23 +69,31 @@ describe('pawl', () => {
 
   it('does not let a URL turn one address into another', async () => {
     const { code, err } = await world.pawl('config', 'get', 'acme/../other');
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toContain('Not an address');
     expect(world.requests).toEqual([]);
   });
 
-  it('sends JSON as it stands and YAML as JSON, every digit of it', async () => {
+  it('sends JSON as it stands and YAML as JSON, and rounds no number', async () => {
     world.answers.set('PUT /v1/config/acme/app', written(2));
-    const exact = '{ "n": 12345678901234567890 }';
+    const exact = '{ "n": 1.50 }';
     await world.pawl(...(await put('a.json', exact)), '--expect', '1');
-    await world.pawl(...(await put('b.yaml', 'n: 12345678901234567890\nd: 1.5\n')));
+    await world.pawl(...(await put('b.yaml', 'n: 12345678901234567000\nd: 1.5\n')));
     await world.pawl('config', 'put', 'acme/app', '-f', '-');
     expect(world.requests.map(({ body }) => body)).toEqual([
       exact,
-      '{"n":12345678901234567890,"d":1.5}',
+      '{"n":12345678901234567000,"d":1.5}',
       '{"a":1}',
     ]);
     expect(world.requests[0]?.headers).toMatchObject({ 'if-match': '"1"', 'x-pawl-actor': 'ada' });
+    for (const [name, text] of [
+      ['a.json', '{ "n": 12345678901234567890 }'],
+      ['b.yaml', 'n: 12345678901234567890\n'],
+    ] as const) {
+      const { code, err } = await world.pawl(...(await put(name, text)));
+      expect([code, err]).toEqual([2, expect.stringContaining('exactly 12345678901234567890')]);
+    }
+    expect(world.requests).toHaveLength(3);
   });
 
   it('names the account that runs it when $USER does not', async () => {
@@ -108,6 +114,70 @@ describe('pawl', () => {
     expect(world.requests).toEqual([]);
   });
 
+  it.each([
+    ['a.json', '{"a":', 'expected a value, found the end of the text (line 1, column 6)'],
+    ['a.json', '[1]', 'a document is a JSON object, this is an array'],
+    ['a.yaml', '- 1', 'a document is a JSON object, this is an array'],
+    ['a.yaml', 'a: [1', 'Flow sequence in block collection must be'],
+    ['a.json', '{"a":1,"a":2}', 'the key "a" occurs twice (line 1, column 8)'],
+  ])(
+    'ends with 2 for what no control plane takes, and says it once: %s %s',
+    async (name, text, why) => {
+      const { code, err } = await world.pawl(...(await put(name, text)));
+      expect(code).toBe(2);
+      expect(err).toMatch(new RegExp(`^pawl: ${world.folder}/${name}: .*\\S\n$`, 's'));
+      expect(err.split(why)).toHaveLength(2);
+      expect(world.requests).toEqual([]);
+    },
+  );
+
+  it('says once why a file cannot be read', async () => {
+    const missing = `${world.folder}/missing.json`;
+    expect(await world.pawl('config', 'put', 'acme/app', '-f', missing)).toEqual({
+      code: 2,
+      out: '',
+      err: `pawl: cannot read ${missing}: there is no such file\n`,
+    });
+    const { err } = await world.pawl('config', 'put', 'acme/app', '-f', world.folder);
+    expect(err).toBe(`pawl: cannot read ${world.folder}: it is a folder\n`);
+  });
+
+  it('points to the help of the command that is wrong', async () => {
+    const hint = async (...args: string[]): Promise<string | undefined> =>
+      (await world.pawl(...args)).err.trimEnd().split('\n').at(-1);
+    expect(await hint('config', 'put', 'acme/app')).toBe('(pawl config put --help says how)');
+    expect(await hint('rollback', 'acme/app')).toBe('(pawl rollback --help says how)');
+    expect(await hint('config', 'frobnicate')).toBe('(pawl config --help lists the commands)');
+    expect(await hint('frobnicate')).toBe('(pawl --help lists the commands)');
+  });
+
+  it('prints errors for machines too, as the last line of standard error', async () => {
+    const error = async (...args: string[]): Promise<unknown> => {
+      const { code, out, err } = await world.pawl(...args, '-o', 'json');
+      const lines = err.trimEnd().split('\n');
+      const said = JSON.parse(lines.at(-1) ?? '') as { error: { exitCode: number } };
+      expect([code, out]).toEqual([said.error.exitCode, '']);
+      return said.error;
+    };
+    const status = ['status', 'acme/app'];
+    expect(await error(...status)).toMatchObject({
+      message: 'Not found: nothing there',
+      exitCode: 1,
+      problem: { code: 'not-found', status: 404, detail: 'nothing there' },
+    });
+    expect(await error('config', 'put', 'acme/app', '-f', '/nowhere')).toEqual({
+      message: 'cannot read /nowhere: there is no such file',
+      exitCode: 2,
+    });
+    expect(await error('config', 'put', 'acme/app')).toEqual({
+      message:
+        "error: required option '-f, --file <file>' not specified\n(pawl config put --help says how)",
+      exitCode: 2,
+    });
+    const { err } = await world.pawl(...status, '-o', 'yaml');
+    expect(err).toMatch(/^error:\n  message: "?Not found: nothing there"?\n  exitCode: 1\n/);
+  });
+
   it('prints JSON for machines wherever -o stands', async () => {
     world.answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
     for (const args of [
@@ -117,291 +187,6 @@ describe('pawl', () => {
       expect(JSON.parse((await world.pawl(...args)).out)).toEqual(rollout(3, 4));
     }
     expect((await world.pawl('status', 'acme/app')).out).toContain('4 live, 4 applied');
-  });
-});
-
-describe('pawl metadata adopt', () => {
-  const adopt = (PAWL_DATA_DIR: string, flags = ['--yes'], answer?: string) =>
-    world.run(['metadata', 'adopt', ...flags], {
-      env: { PAWL_DATA_DIR },
-      ...(answer === undefined ? {} : { answer }),
-    });
-
-  it('raises the epoch of a store that is there, and makes none', async () => {
-    const missing = await adopt(world.folder);
-    expect(missing.code).toBe(1);
-    expect(missing.err).toMatch(/no metadata store at .*; name .* PAWL_DATA_DIR/);
-    expect(await readdir(world.folder)).toEqual([]);
-    await mkdir(join(world.folder, 'metadata'));
-    const first = await adopt(world.folder);
-    expect(first).toMatchObject({ code: 0, err: '' });
-    expect((await adopt(world.folder)).out).not.toBe(first.out);
-  });
-
-  it('does so once somebody answers yes, and needs --yes where nobody can', async () => {
-    const folder = join(world.folder, 'metadata');
-    await mkdir(folder);
-    const unasked = await adopt(world.folder, []);
-    expect([unasked.code, unasked.out]).toEqual([2, '']);
-    expect(unasked.err).toMatch(/nothing was changed: .* add --yes\n$/);
-    const no = await adopt(world.folder, [], 'y');
-    expect([no.code, no.out]).toEqual([1, '']);
-    expect(no.err).toMatch(
-      new RegExp(`^this raises the epoch of ${folder}: .* fences every other owner`),
-    );
-    expect(await readdir(folder)).toEqual([]);
-    const yes = await adopt(world.folder, [], 'yes');
-    expect([yes.code, yes.out]).toEqual([0, expect.stringContaining('the epoch is now 2')]);
-  });
-});
-
-describe('where the control plane is', () => {
-  const nobody = 'http://127.0.0.1:9';
-
-  it('says what to do when nobody answers, and what names it when nothing did', async () => {
-    const named = await world.run(['--url', nobody, 'status', 'acme/app'], { env: {} });
-    expect(named.code).toBe(1);
-    expect(named.err).toContain('is the control plane running?');
-    expect(named.err).not.toContain('PAWL_URL');
-    const endpoints = JSON.stringify({ http: nobody });
-    await world.file('.pawl/endpoints.json', endpoints);
-    const env = { npm_config_local_prefix: world.folder };
-    const guessed = await world.run(['status', 'acme/app'], { env });
-    expect(guessed.err).toContain(`no answer from ${nobody}`);
-    const there = join(world.folder, '.pawl');
-    const ended = await world.run(['status', 'acme/app'], { env: { PAWL_DATA_DIR: there } });
-    expect(ended.err).toContain(`start it with npm start -- --data-dir ${there}\n`);
-    expect(guessed.err).toMatch(/npm start.* PAWL_URL .* PAWL_DATA_DIR/);
-  });
-
-  it.each(['', '/not-there'])(
-    'goes nowhere else when nothing runs in the data folder that is named: %s',
-    async (below) => {
-      const folder = `${world.folder}${below}`;
-      const { code, err } = await world.run(['promote', 'acme/app'], {
-        env: { PAWL_DATA_DIR: folder },
-      });
-      expect(code).toBe(1);
-      expect(err).toBe(
-        `pawl: no Pawl runs on ${folder}, which PAWL_DATA_DIR names: start it with npm start -- --data-dir ${folder}, name the data folder of one that runs, or its address with PAWL_URL\n`,
-      );
-    },
-  );
-
-  it('goes to a node of the data folder that lives when the first does not', async () => {
-    await world.file('endpoints.json', JSON.stringify({ http: nobody }));
-    const second = JSON.stringify({ http: world.env['PAWL_URL'] });
-    await world.file('nodes/node-2/endpoints.json', second);
-    world.answers.set('GET /healthz', (_request, response) => response.end('{}'));
-    world.answers.set('PUT /v1/config/acme/app', written(2));
-    const env = { PAWL_DATA_DIR: world.folder };
-    expect(await world.run(await put('a.json', '{}'), { env })).toMatchObject({ code: 0, err: '' });
-  });
-
-  describe('that a node of the data folder wrote down', () => {
-    const endpoints = (http: string | undefined): string =>
-      JSON.stringify({ http, installation: 'main/one' });
-    const serves = (installation: unknown): void =>
-      void world.answers.set('GET /healthz', json({ installation }));
-    const asked = (): string[] => world.requests.map(({ line }) => line);
-    const named = () => ({ env: { PAWL_DATA_DIR: world.folder } });
-    const promote = ['promote', 'acme/app'];
-
-    it('is asked for its installation before anything is sent', async () => {
-      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      serves('main/one');
-      expect((await world.run(promote, named())).err).toContain('nothing there');
-      expect(asked()[0]).toBe('GET /healthz');
-      expect(asked().length).toBeGreaterThan(1);
-    });
-
-    it.each([
-      ['main/two', 'serves main/two'],
-      [undefined, 'is no control plane'],
-    ])('is sent nothing where another listens by now: %s', async (other, text) => {
-      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      serves(other);
-      const { code, out, err } = await world.run(promote, named());
-      expect([code, out]).toEqual([1, '']);
-      expect(err).toMatch(
-        new RegExp(
-          `^pawl: nothing was sent: what listens at \\S+ ${text}, .* ${world.folder} .* serves main/one and has ended; start it with npm start -- --data-dir ${world.folder}, or .* PAWL_URL\n$`,
-        ),
-      );
-      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
-      world.requests.length = 0;
-      await world.run(promote, { env: { ...world.env, ...named().env } });
-      expect(asked()).not.toContain('GET /healthz');
-    });
-
-    it('is sent what was asked for while the metadata store answers nobody', async () => {
-      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      serves('main/one');
-      world.answers.set('GET /v1/cluster', () => undefined);
-      world.answers.set('POST /v1/release/acme/app', release(3));
-      const { code, out } = await world.run(['rollback', 'acme/app', '--to', '3'], named());
-      expect([code, out]).toEqual([0, expect.stringContaining('version 3')]);
-    });
-
-    it('is not waited for longer than the command may take, nor after Ctrl-C', async () => {
-      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      const interrupt = new AbortController();
-      world.answers.set('GET /healthz', () => interrupt.abort());
-      const { code, err } = await world.run(promote, { ...named(), signal: interrupt.signal });
-      expect([code, err]).toEqual([1, 'pawl: interrupted before the control plane answered\n']);
-      world.answers.set('GET /healthz', () => undefined);
-      const wait = ['wait', 'acme/app', '--timeout', '100ms'];
-      const late = await world.run(wait, named());
-      expect([late.code, late.err]).toEqual([
-        3,
-        'pawl: not in time: the control plane did not answer\n',
-      ]);
-      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
-    });
-
-    it('is left alone for another node of the folder that is still there', async () => {
-      await world.file('endpoints.json', endpoints(nobody));
-      await world.file('nodes/node-2/endpoints.json', endpoints(world.env['PAWL_URL']));
-      serves('main/one');
-      expect((await world.run(promote, named())).err).toContain('nothing there');
-      expect(asked().length).toBeGreaterThan(1);
-    });
-
-    it('is not asked for more where it cannot tell', async () => {
-      await world.file('endpoints.json', endpoints(world.env['PAWL_URL']));
-      world.answers.set('GET /healthz', refuse('truth-unavailable', 'etcd is away'));
-      const { code, err } = await world.run(promote, named());
-      expect([code, err]).toEqual([1, expect.stringContaining('etcd is away')]);
-      expect(new Set(asked())).toEqual(new Set(['GET /healthz']));
-    });
-
-    it('says that the node does not run where nobody answers', async () => {
-      await world.file('.pawl/endpoints.json', endpoints(nobody));
-      const env = { npm_config_local_prefix: world.folder };
-      const { code, err } = await world.run(promote, { env });
-      expect([code, err]).toEqual([
-        1,
-        `pawl: no node of ${join(world.folder, '.pawl')} runs: no control plane answers at ${nobody}; start it with npm start, or name one that runs with PAWL_URL\n`,
-      ]);
-    });
-  });
-
-  describe('of a data folder whose own has ended in order', () => {
-    const promote = ['promote', 'acme/app'];
-    const run = (args = promote) =>
-      world.run(args, { env: { npm_config_local_prefix: world.folder } });
-
-    beforeEach(async () => {
-      await world.file('.pawl/installation.json', JSON.stringify({ installation: 'main/one' }));
-      const url = world.env['PAWL_URL'] ?? '';
-      const real = fetch;
-      const atDefault = (to: unknown): string => String(to).replace('http://127.0.0.1:7400', url);
-      vi.stubGlobal('fetch', (to: unknown, init: RequestInit) => real(atDefault(to), init));
-    });
-    afterEach(() => vi.unstubAllGlobals());
-
-    it.each([
-      ['main/two', 'serves main/two'],
-      [undefined, 'is no control plane'],
-    ])('sends nothing to what else listens at the default address: %s', async (other, text) => {
-      world.answers.set('GET /healthz', json({ status: 'alive', installation: other }));
-      const { code, out, err } = await run();
-      expect([code, out]).toEqual([1, '']);
-      expect(err).toBe(
-        `pawl: nothing was sent: no Pawl runs on ${join(world.folder, '.pawl')}, which belongs to main/one, and what listens at http://127.0.0.1:7400 ${text}; start your own with npm start, or, if you mean that one, say PAWL_URL=http://127.0.0.1:7400\n`,
-      );
-      expect(world.requests.map(({ line }) => line)).toEqual(['GET /healthz']);
-    });
-
-    it('goes to the default address where its installation is served there', async () => {
-      world.answers.set('GET /healthz', json({ status: 'alive', installation: 'main/one' }));
-      expect((await run()).err).toContain('nothing there');
-      expect(world.requests.length).toBeGreaterThan(1);
-    });
-
-    it('says that it does not run where nobody answers', async () => {
-      world.answers.set('GET /healthz', (request) => request.socket.destroy());
-      const { code, err } = await run();
-      expect([code, err]).toEqual([
-        1,
-        `pawl: no Pawl runs on ${join(world.folder, '.pawl')}, which belongs to main/one, and no control plane answers at http://127.0.0.1:7400; start it with npm start, or name one that runs with PAWL_URL\n`,
-      ]);
-    });
-
-    it('asks nobody where no installation is known', async () => {
-      await rm(join(world.folder, '.pawl'), { recursive: true });
-      await run();
-      expect(world.requests[0]?.line).toBe('GET /v1/release/acme/app');
-    });
-
-    it('asks no quorum at the default address', async () => {
-      const { code, err } = await run(['cluster', 'remove', 'node-2']);
-      expect([code, err]).toEqual([
-        1,
-        `pawl: nothing was asked: no member of a quorum runs on ${join(world.folder, '.pawl')}, which belongs to main/one; start it with npm start, or name a member with --endpoint HOST:PORT\n`,
-      ]);
-    });
-  });
-
-  describe('that is starting', () => {
-    const gone = spawnSync(process.execPath, ['-e', '']).pid;
-    const launcher = (pid: number) => ({ phase: 'starting', launcher: { pid } });
-    const node = (pid: number) => ({
-      etcd: 'http://127.0.0.1:9',
-      processes: { controlPlane: pid },
-    });
-
-    it.each([
-      ['npm start', 'launcher.json', launcher],
-      ['a node', 'endpoints.json', node],
-    ])('is said to be, not to be away: %s', async (_who, file, record) => {
-      const env = { npm_config_local_prefix: world.folder };
-      const named = { PAWL_DATA_DIR: join(world.folder, '.pawl') };
-      const text = `pawl: Pawl is starting on ${join(world.folder, '.pawl')} (process ${process.pid}) and serves nothing yet: wait until it says where it serves, then try again\n`;
-      await world.file(`.pawl/${file}`, JSON.stringify(record(process.pid)));
-      for (const where of [env, named]) {
-        const { code, err } = await world.run(['status', 'acme/app'], { env: where });
-        expect([code, err]).toEqual([1, text]);
-      }
-      await world.file(`.pawl/${file}`, JSON.stringify(record(gone)));
-      const { err } = await world.run(['status', 'acme/app'], { env: named });
-      expect(err).toContain('no Pawl runs on');
-    });
-
-    it('is said to be where a node that was killed before is no more', async () => {
-      const written = { http: nobody, installation: 'main/one', processes: { controlPlane: gone } };
-      await world.file('endpoints.json', JSON.stringify(written));
-      await world.file('launcher.json', JSON.stringify(launcher(process.pid)));
-      const { err } = await world.run(['status', 'acme/app'], {
-        env: { PAWL_DATA_DIR: world.folder },
-      });
-      expect(err).toContain('Pawl is starting on');
-    });
-  });
-
-  it.each(['127.0.0.1:7400', 'localhost:7400'])('says that %s lacks http://', async (url) => {
-    const flag = await world.pawl('--url', url, 'status', 'acme/app');
-    expect(flag.code).toBe(2);
-    expect(flag.err).toContain(`http:// is missing: --url http://${url}`);
-    const { err } = await world.run(['status', 'acme/app'], { env: { PAWL_URL: url } });
-    expect(err).toContain(`http:// is missing: PAWL_URL=http://${url}`);
-  });
-
-  it.each([
-    'http://ada:hunter2@127.0.0.1:9',
-    'http://hunter2@127.0.0.1:9',
-    'ftp://ada:hun/ter2@127.0.0.1',
-    'ada:hunter2@127.0.0.1:9',
-    'http://ada:hun/ter2@127.0.0.1:9?token=hunter2',
-  ])('never repeats a password: %s', async (url) => {
-    for (const { code, err } of [
-      await world.pawl('--url', url, 'status', 'acme/app'),
-      await world.run(['status', 'acme/app'], { env: { PAWL_URL: url } }),
-    ]) {
-      expect(code).toBe(2);
-      expect(err).toContain('127.0.0.1');
-      expect(err).not.toMatch(/hun|ter2|ada/);
-    }
   });
 });
 
@@ -415,9 +200,11 @@ describe('a refusal', () => {
 
   it('says what is wrong where', async () => {
     const errors = [{ address: 'acme/app', pointer: '/max', message: 'must be integer' }];
-    expect(await refused(refuse('schema-violation', 'it breaks', { errors }))).toContain(
-      'acme/app /max: must be integer',
+    expect(await refused(refuse('schema-violation', 'it breaks', { errors }))).toMatch(
+      /: it breaks\n  acme\/app \/max: must be integer\n$/,
     );
+    const once = await refused(refuse('schema-violation', 'must be integer', { errors }));
+    expect(once).toMatch(/^pawl: [^:]+: acme\/app \/max: must be integer\n$/);
   });
 
   it('speaks of options where the server speaks of headers', async () => {

@@ -1,4 +1,4 @@
-import { AdminClient, ProblemError, UnreachableError } from '@pawl/admin-client';
+import { AdminClient } from '@pawl/admin-client';
 import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './commands/apply.command.js';
 import { addConfig } from './commands/config.command.js';
@@ -10,6 +10,7 @@ import { addWait } from './commands/wait.command.js';
 import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
+import { failureOf, failureText } from './failure.js';
 import { addCluster } from './local/cluster/cluster.command.js';
 import { addDebug } from './local/debug/debug.command.js';
 import { addMetadata } from './local/metadata.command.js';
@@ -18,7 +19,6 @@ import { addSettings } from './local/settings.command.js';
 import { isServerGuessed, serverUrl } from './local/server-url.js';
 import type { OutputFormat } from './output.js';
 import { ownCommand, ownUser, ownVersion, pastable, quoted } from './own-command.js';
-import { problemText } from './problem-text.js';
 import type { Terminal } from './terminal.js';
 
 export interface CliOptions {
@@ -47,21 +47,26 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
     terminal.out(`${ownVersion()}\n`);
     return EXIT.done;
   }
-  const program = buildProgram(options);
+  const usage: string[] = [];
+  const program = buildProgram(options, (text) => usage.push(text));
+  const format = (): OutputFormat => program.opts<GlobalFlags>().output;
   try {
     await program.parseAsync([...args], { from: 'user' });
     return EXIT.done;
   } catch (error) {
     if (error instanceof CommanderError) {
-      const hint = misplacedCommand(program, options, error);
-      if (hint !== undefined) terminal.err(hint);
-      return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+      if (error.exitCode === 0) return EXIT.done;
+      const text = `${usage.join('')}${misplacedCommand(program, options, error) ?? ''}`;
+      const failure = { message: text.trimEnd(), exitCode: EXIT.usage };
+      terminal.err(format() === 'table' ? text : failureText(failure, format()));
+      return EXIT.usage;
     }
     const { signal, env } = options;
     const interrupted = signal.aborted && !(error instanceof CliError);
-    const text = interrupted ? INTERRUPTED : failureText(error, hintFor(env, urlFlag(program)));
-    terminal.err(`pawl: ${text}\n`);
-    return error instanceof CliError ? error.exitCode : EXIT.error;
+    const cause = interrupted ? new CliError(INTERRUPTED) : error;
+    const failure = failureOf(cause, hintFor(env, urlFlag(program)));
+    terminal.err(failureText(failure, format()));
+    return failure.exitCode;
   }
 }
 
@@ -71,15 +76,6 @@ function hintFor(env: CliOptions['env'], url: string | undefined): string {
   const folder = env['PAWL_DATA_DIR'];
   if (url !== undefined || env['PAWL_URL'] || !folder) return '';
   return `\nstart it with npm start -- --data-dir ${quoted(folder)}`;
-}
-
-function failureText(error: unknown, hint: string): string {
-  if (error instanceof CliError) return error.message;
-  if (error instanceof ProblemError) return problemText(error.problem);
-  if (error instanceof UnreachableError) {
-    return `${error.message}${hint}`;
-  }
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function urlFlag(program: Command): string | undefined {
@@ -103,7 +99,8 @@ function misplacedCommand(
   return undefined;
 }
 
-function buildProgram(options: CliOptions): Command {
+/** `usageErr` is given what is said of a command line that is wrong. */
+function buildProgram(options: CliOptions, usageErr: (text: string) => void): Command {
   const { terminal, env } = options;
   const program = new Command('pawl')
     .description('roll configuration out to fleets of services, and know that it is applied')
@@ -118,10 +115,9 @@ function buildProgram(options: CliOptions): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),
-      writeErr: (text) => terminal.err(text),
+      writeErr: usageErr,
     })
-    .configureHelp({ optionDescription: describeOption })
-    .showHelpAfterError(`(${ownCommand(env)} --help lists the commands)`);
+    .configureHelp({ optionDescription: describeOption });
   const context: CliContext = {
     terminal,
     env,
@@ -146,7 +142,15 @@ function buildProgram(options: CliOptions): Command {
   addDebug(program, context);
   addCluster(program, context);
   addQuorum(program, context);
+  pointToOwnHelp(program, ownCommand(env));
   return program;
+}
+
+/** `words`: how the command is called. */
+function pointToOwnHelp(command: Command, words: string): void {
+  const what = command.commands.length === 0 ? 'says how' : 'lists the commands';
+  command.showHelpAfterError(`(${words} --help ${what})`);
+  for (const each of command.commands) pointToOwnHelp(each, `${words} ${each.name()}`);
 }
 
 function describeOption(option: Option): string {

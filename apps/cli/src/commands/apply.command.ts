@@ -1,9 +1,8 @@
 import { ProblemError, UnreachableError } from '@pawl/admin-client';
 import type { AdminClient, WriteOptions } from '@pawl/admin-client';
-import type { ProblemCode } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { CliError } from '../exit-codes.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { print, table } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { findDefinitions } from './find-definitions.js';
@@ -57,7 +56,7 @@ async function applyAll(
       const text = (why: string): string => `${file.file}: ${why}\nbefore it:\n${before}`;
       if (error instanceof UnreachableError) throw new CliError(text(error.message));
       if (!(error instanceof ProblemError)) throw error;
-      throw new RefusedError(text(problemText(error.problem)), error.problem.code);
+      throw new CliError(text(problemText(error.problem)), EXIT.error, error.problem);
     }
   };
   const write = (file: ReadFile): Promise<void> =>
@@ -68,15 +67,6 @@ async function applyAll(
     if (flags.promote === true && last !== undefined) await step(last, () => promote(client, last));
   }
   return applied;
-}
-
-class RefusedError extends CliError {
-  constructor(
-    message: string,
-    readonly code: ProblemCode,
-  ) {
-    super(message);
-  }
 }
 
 /**
@@ -91,7 +81,7 @@ async function inWorkingOrder(
   try {
     await write(first);
   } catch (error) {
-    const swap = error instanceof RefusedError && error.code === 'schema-violation';
+    const swap = error instanceof CliError && error.problem?.code === 'schema-violation';
     if (!swap || second === undefined) throw error;
     await write(second);
     await write(first);

@@ -6,6 +6,7 @@ import type { Expect } from '@pawl/admin-client';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
 import { readValue } from '../read-value.js';
+import { refuseFaulty } from './read-definitions.js';
 import { editDocument } from './edit-document.js';
 import { listHistory } from './history.js';
 import { releaseNotice } from './release-notice.js';
@@ -69,7 +70,9 @@ export function addConfig(program: Command, context: CliContext): void {
     .option('--schema', 'write the schema instead of the document')
     .action(async (address: string, flags: PutFlags) => {
       const text = await readValue(context.terminal, flags.file);
-      const { schema, file: _file, ...options } = flags;
+      const { schema, file, ...options } = flags;
+      const kind = schema === true ? 'schema' : 'document';
+      refuseFaulty({ file: file === '-' ? 'standard input' : file, address, kind }, text);
       const client = await context.client();
       const written =
         schema === true

@@ -6,7 +6,7 @@ import { ProblemError } from '@pawl/admin-client';
 import type { WrittenView } from '@pawl/contracts';
 import { stringify } from 'yaml';
 import type { CliContext } from '../context.js';
-import { CliError } from '../exit-codes.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { problemText } from '../problem-text.js';
 import { yamlToJson } from '../yaml-to-json.js';
 import { releaseNotice } from './release-notice.js';
@@ -46,7 +46,11 @@ export async function editDocument(
   } catch (error) {
     const reason = error instanceof ProblemError ? problemText(error.problem) : messageOf(error);
     const again = context.command(`config put ${address} -f ${file} --expect ${seen.version}`);
-    throw new CliError(`${reason}\nyour edit is kept in ${file}; to write it: ${again}`);
+    throw new CliError(
+      `${reason}\nyour edit is kept in ${file}; to write it: ${again}`,
+      EXIT.error,
+      error instanceof ProblemError ? error.problem : undefined,
+    );
   }
 }
 

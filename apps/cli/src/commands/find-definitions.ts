@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { parseAddress } from '@pawl/contracts';
 import { CliError, EXIT } from '../exit-codes.js';
+import { fileReason } from '../file-reason.js';
 
 /** A file and what it is for. */
 export interface DefinitionFile {
@@ -24,7 +25,7 @@ export async function findDefinitions(folder: string): Promise<DefinitionFile[]>
       const why =
         error.code === 'ENOTDIR'
           ? `${folder} is a file; apply takes a folder, whose paths are the addresses, and config put takes a file`
-          : `cannot read ${folder}: ${error.message}`;
+          : `cannot read ${folder}: ${fileReason(error)}`;
       throw new CliError(why, EXIT.usage);
     },
   );

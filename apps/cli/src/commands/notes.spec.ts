@@ -119,7 +119,25 @@ describe('pawl status of an address without a definition', () => {
 
   it('says nothing where there is one', async () => {
     world.answers.set('GET /v1/config/acme/app', definition(1));
+    world.answers.set('GET /v1/release/acme/app', release(1));
     expect((await world.pawl('status', 'acme/app')).err).toBe('');
+  });
+
+  it('says that the layer is disabled', async () => {
+    world.answers.set('GET /v1/config/acme/app', definition(1));
+    world.answers.set('GET /v1/release/acme/app', release(1, { state: 'disabled' }));
+    const url = world.env['PAWL_URL'];
+    expect((await world.pawl('status', 'acme/app')).err).toBe(
+      `note: acme/app is disabled, its layer is left out; put it back: PAWL_URL=${url} pawl enable acme/app\n`,
+    );
+    expect((await world.pawl('status', 'acme/app', '-o', 'json')).err).toBe('');
+  });
+
+  it('tells the rollout, without a note, while what the note is made of is down', async () => {
+    world.answers.set('GET /v1/release/acme/app', refuse('truth-unavailable', 'no PostgreSQL'));
+    const { code, out, err } = await world.pawl('status', 'acme/app');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('snapshot 3');
   });
 });
 

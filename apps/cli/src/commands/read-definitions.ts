@@ -20,9 +20,8 @@ export async function readDefinitions(
   for (const file of files) {
     try {
       const text = await readValue(terminal, file.file);
-      const problem = judge(file, text);
-      if (problem === undefined) read.push({ ...file, text });
-      else faults.push(`${file.file}: ${faultText(file.file, problem)}`);
+      refuseFaulty(file, text);
+      read.push({ ...file, text });
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       faults.push(error.message);
@@ -30,6 +29,13 @@ export async function readDefinitions(
   }
   if (faults.length === 0) return read;
   throw new CliError(`${faults.join('\n')}\nnothing was applied`, EXIT.usage);
+}
+
+/** Throws a CliError for what no control plane would take, whatever its state. */
+export function refuseFaulty(file: DefinitionFile, text: string): void {
+  const problem = judge(file, text);
+  if (problem === undefined) return;
+  throw new CliError(`${file.file}: ${faultText(file.file, problem)}`, EXIT.usage);
 }
 
 function judge({ address, kind }: DefinitionFile, text: string): Problem | undefined {

@@ -5,7 +5,7 @@ import { bar, print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 import { followRollout } from './follow-rollout.js';
-import { undefinedNote } from './undefined-note.js';
+import { statusNote } from './status-note.js';
 
 /** `pawl status`, `pawl consumers`, `pawl scopes`. */
 export function addStatus(program: Command, context: CliContext): void {
@@ -17,7 +17,7 @@ export function addStatus(program: Command, context: CliContext): void {
       const client = await context.client();
       if (flags.watch === true) {
         if (context.format() === 'table') {
-          context.terminal.err((await undefinedNote(client, address)) ?? '');
+          context.terminal.err(await statusNote(context, client, address));
         }
         for await (const view of followRollout(context, address, context.signal)) {
           showLine(context, view);
@@ -28,7 +28,7 @@ export function addStatus(program: Command, context: CliContext): void {
       const view = await client.rollout(address);
       print(context.terminal, context.format(), view, () => statusText(view));
       if (context.format() === 'table') {
-        context.terminal.err((await undefinedNote(client, address)) ?? '');
+        context.terminal.err(await statusNote(context, client, address));
       }
     });
   program

@@ -66,6 +66,15 @@ async function adopt(dataDir: string, nodeId: string): Promise<number> {
       await store.close();
     }
   } catch (error) {
-    throw new CliError(error instanceof Error ? error.message : String(error));
+    throw new CliError(
+      inUseText(error) ?? (error instanceof Error ? error.message : String(error)),
+    );
   }
+}
+
+/** Of a node that runs: what its own start would advise, another folder, adopts nothing. */
+function inUseText(error: unknown): string | undefined {
+  const { name, pid, lockFile } = error as { name?: string; pid?: number; lockFile?: string };
+  if (name !== 'FolderInUseError') return undefined;
+  return `nothing was changed: the node runs (process ${pid}), and adopting is for one that is stopped: stop it in order (Ctrl-C where npm start runs; a node that is ended alone is started again there), then adopt, then start it (if no such process of Pawl runs, remove ${lockFile})`;
 }

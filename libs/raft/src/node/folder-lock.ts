@@ -4,9 +4,18 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { makeFolder } from '@pawl/contracts/node';
 
-/** Another process holds the folder. */
+/** Another process holds the folder, by the file `lockFile` in it. */
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError';
+  constructor(
+    path: string,
+    readonly pid: number,
+    readonly lockFile: string,
+  ) {
+    super(
+      `${path} is in use by process ${pid}; stop that first, or give another data folder (if no such process of Pawl runs, remove ${lockFile})`,
+    );
+  }
 }
 
 export interface FolderLock {
@@ -41,9 +50,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
     if (other === null) return { release: () => unlink(join(path, own)) };
     await unlink(join(path, own));
     if (attempt === ATTEMPTS) {
-      throw new FolderInUseError(
-        `${path} is in use by process ${other.holder.pid}; stop that first, or give another data folder (if no such process of Pawl runs, remove ${join(path, other.name)})`,
-      );
+      throw new FolderInUseError(path, other.holder.pid, join(path, other.name));
     }
     await pause(1 + Math.random() * LONGEST_PAUSE_MS);
   }

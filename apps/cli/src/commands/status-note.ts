@@ -1,0 +1,47 @@
+import { ProblemError } from '@pawl/admin-client';
+import type { AdminClient } from '@pawl/admin-client';
+import type { CliContext } from '../context.js';
+
+/**
+ * What the rollout of an address does not say: that its layer is disabled, or that it has no
+ * definition of its own, though consumers have it open; with a typo in it they quietly read what its
+ * ancestors give. Empty when there is nothing to say, or what is asked for it is down.
+ */
+export async function statusNote(
+  context: CliContext,
+  client: AdminClient,
+  address: string,
+): Promise<string> {
+  try {
+    const release = await found(client.getRelease(address));
+    if (release?.state === 'disabled') {
+      return `note: ${address} is disabled, its layer is left out; put it back: ${context.command(`enable ${address}`)}\n`;
+    }
+    return (await undefinedNote(client, address)) ?? '';
+  } catch (error) {
+    if (error instanceof ProblemError) return '';
+    throw error;
+  }
+}
+
+/** `undefined` when it has a definition, or nobody opened it. */
+async function undefinedNote(client: AdminClient, address: string): Promise<string | undefined> {
+  if ((await found(client.getConfig(address))) !== undefined) return undefined;
+  const effective = await found(client.effective(address));
+  if (effective === undefined) return undefined;
+  const layers = effective.inputs ?? [];
+  const nearest = layers.findLast(({ definitionVersion }) => definitionVersion !== null);
+  return nearest === undefined
+    ? `note: nothing is defined at ${address}, nor above it\n`
+    : `note: nothing is defined at ${address}; it reads what ${nearest.address} gives\n`;
+}
+
+/** `undefined`: not found. */
+async function found<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.status === 404) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+import { ProblemError, UnreachableError } from '@pawl/admin-client';
+import type { ProblemDocument } from '@pawl/contracts';
+import { stringify } from 'yaml';
+import { CliError, EXIT } from './exit-codes.js';
+import type { ExitCode } from './exit-codes.js';
+import type { OutputFormat } from './output.js';
+import { problemText } from './problem-text.js';
+
+/** Why a command did not do what it was to do. */
+export interface Failure {
+  readonly message: string;
+  readonly exitCode: ExitCode;
+  /** What the control plane refused with. */
+  readonly problem?: ProblemDocument;
+}
+
+/** `hint`: what to do when nobody answers. */
+export function failureOf(error: unknown, hint: string): Failure {
+  if (error instanceof CliError) {
+    const { message, exitCode, problem } = error;
+    return { message, exitCode, ...(problem === undefined ? {} : { problem }) };
+  }
+  if (error instanceof ProblemError) {
+    const { problem } = error;
+    // The command line names the address.
+    const exitCode = problem.code === 'malformed-address' ? EXIT.usage : EXIT.error;
+    return { message: problemText(problem), exitCode, problem };
+  }
+  if (error instanceof UnreachableError) {
+    return { message: `${error.message}${hint}`, exitCode: EXIT.error };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { message, exitCode: EXIT.error };
+}
+
+/**
+ * As standard error has it: a sentence for people, or for machines one line of JSON, the last one,
+ * `{"error":{"message","exitCode","problem"?}}`, and the same as YAML.
+ */
+export function failureText(failure: Failure, format: OutputFormat): string {
+  if (format === 'json') return `${JSON.stringify({ error: failure })}\n`;
+  if (format === 'yaml') return stringify({ error: failure });
+  return `pawl: ${failure.message.trimEnd()}\n`;
+}
