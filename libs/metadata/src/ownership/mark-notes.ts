@@ -51,15 +51,14 @@ export class MarkNotes {
     this.#timer?.cancel();
   }
 
+  /** Whether this very mark was noted last. */
+  has(shard: number, { generation, token, commits }: ShardMark): boolean {
+    const noted = this.#noted.get(shard);
+    return noted?.generation === generation && noted.token === token && noted.commits === commits;
+  }
+
   async #noteAll(): Promise<void> {
-    const news = this.#options.notes().filter(({ shard, mark }) => {
-      const known = this.#noted.get(shard);
-      return (
-        known?.token !== mark.token ||
-        known.commits !== mark.commits ||
-        known.generation !== mark.generation
-      );
-    });
+    const news = this.#options.notes().filter(({ shard, mark }) => !this.has(shard, mark));
     for (let start = 0; start < news.length; start += NOTES_PER_TXN) {
       const some = news.slice(start, start + NOTES_PER_TXN);
       if (this.#stopped || !(await this.#note(some))) return;

@@ -147,6 +147,26 @@ describe('how far a shard has come', () => {
     expect(await remembered(taken)).toEqual(mark(77n));
   });
 
+  it('is noted by one who stops, before its lease ends, and not again where nothing is new', async () => {
+    const { host, ownership, store } = await cluster.started();
+    for (let shard = 0; shard < 64; shard += 1) host.marks.set(shard, mark(9n));
+    await cluster.pass(2 * TTL_MS, 250);
+    host.leaving = ({ shard }) => void (shard === SHARD && host.marks.set(shard, mark(77n)));
+    const before = await revision();
+    const revoke = store.revokeLease;
+    let then: ShardMark | null = null;
+    let written = 0;
+    store.revokeLease = async (id) => {
+      then = await remembered();
+      written = (await revision()) - before;
+      return revoke(id);
+    };
+    await ownership.stop();
+    expect(then).toEqual(mark(77n));
+    // Its state, and the mark.
+    expect(written).toBe(2);
+  });
+
   it('is never noted lower by one who has lost the claim, beside others who have not', async () => {
     const { host } = await cluster.started();
     await settle();

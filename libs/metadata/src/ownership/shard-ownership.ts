@@ -283,6 +283,7 @@ class MetadataShardOwnership implements ShardOwnership {
       },
       now: () => this.#now(),
       handOvers: this.#handOvers,
+      isNoted: (shard, mark) => this.#marks.has(shard, mark),
       claimed: (shard, serves) => this.#failing.claimed(shard, serves),
       sessionEnded: (session) => this.#sessionEnded(session),
       rested: () => this.#checkDrained(),

@@ -33,6 +33,8 @@ export interface SlotSurroundings {
   /** RFC 3339 in UTC. */
   now(): string;
   readonly handOvers: HandOvers;
+  /** Whether the store was told now and then of this very mark. */
+  isNoted(shard: number, mark: ShardMark): boolean;
   /** A claim was made, and the host serves the shard, or cannot. */
   claimed(shard: number, serves: boolean): void;
   sessionEnded(session: NodeSession): void;
@@ -247,14 +249,17 @@ export class ShardSlot {
     if (held === null) return;
     this.#held = null;
     await this.#tellLost(held);
-    this.#noteWithoutClaim(held);
+    const noted = this.#noteWithoutClaim(held);
+    // The store goes with the process; and the claim stands until the lease is ended, after this.
+    if (this.#stopping) await noted;
   }
 
-  /** Nobody else knows it exactly. Nothing waits for it: the store may be away. */
-  #noteWithoutClaim({ fence }: Held): void {
+  /** Nobody else knows it exactly. Who goes on does not wait for it: the store may be away. */
+  async #noteWithoutClaim({ fence }: Held): Promise<void> {
     const { store, host } = this.#around;
     const mark = host.mark?.(fence);
-    if (mark !== undefined) void noteHighest(store, this.shard, mark).catch(() => undefined);
+    if (mark === undefined || this.#around.isNoted(this.shard, mark)) return;
+    await noteHighest(store, this.shard, mark).catch(() => undefined);
   }
 
   async #checkClaim(): Promise<void> {
@@ -265,7 +270,7 @@ export class ShardSlot {
     this.#held = null;
     await this.#tellLost(held);
     if (!stands) {
-      this.#noteWithoutClaim(held);
+      void this.#noteWithoutClaim(held);
       return;
     }
     this.#leftOver = this.#leftOverOf(held);
@@ -291,7 +296,7 @@ export class ShardSlot {
       this.#held = null;
       await this.#tellLost(held);
       if (stands) await this.#giveAway(held);
-      else this.#noteWithoutClaim(held);
+      else void this.#noteWithoutClaim(held);
       handOvers.givenBack(shard);
     } finally {
       handOvers.endUnlessGiven(shard);
