@@ -2,26 +2,16 @@
 // `npm run chaos [-- --minutes M | --seed N | --only FAULT | --times N | --list]`: builds, then harms
 // control planes, PostgreSQL and NATS in processes of their own, and judges what everybody saw.
 import { join } from 'node:path';
-import { runnerImport } from 'vite';
-import { complain } from './lib/launcher.mjs';
 import { findNats } from './lib/nats-binary.mjs';
-import { prepare } from './lib/prepare.mjs';
 import { REPOSITORY } from './lib/repository.mjs';
-import { createTerminal } from './lib/terminal.mjs';
+import { runSources } from './lib/run-sources.mjs';
+import { CHAOS, printUsage } from './lib/usage.mjs';
 
-const terminal = createTerminal();
-try {
-  await prepare({ terminal });
-  const toolsFolder = join(REPOSITORY, '.pawl-test', 'tools');
-  const natsServer = await findNats({ toolsFolder, terminal });
-  const main = join(REPOSITORY, 'test', 'chaos', 'nodes', 'main.ts');
-  const { module } = await runnerImport(main, {
-    root: REPOSITORY,
-    configFile: false,
-    logLevel: 'error',
-  });
-  process.exit(await module.main(process.argv.slice(2), natsServer));
-} catch (error) {
-  complain(terminal, error);
-  process.exit(1);
-}
+const args = process.argv.slice(2);
+if (printUsage(CHAOS, args)) process.exit(0);
+const toolsFolder = join(REPOSITORY, '.pawl-test', 'tools');
+process.exit(
+  await runSources(['test', 'chaos', 'nodes', 'main.ts'], async ({ main }, terminal) =>
+    main(args, await findNats({ toolsFolder, terminal })),
+  ),
+);

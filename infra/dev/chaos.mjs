@@ -1,24 +1,9 @@
 #!/usr/bin/env node
 // `npm run chaos:quorum [-- --minutes M | --seed N | --only NAME]`: builds, then harms quorums of
 // real processes and judges what their clients saw.
-import { join } from 'node:path';
-import { runnerImport } from 'vite';
-import { complain } from './lib/launcher.mjs';
-import { prepare } from './lib/prepare.mjs';
-import { REPOSITORY } from './lib/repository.mjs';
-import { createTerminal } from './lib/terminal.mjs';
+import { runSources } from './lib/run-sources.mjs';
+import { CHAOS_QUORUM, printUsage } from './lib/usage.mjs';
 
-const terminal = createTerminal();
-try {
-  await prepare({ terminal });
-  const main = join(REPOSITORY, 'test', 'chaos', 'main.ts');
-  const { module } = await runnerImport(main, {
-    root: REPOSITORY,
-    configFile: false,
-    logLevel: 'error',
-  });
-  process.exit(await module.main(process.argv.slice(2)));
-} catch (error) {
-  complain(terminal, error);
-  process.exit(1);
-}
+const args = process.argv.slice(2);
+if (printUsage(CHAOS_QUORUM, args)) process.exit(0);
+process.exit(await runSources(['test', 'chaos', 'main.ts'], ({ main }) => main(args)));

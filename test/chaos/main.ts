@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { seededRng } from '@pawl/kernel';
+import { CHAOS_QUORUM } from '../../infra/dev/lib/usage.mjs';
 import { Cluster } from './cluster/cluster.js';
 import { etcdQuorum } from './cluster/etcd-quorum.js';
 import { pawlQuorum } from './cluster/pawl-quorum.js';
@@ -8,16 +9,6 @@ import { canHarmDisks, DISK_FAULTS } from './faults/disk-faults.js';
 import { noFaults, pick, type Fault } from './faults/fault.js';
 import { Observer } from './history/observer.js';
 import { runHistory, type HistoryReport } from './history/run-history.js';
-
-const HELP = `Usage: npm run chaos:quorum [-- --minutes M] [--seed N] [--nodes N] [--only NAME] [--etcd PROGRAM]
-
-Runs clients against a quorum of processes that are harmed in turn, and judges all that they saw.
-  --minutes M     how long (default 10)
-  --seed N        of the first history (default: by chance); its faults and its requests follow from it
-  --histories N   ends after so many, whatever the time
-  --nodes N       1, 3, 5 or 7 (default: 3 and 5 by turns)
-  --only NAME     only faults with this in their name (--only ? lists them)
-  --etcd PROGRAM  a real etcd in the place of pawl quorum`;
 
 /** A cluster serves so many histories: what it has seen is judged again with each. */
 const HISTORIES_PER_CLUSTER = 10;
@@ -90,7 +81,7 @@ function read(args: readonly string[], all: readonly Fault[]): Options | number 
   });
   const faults = all.filter(({ name }) => name.includes(values.only));
   if (values.help || faults.length === 0) {
-    console.log(values.help ? HELP : all.map(({ name }) => name).join('\n'));
+    console.log(values.help ? CHAOS_QUORUM : all.map(({ name }) => name).join('\n'));
     if (values.help || values.only === '?') return 0;
     console.error(`--only ${values.only}: no fault has this in its name; these are all`);
     return 2;
@@ -101,7 +92,7 @@ function read(args: readonly string[], all: readonly Fault[]): Options | number 
     (Number.isSafeInteger(Number(values.seed)) ? undefined : 'seed') ??
     (nodes.every((count) => [1, 3, 5, 7].includes(count)) ? undefined : 'nodes');
   if (wrong !== undefined) {
-    console.error(`--${wrong} ${values[wrong]} cannot be done\n${HELP}`);
+    console.error(`--${wrong} ${values[wrong]} cannot be done\n${CHAOS_QUORUM}`);
     return 2;
   }
   return {

@@ -132,6 +132,11 @@ it('goes on when a node is killed, says so, and starts it again', async () => {
 it('leaves no process after a kill -9 that the next start does not stop, nor after its own end', async () => {
   launcher.signal('SIGKILL');
   await launcher.exited;
+  const left = await processesOn(folder.path);
+  expect(left).toContain('node-2');
+  expect(await start(['--nodes', '1']).exited).toBe(1);
+  expect(launcher.output()).toContain('has 3 nodes');
+  expect(await processesOn(folder.path), 'a start that is refused stops nothing').toEqual(left);
   start();
   const urls = await nodeUrls();
   expect(launcher.output()).toMatch(/Stopped what an earlier start left running: .*node-2/);

@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { runWorlds } from '@pawl/metadata/simulation';
 import { runSeeds } from '@pawl/raft/testing';
+import { SIM } from '../../infra/dev/lib/usage.mjs';
 import { loadSources } from './sources.mjs';
 
 const EVENTS = 20_000;
@@ -42,9 +43,7 @@ const WORLDS = {
 const worlds = Object.hasOwn(WORLDS, values.of) ? WORLDS[values.of] : undefined;
 
 if (values.help || worlds === undefined) {
-  console.log(
-    'Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|nodes|all] [--events 20000]',
-  );
+  console.log(SIM);
   if (!values.help) {
     console.error(`--of is one of ${Object.keys(WORLDS).join(', ')}, not ${values.of}`);
     process.exitCode = 2;

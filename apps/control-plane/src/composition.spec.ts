@@ -115,9 +115,9 @@ describe('a control plane', () => {
   it('says that it is there before it serves, while it waits for what it needs', async () => {
     const waiting = new Promise<unknown>((resolve) => {
       const openTruth = rooms.openTruth.bind(rooms);
-      rooms.openTruth = async (options) => {
+      rooms.openTruth = async () => {
         resolve(await readEndpoints(dataDir));
-        return openTruth(options);
+        return openTruth();
       };
     });
     await start();

@@ -120,6 +120,9 @@ class Launcher {
     const { settings, terminal, signal } = this;
     const data = await openDataFolder(settings.dataFolder);
     await onFiles(data.locks, () => this.#takeLock(data));
+    // What is refused is refused before anything that runs is stopped.
+    const nodes = await planNodes(data, settings);
+    assertDistinct(portsOf(settings, nodes));
     const recorder = createRecorder(data.record, this.npm);
     const orphans = await stopOrphans(data);
     if (orphans.length > 0) {
@@ -128,7 +131,6 @@ class Launcher {
     await onFiles(data.path, () => removeDrafts(data.record));
     await recorder.write();
     this.#stack = new Stack(recorder, (service) => this.#onDeath(service));
-    const nodes = await planNodes(data, settings);
     await this.#checkPorts(nodes);
     await prepare({ terminal, signal });
     const postgresUrl = settings.postgres.url ?? (await this.#startPostgres(data));
@@ -174,9 +176,7 @@ class Launcher {
 
   async #checkPorts(/** @type {readonly PlannedNode[] | undefined} */ nodes) {
     const { postgres, nats } = this.settings;
-    const wanted = portsOf(this.settings, nodes);
-    assertDistinct(wanted);
-    for (const one of wanted) await assertFree(one);
+    for (const one of portsOf(this.settings, nodes)) await assertFree(one);
     if (postgres.url !== undefined) {
       const setting = 'PAWL_POSTGRES_URL';
       await assertReachable({ url: postgres.url, setting, what: 'PostgreSQL', defaultPort: 5432 });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { seededRng } from '@pawl/kernel';
+import { CHAOS } from '../../../infra/dev/lib/usage.mjs';
 import type { Broken } from './checks/promise.js';
 import { FAULTS } from './faults/catalogue.js';
 import type { NodesFault } from './faults/fault.js';
@@ -8,20 +9,6 @@ import { evidence, runCase } from './run-case.js';
 import { Traffic } from './traffic/traffic.js';
 import { VoidError } from './void-error.js';
 import { World } from './world/world.js';
-
-const HELP = `Usage: npm run chaos [-- --minutes M] [--times N] [--seed N] [--only FAULT] [--book FILE] [-o json]
-
-Three control planes, PostgreSQL, nats-server and consumers of the SDK, each in processes of their
-own, are harmed in turn while writers race; what everybody was told and saw is judged after each harm.
-  --minutes M    how long (default 10)
-  --times N      ends after each fault came so many times, whatever the time
-  --seed N       of the first case (default: by chance); fault, targets and times follow from it
-  --only FAULT   that fault, or those with this in their name
-  --book FILE    goes on with the cases that FILE holds, a JSON line each, and adds its own
-  --list         names every fault and says what it does
-  --consumers N  how many (default 200)
-  --scopes N     how many scopes the writers race on (default 50)
-  -o json        the report as JSON, on standard output`;
 
 /** A world serves so many cases: all that was ever done in it is judged again with each. */
 const CASES_PER_WORLD = 20;
@@ -182,7 +169,7 @@ function read(args: readonly string[], natsServer: string): Options | number {
   const faults = exact.length > 0 ? exact : FAULTS.filter(({ name }) => name.includes(values.only));
   if (values.help || values.list || faults.length === 0) {
     const list = FAULTS.map(({ name, does }) => `${name}: ${does}`).join('\n');
-    console.log(values.help ? HELP : list);
+    console.log(values.help ? CHAOS : list);
     if (faults.length === 0) console.error(`--only ${values.only}: no fault has this in its name`);
     return values.help || values.list ? 0 : 2;
   }

@@ -22,7 +22,7 @@ function viewWith(leader: string | null): ReturnType<typeof clusterView> {
       ownership: ownership as ShardOwnership,
       clock: { wallMs: () => 0, monotonicMs: () => 0 },
       formatTime: String,
-      installation: { name: 'main', id: 'one', shards: 4 },
+      installation: { name: 'main', id: 'one', shards: 4, generation: 1 },
     },
     { served: () => [] },
     new Map(),
