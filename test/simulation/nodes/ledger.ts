@@ -5,6 +5,7 @@ import type { Changeset, Fence } from '@pawl/engine';
 import { keptDefinition, KeptTruth, NOWHERE } from './kept-truth.js';
 import type { KeptAddress, KeptHead, NewRelease } from './kept-truth.js';
 import { Losses } from './losses.js';
+import type { LossesWorld } from './losses.js';
 import type { PublicationWitness } from './simulated-publisher.js';
 import type { TruthWitness } from './simulated-postgres.js';
 import { satisfies } from './small-validator.js';
@@ -47,20 +48,14 @@ export class Ledger implements TruthWitness, PublicationWitness {
 
   constructor(
     private readonly judge: Violations,
-    private readonly world: {
+    private readonly world: LossesWorld & {
       readonly generation: number;
-      nowMs(): number;
       hasContent(root: string, hash: string): boolean;
-      reached(what: string): void;
     },
   ) {
     this.#eras = [new KeptTruth(world.generation)];
     this.#highestGeneration = world.generation;
-    this.losses = new Losses(
-      judge,
-      () => world.nowMs(),
-      (what) => world.reached(what),
-    );
+    this.losses = new Losses(judge, world);
   }
 
   /** Counts how often PostgreSQL was put back. */
@@ -95,10 +90,11 @@ export class Ledger implements TruthWitness, PublicationWitness {
     return { truth: this.truth.copy(), commits: this.losses.keep(), atMs: this.world.nowMs() };
   }
 
-  restored({ truth, commits, atMs }: KeptCopy): void {
+  restored(copy: KeptCopy): void {
+    const { truth, atMs } = copy;
     this.trace.push(`restore ${atMs.toFixed(0)}`);
     const isFormer = truth.generation < this.#highestGeneration;
-    this.losses.restored(commits, this.truth.fences, isFormer);
+    this.losses.restored(copy, this.truth.fences, isFormer);
     this.#eras.push(truth.copy());
   }
 

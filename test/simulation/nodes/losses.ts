@@ -1,5 +1,6 @@
 import type { Fence } from '@pawl/engine';
 import type { KeptTruth } from './kept-truth.js';
+import type { NotedMark } from './noted-marks.js';
 import type { Violations } from './violations.js';
 
 /** After so long the quorum has been told of a commit, by its owner if nothing happens to him, or by the next, milliseconds. */
@@ -16,6 +17,14 @@ interface Commit {
   readonly ops: readonly string[];
   /** Who has to find out that it is missing; null: it is there. */
   finder: Finder | null;
+  /** The quorum told of more than PostgreSQL had when that took the place of another last: anybody finds it. */
+  told: boolean;
+}
+
+/** A copy of PostgreSQL that takes its place. */
+interface RestoredCopy {
+  readonly commits: readonly Commit[];
+  readonly truth: KeptTruth;
 }
 
 /**
@@ -23,6 +32,14 @@ interface Commit {
  * who takes the shard from him, unless he died or may have lost his lease; or nobody, who may.
  */
 type Finder = 'anybody' | 'nobody' | { readonly owner: string };
+
+/** What the books of losses ask of the world. */
+export interface LossesWorld {
+  nowMs(): number;
+  reached(what: string): void;
+  /** What the quorum tells the next who raises the fence of a shard, now raised to `raised`. */
+  noted(shard: number, raised: bigint): NotedMark | null;
+}
 
 /**
  * What a PostgreSQL that was put back has lost, and who has to find that out: a shard that lost what
@@ -45,8 +62,7 @@ export class Losses {
 
   constructor(
     private readonly judge: Violations,
-    private readonly nowMs: () => number,
-    private readonly reached: (what: string) => void,
+    private readonly world: LossesWorld,
   ) {}
 
   acknowledged(op: string): void {
@@ -55,7 +71,7 @@ export class Losses {
 
   /** This node is killed, stands still, or is cut off from the quorum. */
   struck(node: string): void {
-    this.#struckMs.set(node, [...this.#strikes(node), this.nowMs()]);
+    this.#struckMs.set(node, [...this.#strikes(node), this.world.nowMs()]);
   }
 
   committed({ shard, token }: Fence, ops: readonly string[]): void {
@@ -63,7 +79,7 @@ export class Losses {
       !this.#due.some((commit) => commit.shard === shard && this.#isMissed(commit)),
       `shard ${shard} lost what was acknowledged, and takes writes before that is accepted (I5)`,
     );
-    const commit = { shard, token, atMs: this.nowMs(), ops, finder: null };
+    const commit = { shard, token, atMs: this.world.nowMs(), ops, finder: null, told: false };
     this.#commits = [...this.#commits, commit];
     this.#due = [...this.#due, commit];
   }
@@ -71,11 +87,11 @@ export class Losses {
   raised({ shard }: Fence, owner: string): void {
     const isForgotten = ({ finder, shard: of }: Commit): boolean => {
       if (of !== shard || finder === null || typeof finder === 'string') return false;
-      const sinceMs = this.nowMs() - (this.#strikes(finder.owner).at(-1) ?? -Infinity);
+      const sinceMs = this.world.nowMs() - (this.#strikes(finder.owner).at(-1) ?? -Infinity);
       return finder.owner !== owner && sinceMs < STRUCK_MS;
     };
     for (const commit of this.#due.filter(isForgotten)) {
-      this.reached('a loss that nobody is left to find');
+      this.world.reached('a loss that nobody is left to find');
       commit.finder = 'nobody';
     }
   }
@@ -85,25 +101,42 @@ export class Losses {
     return this.#commits;
   }
 
-  /** PostgreSQL holds what `kept` says, of a lower generation than there was; the fences were so before. */
-  restored(kept: readonly Commit[], fences: KeptTruth['fences'], isFormer: boolean): void {
+  /** PostgreSQL holds what the copy says; `isFormer`: of a lower generation than there was. */
+  restored(copy: RestoredCopy, before: KeptTruth['fences'], isFormer: boolean): void {
     this.#isWhole = false;
     this.#isFormer = isFormer;
+    const kept = copy.commits;
     this.#commits = kept;
     const held = new Set(kept);
+    const shards = [...new Set(this.#due.map(({ shard }) => shard))];
+    const told = shards.filter((shard) => this.#isTold(shard, copy, before));
     // Also what had been given up in between: a newer copy has it again.
-    for (const commit of kept) commit.finder = null;
+    for (const commit of kept) Object.assign(commit, { finder: null, told: false });
     this.#lost.clear();
     for (const commit of this.#due) {
       if (held.has(commit)) continue;
-      this.#lost.add(commit.shard);
-      commit.finder ??= this.#finder(commit, fences.get(commit.shard));
-      if (this.#isMissed(commit)) this.reached('what was acknowledged is lost');
+      const { shard } = commit;
+      this.#lost.add(shard);
+      commit.finder ??= this.#finder(commit, before.get(shard));
+      commit.told = told.includes(shard);
+      if (!this.#isMissed(commit)) continue;
+      this.world.reached('what was acknowledged is lost');
+      if (commit.told) this.world.reached('a loss that the quorum tells of');
     }
   }
 
-  #isMissed({ finder, ops }: Commit): boolean {
-    return finder !== null && finder !== 'nobody' && ops.some((op) => this.#acknowledged.has(op));
+  /** Whether what the quorum remembers of a shard is more than the copy has. */
+  #isTold(shard: number, { commits, truth }: RestoredCopy, before: KeptTruth['fences']): boolean {
+    const mark = this.world.noted(shard, before.get(shard)?.token ?? 0n);
+    if (mark === null || mark.generation < truth.generation) return false;
+    if (mark.generation > truth.generation) return true;
+    const count = commits.filter((commit) => commit.shard === shard).length;
+    return mark.commits > count || mark.token > (truth.fences.get(shard)?.token ?? 0n);
+  }
+
+  #isMissed({ finder, told, ops }: Commit): boolean {
+    const isFound = told || (finder !== null && finder !== 'nobody');
+    return isFound && ops.some((op) => this.#acknowledged.has(op));
   }
 
   #finder(
@@ -111,14 +144,14 @@ export class Losses {
     fence: { readonly token: bigint; readonly owner: string } | undefined,
   ): Finder {
     const isOwn = fence?.token === token;
-    if (atMs >= this.nowMs() - NOTED_MS) return isOwn ? { owner: fence.owner } : 'nobody';
+    if (atMs >= this.world.nowMs() - NOTED_MS) return isOwn ? { owner: fence.owner } : 'nobody';
     return isOwn && !this.#wasCalm(fence.owner, atMs) ? { owner: fence.owner } : 'anybody';
   }
 
   /** Whether nothing happened to a node for long enough to have told the quorum of a commit. */
   #wasCalm(owner: string, sinceMs: number): boolean {
     const strikes = this.#strikes(owner).filter((ms) => ms > sinceMs);
-    const ends = [...strikes, this.nowMs()];
+    const ends = [...strikes, this.world.nowMs()];
     return ends.some((ms, at) => ms - (strikes[at - 1] ?? sinceMs) >= NOTED_MS);
   }
 

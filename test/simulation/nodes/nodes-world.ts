@@ -9,6 +9,7 @@ import { SimulatedConsumer } from './consumer.js';
 import { ControlPlaneNode } from './control-plane-node.js';
 import { Histories } from './histories.js';
 import { orderlyHandOver } from './hand-over.js';
+import { notedMark } from './noted-marks.js';
 import { Ledger } from './ledger.js';
 import { checkReported } from './reported.js';
 import { SimulatedNats } from './simulated-nats.js';
@@ -105,6 +106,7 @@ export class NodesWorld implements NodesWorldView {
       hasContent: (root, hash) =>
         this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
       reached: (what) => this.reached(what),
+      noted: (shard, raised) => notedMark(this.quorum, shard, raised),
     });
     this.answers = new Answers(this.ledger, this.histories, this.judge);
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);

@@ -27,11 +27,19 @@ const TABLES = `${ENGINE}/testing/fake-truth-store.ts`;
 const TRUTH = 'test/simulation/nodes/simulated-truth.ts';
 const POSTGRES = 'test/simulation/nodes/simulated-postgres.ts';
 const REGISTRY = `${ENGINE}/sharding/shard-registry.ts`;
+const OWNERSHIP = 'libs/metadata/src/ownership';
 const FENCE_CHECK = 'if (held !== token) {';
 
 /** Transactions of one kind that do not compare the fence row with their token. */
 const unfenced = (what: string): PlantedEdit =>
   edit(TRUTH, FENCE_CHECK, `if (held !== token && what !== '${what}') {`);
+
+/** What is noted of a shard when its claim is gone. */
+const LATE_NOTE = edit(
+  `${OWNERSHIP}/note-highest.ts`,
+  'const key = markKey(shard);',
+  'if (ATTEMPTS > 0) return;\n  const key = markKey(shard);',
+);
 
 /**
  * Faults that a control plane of many nodes could have, each of which the simulated worlds find. Those
@@ -258,5 +266,41 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     finds: /takes writes before that is accepted/,
     seed: 1,
+  },
+  {
+    name: 'the quorum is told of no commits',
+    edits: [
+      LATE_NOTE,
+      edit(
+        `${OWNERSHIP}/claim-shard.ts`,
+        'if (mark === undefined) return [];',
+        'if (mark === undefined || shard >= 0) return [];',
+      ),
+      edit(
+        `${OWNERSHIP}/mark-notes.ts`,
+        'const news = this.#options.notes().filter(',
+        'const news = this.#options.notes().slice(0, 0).filter(',
+      ),
+    ],
+    finds: /takes writes before that is accepted/,
+    seed: 55,
+  },
+  {
+    name: 'a claim ignores what is remembered of the shard',
+    edits: [
+      edit(
+        REGISTRY,
+        'const raised = await this.context.truth.raiseFence(fence, owner, known);',
+        'const raised = await this.context.truth.raiseFence(fence, owner, null);',
+      ),
+    ],
+    finds: /takes writes before that is accepted/,
+    seed: 1,
+  },
+  {
+    name: 'nothing is noted of a shard whose claim is gone',
+    edits: [LATE_NOTE],
+    finds: /takes writes before that is accepted/,
+    seed: 157,
   },
 ];

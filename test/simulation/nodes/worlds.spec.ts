@@ -37,6 +37,7 @@ const MUST_REACH = [
   'older copy restored',
   'standby promoted that lagged',
   'what was acknowledged is lost',
+  'a loss that the quorum tells of',
   'write: truth-behind',
   'restore accepted',
   'planned stop done',
