@@ -24,6 +24,15 @@ export * from './problems.js';
 export * from './rest/restore-views.js';
 export * from './rest/views.js';
 export type { Sha256 } from './sha256.js';
+export {
+  BUCKETS,
+  bucketOf,
+  cohortKey,
+  cohortOf,
+  isCandidate,
+  slotName,
+} from './snapshot/cohort.js';
+export type { ConsumerIdentity } from './snapshot/cohort.js';
 export { isHigher } from './snapshot/is-higher.js';
 export type { Versioned } from './snapshot/is-higher.js';
 export { judgeSnapshot } from './snapshot/judge-snapshot.js';

@@ -13,8 +13,52 @@ export const snapshotInputSchema = {
     releaseVersion: part.counter,
     /** Release version at which this layer last went down or away; `null`: never. */
     loweredAt: { ...part.version, type: ['integer', 'null'] },
+    /** The definition version that candidates of this layer's release run in its place. */
+    candidate: part.version,
     /** Set when this layer's version was forced although it breaks a schema. */
     forced: { const: true },
+  },
+} as const;
+
+/** Consumers that a release has reached: those that match any of its stages. */
+export const releaseStageSchema = {
+  type: 'object',
+  required: ['basisPoints'],
+  properties: {
+    /** Slots whose bucket is below; 10,000: all. */
+    basisPoints: { type: 'integer', minimum: 0, maximum: 10_000 },
+    /** Values that a label may have; every label named must have one of its values. */
+    selector: {
+      type: 'object',
+      minProperties: 1,
+      maxProperties: 16,
+      additionalProperties: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 64,
+        items: { type: 'string', maxLength: 128 },
+      },
+    },
+    /** Slots beside those, as `<workload>/<slot>`. */
+    named: {
+      type: 'array',
+      maxItems: 10_000,
+      items: { type: 'string', minLength: 3, maxLength: 145 },
+    },
+  },
+} as const;
+
+/** A staged release in flight, of the address itself or of one above it. */
+export const snapshotReleaseSchema = {
+  type: 'object',
+  required: ['id', 'address', 'salt', 'stages'],
+  properties: {
+    id: part.pathId,
+    /** What is released: the layer that is another one for its candidates. */
+    address: part.address,
+    salt: { type: 'string', minLength: 1, maxLength: 128 },
+    /** Those reached so far, the oldest first. */
+    stages: { type: 'array', maxItems: 64, items: releaseStageSchema },
   },
 } as const;
 
@@ -58,7 +102,7 @@ export const snapshotSchema = {
     fencingToken: part.token,
     publishedAt: part.timestamp,
     inputs: { type: 'array', maxItems: 64, items: snapshotInputSchema },
-    releases: { type: 'array', maxItems: 3, items: { type: 'object' } },
+    releases: { type: 'array', maxItems: 3, items: snapshotReleaseSchema },
     variants: { type: 'object', maxProperties: 8, additionalProperties: snapshotVariantSchema },
     /** SHA-256 of the canonical message without `fencingToken`, `publishedAt`, `hash`, `signature`. */
     hash: part.sha256,
@@ -67,6 +111,8 @@ export const snapshotSchema = {
 } as const;
 
 export type SnapshotInput = Infer<typeof snapshotInputSchema>;
+export type ReleaseStage = Infer<typeof releaseStageSchema>;
+export type SnapshotRelease = Infer<typeof snapshotReleaseSchema>;
 export type SnapshotVariant = Infer<typeof snapshotVariantSchema>;
 export type Snapshot = Infer<typeof snapshotSchema>;
 

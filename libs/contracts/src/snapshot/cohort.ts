@@ -1,0 +1,62 @@
+import { murmur3 } from '../hash/murmur3.js';
+import type { ReleaseStage, SnapshotRelease } from '../messages/snapshot.message.js';
+
+/** What decides which releases a consumer is a candidate of. */
+export interface ConsumerIdentity {
+  readonly workload: string;
+  /** Leased by the owner to one live instance of the workload at a time; null: none (yet). */
+  readonly slot: number | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Buckets, and basis points: hundredths of a per cent. */
+export const BUCKETS = 10_000;
+
+/**
+ * The place of a workload's slot in the order in which a release grows, 0 to {@link BUCKETS} - 1: another
+ * order for each salt, the same for whoever holds the slot, in whatever language it is worked out.
+ */
+export function bucketOf(salt: string, workload: string, slot: number): number {
+  return Math.floor((murmur3(`${salt}/${workload}/${slot}`, 0) * BUCKETS) / 2 ** 32);
+}
+
+/** How a stage names a slot that its basis points leave out. */
+export function slotName(workload: string, slot: number): string {
+  return `${workload}/${slot}`;
+}
+
+/**
+ * Whether a consumer is a candidate of a release: any stage reached so far takes it, so that a release
+ * that grows moves nobody out. Without a slot it is a candidate of none.
+ */
+export function isCandidate(release: SnapshotRelease, consumer: ConsumerIdentity): boolean {
+  const { workload, slot, labels } = consumer;
+  if (slot === null) return false;
+  const bucket = bucketOf(release.salt, workload, slot);
+  return release.stages.some(
+    (stage) =>
+      isSelected(stage, labels) &&
+      (bucket < stage.basisPoints || stage.named?.includes(slotName(workload, slot)) === true),
+  );
+}
+
+/** The key of the variant that a consumer is to run: the ids of the releases it is a candidate of. */
+export function cohortOf(releases: readonly SnapshotRelease[], consumer: ConsumerIdentity): string {
+  return cohortKey(releases.filter((release) => isCandidate(release, consumer)));
+}
+
+/** The key of a cohort: its releases' ids, sorted, joined by `+`; the empty text for none. */
+export function cohortKey(releases: readonly Pick<SnapshotRelease, 'id'>[]): string {
+  return releases
+    .map(({ id }) => id)
+    .sort()
+    .join('+');
+}
+
+function isSelected({ selector }: ReleaseStage, labels: ConsumerIdentity['labels']): boolean {
+  if (selector === undefined) return true;
+  return Object.entries(selector).every(([label, values]) => {
+    const value = Object.hasOwn(labels, label) ? labels[label] : undefined;
+    return value !== undefined && values.includes(value);
+  });
+}
