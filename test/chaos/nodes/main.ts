@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { seededRng } from '@pawl/kernel';
 import { CHAOS } from '../../../infra/dev/lib/usage.mjs';
@@ -37,11 +38,12 @@ interface Options {
 export async function main(args: readonly string[], natsServer: string): Promise<number> {
   const options = read(args, natsServer);
   if (typeof options === 'number') return options;
-  const report = new Report(options.book);
+  const report = new Report({ book: options.book, build: buildOf() });
   const cases = new Cases(options, report);
   let failure: string | null = null;
   while (failure === null && cases.hasNext) failure = await runWorld(options, cases, report);
   console.log(options.json ? report.json() : report.table());
+  if (report.builds !== null) console.error(`the book is of several builds: ${report.builds}`);
   const left = options.faults
     .filter(({ name }) => report.times(name) === 0)
     .map(({ name }) => name);
@@ -126,7 +128,7 @@ async function runOne(one: One, report: Report): Promise<string | null> {
   let failure = '';
   try {
     const result = await runCase({ world, traffic, fault, rng: seededRng(seed) });
-    report.add(result);
+    report.add(seed, result);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.error(`seed ${seed}, ${fault.name}: ${describe(result)}, ${seconds} s`);
     broken = result.broken;
@@ -136,16 +138,26 @@ async function runOne(one: One, report: Report): Promise<string | null> {
   } catch (error) {
     failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (error instanceof VoidError) {
-      report.addVoid(fault.name);
+      report.addVoid(seed, fault.name);
       console.error(`seed ${seed}, ${fault.name}: void, ${error.message}`);
       if (report.voids(fault.name) < MOST_VOID + report.times(fault.name)) {
         await world.whole();
         return null;
       }
-    } else report.addFailed(fault.name);
+    } else report.addFailed(seed, fault.name);
   }
   const kept = await world.keep(`seed-${seed}`, evidence(traffic, broken));
   return `seed ${seed}, ${fault.name}: ${failure}\nagain: ${again}\nlogs and calls: ${kept}`;
+}
+
+/** The commit that is under test; `unknown` outside a clone. */
+function buildOf(): string {
+  try {
+    const git = ['describe', '--always', '--dirty'];
+    return execFileSync('git', git, { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** What to do, or the exit code where there is nothing to. */

@@ -1,9 +1,22 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { CaseReport } from './run-case.js';
 
-/** A line of a book of cases: what came of one, or the fault that was void, or did not come to its end. */
-type Entry =
+/** What came of a case, or the fault that was void, or did not come to its end. */
+type Outcome =
   { readonly report: CaseReport } | { readonly void: string } | { readonly failed: string };
+
+/** A line of a book of cases. */
+type Entry = Outcome & {
+  /** The commit of what was under test, `-dirty` where something was changed since. */
+  readonly build: string;
+  readonly seed: number;
+};
+
+export interface ReportOptions {
+  /** A file that holds the cases of earlier runs, a line each; those of this one are added. */
+  readonly book: string | null;
+  readonly build: string;
+}
 
 interface Row {
   fault: string;
@@ -27,35 +40,36 @@ export class Report {
   readonly #cases: CaseReport[] = [];
   readonly #voids: string[] = [];
   readonly #failed: string[] = [];
+  readonly #builds = new Map<string, number>();
 
-  /** `book`: a file that holds the cases of earlier runs, a line each; those of this one are added. */
-  constructor(private readonly book: string | null) {
-    if (book === null || !existsSync(book)) return;
-    for (const line of readFileSync(book, 'utf8').split('\n')) {
-      if (line !== '') this.#take(JSON.parse(line) as Entry);
-    }
+  constructor(private readonly options: ReportOptions) {
+    if (options.book === null || !existsSync(options.book)) return;
+    for (const line of wholeLines(options.book)) this.#take(JSON.parse(line) as Entry);
   }
 
-  add(report: CaseReport): void {
-    this.#note({ report });
+  add(seed: number, report: CaseReport): void {
+    this.#note(seed, { report });
   }
 
   /** The fault was not done, or too little went on meanwhile: nothing is proved. */
-  addVoid(fault: string): void {
-    this.#note({ void: fault });
+  addVoid(seed: number, fault: string): void {
+    this.#note(seed, { void: fault });
   }
 
   /** The case did not come to its end. */
-  addFailed(fault: string): void {
-    this.#note({ failed: fault });
+  addFailed(seed: number, fault: string): void {
+    this.#note(seed, { failed: fault });
   }
 
-  #note(entry: Entry): void {
+  #note(seed: number, outcome: Outcome): void {
+    const { book, build } = this.options;
+    const entry: Entry = { build, seed, ...outcome };
     this.#take(entry);
-    if (this.book !== null) appendFileSync(this.book, `${JSON.stringify(entry)}\n`);
+    if (book !== null) appendFileSync(book, `${JSON.stringify(entry)}\n`);
   }
 
   #take(entry: Entry): void {
+    this.#builds.set(entry.build, (this.#builds.get(entry.build) ?? 0) + 1);
     if ('void' in entry) this.#voids.push(entry.void);
     else if ('failed' in entry) this.#failed.push(entry.failed);
     else this.#cases.push(entry.report);
@@ -69,6 +83,12 @@ export class Report {
   /** Cases, of earlier runs too, that broke a promise or did not come to their end. */
   get broken(): number {
     return this.#failed.length + this.#cases.filter(({ broken }) => broken.length > 0).length;
+  }
+
+  /** Which builds the cases are of, where they are of several: a mend since then may be in the later ones only. */
+  get builds(): string | null {
+    if (this.#builds.size < 2) return null;
+    return [...this.#builds].map(([build, cases]) => `${build}: ${cases} cases`).join(', ');
   }
 
   voids(fault: string): number {
@@ -143,6 +163,14 @@ export class Report {
       recoveryWorstMs: rounded(times.at(-1)),
     };
   }
+}
+
+/** A run that was ended while it wrote its last line left a part of it, which is taken out. */
+function wholeLines(book: string): readonly string[] {
+  const text = readFileSync(book, 'utf8');
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  if (whole.length < text.length) writeFileSync(book, whole);
+  return whole.split('\n').filter((line) => line !== '');
 }
 
 /** One case in a line. */

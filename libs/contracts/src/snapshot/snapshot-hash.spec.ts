@@ -43,7 +43,7 @@ describe('snapshotHash', () => {
     { version: 4 },
     { inputs: [] },
     { inputs: [{ address: 'acme', definitionVersion: 2, releaseVersion: 5, loweredAt: 4 }] },
-    { releases: [{}] },
+    { releases: [{ id: 'r1', address: 'acme', salt: 's', stages: [] }] },
     { variants: { [STABLE_COHORT]: { hash: ABSENT_HASH, size: 0, absent: true as const } } },
     { keyOfALaterVersion: true },
   ])('depends on everything else: %j', (change) => {
