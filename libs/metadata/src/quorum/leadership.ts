@@ -10,7 +10,6 @@ import type {
   MetadataState,
 } from '../state/index.js';
 import { AutoCompaction } from './auto-compaction.js';
-import type { LeaseAges } from './lease-ages.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { canLose, isThere, planMembership } from './plan-membership.js';
 import type { MembershipStep } from './plan-membership.js';
@@ -28,7 +27,6 @@ export interface LeadershipOptions {
   readonly timer: Timer;
   readonly log: ReplicatedLog;
   readonly state: MetadataState;
-  readonly ages: LeaseAges;
   readonly settings: QuorumSettings;
   readonly term: number;
   /** Where a member is found that has no record yet; empty when that is not known. */
@@ -136,7 +134,7 @@ export class Leadership {
   }
 
   async #begin(): Promise<boolean> {
-    const { clock, timer, log, state, ages, settings } = this.#options;
+    const { clock, timer, log, state, settings } = this.#options;
     while (!this.#ended) {
       try {
         await log.barrier(settings.callTimeoutMs);
@@ -149,8 +147,7 @@ export class Leadership {
         expire: (ids: readonly LeaseId[]) => this.#expire(ids),
         checkpoint: (leases: readonly LeaseCheckpoint[]) => this.#checkpoint(leases),
       };
-      const leases = state.leases.map((lease) => ({ ...lease, remainingMs: ages.leftMs(lease) }));
-      this.#keeper = new LeaseKeeper({ clock, timer, propose }, leases);
+      this.#keeper = new LeaseKeeper({ clock, timer, propose }, state.leases);
       const compact = (revision: number): boolean =>
         this.#propose({ kind: 'compact', revision }) !== null;
       const { compaction } = settings;

@@ -293,21 +293,6 @@ describe('what is left', () => {
     expect(desk.expired.length).toBeGreaterThan(0);
   });
 
-  it('is recorded with each renewal of our own, before it holds: the next leader counts on that', async () => {
-    const desk = new Desk({ id: -1n, ttlMs: 10_000 }, { id: 1n, ttlMs: 10_000 });
-    desk.held = [];
-    const [own, users] = [await desk.renewal(-1n), await desk.renewal(1n)];
-    expect([own(), users()]).toEqual(['waits', [10_000]]);
-    expect(desk.records).toEqual([{ atMs: 0, leases: [{ id: -1n, remainingMs: 0 }] }]);
-    desk.held.shift()?.resolve();
-    await desk.settled();
-    expect(own()).toEqual([10_000]);
-    const again = await desk.renewal(-1n);
-    desk.held.shift()?.reject(new Error('lost'));
-    await desk.settled();
-    expect(again()).toBe('fails');
-  });
-
   it('leaves a renewal failed when it cannot be taken back', async () => {
     const desk = new Desk({ id: 1n, ttlMs: 10_000, remainingMs: 3000 });
     desk.held = [];

@@ -1,6 +1,5 @@
 import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 import type { Lease, LeaseCheckpoint, LeaseId, LeaseState } from '../state/index.js';
-import { isRenewedInLog } from './lease-ages.js';
 
 /** Leases are looked at no more often than this, so that many cost no more than one. */
 const GRAIN_MS = 10;
@@ -69,7 +68,7 @@ export class LeaseKeeper {
   #alarm: { readonly atMs: number; readonly handle: TimerHandle } | null = null;
   #running = true;
 
-  /** `leases`: as the log left them, all of it up to this leader's term, with what is left of them now. */
+  /** `leases`: as the log left them, all of it up to this leader's term. */
   constructor(options: LeaseKeeperOptions, leases: readonly LeaseState[]) {
     this.#options = options;
     this.#startedMs = this.#now;
@@ -102,7 +101,7 @@ export class LeaseKeeper {
   }
 
   /**
-   * Renews those that live, for their full time, in the log where that is promised; waits for those whose end is under way. Answers the
+   * Renews those that live, for their full time; waits for those whose end is under way. Answers the
    * TTL of each, null for one that has ended. To be called by a leader that has confirmed its quorum
    * since it was asked; rejects when that may be over before the renewal would hold.
    */
@@ -118,7 +117,7 @@ export class LeaseKeeper {
       lease.deadlineMs = now + lease.ttlMs;
       lease.recordAtMs = now + this.#unrecordedMs(lease.ttlMs);
       lease.graced = false;
-      if (isRenewedInLog(id) || lease.records > lease.takenBack) takeBack.push(id);
+      if (lease.records > lease.takenBack) takeBack.push(id);
       return lease.ttlMs;
     });
     await this.#takeBack(takeBack);

@@ -17,7 +17,6 @@ import { WatchHub } from '../watch/watch-hub.js';
 import { LeaderLine } from './leader-line.js';
 import type { LeaderQuestion } from './leader-line.js';
 import { LeaseRenewals } from './lease-renewals.js';
-import { LeaseAges } from './lease-ages.js';
 import { Leadership } from './leadership.js';
 import { MemberChanges } from './member-changes.js';
 import { MemberDirectory } from './member-directory.js';
@@ -86,7 +85,6 @@ export class QuorumHost {
   readonly scavenger: Scavenger;
   readonly #options: QuorumHostOptions;
   readonly #proposals: ProposalLine;
-  readonly #ages: LeaseAges;
   #leadership: Leadership | null = null;
   #stopped: string | null = null;
 
@@ -100,7 +98,6 @@ export class QuorumHost {
     const { callTimeoutMs: timeoutMs, membershipMs: everyMs } = settings;
     const { timer, clock, startList, defer } = options;
     const details = options.details();
-    this.#ages = new LeaseAges(clock);
     const board = (this.board = new StatusBoard(log.status(), timer));
     this.barrier = new SharedBarrier(log, timeoutMs);
     this.#proposals = new ProposalLine({
@@ -176,7 +173,6 @@ export class QuorumHost {
   applied(command: Command, result: CommandResult, place: CommandPlace): void {
     this.ownCalls.applied(command, result);
     this.userCalls.applied(command, result);
-    this.#ages.applied(command, result, place);
     this.#leadership?.applied(command, result, place);
     if (command.kind === 'compact') this.scavenger.wake();
     if (command.kind === 'member-put' || command.kind === 'member-remove') this.directory.update();
@@ -189,7 +185,6 @@ export class QuorumHost {
 
   /** A snapshot took the place of the state. */
   restored(): void {
-    this.#ages.restored();
     this.directory.update();
   }
 
@@ -254,17 +249,7 @@ export class QuorumHost {
     const { clock, timer, startList } = this.#options;
     const { log, state, settings } = this;
     const addressOf = (id: string): string => startList.get(id) ?? '';
-    const ages = this.#ages;
-    this.#leadership = new Leadership({
-      clock,
-      timer,
-      log,
-      state,
-      ages,
-      settings,
-      term,
-      addressOf,
-    });
+    this.#leadership = new Leadership({ clock, timer, log, state, settings, term, addressOf });
   }
 
   async #askToPropose(

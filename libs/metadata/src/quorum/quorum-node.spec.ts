@@ -285,42 +285,6 @@ describe('leases', () => {
     expect(world.time.monotonicMs() - renewedMs).toBeGreaterThanOrEqual(10_000);
   });
 
-  it('of our own end when their time is over, whoever leads then', async () => {
-    const world = await quorum();
-    const leader = await world.leader();
-    const [asked] = await others(world);
-    const granted = await world.wait(world.node(asked).grantLease(10_000));
-    if (!granted.ok) throw new Error(granted.refusal);
-    let renewedMs = 0;
-    for (let round = 0; round < 3; round += 1) {
-      await world.time.advance(3000);
-      renewedMs = world.time.monotonicMs();
-      expect(await world.wait(world.node(asked).keepAlive(granted.id))).toMatchObject({ ok: true });
-    }
-    await world.time.advance(2000);
-    world.crash(leader.id);
-    const next = await world.leader();
-    while (next.host.state.lease(granted.id) !== null) await world.time.advance(1);
-    const lifeMs = world.time.monotonicMs() - renewedMs;
-    expect(lifeMs).toBeGreaterThanOrEqual(10_000);
-    expect(lifeMs).toBeLessThan(10_050);
-  });
-
-  it('of our own can be renewed once somebody leads, however long nobody did', async () => {
-    const world = await quorum();
-    const leader = await world.leader();
-    const [asked, third] = await others(world);
-    const granted = await world.wait(world.node(asked).grantLease(10_000));
-    if (!granted.ok) throw new Error(granted.refusal);
-    world.crash(leader.id);
-    world.logs.network.isolate(third, world.processes.keys());
-    await world.time.advance(60_000);
-    world.logs.network.heal();
-    await world.leader();
-    await world.time.advance(4000);
-    expect(await world.wait(world.node(asked).keepAlive(granted.id))).toMatchObject({ ok: true });
-  });
-
   /* etcd issues 12528 and 15247; field bug 11. */
   it('field bug 11: are not ended by a leader that stood still and was replaced', async () => {
     const world = await quorum();

@@ -5,7 +5,7 @@ import type { MetadataState } from '../../state/index.js';
 import { bytesToText, textToBytes } from '../../text.js';
 import type { HistoryRevision } from '../history/index.js';
 import { toRevision } from './history-forms.js';
-import type { LeaseMoment } from './lease-time.js';
+import type { LeaderMoment } from './leader-time.js';
 
 /** Every key, and every change of one look. */
 const EVERYTHING = { key: textToBytes('\0'), rangeEnd: textToBytes('\0') };
@@ -25,12 +25,12 @@ interface AppliedEntry {
 export class AppliedLog {
   readonly written: HistoryRevision[] = [];
   /** When a key was first seen deleted anywhere. */
-  readonly deletedAt = new Map<string, LeaseMoment>();
+  readonly deletedAt = new Map<string, LeaderMoment>();
   readonly #entries = new Map<number, AppliedEntry>();
   readonly #lastIndex = new Map<string, number>();
   readonly #restores = new Map<string, number>();
 
-  constructor(private readonly now: () => LeaseMoment) {}
+  constructor(private readonly now: () => LeaderMoment) {}
 
   /** The machine, with what it does compared and kept. `stateOf`: null while its host opens. */
   follow(id: string, machine: LogMachine, stateOf: () => MetadataState | null): LogMachine {

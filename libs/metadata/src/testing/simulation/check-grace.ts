@@ -1,5 +1,5 @@
 import type { Violation } from '../history/index.js';
-import type { LeaseMoment } from './lease-time.js';
+import type { LeaderMoment } from './leader-time.js';
 
 /** What ran out while a leader's process stood still gets so much of its time, to be renewed. */
 const GRACE_MS = 1_000;
@@ -8,17 +8,15 @@ const ROUNDING_MS = 0.01;
 /** A process stood still, or its clock jumped ahead, which it cannot tell from that. */
 export interface Stall {
   readonly kind: 'pause' | 'jump';
-  readonly at: LeaseMoment;
+  readonly at: LeaderMoment;
 }
 
 export interface UnrenewedLife {
   readonly lease: string;
   readonly ttlMs: number;
-  /** By which clock it is counted. */
-  readonly by: keyof LeaseMoment;
   /** When the last renewal that was acknowledged was called. */
-  readonly renewedAt: LeaseMoment;
-  readonly goneAt: LeaseMoment;
+  readonly renewedAt: LeaderMoment;
+  readonly goneAt: LeaderMoment;
 }
 
 /**
@@ -27,17 +25,16 @@ export interface UnrenewedLife {
  * last renewal, and nothing like it; answers null where there is nothing to judge.
  */
 export function checkGrace(
-  { lease, ttlMs, by, renewedAt, goneAt }: UnrenewedLife,
+  { lease, ttlMs, renewedAt, goneAt }: UnrenewedLife,
   stalls: readonly Stall[],
 ): 'kept' | Violation | null {
-  const [renewedMs, goneMs] = [renewedAt[by].steadyMs, goneAt[by].steadyMs];
   const [stall, another] = stalls.filter(
-    ({ at }) => at[by].steadyMs >= renewedMs && at[by].steadyMs <= goneMs,
+    ({ at }) => at.steadyMs >= renewedAt.steadyMs && at.steadyMs <= goneAt.steadyMs,
   );
   if (stall?.kind !== 'jump' || another !== undefined) return null;
-  const fullMs = renewedMs + ttlMs;
-  const gracedMs = stall.at[by].steadyMs + Math.min(ttlMs, GRACE_MS);
-  const earlyMs = Math.min(fullMs, gracedMs) - goneMs;
+  const fullMs = renewedAt.steadyMs + ttlMs;
+  const gracedMs = stall.at.steadyMs + Math.min(ttlMs, GRACE_MS);
+  const earlyMs = Math.min(fullMs, gracedMs) - goneAt.steadyMs;
   if (earlyMs <= ROUNDING_MS) return 'kept';
   const text = `lease ${lease} of ${ttlMs} ms ended ${earlyMs} ms too early after a clock jumped`;
   return { rule: 'L1', text };

@@ -1,27 +1,25 @@
 import type { LeaseLife, LeaseRenewal } from '../history/index.js';
 import type { QuorumProcess } from '../simulated-quorum.js';
 import type { UnrenewedLife } from './check-grace.js';
-import type { LeaseMoment } from './lease-time.js';
+import type { LeaderMoment } from './leader-time.js';
 import type { World } from './world.js';
 
-/** A lease with a key under it, and what its holder saw of it, by the clocks that count it. */
+/** A lease with a key under it, and what its holder saw of it, by the time of leaders. */
 export class HeldLease {
   readonly key: string;
-  readonly #by: keyof LeaseMoment;
   readonly #renewals: LeaseRenewal[];
-  #renewedAt: LeaseMoment;
+  #renewedAt: LeaderMoment;
   #revokedAtMs: number | undefined;
-  #deadAt: LeaseMoment | undefined;
+  #deadAt: LeaderMoment | undefined;
 
   private constructor(
     private readonly world: World,
     private readonly id: bigint,
     readonly ttlMs: number,
-    grantedAt: LeaseMoment,
+    grantedAt: LeaderMoment,
   ) {
     this.key = `lease/${id}`;
-    this.#by = id < 0n ? 'all' : 'leaders';
-    const times = this.#times(grantedAt, world.leaseTime());
+    const times = { calledAtMs: grantedAt.ms, returnedAtMs: world.leaderTime().ms };
     this.#renewals = [{ ...times, outcome: 'renewed' }];
     this.#renewedAt = grantedAt;
   }
@@ -30,12 +28,12 @@ export class HeldLease {
   static take(
     world: World,
     client: string,
-    { ttlMs, origin }: { readonly ttlMs: number; readonly origin: 'own' | 'user' },
+    ttlMs: number,
     done: (lease: HeldLease | null) => void,
   ): void {
-    const calledAt = world.leaseTime();
+    const calledAt = world.leaderTime();
     world.ask(
-      (process) => process.node.grantLease(ttlMs, 0n, { origin }),
+      (process) => process.node.grantLease(ttlMs, 0n, { origin: 'user' }),
       (granted) => {
         if (granted === 'unknown' || granted === 'failed' || !granted.ok) return done(null);
         const lease = new HeldLease(world, granted.id, granted.ttlMs, calledAt);
@@ -50,14 +48,14 @@ export class HeldLease {
   /** Through whichever node when none is given. */
   renew(done: (outcome: LeaseRenewal['outcome']) => void, through?: QuorumProcess): void {
     const { world, id } = this;
-    const calledAt = world.leaseTime();
+    const calledAt = world.leaderTime();
     world.ask(
       ({ node }) => node.keepAlive(id),
       (kept) => {
-        const returnedAt = world.leaseTime();
+        const returnedAt = world.leaderTime();
         const unknown = kept === 'unknown' || kept === 'failed';
         const outcome = unknown ? 'unknown' : kept.ok ? 'renewed' : 'dead';
-        const times = this.#times(calledAt, returnedAt);
+        const times = { calledAtMs: calledAt.ms, returnedAtMs: returnedAt.ms };
         this.#renewals.push({ ...times, outcome });
         if (outcome === 'renewed') this.#renewedAt = calledAt;
         if (outcome === 'dead') this.#deadAt ??= returnedAt;
@@ -68,7 +66,7 @@ export class HeldLease {
   }
 
   revoke(client: string, done: () => void): void {
-    this.#revokedAtMs = this.world.leaseTime()[this.#by].ms;
+    this.#revokedAtMs = this.world.leaderTime().ms;
     this.world.call(client, { kind: 'lease-revoke', lease: String(this.id) }, done);
   }
 
@@ -79,9 +77,9 @@ export class HeldLease {
       lease: String(this.id),
       ttlMs: this.ttlMs,
       renewals: this.#renewals,
-      watchedUntilMs: this.world.leaseTime()[this.#by].ms,
+      watchedUntilMs: this.world.leaderTime().ms,
       ...(this.#revokedAtMs === undefined ? {} : { revokedAtMs: this.#revokedAtMs }),
-      ...(goneAt === undefined ? {} : { goneAtMs: goneAt[this.#by].ms }),
+      ...(goneAt === undefined ? {} : { goneAtMs: goneAt.ms }),
     };
   }
 
@@ -89,19 +87,14 @@ export class HeldLease {
   end(): UnrenewedLife | null {
     const goneAt = this.#goneAt();
     if (goneAt === undefined || this.#revokedAtMs !== undefined) return null;
-    const { ttlMs } = this;
-    return { lease: String(this.id), ttlMs, by: this.#by, renewedAt: this.#renewedAt, goneAt };
-  }
-
-  #times(calledAt: LeaseMoment, returnedAt: LeaseMoment) {
-    return { calledAtMs: calledAt[this.#by].ms, returnedAtMs: returnedAt[this.#by].ms };
+    return { lease: String(this.id), ttlMs: this.ttlMs, renewedAt: this.#renewedAt, goneAt };
   }
 
   /** When somebody first saw that it was gone. */
-  #goneAt(): LeaseMoment | undefined {
+  #goneAt(): LeaderMoment | undefined {
     const deletedAt = this.world.applied.deletedAt.get(this.key);
     const deadAt = this.#deadAt;
     if (deletedAt === undefined || deadAt === undefined) return deletedAt ?? deadAt;
-    return deletedAt[this.#by].ms <= deadAt[this.#by].ms ? deletedAt : deadAt;
+    return deletedAt.ms <= deadAt.ms ? deletedAt : deadAt;
   }
 }

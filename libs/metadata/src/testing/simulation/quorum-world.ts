@@ -9,8 +9,8 @@ import type { QuorumProcess } from '../simulated-quorum.js';
 import { AppliedLog } from './applied-log.js';
 import { checkGrace } from './check-grace.js';
 import type { Stall } from './check-grace.js';
-import { LeaseTime } from './lease-time.js';
-import type { LeaseMoment } from './lease-time.js';
+import { LeaderTime } from './leader-time.js';
+import type { LeaderMoment } from './leader-time.js';
 import type { World } from './world.js';
 import { WorldClient, outcomeOf, perform } from './world-client.js';
 import { WorldFaults } from './world-faults.js';
@@ -24,7 +24,7 @@ const GIVE_UP_MS = 3_000;
 const HEALED_WITHIN_MS = 60_000;
 /** How much faster or slower clocks run that nothing is wrong with. */
 const DRIFT = 0.05;
-/** Of sums of times by many clocks, as a share of the shortest. */
+/** Of sums of times by leaders' clocks, as a share of the shortest. */
 const ROUNDING = 1e-5;
 const TRANSFERS = { count: 6, everyMs: 900 };
 const OBSERVED_LEASE = { ttlMs: 2_000, latenessMs: 2_500 };
@@ -62,7 +62,7 @@ export class QuorumWorld implements World {
   readonly #calls: HistoryCall[] = [];
   readonly #watchers: WorldWatcher[] = [];
   readonly #reached = new Map<string, number>();
-  readonly #leaseTime: LeaseTime;
+  readonly #leaderTime: LeaderTime;
   readonly #stalls: Stall[] = [];
   #compacted = 0;
   #stamp = 0;
@@ -71,7 +71,7 @@ export class QuorumWorld implements World {
 
   constructor(seed: number, makeQuorum: MakeQuorum = (options) => new SimulatedQuorum(options)) {
     this.#founders = IDS.slice(0, seed % 4 === 0 ? 5 : 3);
-    this.applied = new AppliedLog(() => this.leaseTime());
+    this.applied = new AppliedLog(() => this.leaderTime());
     this.quorum = makeQuorum({
       seed,
       founders: this.#founders,
@@ -81,7 +81,7 @@ export class QuorumWorld implements World {
       wrap: (id, machine, stateOf) => this.applied.follow(id, machine, stateOf),
     });
     this.rng = this.quorum.logs.rng;
-    this.#leaseTime = new LeaseTime(this.quorum.logs.processes);
+    this.#leaderTime = new LeaderTime(this.quorum.logs.processes);
     this.quorum.logs.onReached = (what) => this.reached(what);
   }
 
@@ -114,12 +114,12 @@ export class QuorumWorld implements World {
     return this.quorum.time.monotonicMs();
   }
 
-  leaseTime(): LeaseMoment {
-    return this.#leaseTime.now();
+  leaderTime(): LeaderMoment {
+    return this.#leaderTime.now();
   }
 
   stalled(kind: Stall['kind']): void {
-    this.#stalls.push({ kind, at: this.leaseTime() });
+    this.#stalls.push({ kind, at: this.leaderTime() });
   }
 
   setRight(process: QuorumProcess): void {
@@ -228,7 +228,7 @@ export class QuorumWorld implements World {
   }
 
   #look(): void {
-    this.#leaseTime.now();
+    this.#leaderTime.now();
     this.#bury();
   }
 

@@ -13,9 +13,7 @@ const TTL_MS = { min: 500, max: 2_000 };
 export function strandLeader(world: World): void {
   const { rng } = world;
   const between = ({ min, max }: typeof STILL_MS): number => min + rng.next() * (max - min);
-  const ttlMs = Math.floor(between(TTL_MS));
-  // One of a user: renewed without the log, by whoever believes that it leads.
-  HeldLease.take(world, 'stranded', { ttlMs, origin: 'user' }, (lease) => {
+  HeldLease.take(world, 'stranded', Math.floor(between(TTL_MS)), (lease) => {
     const leader = world.leader();
     if (lease === null || leader === null || world.isOver) return;
     const { network } = world.quorum.logs;

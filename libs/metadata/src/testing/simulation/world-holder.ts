@@ -19,9 +19,7 @@ export class WorldHolder {
   #take(): void {
     const { world } = this;
     if (world.isOver) return;
-    const origin = world.rng.below(2) === 0 ? 'own' : 'user';
-    const ttlMs = 400 + world.rng.below(origin === 'own' ? 7_600 : 2_600);
-    HeldLease.take(world, this.name, { ttlMs, origin }, (lease) => {
+    HeldLease.take(world, this.name, 400 + world.rng.below(2_600), (lease) => {
       if (lease === null) this.start();
       else this.#renew(lease, world.rng.below(8));
     });

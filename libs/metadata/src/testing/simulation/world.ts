@@ -3,7 +3,7 @@ import type { HistoryRequest, LeaseLife } from '../history/index.js';
 import type { QuorumProcess, SimulatedQuorum } from '../simulated-quorum.js';
 import type { AppliedLog } from './applied-log.js';
 import type { Stall, UnrenewedLife } from './check-grace.js';
-import type { LeaseMoment } from './lease-time.js';
+import type { LeaderMoment } from './leader-time.js';
 
 /** What those who live in a simulated world see of it, and may do in it. */
 export interface World {
@@ -17,8 +17,8 @@ export interface World {
   /** The faults have ended: nobody begins anything new. */
   readonly isOver: boolean;
   nowMs(): number;
-  /** By the clocks by which leases are counted. */
-  leaseTime(): LeaseMoment;
+  /** By the clocks of those who lead. */
+  leaderTime(): LeaderMoment;
   later(delayMs: number, task: () => void): void;
   /** One that no other call writes. */
   newValue(): string;
