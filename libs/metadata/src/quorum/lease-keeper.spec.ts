@@ -86,6 +86,21 @@ describe('the time of leases', () => {
     expect(desk.expired).toHaveLength(1);
   });
 
+  it('of our own begins with three quarters with a new leader, unless less was recorded', async () => {
+    const desk = new Desk(
+      { id: -1n, ttlMs: 5000 },
+      { id: -2n, ttlMs: 5000, remainingMs: 3000 },
+      { id: 1n, ttlMs: 5000 },
+    );
+    await desk.renewal(-1n);
+    expect([-1n, -2n, 1n].map((id) => desk.keeper.remainingMs(id))).toEqual([5000, 3000, 5000]);
+    const anew = new Desk({ id: -1n, ttlMs: 5000 });
+    anew.time.advance(3749);
+    expect(anew.expired).toEqual([]);
+    anew.time.advance(1);
+    expect(anew.expired).toHaveLength(1);
+  });
+
   it('begins anew with each renewal', async () => {
     const desk = new Desk({ ttlMs: 5000 });
     for (let round = 0; round < 3; round += 1) {

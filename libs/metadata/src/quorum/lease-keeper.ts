@@ -21,6 +21,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  */
 const UNRECORDED_SHARE = 0.45;
 const UNRECORDED_MS = { min: 500, max: 60_000 };
+/**
+ * A new leader gives a lease of Pawl's own so much of its time, not all of it: the rest went by while the
+ * leader before was missed. Such a lease tells that a node lives, fencing does not rest on it; its node
+ * renews it each third of its time, and more often while nobody leads.
+ */
+const OWN_SHARE = 0.75;
 /** What is to be recorded so soon, and within this share of its time, is recorded with the rest. */
 const RECORD_GRAIN_MS = 200;
 const RECORD_GRAIN_SHARE = 0.1;
@@ -57,8 +63,9 @@ interface Countdown {
 
 /**
  * Counts the time of leases for the leader of one term, by the monotonic clock: never less than the
- * TTL since the last acknowledged renewal or the grant, whoever led then, and no more than what the
- * leaders before had recorded as left and what each change of the leader adds.
+ * TTL since the last acknowledged renewal or the grant, whoever led then (but for Pawl's own, see
+ * {@link OWN_SHARE}), and no more than what the leaders before had recorded as left and what each change
+ * of the leader adds.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -73,7 +80,8 @@ export class LeaseKeeper {
     this.#options = options;
     this.#startedMs = this.#now;
     for (const { id, ttlMs, remainingMs } of leases) {
-      const countdown = this.#begin(id, ttlMs, remainingMs);
+      const mostMs = id < 0n ? OWN_SHARE * ttlMs : ttlMs;
+      const countdown = this.#begin(id, ttlMs, Math.min(remainingMs, mostMs));
       if (remainingMs < ttlMs) countdown.records = 1;
     }
   }

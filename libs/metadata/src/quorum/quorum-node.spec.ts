@@ -285,6 +285,28 @@ describe('leases', () => {
     expect(world.time.monotonicMs() - renewedMs).toBeGreaterThanOrEqual(10_000);
   });
 
+  it('of our own end soon after the loss of a node that led the quorum too, and live nodes keep theirs', async () => {
+    const world = await quorum();
+    const leader = await world.leader();
+    const [alive] = await others(world);
+    const grant = async (id: string): Promise<bigint> => {
+      const granted = await world.wait(world.node(id).grantLease(10_000));
+      if (!granted.ok) throw new Error(granted.refusal);
+      return granted.id;
+    };
+    const [lost, kept] = [await grant(leader.id), await grant(alive)];
+    world.crash(leader.id);
+    const lostMs = world.time.monotonicMs();
+    const next = await world.leader();
+    await world.time.advance(5000);
+    expect(await world.wait(world.node(alive).keepAlive(kept))).toMatchObject({ ok: true });
+    while (next.host.state.lease(lost) !== null) await world.time.advance(1);
+    const lifeMs = world.time.monotonicMs() - lostMs;
+    expect(lifeMs).toBeGreaterThan(7500);
+    expect(lifeMs).toBeLessThan(10_000);
+    expect(next.host.state.lease(kept)).not.toBeNull();
+  });
+
   /* etcd issues 12528 and 15247; field bug 11. */
   it('field bug 11: are not ended by a leader that stood still and was replaced', async () => {
     const world = await quorum();

@@ -36,8 +36,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   bug(
     'a lease gets its full time again with each change of the leader',
     'quorum/lease-keeper.ts',
-    'const countdown = this.#begin(id, ttlMs, remainingMs);',
-    'const countdown = this.#begin(id, ttlMs, ttlMs);',
+    'this.#begin(id, ttlMs, Math.min(remainingMs, mostMs))',
+    'this.#begin(id, ttlMs, mostMs)',
   ),
   bug(
     'a renewal leaves what was recorded before to the next leader',

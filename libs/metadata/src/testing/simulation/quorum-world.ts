@@ -259,7 +259,9 @@ export class QuorumWorld implements World {
   /** Leaders follow each other while a lease that nobody renews runs out (L2, for each of them). */
   async #replaceLeaders(): Promise<void> {
     const { ttlMs, latenessMs } = OBSERVED_LEASE;
-    const granted = await this.#answered(({ node }) => node.grantLease(ttlMs));
+    const granted = await this.#answered(({ node }) =>
+      node.grantLease(ttlMs, 0n, { origin: 'user' }),
+    );
     assert(granted.ok, 'a lease is granted once all is well');
     const untilMs = this.nowMs() + ttlMs + latenessMs;
     for (let left = TRANSFERS.count; left > 0; left -= 1) {
