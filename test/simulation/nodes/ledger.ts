@@ -300,7 +300,11 @@ function isAllowed(action: string, now: NewRelease, next: NewRelease): boolean {
     case 'promote':
       return now.state === 'idle' && next.state === 'idle' && to > from;
     case 'rollback':
-      return now.state === next.state && to < from && next.loweredAt === next.releaseVersion;
+      return (
+        now.state === next.state &&
+        to < from &&
+        next.loweredAt === (now.state === 'disabled' ? now.loweredAt : next.releaseVersion)
+      );
     case 'disable':
       return now.state === 'idle' && next.state === 'disabled' && to === from;
     case 'enable':

@@ -125,7 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began|is told (snapshot|definition|the \w+ version) /,
-    seed: 481,
+    seed: 727,
   },
   {
     name: 'a shard is handed over without a drain',

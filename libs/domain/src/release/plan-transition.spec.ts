@@ -1,6 +1,7 @@
 import { address, RELEASE_ACTIONS } from '@pawl/contracts';
 import type { ReleaseRequest } from '@pawl/contracts';
 import { describe, expect, it } from 'vitest';
+import { snapshotInput } from '../snapshot/snapshot-input.js';
 import { planTransition } from './plan-transition.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
@@ -53,13 +54,10 @@ describe('planTransition: what changes', () => {
     });
   });
 
-  it('rollback of a disabled release leaves it disabled, at the lower version', () => {
-    expect(nextOf(disabled, { action: 'rollback', targetVersion: 2 })).toEqual({
-      ...disabled,
-      releaseVersion: 8,
-      stableVersion: 2,
-      loweredAt: 8,
-    });
+  it('rollback of a disabled release leaves it disabled, and as it stands in snapshots', () => {
+    const next = nextOf(disabled, { action: 'rollback', targetVersion: 2 });
+    expect(next).toEqual({ ...disabled, releaseVersion: 8, stableVersion: 2 });
+    expect(snapshotInput(ADDRESS, next)).toEqual(snapshotInput(ADDRESS, disabled));
   });
 
   it('a forced rollback is marked until the next promote or rollback', () => {

@@ -106,11 +106,13 @@ function rollback(
     return refused('use-promote', detail);
   }
   if (isBlocked(state, target)) return blocked(address, target);
+  // A disabled layer is away already, and tells since when.
+  const isThere = state.state !== 'disabled';
   return changed(state, {
     stableVersion: target,
     forced: request.force === true,
-    contributes: state.state !== 'disabled',
-    lowers: true,
+    contributes: isThere,
+    lowers: isThere,
   });
 }
 
@@ -148,7 +150,7 @@ interface Change extends Partial<
   Pick<ReleaseState, 'state' | 'stableVersion' | 'forced' | 'blockedVersions'>
 > {
   readonly contributes?: boolean;
-  /** The layer goes to a lower version or away, now or when it is enabled again. */
+  /** The layer goes to a lower version or away. */
   readonly lowers?: boolean;
 }
 

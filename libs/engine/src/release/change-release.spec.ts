@@ -1,6 +1,6 @@
-import { address, snapshotHash } from '@pawl/contracts';
+import { address, shardOf, snapshotHash } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 
@@ -54,6 +54,16 @@ describe('releasing', () => {
     const after = await world.published('acme/app');
     expect(after.version).toBe(before.version + 1);
     expect(after.variants['']?.hash).toBe(before.variants['']?.hash);
+  });
+
+  it('claims anew where PostgreSQL holds a version no more: it was put back', async () => {
+    await world.put('acme/app', { a: 1 });
+    for (const a of [2, 3]) await world.over('acme/app', { a });
+    await world.promote('acme/app');
+    vi.spyOn(world.truth, 'readDefinition').mockResolvedValueOnce(undefined);
+    const outcome = await world.release('acme/app', { action: 'rollback', targetVersion: 1 });
+    expect(code(outcome)).toBe('no-owner');
+    expect(world.rechecked).toEqual([shardOf('acme', 4)]);
   });
 
   it('goes back by rollback only, and says where it was lowered', async () => {

@@ -10,7 +10,7 @@ import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { NO_CHANGES } from '../sharding/truth-store.port.js';
+import { FencedError, NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import { allVariants } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
@@ -125,7 +125,8 @@ export class ChangeRelease {
     if (version === node.stable?.version) return node.stable;
     if (version === node.newest?.version) return node.newest;
     const stored = await this.context.truth.readDefinition(root.shard, node.address.text, version);
-    if (stored === undefined) throw new Error(`version ${version} of ${node.address.text} is gone`);
+    // Another PostgreSQL has taken the place of the one that memory is of, before a check told so.
+    if (stored === undefined) throw new FencedError(root.shard.shard, root.shard.token);
     return stored;
   }
 
