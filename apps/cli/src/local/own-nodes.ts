@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { AdminClient, ProblemError } from '@pawl/admin-client';
-import { findStarting } from '@pawl/platform/local';
+import { findStarting, isAlive } from '@pawl/platform/local';
 import type { listEndpoints } from '@pawl/platform/local';
 import { CliError } from '../exit-codes.js';
 import { dataFolder, startCommand } from './data-folder.js';
@@ -19,7 +19,7 @@ const PATIENT_MS = 10_000;
 
 /** What listens where a node wrote that it does. */
 type Seen =
-  /** A node of that installation; or the node did not say which one it serves, and nobody is asked. */
+  /** A node of that installation; or it wrote not down which one it serves or where, and is not known to be gone. */
   | { readonly kind: 'own' }
   | { readonly kind: 'silent' }
   /** `serves`: an installation, or null for what is no control plane, or one of an earlier build. */
@@ -61,7 +61,7 @@ export async function ownNodes<Node extends WrittenNode>(
     );
   }
   throw new NotRunningError(
-    `no node of ${dataFolder(env)} runs: no control plane answers at ${nodes.map(({ http }) => http).join(', ')}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
+    `no node of ${dataFolder(env)} runs: no control plane answers at ${nodes.map(({ http, etcd }) => http ?? etcd).join(', ')}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
   );
 }
 
@@ -104,11 +104,16 @@ export async function refuseStarting(env: Env): Promise<void> {
 
 /** `/healthz` is answered without a majority of the quorum too, and without PostgreSQL. */
 async function look(
-  { http, installation }: WrittenNode,
+  { http, installation, processes }: WrittenNode,
   withinMs: number,
   signal: AbortSignal,
 ): Promise<Seen> {
-  if (http === undefined || installation === undefined) return { kind: 'own' };
+  if (http === undefined) {
+    // A start that was killed: whoever has its ports now is somebody else.
+    const starting = processes['controlPlane'];
+    return { kind: starting === undefined || isAlive(starting) ? 'own' : 'silent' };
+  }
+  if (installation === undefined) return { kind: 'own' };
   try {
     const view: unknown = await new AdminClient({
       url: http,

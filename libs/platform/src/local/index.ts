@@ -3,6 +3,6 @@
  * are. It loads none of what servers need, so that commands answer at once.
  */
 export { listEndpoints } from '../runtime/endpoints-file.js';
-export { findStarting } from '../runtime/find-starting.js';
+export { findStarting, isAlive } from '../runtime/find-starting.js';
 export { knownInstallation } from '../runtime/installation-file.js';
 export { describeQuorumSettings, describeSettings } from '../settings/setting-table.js';

@@ -93,6 +93,22 @@ describe('pawl cluster members', () => {
     expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
   });
 
+  it('asks no quorum where a node was killed before it served: somebody else may be there', async () => {
+    const etcd = `http://${cluster.endpoint('node-1')}`;
+    const starting = (controlPlane: number) =>
+      world.file('endpoints.json', JSON.stringify({ etcd, processes: { controlPlane } }));
+    const env = { PAWL_DATA_DIR: world.folder };
+    await starting(2 ** 30);
+    const { code, err } = await world.run(['cluster', 'remove', 'node-2'], { env });
+    expect([code, err]).toEqual([1, expect.stringContaining(`no node of ${world.folder} runs`)]);
+    expect(cluster.asked).toEqual([]);
+    await starting(process.pid);
+    expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
+    // It has a control plane, which is asked, though it serves nothing yet.
+    const { err: early } = await world.run(['cluster', 'status'], { env });
+    expect(early).toContain('is starting');
+  });
+
   it('finds another node of the data folder when the first is gone', async () => {
     const at = (etcd: string): string => JSON.stringify({ etcd, processes: { quorum: 1 } });
     await world.file('endpoints.json', at(`http://${cluster.endpoint('node-1')}`));

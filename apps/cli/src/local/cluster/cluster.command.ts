@@ -70,7 +70,10 @@ async function showStatus(context: CliContext, flags: StatusFlags): Promise<void
 async function isQuorumAlone({ env }: CliContext): Promise<boolean> {
   if (env['PAWL_URL']) return false;
   const nodes = await listEndpoints(dataFolder(env));
-  return nodes.length > 0 && nodes.every((node) => node.etcd !== undefined && !node.http);
+  return (
+    nodes.length > 0 &&
+    nodes.every(({ etcd, processes }) => etcd !== undefined && !('controlPlane' in processes))
+  );
 }
 
 function statusText(view: ClusterView, flags: StatusFlags): string {
