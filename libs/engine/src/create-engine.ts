@@ -73,7 +73,7 @@ export function createEngine(context: EngineContext): Engine {
   const ticker = startTicker(context, watchers);
   return {
     use: useCases(context, { publication, shards, fences, commands, watchers }),
-    restore: restoreUseCases(context, fences),
+    restore: restoreUseCases(context, fences, shards),
     host: shards,
     serves: (root) => shards.shardOf(root) !== undefined,
     servesUnder: (target) => shards.servedUnder(target) !== undefined,

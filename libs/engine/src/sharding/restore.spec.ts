@@ -392,6 +392,22 @@ describe('accepting a restore', () => {
     },
   );
 
+  it('is refused until an owner says that it was put back to before an earlier one', async () => {
+    const older = world.truth.backup();
+    await release({ a: 2 });
+    older();
+    await world.claimAll();
+    const withTrouble = world.truth.backup();
+    expect(await accept()).toBe(2);
+    withTrouble();
+    const seen = { generation: 1, shards: readOnlyShards(await behind()) };
+    expect(seen.shards).toEqual([ACME]);
+    const early = await world.engine.restore.accept({ ...ACCEPTANCE, seen });
+    expect(code(early)).toBe('restore-changed');
+    await world.claimAll();
+    expect(await accept()).toBe(3);
+  });
+
   it('by another node lets no owner of before commit', async () => {
     const older = world.truth.backup();
     await world.over('acme/app', { a: 2 });

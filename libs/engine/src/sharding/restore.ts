@@ -5,6 +5,7 @@ import type { FenceChecks } from './fence-checks.js';
 import { truthUnavailable } from './refusals.js';
 import { OutcomeUnknownError, TruthUnavailableError } from './truth-store.port.js';
 import type { BehindReading } from './truth-store.port.js';
+import type { ShardRegistry } from './shard-registry.js';
 
 /** What PostgreSQL lacks after it was restored from an older copy, and accepting that. On any node. */
 export interface RestoreUseCases {
@@ -25,6 +26,7 @@ export interface RestoreUseCases {
 export function restoreUseCases(
   context: Pick<EngineContext, 'truth' | 'clock' | 'formatTime' | 'log'>,
   fences: Pick<FenceChecks, 'checkNow'>,
+  shards: Pick<ShardRegistry, 'highestGeneration'>,
 ): RestoreUseCases {
   const { truth } = context;
   return {
@@ -36,6 +38,9 @@ export function restoreUseCases(
       }),
     accept: ({ actor, reason, seen }) =>
       answered<AcceptedRestoreView>(async () => {
+        const served = shards.highestGeneration;
+        const lost = await truth.readBehind();
+        if (lost.shards.size > 0 && highestOf(lost) < served) return putBackAgain(lost, served);
         const at = context.formatTime(context.clock.wallMs());
         const outcome = await truth.acceptRestore({ author: actor, reason, at, seen });
         if (outcome === 'not-as-seen') return notAsSeen(await truth.readBehind());
@@ -50,6 +55,26 @@ export function restoreUseCases(
         return done({ accepted: true, generation });
       }),
   };
+}
+
+/** The highest generation that accepting would raise it above. */
+function highestOf({ generation, shards }: BehindReading): number {
+  const told = [...shards.values()].flatMap(({ remembered, addresses }) => [
+    remembered?.generation ?? 0,
+    ...addresses.map(({ held }) => held.generation),
+  ]);
+  return Math.max(generation, ...told);
+}
+
+/**
+ * PostgreSQL was put back to before an earlier acceptance, and no owner has come to say so: accepted now,
+ * that generation would be given a second time, for other contents.
+ */
+function putBackAgain({ generation }: BehindReading, served: number): Outcome<never> {
+  return refused(
+    'restore-changed',
+    `PostgreSQL was put back again: it is at generation ${generation}, and generation ${served} was served already; nothing was changed. What that lost is being found: look at \`pawl restore status\` again in a moment`,
+  );
 }
 
 function notAsSeen({ generation, shards }: BehindReading): Outcome<never> {

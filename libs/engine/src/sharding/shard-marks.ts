@@ -8,6 +8,8 @@ import type { ShardMark } from './shard-mark.js';
  * it is never late; a PostgreSQL that is behind it has lost something.
  */
 export class ShardMarks {
+  /** The highest generation that was ever remembered elsewhere. */
+  #remembered = 0;
   readonly #marks = new Map<number, { readonly served: FencingToken; readonly mark: ShardMark }>();
 
   /**
@@ -20,6 +22,12 @@ export class ShardMarks {
     this.#marks.set(shard, { served: token, mark });
   }
 
+  /** The highest generation under which any shard is known to have been served; 0: none is. */
+  get generation(): number {
+    const own = [...this.#marks.values()].map(({ mark }) => mark.generation);
+    return Math.max(this.#remembered, ...own);
+  }
+
   /** As noted last, if that was under this very fence. */
   under({ shard, token }: Fence): ShardMark | undefined {
     const known = this.#marks.get(shard);
@@ -28,6 +36,7 @@ export class ShardMarks {
 
   /** What was noted here and what is remembered elsewhere, each part of whichever is higher. */
   highest(shard: number, remembered: ShardMark | null): ShardMark | null {
+    this.#remembered = Math.max(this.#remembered, remembered?.generation ?? 0);
     const own = this.#marks.get(shard)?.mark;
     return own === undefined ? remembered : highestMark(own, remembered);
   }

@@ -98,6 +98,11 @@ export class ShardRegistry implements ShardHost, PublicationHost {
     this.context.log.warn(why, { shard: shard.shard, commands });
   }
 
+  /** The highest generation under which this node knows that a shard was served; 0: it knows of none. */
+  get highestGeneration(): number {
+    return this.#marks.generation;
+  }
+
   mark(fence: Fence): ShardMark | undefined {
     const shard = this.#shards.get(fence.shard);
     return shard !== undefined && shard.behind !== null ? undefined : this.#marks.under(fence);
