@@ -75,6 +75,8 @@ export class Losses {
   }
 
   committed({ shard, token }: Fence, ops: readonly string[]): void {
+    // A former owner whose fence an older copy brought back, and who has not heard of the next one yet.
+    this.#forget(shard, (commit) => commit.token !== token);
     this.judge.demand(
       !this.#due.some((commit) => commit.shard === shard && this.#isMissed(commit)),
       `shard ${shard} lost what was acknowledged, and takes writes before that is accepted (I5)`,
@@ -85,10 +87,16 @@ export class Losses {
   }
 
   raised({ shard }: Fence, owner: string): void {
-    const isForgotten = ({ finder, shard: of }: Commit): boolean => {
-      if (of !== shard || finder === null || typeof finder === 'string') return false;
+    this.#forget(shard, (_, finder) => finder !== owner);
+  }
+
+  /** Another than the owner who is to find a loss goes on with the shard, and that owner may be gone. */
+  #forget(shard: number, isAnother: (commit: Commit, finder: string) => boolean): void {
+    const isForgotten = (commit: Commit): boolean => {
+      const { finder } = commit;
+      if (commit.shard !== shard || finder === null || typeof finder === 'string') return false;
       const sinceMs = this.world.nowMs() - (this.#strikes(finder.owner).at(-1) ?? -Infinity);
-      return finder.owner !== owner && sinceMs < STRUCK_MS;
+      return isAnother(commit, finder.owner) && sinceMs < STRUCK_MS;
     };
     for (const commit of this.#due.filter(isForgotten)) {
       this.world.reached('a loss that nobody is left to find');
