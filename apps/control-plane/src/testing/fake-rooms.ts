@@ -63,6 +63,10 @@ class FakeOwnership implements ShardOwnership {
     return { stop: () => undefined };
   }
 
+  async rememberedGeneration(): Promise<number> {
+    return 0;
+  }
+
   async lookUp(shard: number): Promise<ShardClaim> {
     return this.#claim(shard);
   }

@@ -408,6 +408,18 @@ describe('accepting a restore', () => {
     expect(await accept()).toBe(3);
   });
 
+  it.each([
+    ['the quorum remembers it', () => Promise.resolve(2), 'restore-changed'],
+    ['nobody answers', () => Promise.reject(new Error('no majority')), 'ok'],
+  ])('is judged by what others served too: %s', async (_, rememberedGeneration, expected) => {
+    const older = world.truth.backup();
+    await release({ a: 2 });
+    older();
+    await world.claimAll();
+    world.rememberedGeneration = rememberedGeneration;
+    expect(code(await acceptSeen())).toBe(expected);
+  });
+
   it('by another node lets no owner of before commit', async () => {
     const older = world.truth.backup();
     await world.over('acme/app', { a: 2 });

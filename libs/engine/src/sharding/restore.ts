@@ -24,7 +24,7 @@ export interface RestoreUseCases {
 }
 
 export function restoreUseCases(
-  context: Pick<EngineContext, 'truth' | 'clock' | 'formatTime' | 'log'>,
+  context: Pick<EngineContext, 'truth' | 'clock' | 'formatTime' | 'log' | 'ownership'>,
   fences: Pick<FenceChecks, 'checkNow'>,
   shards: Pick<ShardRegistry, 'highestGeneration'>,
 ): RestoreUseCases {
@@ -38,7 +38,9 @@ export function restoreUseCases(
       }),
     accept: ({ actor, reason, seen }) =>
       answered<AcceptedRestoreView>(async () => {
-        const served = shards.highestGeneration;
+        // Without a quorum what this node knows has to do.
+        const remembered = await context.ownership.rememberedGeneration().catch(() => 0);
+        const served = Math.max(shards.highestGeneration, remembered);
         const lost = await truth.readBehind();
         if (lost.shards.size > 0 && highestOf(lost) < served) return putBackAgain(lost, served);
         const at = context.formatTime(context.clock.wallMs());

@@ -87,6 +87,8 @@ export interface ShardOwnership {
   onChange(listener: () => void): { stop(): void };
   /** Asks the store itself for one shard's claim, past the watch; rejects when it does not answer. */
   lookUp(shard: number): Promise<ShardClaim>;
+  /** The highest generation that the store remembers of any shard; rejects when it does not answer. */
+  rememberedGeneration(): Promise<number>;
   /**
    * Whether somebody else can be expected to take the shard if PostgreSQL does not answer its owner: a
    * ready member, unless PostgreSQL has not answered this node either for a while; that of the owner

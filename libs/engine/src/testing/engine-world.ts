@@ -64,6 +64,8 @@ export class EngineWorld {
   readonly propagations: (number | null)[] = [];
   readonly logged: string[] = [];
   readonly rechecked: number[] = [];
+  /** As the metadata store answers. */
+  rememberedGeneration = (): Promise<number> => Promise.resolve(0);
   engine: Engine;
   #token = 100n;
 
@@ -225,6 +227,7 @@ export class EngineWorld {
       setTruth: () => undefined,
       setDistribution: () => undefined,
       mayMove: () => false,
+      rememberedGeneration: () => this.rememberedGeneration(),
       map: () =>
         Array.from({ length: SHARDS }, (_, shard) => ({
           shard,

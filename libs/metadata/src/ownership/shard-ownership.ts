@@ -22,6 +22,7 @@ import { NodeIdInUseError, joinCluster, keepSessionAlive } from './node-session.
 import type { NodeSession } from './node-session.js';
 import { NodeState } from './node-state.js';
 import { OwnRecord } from './own-record.js';
+import { rememberedGeneration } from './remembered-generation.js';
 import { planChangesIn, planShard, takesOver } from './plan-shards.js';
 import type { PlannedMember, PlanTimes } from './plan-shards.js';
 import { ShardSlot } from './shard-slot.js';
@@ -212,6 +213,8 @@ class MetadataShardOwnership implements ShardOwnership {
     this.#listeners.add(entry);
     return { stop: () => void this.#listeners.delete(entry) };
   }
+
+  readonly rememberedGeneration = () => rememberedGeneration(this.#options.store);
 
   async lookUp(shard: number): Promise<ShardClaim> {
     return asShardClaim(shard, await readClaim(this.#options.store, shard));
