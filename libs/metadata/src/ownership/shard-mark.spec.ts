@@ -42,6 +42,19 @@ describe('how far a shard has come', () => {
     expect(next.host.remembered.get(SHARD + 1)).toBeNull();
   });
 
+  it('tells anybody the highest generation that was served', async () => {
+    const { ownership, store } = await cluster.started();
+    expect(await ownership.rememberedGeneration()).toBe(0);
+    for (const [shard, generation] of [1, 3, 2].entries()) {
+      const value = encodeMark(mark(1n, 7n, generation));
+      const put = { kind: 'put', key: markKey(shard), value, lease: 0n } as const;
+      await cluster.store.txn({ compare: [], success: [put], failure: [] });
+    }
+    expect(await ownership.rememberedGeneration()).toBe(3);
+    store.down = true;
+    await expect(ownership.rememberedGeneration()).rejects.toThrow();
+  });
+
   it('is told again after the lease has ended', async () => {
     const first = cluster.node('node-1');
     first.host.marks.set(SHARD, mark(3n));

@@ -59,8 +59,11 @@ export class WorldWatcher {
   }
 
   /** What the handle says is told, is told: a progress mark. */
-  #note({ handle, record, process }: OpenWatch): void {
+  #note(open: OpenWatch): void {
+    const { handle, record, process } = open;
     process.time.run(() => {
+      // A process that stood still comes to it when the watch is on another one already.
+      if (this.#open !== open) return;
       record.messages.push({ kind: 'progress', revision: handle.next - 1 });
       if (handle.next <= process.node.head().revision) return;
       this.#keptUpSince = this.world.applied.restores(process.id);
