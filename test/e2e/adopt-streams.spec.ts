@@ -70,8 +70,8 @@ async function startSecond(env: Readonly<Record<string, string>> = {}): Promise<
   starting.catch(() => undefined);
   return eventually(async () => {
     const endpoints = (await readJson(data.endpoints)) as
-      { readonly http: string; readonly processes: { readonly controlPlane: number } } | undefined;
-    if (endpoints === undefined) throw new Error('it does not listen yet');
+      { readonly http?: string; readonly processes: { readonly controlPlane: number } } | undefined;
+    if (endpoints?.http === undefined) throw new Error('it does not listen yet');
     expect(endpoints.processes.controlPlane).toBe(second?.pid);
     return endpoints.http;
   }, 60_000);
