@@ -19,7 +19,7 @@ const PATIENT_MS = 10_000;
 
 /** What listens where a node wrote that it does. */
 type Seen =
-  /** A node of that installation; or it wrote not down which one it serves or where, and is not known to be gone. */
+  /** A node of that installation; or one that told neither where nor which, and is not known to be gone. */
   | { readonly kind: 'own' }
   | { readonly kind: 'silent' }
   /** `serves`: an installation, or null for what is no control plane, or one of an earlier build. */

@@ -19,8 +19,9 @@ const REMEMBERED = 10_000;
 /** A content seen intact in the stream is read again after this time; until then it must be there. */
 const TRUSTED_MS = 60 * 60 * 1000;
 /**
- * A content that is older is stored anew before another snapshot names it. What a collection may delete is a day old, and is deleted by
- * its sequence: whoever has looked for it under a former claim, and was paused, then meets nothing.
+ * A content that is older is stored anew before another snapshot names it. What a collection may delete
+ * is a day old, and is deleted by its sequence: whoever has looked for it under a former claim, and was
+ * paused, then meets nothing.
  */
 const RENEWED_MS = 12 * 60 * 60 * 1000;
 const ATTEMPTS = 8;
