@@ -79,8 +79,8 @@ export class WatchPair {
       if (!here(this.#ours) || !here(this.#theirs)) throw new Error('behind');
     }).catch(() => undefined);
     return {
-      ours: { told: this.#expected(this.#ours.take()), end: this.#ours.end },
-      theirs: { told: this.#theirs.take(), end: this.#theirs.end },
+      ours: { told: this.#comparable(this.#ours.take()), end: this.#ours.end },
+      theirs: { told: this.#comparable(this.#theirs.take()), end: this.#theirs.end },
     };
   }
 
@@ -90,10 +90,11 @@ export class WatchPair {
   }
 
   /**
-   * What etcd 3.4 tells of what we tell: of the compaction revision itself it has kept of each key
-   * only what it became last, and no deletion (etcd issue 19179, mended in 3.4.36).
+   * What etcd 3.4 is sure to tell as well: of the compaction revision itself it keeps of each key
+   * only what it became last, and no deletion (etcd issue 19179, mended in 3.4.36). It drops the rest
+   * some time after it has answered the compaction, and tells it until then.
    */
-  #expected(told: readonly RevisionEvents[]): readonly RevisionEvents[] {
+  #comparable(told: readonly RevisionEvents[]): readonly RevisionEvents[] {
     const [first, ...rest] = told;
     if (first === undefined || first.revision !== this.#compactRevision) return told;
     const last = new Map(first.events.map((event) => [hex(event), event]));
