@@ -122,7 +122,7 @@ export class WireWatches {
         }
       }
     }).catch(() => undefined);
-    const both = { ours: this.#take(this.#ours, true), theirs: this.#take(this.#theirs, false) };
+    const both = { ours: this.#take(this.#ours), theirs: this.#take(this.#theirs) };
     for (const id of this.#made.keys()) if (this.#theirs.of(id).ended) this.#made.delete(id);
     return both;
   }
@@ -132,19 +132,19 @@ export class WireWatches {
     this.#theirs.stream.cancel();
   }
 
-  #take(recorder: WatchRecorder, ours: boolean): unknown {
+  #take(recorder: WatchRecorder): unknown {
     const told: Record<string, unknown> = { failure: recorder.failure };
     for (const [id, one] of recorder.told) {
-      const events = ours ? this.#kept(one.events) : one.events;
-      told[id] = { answers: one.answers, events };
+      told[id] = { answers: one.answers, events: this.#kept(one.events) };
       one.events = [];
     }
     return told;
   }
 
   /**
-   * What etcd 3.4 has of the compaction revision: of each key what it became last there, and no
-   * deletion (etcd issue 19179, mended in 3.4.36).
+   * What etcd 3.4 is sure to have of the compaction revision: of each key what it became last there,
+   * and no deletion (etcd issue 19179, mended in 3.4.36). It drops the rest some time after it has
+   * answered the compaction, and tells it until then.
    */
   #kept(events: readonly rpc.Event[]): readonly rpc.Event[] {
     const at = `${this.#compactRevision}`;
