@@ -1,2 +1,4 @@
 export { sha256 } from './sha256.js';
 export { makeFolder } from './make-folder.js';
+export { isAlive, ownIdentity } from './process-identity.js';
+export type { ProcessIdentity, WrittenIdentity } from './process-identity.js';

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, readdir, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { makeFolder } from '@pawl/contracts/node';
+import { isAlive, makeFolder, ownIdentity } from '@pawl/contracts/node';
+import type { ProcessIdentity } from '@pawl/contracts/node';
 
 /** Another process holds the folder, by the file `lockFile` in it. */
 export class FolderInUseError extends Error {
@@ -22,12 +23,7 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
-interface Holder {
-  readonly pid: number;
-  /** Tells a process from a later one under the same pid; null where the system does not say. */
-  readonly startedAt: string | null;
-  /** Identifies the boot, after which no process of an earlier one lives. */
-  readonly boot: string | null;
+interface Holder extends ProcessIdentity {
   readonly host: string;
 }
 
@@ -58,12 +54,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
 
 async function putDown(path: string): Promise<string> {
   const name = `lock-${process.pid}-${randomUUID()}`;
-  const holder: Holder = {
-    pid: process.pid,
-    startedAt: await startOf(process.pid),
-    boot: await bootId(),
-    host: hostname(),
-  };
+  const holder: Holder = { ...ownIdentity(), host: hostname() };
   const draft = join(path, `${name}.draft`);
   const file = await open(draft, 'wx', 0o600);
   await file.writeFile(JSON.stringify(holder));
@@ -80,7 +71,7 @@ async function otherHolder(
     if (name === own || !NAME.test(name)) continue;
     const holder = await readHolder(join(path, name));
     if (holder === null) continue;
-    if (await lives(holder)) return { name, holder };
+    if (isAlive(holder)) return { name, holder };
     await unlinkIfThere(join(path, name));
   }
   return null;
@@ -92,38 +83,8 @@ async function readHolder(file: string): Promise<Holder | null> {
   } catch (error) {
     if (isMissing(error)) return null;
     /* Emptied by a power loss: its process is gone with it. */
-    if (error instanceof SyntaxError) return { pid: 0, startedAt: null, boot: 'lost', host: '' };
+    if (error instanceof SyntaxError) return { pid: 0, startedAt: null, boot: null, host: '' };
     throw error;
-  }
-}
-
-async function lives(holder: Holder): Promise<boolean> {
-  if (holder.boot !== (await bootId())) return false;
-  if (holder.startedAt !== null) return (await startOf(holder.pid)) === holder.startedAt;
-  try {
-    process.kill(holder.pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Start of a process in ticks since boot, as Linux tells it; null if it is gone or a zombie. */
-async function startOf(pid: number): Promise<string | null> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? null : (fields[19] ?? null);
-  } catch {
-    return null;
-  }
-}
-
-async function bootId(): Promise<string | null> {
-  try {
-    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  } catch {
-    return null;
   }
 }
 

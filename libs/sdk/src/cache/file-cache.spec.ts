@@ -130,17 +130,19 @@ describe('FileCache', () => {
 
   it('takes over from a process that died', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-    const lock = (pid: number, startedAt: string, host: string) =>
-      JSON.stringify({ token: 'x', pid, startedAt, host });
+    const lock = (pid: number, startedAt: string, host: string, more = {}) =>
+      JSON.stringify({ token: 'x', pid, startedAt, host, ...more });
     await mkdir(folder());
     const { hostname } = await import('node:os');
     const write = (text: string) => writeFile(join(folder(), 'lock'), text);
     await write(lock(child.pid!, '', hostname()));
     await (await open())?.close();
     expect(codes()).toEqual(['cache-locked']);
-    await write(lock(child.pid!, 'another start', hostname()));
-    await (await open())?.close();
-    expect(codes()).toEqual(['cache-locked']);
+    for (const more of [{ startedAt: 'another start' }, { boot: 'another' }]) {
+      await write(lock(child.pid!, '', hostname(), more));
+      await (await open())?.close();
+      expect(codes()).toEqual(['cache-locked']);
+    }
     await write(lock(child.pid!, '', hostname()));
     child.kill('SIGKILL');
     await once(child, 'exit');

@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isAlive, ownIdentity } from '@pawl/contracts/node';
+import type { ProcessIdentity } from '@pawl/contracts/node';
 import type { Timer, TimerHandle } from '@pawl/kernel';
 
-interface LockHolder {
+interface LockHolder extends ProcessIdentity {
   readonly token: string;
   readonly host: string;
-  readonly pid: number;
-  /** Start time of the process in clock ticks since boot, `''` where it cannot be known. */
-  readonly startedAt: string;
 }
 
 const LOCK_FILE = 'lock';
@@ -43,12 +41,7 @@ export class FolderLock {
   /** The lock, or a sentence about who holds it. Rejects when the folder cannot be used. */
   static async acquire(folder: string, timer: Timer): Promise<FolderLock | string> {
     const path = join(folder, LOCK_FILE);
-    const self: LockHolder = {
-      token: randomUUID(),
-      host: hostname(),
-      pid: process.pid,
-      startedAt: startTimeOf('self'),
-    };
+    const self: LockHolder = { token: randomUUID(), host: hostname(), ...ownIdentity() };
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       if (await create(path, JSON.stringify(self))) {
         return new FolderLock(path, self.token, timer);
@@ -118,7 +111,9 @@ function parseHolder(text: string): LockHolder | undefined {
       token: holder.token,
       pid: holder.pid,
       host: holder.host ?? '',
-      startedAt: holder.startedAt ?? '',
+      // Earlier builds wrote '' for what they could not know, and no boot.
+      startedAt: holder.startedAt || null,
+      boot: holder.boot ?? null,
     };
   } catch {
     return undefined;
@@ -144,26 +139,6 @@ async function ageMs(path: string): Promise<number> {
   } catch (thrown) {
     if (hasCode(thrown, 'ENOENT')) return Infinity;
     throw thrown;
-  }
-}
-
-function isAlive({ pid, startedAt }: LockHolder): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (thrown) {
-    return !hasCode(thrown, 'ESRCH');
-  }
-  const now = startTimeOf(pid);
-  return startedAt === '' || now === '' || now === startedAt;
-}
-
-/** Field 22 of /proc/<pid>/stat (proc(5)), which tells a process from a later one of the same id. */
-function startTimeOf(pid: number | 'self'): string {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
   }
 }
 
