@@ -3,6 +3,7 @@ import {
   createLogger,
   knownInstallation,
   loadSettings,
+  ownProcess,
   readEndpoints,
   type Settings,
 } from '@pawl/platform';
@@ -100,7 +101,7 @@ describe('a control plane', () => {
       nats: nats.url,
       peer: '127.0.0.1:7480',
       etcd: 'http://127.0.0.1:7479',
-      processes: { controlPlane: process.pid },
+      ...ownProcess('controlPlane'),
     });
     const { url } = controlPlane;
     for (const path of ['/healthz', '/v1/cluster']) {

@@ -13,6 +13,7 @@ export type { ProblemResponse } from './problems/problem-response.js';
 export { toProblem } from './problems/to-problem.js';
 export {
   listEndpoints,
+  ownProcess,
   readEndpoints,
   removeEndpoints,
   writeEndpoints,

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import { AdminClient, ProblemError } from '@pawl/admin-client';
-import { findStarting, isAlive } from '@pawl/platform/local';
+import { isAlive } from '@pawl/contracts/node';
+import { findStarting, knownInstallation, writerOf } from '@pawl/platform/local';
 import type { listEndpoints } from '@pawl/platform/local';
 import { CliError } from '../exit-codes.js';
+import { pastable } from '../own-command.js';
 import { dataFolder, startCommand } from './data-folder.js';
 import type { Env } from './data-folder.js';
 
 /** A node as it wrote itself down in a data folder; one that was killed has left that there. */
-type WrittenNode = Awaited<ReturnType<typeof listEndpoints>>[number];
+export type WrittenNode = Awaited<ReturnType<typeof listEndpoints>>[number];
 
 /** Nothing of the data folder runs now; it may come back. */
 export class NotRunningError extends CliError {}
@@ -22,6 +24,8 @@ type Seen =
   /** A node of that installation; or one that told neither where nor which, and is not known to be gone. */
   | { readonly kind: 'own' }
   | { readonly kind: 'silent' }
+  /** It never told where it serves, and its process lives no more. */
+  | { readonly kind: 'ended' }
   /** `serves`: an installation, or null for what is no control plane, or one of an earlier build. */
   | { readonly kind: 'other'; readonly serves: string | null }
   | { readonly kind: 'unsure'; readonly problem: ProblemError };
@@ -61,8 +65,19 @@ export async function ownNodes<Node extends WrittenNode>(
     );
   }
   throw new NotRunningError(
-    `no node of ${dataFolder(env)} runs: no control plane answers at ${nodes.map(({ http, etcd }) => http ?? etcd).join(', ')}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
+    `no node of ${dataFolder(env)} runs: ${goneText(nodes, seen)}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
   );
+}
+
+function goneText(nodes: readonly WrittenNode[], seen: readonly Seen[]): string {
+  const silent = nodes
+    .filter((_, at) => seen[at]?.kind === 'silent')
+    .flatMap(({ http }) => http ?? []);
+  if (silent.length === 0) {
+    return nodes.length === 1 ? 'its process has ended' : 'their processes have ended';
+  }
+  const rest = silent.length === nodes.length ? '' : ', and the processes of the others have ended';
+  return `no control plane answers at ${silent.join(', ')}${rest}`;
 }
 
 /**
@@ -79,7 +94,7 @@ export async function assertServes(
   if (there.kind === 'own') return;
   if (there.kind === 'unsure') throw there.problem;
   const folder = `${dataFolder(env)}, which belongs to ${installation}`;
-  if (there.kind === 'silent') {
+  if (there.kind !== 'other') {
     throw new NotRunningError(
       `no Pawl runs on ${folder}, and no control plane answers at ${http}; start it with ${startCommand(env)}, or name one that runs with ${or}`,
     );
@@ -93,25 +108,40 @@ function servesText({ serves }: Extract<Seen, { kind: 'other' }>): string {
   return serves === null ? 'is no control plane' : `serves ${serves}`;
 }
 
+/**
+ * Whom a default address may be gone to for, where no node of the data folder says where it listens:
+ * the installation that the folder belongs to; null: nobody, since what left word there is not known
+ * to be what listens; `undefined`: whoever it is, since nothing is known of any node. Throws a
+ * NotRunningError where one is starting.
+ */
+export async function meantByDefault(
+  nodes: readonly WrittenNode[],
+  env: Env,
+): Promise<string | null | undefined> {
+  await refuseStarting(env);
+  const installation = await knownInstallation(dataFolder(env));
+  return installation ?? (nodes.length > 0 ? null : undefined);
+}
+
 /** What has just been started is there, and can be asked nothing yet. */
 export async function refuseStarting(env: Env): Promise<void> {
-  const pid = await findStarting(dataFolder(env));
-  if (pid === undefined) return;
+  const starting = await findStarting(dataFolder(env));
+  if (starting === undefined) return;
+  const meanwhile = starting.hasMember
+    ? `; meanwhile \`${pastable(env, undefined, 'cluster members')}\` tells of its quorum`
+    : '';
   throw new NotRunningError(
-    `Pawl is starting on ${resolve(dataFolder(env))} (process ${pid}) and serves nothing yet: wait until it says where it serves, then try again`,
+    `Pawl is starting on ${resolve(dataFolder(env))} (process ${starting.pid}) and serves nothing yet: wait until it says where it serves, then try again${meanwhile}`,
   );
 }
 
 /** `/healthz` is answered without a majority of the quorum too, and without PostgreSQL. */
-async function look(
-  { http, installation, processes }: WrittenNode,
-  withinMs: number,
-  signal: AbortSignal,
-): Promise<Seen> {
+async function look(node: WrittenNode, withinMs: number, signal: AbortSignal): Promise<Seen> {
+  const { http, installation } = node;
   if (http === undefined) {
-    // A start that was killed: whoever has its ports now is somebody else.
-    const starting = processes['controlPlane'];
-    return { kind: starting === undefined || isAlive(starting) ? 'own' : 'silent' };
+    // A start, or a member without a control plane. Killed, whoever has its ports now is somebody else.
+    const writer = writerOf(node);
+    return { kind: writer === undefined || isAlive(writer) ? 'own' : 'ended' };
   }
   if (installation === undefined) return { kind: 'own' };
   try {

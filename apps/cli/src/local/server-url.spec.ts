@@ -199,6 +199,21 @@ describe('where the control plane is', () => {
       expect(world.requests[0]?.line).toBe('GET /v1/release/acme/app');
     });
 
+    it.each([
+      ['a first start that was killed', { processes: { controlPlane: 2 ** 30 } }],
+      ['a quorum member', { processes: { quorum: process.pid } }],
+    ])('sends nothing to the default address where there was only %s', async (_, about) => {
+      const word = { etcd: 'http://127.0.0.1:9', ...about };
+      await world.file('.pawl/endpoints.json', JSON.stringify(word));
+      await rm(join(world.folder, '.pawl/installation.json'));
+      const { code, err } = await run();
+      expect([code, err]).toEqual([
+        1,
+        `pawl: nothing was sent: no control plane runs on ${join(world.folder, '.pawl')}; start it with npm start, or name one that runs with PAWL_URL\n`,
+      ]);
+      expect(world.requests).toEqual([]);
+    });
+
     it('asks no quorum at the default address', async () => {
       const { code, err } = await run(['cluster', 'remove', 'node-2']);
       expect([code, err]).toEqual([
@@ -222,11 +237,21 @@ describe('where the control plane is', () => {
     ])('is said to be, not to be away: %s', async (_who, file, record) => {
       const env = { npm_config_local_prefix: world.folder };
       const named = { PAWL_DATA_DIR: join(world.folder, '.pawl') };
-      const text = `pawl: Pawl is starting on ${join(world.folder, '.pawl')} (process ${process.pid}) and serves nothing yet: wait until it says where it serves, then try again\n`;
+      const text = `pawl: Pawl is starting on ${join(world.folder, '.pawl')} (process ${process.pid}) and serves nothing yet: wait until it says where it serves, then try again`;
+      const members = (where: string) =>
+        `; meanwhile \`${where}pawl cluster members\` tells of its quorum`;
       await world.file(`.pawl/${file}`, JSON.stringify(record(process.pid)));
-      for (const where of [env, named]) {
+      const hasMember = record === node;
+      for (const [where, words] of [
+        [env, ''],
+        [named, `PAWL_DATA_DIR=${named.PAWL_DATA_DIR} `],
+      ] as const) {
         const { code, err } = await world.run(['status', 'acme/app'], { env: where });
-        expect([code, err]).toEqual([1, text]);
+        expect([code, err]).toEqual([1, `${text}${hasMember ? members(words) : ''}\n`]);
+      }
+      if (!hasMember) {
+        const { code, err } = await world.run(['cluster', 'members'], { env });
+        expect([code, err], 'nor of the quorum at the default address').toEqual([1, `${text}\n`]);
       }
       await world.file(`.pawl/${file}`, JSON.stringify(record(gone)));
       const { err } = await world.run(['status', 'acme/app'], { env: named });

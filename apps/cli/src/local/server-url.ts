@@ -1,9 +1,16 @@
 import { hasCredentials, shownUrl } from '@pawl/admin-client';
-import { knownInstallation, listEndpoints } from '@pawl/platform/local';
+import { listEndpoints } from '@pawl/platform/local';
 import { CliError, EXIT } from '../exit-codes.js';
-import { dataFolder } from './data-folder.js';
+import { dataFolder, startCommand } from './data-folder.js';
 import type { Env } from './data-folder.js';
-import { assertServes, nothingRuns, ownNodes, refuseStarting } from './own-nodes.js';
+import {
+  NotRunningError,
+  assertServes,
+  meantByDefault,
+  nothingRuns,
+  ownNodes,
+} from './own-nodes.js';
+import type { WrittenNode } from './own-nodes.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:7400';
 /** A node that stands still keeps its socket and answers nothing. */
@@ -11,7 +18,8 @@ const ALIVE_WITHIN_MS = 1_000;
 
 /**
  * `--url`, else `PAWL_URL`, else what the node in the data folder wrote down, of several the first
- * that lives, else the default; not the default where a data folder is named, whose Pawl is meant.
+ * that lives, else the default; not the default where a data folder is named, whose Pawl is meant,
+ * nor where only a start that was killed, or a quorum member, left word in the folder.
  * Where the data folder knows which installation it belongs to, what listens there is asked first
  * whether it serves that one.
  * Throws a CliError for what is no address of a web server, where nothing runs in that folder, and
@@ -28,7 +36,7 @@ export async function serverUrl(
   if (given !== undefined && given !== '') return httpUrl('PAWL_URL', given);
   const nodes = await listEndpoints(dataFolder(env));
   const written = nodes.filter((node) => node.http !== undefined);
-  if (written.length === 0) return defaultUrl(env, signal);
+  if (written.length === 0) return defaultUrl(nodes, env, signal);
   const own = await ownNodes(written, { env, or: 'PAWL_URL', signal });
   const sure = own.find(({ installation }) => installation !== undefined);
   if (sure?.http !== undefined) return sure.http;
@@ -37,13 +45,19 @@ export async function serverUrl(
 }
 
 /** Another installation may listen there while the one of this folder does not run. */
-async function defaultUrl(env: Env, signal: AbortSignal): Promise<string> {
+async function defaultUrl(
+  nodes: readonly WrittenNode[],
+  env: Env,
+  signal: AbortSignal,
+): Promise<string> {
   if (env['PAWL_DATA_DIR']) throw await nothingRuns(env, 'PAWL_URL');
-  await refuseStarting(env);
-  const installation = await knownInstallation(dataFolder(env));
-  if (installation !== undefined) {
-    await assertServes(DEFAULT_URL, installation, { env, or: 'PAWL_URL', signal });
+  const meant = await meantByDefault(nodes, env);
+  if (meant === null) {
+    throw new NotRunningError(
+      `nothing was sent: no control plane runs on ${dataFolder(env)}; start it with ${startCommand(env)}, or name one that runs with PAWL_URL`,
+    );
   }
+  if (meant !== undefined) await assertServes(DEFAULT_URL, meant, { env, or: 'PAWL_URL', signal });
   return DEFAULT_URL;
 }
 

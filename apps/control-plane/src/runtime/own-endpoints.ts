@@ -1,4 +1,5 @@
 import {
+  ownProcess,
   rememberInstallation,
   removeEndpoints,
   writeEndpoints,
@@ -12,9 +13,9 @@ export class OwnEndpoints {
   /** `about`: addresses of what it uses, without passwords, and of its member of the quorum. */
   constructor(
     private readonly dataDir: string,
-    about: Omit<Endpoints, 'installation' | 'http' | 'processes'>,
+    about: Omit<Endpoints, 'installation' | 'http' | 'processes' | 'processStart'>,
   ) {
-    this.#about = { ...about, processes: { controlPlane: process.pid } };
+    this.#about = { ...about, ...ownProcess('controlPlane') };
   }
 
   /** It is there, and serves nothing yet. */

@@ -2,7 +2,15 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { listEndpoints, readEndpoints, removeEndpoints, writeEndpoints } from './endpoints-file.js';
+import { isAlive, ownIdentity } from '@pawl/contracts/node';
+import {
+  listEndpoints,
+  ownProcess,
+  readEndpoints,
+  removeEndpoints,
+  writeEndpoints,
+  writerOf,
+} from './endpoints-file.js';
 
 const endpoints = {
   installation: 'main/one',
@@ -32,6 +40,23 @@ it.each(['', '{', 'null', '[]', '{"http":1}', '{"http":"http://x","installation"
     expect(await readEndpoints(folder)).toBeUndefined();
   },
 );
+
+it.each(['controlPlane', 'quorum'] as const)(
+  'names the process that wrote it: %s',
+  async (part) => {
+    await writeEndpoints(folder, { etcd: endpoints.http, ...ownProcess(part) });
+    const read = await readEndpoints(folder);
+    expect(read?.processes).toEqual({ [part]: process.pid });
+    const writer = read && writerOf(read);
+    expect(writer).toEqual(ownIdentity());
+    expect(writer && isAlive(writer)).toBe(true);
+  },
+);
+
+it('names it by its id alone where an earlier build wrote it, and none where it says none', () => {
+  expect(writerOf(endpoints)).toEqual({ pid: 42 });
+  expect(writerOf({ processes: {} })).toBeUndefined();
+});
 
 it('is removed only by the process that it names', async () => {
   await writeEndpoints(folder, endpoints);

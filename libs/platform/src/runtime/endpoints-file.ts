@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '@pawl/contracts/node';
+import { makeFolder, ownIdentity } from '@pawl/contracts/node';
+import type { ProcessIdentity, WrittenIdentity } from '@pawl/contracts/node';
 import { replaceFile } from './replace-file.js';
 
 /** `<data>/endpoints.json`: the addresses in use and who serves them. No secrets. */
@@ -19,6 +20,22 @@ export interface Endpoints {
   readonly health?: string;
   /** Process ids by part: `controlPlane` or `quorum` at least. */
   readonly processes: Readonly<Record<string, number>>;
+  /** Tells the process that wrote this from a later one under its id; earlier builds wrote none. */
+  readonly processStart?: Omit<ProcessIdentity, 'pid'>;
+}
+
+/** What a node says there of its own process. */
+export function ownProcess(
+  part: 'controlPlane' | 'quorum',
+): Pick<Endpoints, 'processes' | 'processStart'> {
+  const { pid, ...processStart } = ownIdentity();
+  return { processes: { [part]: pid }, processStart };
+}
+
+/** The process that wrote this: a node, or a quorum member that is no control plane. */
+export function writerOf({ processes, processStart }: Endpoints): WrittenIdentity | undefined {
+  const pid = processes['controlPlane'] ?? processes['quorum'];
+  return pid === undefined ? undefined : { ...processStart, pid };
 }
 
 const NAME = 'endpoints.json';

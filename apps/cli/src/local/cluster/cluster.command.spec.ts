@@ -1,4 +1,5 @@
 import { FakeCluster } from '@pawl/metadata/testing';
+import { ownProcess } from '@pawl/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CliWorld, json } from '../../testing/cli-world.js';
 
@@ -16,6 +17,8 @@ afterEach(async () => {
 });
 
 const at = (name: string): readonly string[] => ['--endpoint', cluster.endpoint(name)];
+/** Of a process that was started at another time than this one. */
+const later = { ...ownProcess('quorum').processStart, startedAt: '1' };
 const changes = (): string[] =>
   cluster.asked
     .map(({ method }) => method)
@@ -100,13 +103,44 @@ describe('pawl cluster members', () => {
     const env = { PAWL_DATA_DIR: world.folder };
     await starting(2 ** 30);
     const { code, err } = await world.run(['cluster', 'remove', 'node-2'], { env });
-    expect([code, err]).toEqual([1, expect.stringContaining(`no node of ${world.folder} runs`)]);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`no node of ${world.folder} runs: its process has ended; start it`),
+    ]);
     expect(cluster.asked).toEqual([]);
     await starting(process.pid);
     expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
     // It has a control plane, which is asked, though it serves nothing yet.
     const { err: early } = await world.run(['cluster', 'status'], { env });
     expect(early).toContain('is starting');
+    expect(early).toContain(
+      `meanwhile \`PAWL_DATA_DIR=${world.folder} pawl cluster members\` tells of its quorum\n`,
+    );
+  });
+
+  it.each([
+    ['has ended', { processes: { quorum: 2 ** 30 } }],
+    ['has ended, and another has its id', { ...ownProcess('quorum'), processStart: later }],
+  ])('asks no quorum on the word of a member whose process %s', async (_, killed) => {
+    const etcd = `http://${cluster.endpoint('node-1')}`;
+    const env = { PAWL_DATA_DIR: world.folder };
+    await world.file('endpoints.json', JSON.stringify({ etcd, ...killed }));
+    for (const words of [['cluster', 'remove', 'node-2'], ['cluster']]) {
+      const { code, err } = await world.run(words, { env });
+      expect([code, err]).toEqual([
+        1,
+        `pawl: no node of ${world.folder} runs: its process has ended; start it with npm start -- --data-dir ${world.folder}, or name one that runs with --endpoint HOST:PORT\n`,
+      ]);
+    }
+    expect(cluster.asked).toEqual([]);
+    const second = { http: world.env['PAWL_URL'], installation: 'main/one', etcd };
+    world.answers.set('GET /healthz', (request) => request.socket.destroy());
+    await world.file('nodes/node-2/endpoints.json', JSON.stringify(second));
+    expect((await world.run(['cluster', 'members'], { env })).err).toContain(
+      `no control plane answers at ${second.http}, and the processes of the others have ended; start`,
+    );
+    await world.file('endpoints.json', JSON.stringify({ etcd, ...ownProcess('quorum') }));
+    expect((await world.run(['cluster', 'members'], { env })).out).toContain('node-2');
   });
 
   it('finds another node of the data folder when the first is gone', async () => {

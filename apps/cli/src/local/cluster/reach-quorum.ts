@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { ClusterCallError, ClusterClient } from '@pawl/metadata/cluster-client';
 import type { ClusterMember, ClusterTls, MemberState } from '@pawl/metadata/cluster-client';
-import { knownInstallation, listEndpoints, parseHostPort } from '@pawl/platform';
+import { listEndpoints, parseHostPort } from '@pawl/platform';
 import type { CliContext } from '../../context.js';
 import { CliError, EXIT } from '../../exit-codes.js';
 import { fileReason } from '../../file-reason.js';
 import { dataFolder, startCommand } from '../data-folder.js';
-import { nothingRuns, ownNodes } from '../own-nodes.js';
+import { meantByDefault, nothingRuns, ownNodes } from '../own-nodes.js';
 
 /** Options of every command that talks to the quorum. */
 export interface ReachFlags {
@@ -136,10 +136,10 @@ async function ownEndpoints({ env, signal }: CliContext): Promise<readonly strin
     return own.flatMap(({ etcd }) => (etcd === undefined ? [] : [withoutScheme(etcd)]));
   }
   if (nodes.length === 0 && env['PAWL_DATA_DIR']) throw await nothingRuns(env, or);
-  const installation = await knownInstallation(dataFolder(env));
-  if (installation === undefined && nodes.length === 0) return [DEFAULT_ENDPOINT];
+  const meant = await meantByDefault(nodes, env);
+  if (meant === undefined) return [DEFAULT_ENDPOINT];
   throw new CliError(
-    `nothing was asked: no member of a quorum runs on ${dataFolder(env)}${installation === undefined ? '' : `, which belongs to ${installation}`}; start it with ${startCommand(env)}, or name a member with ${or}`,
+    `nothing was asked: no member of a quorum runs on ${dataFolder(env)}${meant === null ? '' : `, which belongs to ${meant}`}; start it with ${startCommand(env)}, or name a member with ${or}`,
   );
 }
 

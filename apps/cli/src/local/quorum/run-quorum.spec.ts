@@ -4,7 +4,9 @@ import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { isAlive, ownIdentity } from '@pawl/contracts/node';
+import { listEndpoints, writerOf } from '@pawl/platform/local';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { CliWorld } from '../../testing/cli-world.js';
 
 let world: CliWorld;
@@ -21,10 +23,12 @@ afterEach(async () => {
   await world.stop();
 });
 
-const quorum = (dataDir: string, ...args: string[]) => {
-  const ports = ['--peer-port', '0', '--etcd-port', '0', '--http-port', '0'];
-  return world.run(['quorum', '--data-dir', dataDir, ...ports, ...args], { env: {} });
-};
+/** A deadline, not an expectation. */
+const START_MS = 30_000;
+const PORTS = ['--peer-port', '0', '--etcd-port', '0', '--http-port', '0'];
+
+const quorum = (dataDir: string, ...args: string[]) =>
+  world.run(['quorum', '--data-dir', dataDir, ...PORTS, ...args], { env: {} });
 
 it.each([
   ['--http-port', 'PAWL_HTTP_PORT', 'health and metrics'],
@@ -61,3 +65,26 @@ it('does not go on alone in a folder without a member, and makes none', async ()
   });
   expect(existsSync(dataDir)).toBe(false);
 });
+
+it(
+  'writes down which process it is, for as long as it runs',
+  async () => {
+    const dataDir = join(world.folder, 'new');
+    const stop = new AbortController();
+    const env = { PAWL_LOG_LEVEL: 'silent' };
+    const words = ['quorum', '--data-dir', dataDir, ...PORTS];
+    const running = world.run(words, { env, signal: stop.signal });
+    try {
+      const found = async () => (await listEndpoints(dataDir))[0];
+      const written = await vi.waitUntil(found, { timeout: START_MS });
+      const writer = writerOf(written);
+      expect(writer).toEqual(ownIdentity());
+      expect(writer && isAlive(writer)).toBe(true);
+    } finally {
+      stop.abort();
+    }
+    expect(await running).toMatchObject({ code: 0, err: '' });
+    expect(await listEndpoints(dataDir)).toEqual([]);
+  },
+  2 * START_MS,
+);

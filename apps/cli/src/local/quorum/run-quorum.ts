@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openMember, quorumProblem } from '@pawl/metadata';
 import type { Member } from '@pawl/metadata';
-import { Readiness, removeEndpoints, writeEndpoints } from '@pawl/platform';
+import { Readiness, ownProcess, removeEndpoints, writeEndpoints } from '@pawl/platform';
 import type { Settings } from '@pawl/platform';
 import { CliError } from '../../exit-codes.js';
 import { machineClock, machineTimer } from '../machine.js';
@@ -95,7 +95,7 @@ async function introduce(
     peer: member.peerAddress,
     etcd: member.etcdUrl,
     health,
-    processes: { quorum: process.pid },
+    ...ownProcess('quorum'),
   });
   ending.push('endpoints.json', () => removeEndpoints(dataDir, process.pid));
   log.info(`member ${member.node.nodeId} of cluster ${member.node.clusterId}, data in ${dataDir}`);
