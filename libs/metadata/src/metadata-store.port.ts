@@ -73,7 +73,10 @@ export interface MetadataStore {
   txn(txn: Txn): Promise<TxnResult>;
   range(request: RangeRequest): Promise<RangeResult>;
   watch(request: WatchRequest): MetadataWatch;
-  /** `id` 0 or left out: an unused one. The lease lives at least `ttlMs` after each renewal. */
+  /**
+   * `id` 0 or left out: an unused one. The lease lives at least `ttlMs` after each renewal, on Pawl's own
+   * quorum three quarters of that after the leader has changed.
+   */
   grantLease(ttlMs: number, id?: LeaseId): Promise<LeaseResult>;
   /** Renews for its full time; refused with `lease-not-found` once it has ended. */
   keepAlive(id: LeaseId): Promise<LeaseResult>;

@@ -12,6 +12,7 @@ import { RoutedKeys1764000000006 } from './migrations/1764000000006-routed-keys.
 import { CommitEntry1764000000007 } from './migrations/1764000000007-commit-entry.js';
 import { AcceptAsSeen1764000000008 } from './migrations/1764000000008-accept-as-seen.js';
 import { IdempotencyClock1764000000009 } from './migrations/1764000000009-idempotency-clock.js';
+import { HighestRemembered1764000000010 } from './migrations/1764000000010-highest-remembered.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -55,6 +56,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       CommitEntry1764000000007,
       AcceptAsSeen1764000000008,
       IdempotencyClock1764000000009,
+      HighestRemembered1764000000010,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

@@ -76,7 +76,7 @@ export class Losses {
 
   committed({ shard, token }: Fence, ops: readonly string[]): void {
     // A former owner whose fence an older copy brought back, and who has not heard of the next one yet.
-    this.#forget(shard, (commit) => commit.token !== token);
+    this.#forget(shard, (commit) => commit.token > token);
     this.judge.demand(
       !this.#due.some((commit) => commit.shard === shard && this.#isMissed(commit)),
       `shard ${shard} lost what was acknowledged, and takes writes before that is accepted (I5)`,

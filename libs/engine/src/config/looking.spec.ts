@@ -1,6 +1,6 @@
-import { address } from '@pawl/contracts';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { claimedWorld } from '../testing/engine-world.fixture.js';
+import { address, shardOf } from '@pawl/contracts';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 
 let world: EngineWorld;
@@ -62,6 +62,15 @@ describe('looking', () => {
     expect(preview).toMatchObject({
       value: { addresses: [{ address: 'acme/prod' }, { address: 'acme/prod/app', changed: true }] },
     });
+  });
+
+  it('claims anew where PostgreSQL holds an earlier version no more: it was put back', async () => {
+    await world.put('acme/app', { a: 1 });
+    for (const a of [2, 3]) await world.over('acme/app', { a });
+    expect(code(await world.use.getConfig(address('acme/app'), 4))).toBe('version-unknown');
+    vi.spyOn(world.truth, 'readDefinition').mockResolvedValueOnce(undefined);
+    expect(code(await world.use.getConfig(address('acme/app'), 2))).toBe('no-owner');
+    expect(world.rechecked).toEqual([shardOf('acme', 4)]);
   });
 
   it('lists scopes by whole segments, page by page', async () => {

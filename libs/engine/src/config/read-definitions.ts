@@ -16,6 +16,7 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { storedDefinition } from '../sharding/stored-definition.js';
 import { FencedError, TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { HistoryQuery, StoredHistoryEntry } from '../sharding/truth-store.port.js';
 import { diffJson } from './diff-json.js';
@@ -123,11 +124,7 @@ export class ReadDefinitions {
     if (version === undefined || version === newest.version) return done(newest);
     if (version === node.stable?.version) return done(node.stable);
     if (version > newest.version) return this.#noVersion(node, version);
-    const found = await this.#fenced(root, () =>
-      this.context.truth.readDefinition(root.shard, address.text, version),
-    );
-    if (!found.ok) return found;
-    return found.value === undefined ? this.#noVersion(node, version) : done(found.value);
+    return this.#fenced(root, () => storedDefinition(this.context, root, { address, version }));
   }
 
   async #fenced<T>(root: OwnedRoot, read: () => Promise<T>): Promise<Outcome<T>> {

@@ -10,7 +10,8 @@ import type { Publication } from '../publication/publication.js';
 import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { FencedError, NO_CHANGES } from '../sharding/truth-store.port.js';
+import { storedDefinition } from '../sharding/stored-definition.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import { allVariants } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
@@ -124,10 +125,7 @@ export class ChangeRelease {
     if (version === null) return null;
     if (version === node.stable?.version) return node.stable;
     if (version === node.newest?.version) return node.newest;
-    const stored = await this.context.truth.readDefinition(root.shard, node.address.text, version);
-    // Another PostgreSQL has taken the place of the one that memory is of, before a check told so.
-    if (stored === undefined) throw new FencedError(root.shard.shard, root.shard.token);
-    return stored;
+    return storedDefinition(this.context, root, { address: node.address, version });
   }
 
   #unchanged(node: AddressNode): Prepared<ReleaseView> {

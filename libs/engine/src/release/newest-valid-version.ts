@@ -2,6 +2,7 @@ import type { Address } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
 import { complaints } from './refusal.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
+import { storedDefinition } from '../sharding/stored-definition.js';
 import { evaluateChange } from './evaluate-change.js';
 import type { Hypothesis } from './evaluate-change.js';
 
@@ -23,8 +24,7 @@ export async function newestValidVersion(
   for (let version = below - 1; version >= lowest; version -= 1) {
     if (context.clock.monotonicMs() > deadlineMs) break;
     if (blocked.includes(version)) continue;
-    const definition = await context.truth.readDefinition(root.shard, address.text, version);
-    if (definition === undefined) continue;
+    const definition = await storedDefinition(context, root, { address, version });
     if (await isValid(context, root, { address, layer: definition })) {
       return `the newest earlier version that would not is ${version}; or send force with a reason`;
     }

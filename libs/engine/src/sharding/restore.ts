@@ -38,11 +38,13 @@ export function restoreUseCases(
       }),
     accept: ({ actor, reason, seen }) =>
       answered<AcceptedRestoreView>(async () => {
-        // Without a quorum what this node knows has to do.
-        const remembered = await context.ownership.rememberedGeneration().catch(() => 0);
-        const served = Math.max(shards.highestGeneration, remembered);
         const lost = await truth.readBehind();
-        if (lost.shards.size > 0 && highestOf(lost) < served) return putBackAgain(lost, served);
+        if (lost.shards.size > 0) {
+          // Without a quorum what this node knows has to do.
+          const remembered = await context.ownership.rememberedGeneration().catch(() => 0);
+          const served = Math.max(shards.highestGeneration, remembered);
+          if (highestOf(lost) < served) return putBackAgain(lost, served);
+        }
         const at = context.formatTime(context.clock.wallMs());
         const outcome = await truth.acceptRestore({ author: actor, reason, at, seen });
         if (outcome === 'not-as-seen') return notAsSeen(await truth.readBehind());

@@ -303,7 +303,9 @@ export class FakeTruthStore implements TruthStore {
   }
 
   #compare(shard: number, remembered: ShardMark | null): void {
-    if (remembered === null || this.#behind.has(shard)) return;
+    if (remembered === null) return;
+    const found = this.#behind.get(shard);
+    if (found !== undefined && remembered.generation <= (found.remembered?.generation ?? 0)) return;
     const token = this.#fences.get(shard) ?? 0n;
     const commits = this.#commits.get(shard) ?? 0n;
     const generation = this.#generation;
@@ -317,7 +319,8 @@ export class FakeTruthStore implements TruthStore {
     });
     const has = asView({ generation, token, commits });
     const view = { ...asView(remembered), has };
-    this.#behind.set(shard, { since: SOME_TIME, remembered: view, addresses: [] });
+    const rest = found ?? { since: SOME_TIME, addresses: [] };
+    this.#behind.set(shard, { ...rest, remembered: view });
   }
 
   #holds({ shard, token }: Fence): boolean {

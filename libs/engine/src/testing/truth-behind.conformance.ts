@@ -113,6 +113,33 @@ export const truthBehindCases: readonly ConformanceCase<TruthSubject>[] = [
     },
   },
   {
+    name: 'remembers the highest generation, also of a shard that is read-only already',
+    run: async (subject) => {
+      const fence = await owned(subject, 'acme');
+      await write(subject, fence, 1);
+      const mark = (generation: number): ShardMark => ({
+        generation,
+        token: fence.token,
+        commits: 5n,
+      });
+      const first = await raise(subject, 20n, mark(1));
+      const found = await behindOf(subject, first);
+      const has = { generation: 1, version: 4 };
+      const ahead = [{ address: 'acme/app', held: { generation: 1, version: 9 }, has }];
+      await subject.truth.declareBehind(first, 1, ahead);
+      // A copy of such a truth takes the place of one that was accepted since.
+      const second = await raise(subject, 30n, mark(2));
+      const { remembered } = (await behindOf(subject, second)) ?? {};
+      expectSame([remembered?.generation, remembered?.commits], [2, 5], 'what is remembered');
+      expectSame(remembered?.has, { generation: 1, fencingToken: '20', commits: 1 }, 'what it has');
+      const known = { since: found?.since, remembered, addresses: ahead };
+      expectSame(await behindOf(subject, second), known, 'the rest stays');
+      const third = await raise(subject, 40n, mark(1));
+      expectSame(await behindOf(subject, third), known, 'after a lower one');
+      expectSame(await accept(subject), { generation: 3 }, 'the generation');
+    },
+  },
+  {
     name: 'is behind a token that served, and behind what is remembered of a shard it does not know',
     run: async (subject) => {
       const unknown = { generation: 1, token: 5n as ShardMark['token'], commits: 0n };
