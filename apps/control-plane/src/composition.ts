@@ -89,8 +89,8 @@ const TRUTH_WAIT_MS = 30_000;
 const TRUTH_RETRY_MS = 500;
 const PREPARE_RETRY_MS = 1_000;
 /**
- * A request outlives the failure of its shard's owner: its lease, which a new leader of the quorum
- * may have begun anew, and the next owner's loading.
+ * A request outlives the failure of its shard's owner: its lease, of which each new leader of the
+ * quorum gives most anew, and the next owner's loading.
  */
 const ROUTE_TTLS = 3;
 const MIN_ROUTE_MS = 5_000;
