@@ -31,6 +31,8 @@ const PLAIN_EVERY_MS = 5_000;
  * @property {() => void} close ends an unfinished step and leaves the cursor visible
  */
 
+const ignore = () => undefined;
+
 /**
  * Progress for people: bars, spinners and colour on a terminal, plain lines elsewhere. Colour
  * respects NO_COLOR (no-color.org). A stream that breaks, because its terminal went away, is ignored.
@@ -39,7 +41,9 @@ const PLAIN_EVERY_MS = 5_000;
  * @returns {Terminal}
  */
 export function createTerminal({ stream = process.stdout, env = process.env } = {}) {
-  for (const each of [stream, process.stderr]) each.on('error', () => undefined);
+  for (const each of [stream, process.stderr]) {
+    if (!each.listeners('error').includes(ignore)) each.on('error', ignore);
+  }
   const live = stream.isTTY === true && env.TERM !== 'dumb' && !env.CI;
   const paint = createPaint(stream.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR);
   const screen = live ? createLiveScreen(stream, paint) : createPlainScreen(stream, paint);
