@@ -2,13 +2,19 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print, table } from '../output.js';
+import { pointerOf } from './pointer-of.js';
 
 /** `pawl explain`: which address, version and author set each value. */
 export function addExplain(program: Command, context: CliContext): void {
   program
-    .command('explain <address> [pointer]')
+    .command('explain <address>')
+    .argument(
+      '[where]',
+      'only there: keys with dots between them (limits.maxItems; \\. is a dot inside a key), or a JSON Pointer (/limits/maxItems)',
+    )
     .description('who set each value that is read here')
-    .action(async (address: string, pointer: string | undefined) => {
+    .action(async (address: string, where: string | undefined) => {
+      const pointer = where === undefined ? undefined : pointerOf(where);
       const view = await (await context.client()).effective(address, { explain: true });
       const entries = Object.entries(view.explain ?? {}).filter(
         ([at]) => pointer === undefined || at === pointer || at.startsWith(`${pointer}/`),
