@@ -141,6 +141,40 @@ describe('pawl status of an address without a definition', () => {
   });
 });
 
+describe('pawl status of an address whose newest version does not run', () => {
+  const status = (...flags: string[]) => world.pawl('status', 'acme/app', ...flags);
+
+  beforeEach(() => {
+    world.answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
+    world.answers.set('GET /v1/config/acme/app', definition(6));
+  });
+
+  it('says how to release the first one', async () => {
+    const command = `PAWL_URL=${world.env['PAWL_URL']} pawl promote acme/app`;
+    const err = `note: nothing is released here; version 6 waits: ${command}\n`;
+    world.answers.set('GET /v1/release/acme/app', release(null));
+    expect((await status()).err).toBe(err);
+    world.answers.set('GET /v1/release/acme/app', refuse('not-found', 'never released'));
+    expect((await status()).err).toBe(err);
+  });
+
+  it('says which version runs', async () => {
+    world.answers.set('GET /v1/release/acme/app', release(4));
+    const { code, out, err } = await status();
+    expect([code, err]).toEqual([
+      0,
+      'note: version 6 is written and not released; version 4 runs\n',
+    ]);
+    expect(out).toMatch(/^converged$/m);
+    expect((await status('-o', 'json')).err).toBe('');
+  });
+
+  it('says nothing where it runs', async () => {
+    world.answers.set('GET /v1/release/acme/app', release(6));
+    expect((await status()).err).toBe('');
+  });
+});
+
 describe('pawl status --watch', () => {
   it('outlives a restart of the control plane, and says once that it went away', async () => {
     const interrupt = new AbortController();
