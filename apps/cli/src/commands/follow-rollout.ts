@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProblemError, UnreachableError } from '@pawl/admin-client';
 import type { RolloutView } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
-import { NotRunningError } from '../local/own-nodes.js';
+import { NotRunningError, StartingError } from '../local/own-nodes.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
@@ -11,12 +11,42 @@ const LONGEST_RETRY_MS = 2_000;
 export interface Connection {
   /** `undefined`: connected. */
   lostBecause?: string;
+  /** It answered once, or was seen starting: what may pass is waited for from then on. */
+  expected?: true;
+}
+
+/**
+ * What `ask` answers; where Pawl is starting it is asked again until it serves, which standard error
+ * is told once, or until `signal` ends it, whose reason is thrown.
+ */
+export async function onceStarted<T>(
+  context: CliContext,
+  ask: () => Promise<T>,
+  signal: AbortSignal,
+  connection: Connection,
+): Promise<T> {
+  for (let retryMs = FIRST_RETRY_MS; ; retryMs = nextRetryMs(retryMs)) {
+    try {
+      const answer = await ask();
+      delete connection.lostBecause;
+      return answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof StartingError && connection.expected === undefined) {
+        context.terminal.err(`${error.state}; waiting for it\n`);
+        connection.expected = true;
+      }
+      if (connection.expected === undefined || !mayPass(error)) throw error;
+      connection.lostBecause = error.message;
+    }
+    await delay(retryMs, undefined, { signal });
+  }
 }
 
 /**
  * The rollout now and whenever it changes, until `signal` ends it. A control plane that goes away
  * after it answered once is looked for again, also at another address where the data folder names
- * one; one that never answered is an error.
+ * one; one that never answered is an error, unless it was seen starting.
  */
 export async function* followRollout(
   context: CliContext,
@@ -24,20 +54,19 @@ export async function* followRollout(
   signal: AbortSignal,
   connection: Connection = {},
 ): AsyncGenerator<RolloutView> {
-  let wasThere = false;
   for (let retryMs = FIRST_RETRY_MS; !signal.aborted;) {
     let reason = 'it ended the stream';
     try {
       const client = await context.client(signal);
       for await (const view of client.watchRollout(address, signal)) {
-        wasThere = true;
+        connection.expected = true;
         retryMs = FIRST_RETRY_MS;
         delete connection.lostBecause;
         yield view;
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!wasThere || !mayPass(error)) throw error;
+      if (connection.expected === undefined || !mayPass(error)) throw error;
       reason = error.message;
     }
     if (signal.aborted) return;
@@ -46,8 +75,12 @@ export async function* followRollout(
     }
     connection.lostBecause = reason;
     await delay(retryMs, undefined, { signal }).catch(() => undefined);
-    retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+    retryMs = nextRetryMs(retryMs);
   }
+}
+
+function nextRetryMs(retryMs: number): number {
+  return Math.min(retryMs * 2, LONGEST_RETRY_MS);
 }
 
 /** A control plane that starts refuses until its shards are there. */

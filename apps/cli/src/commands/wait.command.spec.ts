@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { breaking, CliWorld, ending, json, refuse, rollout, stream } from '../testing/cli-world.js';
 
@@ -106,6 +107,73 @@ describe('pawl wait', () => {
     const { code, err } = await world.run(['wait', 'acme/app', '--timeout', '1500ms'], { env });
     expect(code).toBe(3);
     expect(err).toMatch(/1 of 4 .*; the control plane is away: no Pawl runs on .*\n$/);
+  });
+
+  describe('where Pawl is starting', () => {
+    const starting = () =>
+      world.file(
+        'launcher.json',
+        JSON.stringify({ phase: 'starting', launcher: { pid: process.pid } }),
+      );
+    const wait = (timeout: string, more: { signal?: AbortSignal; onErr?: () => void } = {}) => {
+      const env = { PAWL_DATA_DIR: world.folder };
+      return world.run(['wait', 'acme/app', '--timeout', timeout], { env, ...more });
+    };
+    const serve = (): void => {
+      const served = JSON.stringify({ http: world.env['PAWL_URL'] });
+      writeFileSync(join(world.folder, 'endpoints.json'), served);
+    };
+    const state = () => `Pawl is starting on ${world.folder} (process ${process.pid})`;
+
+    it('waits until it serves, and until its shards are there', async () => {
+      await starting();
+      world.answers.set('GET /v1/rollout/acme/app', stream(rollout(5, 4)));
+      const turns = [refuse('no-owner', 'no shards yet')];
+      world.answers.set('GET /v1/effective/acme/app', (...exchange) =>
+        (turns.shift() ?? json({ snapshotVersion: 5 }))(...exchange),
+      );
+      expect(await wait('20s', { onErr: serve })).toEqual({
+        code: 0,
+        out: 'acme/app snapshot 5 applied by 4 of 4\n',
+        err: `${state()} and serves nothing yet; waiting for it\n`,
+      });
+      expect(turns).toEqual([]);
+    });
+
+    it('follows the rollout once it answers, though its shards are not all there yet', async () => {
+      await starting();
+      const turns = [refuse('no-owner', 'no shards yet')];
+      world.answers.set('GET /v1/rollout/acme/app', (...exchange) =>
+        (turns.shift() ?? stream(rollout(5, 4)))(...exchange),
+      );
+      expect((await wait('20s', { onErr: serve })).code).toBe(0);
+      expect(turns).toEqual([]);
+    });
+
+    it('ends with 3 when it still is at the end', async () => {
+      await starting();
+      const { code, out, err } = await wait('1s');
+      expect([code, out]).toEqual([3, '']);
+      const [told, last] = err.trimEnd().split('\n');
+      expect(told).toBe(`${state()} and serves nothing yet; waiting for it`);
+      expect(last).toContain(`not in time: ${state()}`);
+    });
+
+    it('ends with 1 at what does not pass, and at Ctrl-C', async () => {
+      await starting();
+      const interrupt = new AbortController();
+      const stopped = await wait('20s', {
+        signal: interrupt.signal,
+        onErr: () => interrupt.abort(),
+      });
+      expect([stopped.code, stopped.err]).toEqual([1, expect.stringContaining('interrupted')]);
+      const onErr = (): void => {
+        serve();
+        world.answers.delete('GET /v1/effective/acme/app');
+      };
+      const gone = await wait('20s', { onErr });
+      expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('Not found')]);
+    });
   });
 
   it('does not look for a control plane that never answered', async () => {

@@ -6,7 +6,7 @@ import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { ageText } from './age-text.js';
 import { parseCount } from './config.command.js';
-import { followRollout } from './follow-rollout.js';
+import { followRollout, onceStarted } from './follow-rollout.js';
 import type { Connection } from './follow-rollout.js';
 
 interface WaitFlags {
@@ -65,11 +65,13 @@ async function waitApplied(
 ): Promise<RolloutView> {
   const deadline = AbortSignal.timeout(flags.timeout);
   const signal = AbortSignal.any([deadline, context.signal]);
-  const wanted = await newestSnapshot(context, address, signal).catch((error: unknown) => {
-    if (!deadline.aborted || context.signal.aborted) throw error;
-    throw new CliError('not in time: the control plane did not answer', EXIT.timedOut);
-  });
   const connection: Connection = {};
+  const ask = (): Promise<number> => newestSnapshot(context, address, signal);
+  const wanted = await onceStarted(context, ask, signal, connection).catch((error: unknown) => {
+    if (!deadline.aborted || context.signal.aborted) throw error;
+    const why = connection.lostBecause ?? 'the control plane did not answer';
+    throw new CliError(`not in time: ${why}`, EXIT.timedOut);
+  });
   let last: RolloutView | undefined;
   for await (const view of followRollout(context, address, signal, connection)) {
     last = view;

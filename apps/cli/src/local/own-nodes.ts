@@ -14,6 +14,16 @@ export type WrittenNode = Awaited<ReturnType<typeof listEndpoints>>[number];
 /** Nothing of the data folder runs now; it may come back. */
 export class NotRunningError extends CliError {}
 
+/** Something of the data folder starts; `state` says what, without what to do about it. */
+export class StartingError extends NotRunningError {
+  constructor(
+    readonly state: string,
+    advice: string,
+  ) {
+    super(`${state}: ${advice}`);
+  }
+}
+
 /** How long nodes may take to say what they serve: one that stands still holds up no other. */
 const QUICK_MS = 1_000;
 /** The same when none did. */
@@ -112,7 +122,7 @@ function servesText({ serves }: Extract<Seen, { kind: 'other' }>): string {
  * Whom a default address may be gone to for, where no node of the data folder says where it listens:
  * the installation that the folder belongs to; null: nobody, since what left word there is not known
  * to be what listens; `undefined`: whoever it is, since nothing is known of any node. Throws a
- * NotRunningError where one is starting.
+ * StartingError where one is starting.
  */
 export async function meantByDefault(
   nodes: readonly WrittenNode[],
@@ -123,15 +133,16 @@ export async function meantByDefault(
   return installation ?? (nodes.length > 0 ? null : undefined);
 }
 
-/** What has just been started is there, and can be asked nothing yet. */
+/** Throws a StartingError: what has just been started is there, and can be asked nothing yet. */
 export async function refuseStarting(env: Env): Promise<void> {
   const starting = await findStarting(dataFolder(env));
   if (starting === undefined) return;
   const meanwhile = starting.hasMember
     ? `; meanwhile \`${pastable(env, undefined, 'cluster members')}\` tells of its quorum`
     : '';
-  throw new NotRunningError(
-    `Pawl is starting on ${resolve(dataFolder(env))} (process ${starting.pid}) and serves nothing yet: wait until it says where it serves, then try again${meanwhile}`,
+  throw new StartingError(
+    `Pawl is starting on ${resolve(dataFolder(env))} (process ${starting.pid}) and serves nothing yet`,
+    `wait until it says where it serves, then try again${meanwhile}`,
   );
 }
 

@@ -19,6 +19,8 @@ interface RunOptions {
   readonly signal?: AbortSignal;
   /** Called with all that was printed so far. */
   readonly onOut?: (out: string) => void;
+  /** The same of standard error. */
+  readonly onErr?: (err: string) => void;
 }
 
 export interface Ran {
@@ -79,6 +81,7 @@ export class CliWorld {
       answer,
       signal = new AbortController().signal,
       onOut,
+      onErr,
     }: RunOptions = {},
   ): Promise<Ran> {
     let out = '';
@@ -91,7 +94,10 @@ export class CliWorld {
           out += text;
           onOut?.(out);
         },
-        err: (text) => void (err += text),
+        err: (text) => {
+          err += text;
+          onErr?.(err);
+        },
         isTty,
         columns: 80,
         color: false,
