@@ -5,7 +5,8 @@ import type { VariantContent } from './last-known-good.js';
 export interface Candidate {
   readonly head: HeldSnapshot;
   readonly lowered: boolean;
-  readonly fromFile: boolean;
+  /** What `head` is of; `null`: the file's record. */
+  readonly snapshot: Snapshot | null;
 }
 
 export interface FetchJob extends Candidate {
