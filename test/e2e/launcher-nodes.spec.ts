@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { poll } from '../../infra/dev/lib/delay.mjs';
 import { eventually } from '../support/eventually.js';
@@ -152,4 +154,39 @@ it('does not become a single node by itself', async () => {
   expect(launcher.output()).toMatch(
     /has 3 nodes .* cluster remove node-3, then .* cluster remove node-2\), and start again/,
   );
+});
+
+it('goes on with those that are left when a node was removed while nobody looked', async () => {
+  start();
+  await nodeUrls();
+  launcher.signal('SIGKILL');
+  await launcher.exited;
+  const removal = await runPawl(['cluster', 'remove', 'node-3'], { PAWL_DATA_DIR: folder.path });
+  expect(removal).toMatchObject({ code: 0 });
+  start();
+  expect(await nodeUrls()).toHaveLength(2);
+  expect(launcher.output()).toContain(
+    "node-3 was removed from the quorum; its member's files are removed.",
+  );
+  const node = join(folder.path, 'nodes', 'node-3');
+  for (const name of ['metadata', 'endpoints.json'])
+    expect(existsSync(join(node, name))).toBe(false);
+  expect(launcher.output()).not.toMatch(/failed|ended unexpectedly/);
+});
+
+it('becomes a single node also when it is stopped as soon as the other was removed', async () => {
+  const removal = await runPawl(['cluster', 'remove', 'node-2'], { PAWL_DATA_DIR: folder.path });
+  expect(removal).toMatchObject({ code: 0 });
+  await end('SIGINT');
+  start();
+  const url = await urlOf(launcher);
+  await expectWritten([url]);
+  await write(url);
+  const left = join(folder.path, 'nodes', 'node-2');
+  for (const name of ['metadata', 'endpoints.json'])
+    expect(existsSync(join(left, name))).toBe(false);
+  await end('SIGINT');
+  start(['--nodes', '1']);
+  await expectWritten([await urlOf(launcher)]);
+  await end('SIGINT');
 });

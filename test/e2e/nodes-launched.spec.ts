@@ -1,9 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { layOut } from '../../infra/dev/lib/data-folder.mjs';
-import { NodeKeeper } from '../../infra/dev/lib/node-keeper.mjs';
+import { NodeKeeper, RemovedNode } from '../../infra/dev/lib/node-keeper.mjs';
 import {
+  finishForgetting,
   forgetNode,
   planNodes,
   recordNodes,
@@ -92,6 +94,37 @@ describe('the nodes of a data folder', () => {
     for (const node of three.slice(1)) await forgetNode(data, node);
     expect(await plan([]), 'the first is alone again').toBeUndefined();
   });
+
+  it('are forgotten two at a time', async () => {
+    const data = layOut(folder.path);
+    const three = await planned(['--nodes', '3']);
+    await recordNodes(data, three);
+    await Promise.all(three.slice(1).map((node) => forgetNode(data, node)));
+    expect(await plan([])).toBeUndefined();
+  });
+
+  it('are forgotten to the end where that was interrupted, and are others when they are added again', async () => {
+    const data = layOut(folder.path);
+    const left = { 'node-1': 20_001, 'node-2': 20_002 };
+    await writeFile(data.nodesRecord, JSON.stringify({ peerPorts: left, removed: ['node-3'] }));
+    const second = join(data.nodes, 'node-2');
+    const third = join(data.nodes, 'node-3');
+    for (const node of [second, third]) {
+      await mkdir(join(node, 'metadata'), { recursive: true });
+      await writeFile(join(node, 'endpoints.json'), '{}');
+    }
+    expect(idsOf(await planned([]))).toEqual(['node-1', 'node-2']);
+    const grown = await planned(['--nodes', '3']);
+    expect(grown.map(({ isNew }) => isNew)).toEqual([false, false, true]);
+    await finishForgetting(data);
+    for (const name of ['metadata', 'endpoints.json']) {
+      expect(existsSync(join(third, name))).toBe(false);
+      expect(existsSync(join(second, name)), 'of one that was not removed').toBe(true);
+    }
+    expect(await readFile(data.nodesRecord, 'utf8')).toBe(
+      `${JSON.stringify({ peerPorts: left }, null, 2)}\n`,
+    );
+  });
 });
 
 describe('a node that died', () => {
@@ -150,6 +183,26 @@ describe('a node that died', () => {
     expect(said[0]).toContain('was removed from the quorum and is not started again');
     expect(keeper.keeps('node-2')).toBe(false);
     expect(started).toEqual([]);
+  });
+
+  it('is forgotten when it turns out, as it is started again, to have been removed meanwhile', async () => {
+    start = () => Promise.reject(new RemovedNode('ended'));
+    died('node-2');
+    await eventually(() => expect(forgotten).toEqual(['node-2']));
+    expect(started).toEqual(['node-2']);
+    expect(keeper.keeps('node-2')).toBe(false);
+  });
+
+  it('is forgotten once all have ended when it learnt of its removal while it was stopped', async () => {
+    const logs = ['', 'node node-2 was removed from the quorum'];
+    for (const [at, node] of nodes.entries()) {
+      keeper.spawned(node, { name: node.id, tail: () => logs[at] } as Service);
+    }
+    await keeper.close();
+    await keeper.forgetRemoved();
+    await keeper.forgetRemoved();
+    expect(forgotten).toEqual(['node-2']);
+    expect(said).toEqual(["node-2 was removed from the quorum; its member's files are removed."]);
   });
 
   it('is not started any more once all is to stop', async () => {

@@ -15,7 +15,7 @@ import { lastComplaint } from './logs.mjs';
 import { findNats } from './nats-binary.mjs';
 import { startNats } from './nats.mjs';
 import { NodeKeeper } from './node-keeper.mjs';
-import { forgetNode, planNodes } from './node-plan.mjs';
+import { finishForgetting, forgetNode, planNodes } from './node-plan.mjs';
 import { startNode, startNodes } from './nodes.mjs';
 import { stopOrphans } from './orphans.mjs';
 import { assertDistinct, assertFree, assertReachable, portsOf } from './ports.mjs';
@@ -108,6 +108,7 @@ class Launcher {
   async #stop() {
     await this.#keeper?.close();
     await this.#stack?.stop();
+    await this.#keeper?.forgetRemoved();
   }
 
   async #force() {
@@ -128,7 +129,11 @@ class Launcher {
     if (orphans.length > 0) {
       terminal.line(`Stopped what an earlier start left running: ${orphans.join(', ')}.`);
     }
-    await onFiles(data.path, () => removeDrafts(data.record));
+    await onFiles(data.path, async () => {
+      await removeDrafts(data.record);
+      await removeDrafts(data.nodesRecord);
+      await finishForgetting(data);
+    });
     await recorder.write();
     this.#stack = new Stack(recorder, (service) => this.#onDeath(service));
     await this.#checkPorts(nodes);
@@ -245,7 +250,11 @@ class Launcher {
   async #startNodes(data, nodes, env) {
     const { quorum } = this.settings;
     const peerHost = quorum.find(({ setting }) => setting === 'PAWL_PEER_PORT')?.host ?? '';
-    const group = { data, nodes, peerHost, env, onSpawn: this.#spawned };
+    const onSpawn = (/** @type {PlannedNode} */ node, /** @type {Service} */ service) => {
+      this.#spawned(service);
+      this.#keeper?.spawned(node, service);
+    };
+    const group = { data, nodes, peerHost, env, onSpawn };
     const keeper = new NodeKeeper({
       start: async (node, signal) => {
         const running = await startNode(group, { node, members: nodes, signal });
@@ -264,6 +273,7 @@ class Launcher {
         keeper.keep(node);
         this.#stack?.watch(service);
       },
+      forget: (node) => keeper.forget(node),
     });
   }
 

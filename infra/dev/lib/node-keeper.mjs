@@ -7,8 +7,8 @@ import { asError, Failure, Stopped } from './failure.mjs';
  *
  * @typedef {object} NodeKeeperOptions
  * @property {(node: PlannedNode, signal: AbortSignal) => Promise<string>} start starts a node again;
- *   resolves with its base URL once it serves
- * @property {(node: PlannedNode) => Promise<void>} forget it was removed from the quorum
+ *   resolves with its base URL once it serves, rejects with `RemovedNode`
+ * @property {(node: PlannedNode) => Promise<unknown>} forget it was removed from the quorum
  * @property {(line: string) => void} say
  * @property {(error: Error) => void} giveUp no node runs any more, and none is started again
  * @property {number} [pauseMs] before a node is started again
@@ -19,14 +19,31 @@ const PAUSE_MS = 6_000;
 const MOST_DEATHS = 5;
 const WITHIN_MS = 120_000;
 
-/** Starts a node that died again, after a pause, as long as that does not become a habit. */
+/** A node ended while it was starting because its member was removed from the quorum. */
+export class RemovedNode extends Error {}
+
+/**
+ * Whether a node ended because its member was removed from the quorum, of which it learns itself.
+ *
+ * @param {Pick<Service, 'tail'>} service
+ */
+export function wasRemoved({ tail }) {
+  return /was removed from the quorum/.test(tail());
+}
+
+/**
+ * Starts a node that died again, after a pause, as long as that does not become a habit; forgets one
+ * that was removed from the quorum.
+ */
 export class NodeKeeper {
   /** @type {Map<string, PlannedNode>} those that run or are started again */
   #kept = new Map();
   /** @type {Map<string, number[]>} when each died lately, milliseconds */
   #deaths = new Map();
-  /** @type {Set<Promise<void>>} */
-  #restarts = new Set();
+  /** @type {Map<string, { node: PlannedNode, service: Service }>} the last process of each */
+  #last = new Map();
+  /** @type {Set<Promise<void>>} restarts and removals under way */
+  #work = new Set();
   #stop = new AbortController();
   #pauseMs;
 
@@ -45,29 +62,68 @@ export class NodeKeeper {
   }
 
   /**
+   * From the first moment of each of its processes.
+   *
+   * @param {PlannedNode} node @param {Service} service
+   */
+  spawned(node, service) {
+    this.#last.set(node.id, { node, service });
+  }
+
+  /**
    * @param {Service} service that ended though nobody asked it to
    * @param {string} sentence what happened to it
    */
-  died({ name, tail }, sentence) {
-    const node = this.#kept.get(name);
+  died(service, sentence) {
+    const node = this.#kept.get(service.name);
     if (node === undefined) return;
-    if (!/was removed from the quorum/.test(tail())) this.#again(node, sentence);
-    else this.#removed(node).catch((error) => this.options.say(asError(error).message));
+    if (wasRemoved(service)) this.#track(this.#removed(node));
+    else this.#again(node, sentence);
+  }
+
+  /**
+   * A node turned out, while it was starting or stopping, to have been removed from the quorum.
+   *
+   * @param {PlannedNode} node
+   */
+  async forget(node) {
+    this.#last.delete(node.id);
+    this.options.say(`${node.id} was removed from the quorum; its member's files are removed.`);
+    await this.options.forget(node);
   }
 
   /** Nothing is started any more once it resolves. */
   async close() {
     this.#stop.abort();
-    await Promise.allSettled(this.#restarts);
+    await Promise.allSettled(this.#work);
+  }
+
+  /** Once all have ended: a node can learn of its removal while it stops. Never rejects. */
+  async forgetRemoved() {
+    for (const { node, service } of [...this.#last.values()]) {
+      if (!wasRemoved(service)) continue;
+      await this.forget(node).catch((error) => this.options.say(asError(error).message));
+    }
   }
 
   /** @param {PlannedNode} node */
   async #removed(node) {
+    this.#last.delete(node.id);
     this.options.say(
       `${node.id} was removed from the quorum and is not started again; npm start -- --nodes N adds another.`,
     );
     this.#drop(node);
-    await this.options.forget(node);
+    try {
+      await this.options.forget(node);
+    } catch (error) {
+      this.options.say(asError(error).message);
+    }
+  }
+
+  /** @param {Promise<void>} work that never rejects */
+  #track(work) {
+    const tracked = work.finally(() => this.#work.delete(tracked));
+    this.#work.add(tracked);
   }
 
   /** @param {PlannedNode} node @param {string} sentence */
@@ -84,8 +140,7 @@ export class NodeKeeper {
     say(
       `${sentence} The others take its shards over; it is started again in ${this.#pauseMs / 1000} s.`,
     );
-    const restart = this.#restart(node).finally(() => this.#restarts.delete(restart));
-    this.#restarts.add(restart);
+    this.#track(this.#restart(node));
   }
 
   /** @param {PlannedNode} node */
@@ -100,7 +155,8 @@ export class NodeKeeper {
       this.options.say(`${node.id} is back at ${url}, after ${seconds} s.`);
     } catch (error) {
       if (signal.aborted || error instanceof Stopped) return;
-      this.#again(node, asError(error).message);
+      if (error instanceof RemovedNode) await this.#removed(node);
+      else this.#again(node, asError(error).message);
     }
   }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cliPrefix } from './advice.mjs';
+import { endpointsOf } from './control-plane.mjs';
 import { Failure } from './failure.mjs';
 import { readJson, replaceFile } from './files.mjs';
 import { freePort } from './ports.mjs';
@@ -16,6 +17,10 @@ import { freePort } from './ports.mjs';
  * @property {boolean} isNew its member has yet to be let into the quorum
  * @property {boolean} isRecorded its port of the quorum is, and stays
  * @property {{ http: number, peer: number, etcd: number }} ports 0: a free one; never for `peer`
+ *
+ * @typedef {object} NodesRecord
+ * @property {Record<string, number>} peerPorts by node id, the first one first
+ * @property {readonly string[]} removed from the quorum; what their members kept may still be there
  */
 
 const FIRST = 'node-1';
@@ -37,8 +42,8 @@ const HIGHEST_PORT = 65_535;
  * @returns {Promise<readonly PlannedNode[] | undefined>}
  */
 export async function planNodes(data, settings) {
-  const recorded = await readPeerPorts(data);
-  const known = Object.keys(recorded);
+  const recorded = await readNodes(data);
+  const known = Object.keys(recorded.peerPorts);
   const count = settings.nodes ?? Math.max(1, known.length);
   if (count < known.length) throw new Failure(howToShrink(data, known, count));
   if (count === 1 && known.every((id) => id === FIRST)) return undefined;
@@ -60,23 +65,23 @@ export async function planNodes(data, settings) {
 
 /**
  * @param {string} id
- * @param {{ data: DataFolder, settings: LauncherSettings, recorded: Record<string, number> }} of
+ * @param {{ data: DataFolder, settings: LauncherSettings, recorded: NodesRecord }} of
  * @returns {Promise<PlannedNode>}
  */
-async function planNode(id, { data, settings, recorded }) {
+async function planNode(id, { data, settings, recorded: { peerPorts, removed } }) {
   const steps = Number(id.slice('node-'.length)) - 1;
   const portOf = (/** @type {string} */ setting) =>
     settings.quorum.find((one) => one.setting === setting)?.port ?? 0;
-  const folder = id === FIRST ? data.path : join(data.nodes, id);
+  const folder = folderOf(data, id);
   return {
     id,
     folder,
-    isRecorded: recorded[id] !== undefined,
-    isNew: id !== FIRST && !existsSync(join(folder, 'metadata')),
+    isRecorded: peerPorts[id] !== undefined,
+    isNew: id !== FIRST && (removed.includes(id) || !existsSync(metadataOf(folder))),
     ports: {
       http: further(settings.http.port, steps * HTTP_STEP),
       peer:
-        recorded[id] ||
+        peerPorts[id] ||
         further(portOf('PAWL_PEER_PORT'), steps * QUORUM_STEP) ||
         (await freePort()),
       etcd: further(portOf('PAWL_ETCD_PORT'), steps * QUORUM_STEP),
@@ -105,43 +110,103 @@ function howToShrink(data, known, count) {
   );
 }
 
-/** The node has left the quorum for good: what its member kept is of no more use. */
-export async function forgetNode(
-  /** @type {DataFolder} */ data,
-  /** @type {PlannedNode} */ { id, folder },
-) {
-  const { [id]: _, ...others } = await readPeerPorts(data);
-  await writePeerPorts(data, others);
-  await rm(join(folder, 'metadata'), { recursive: true, force: true });
+/** @param {DataFolder} data @param {string} id */
+function folderOf(data, id) {
+  return id === FIRST ? data.path : join(data.nodes, id);
 }
 
-/** To be called before a node starts for the first time. */
-export function recordNodes(
-  /** @type {DataFolder} */ data,
-  /** @type {readonly PlannedNode[]} */ nodes,
-) {
-  return writePeerPorts(data, Object.fromEntries(nodes.map(({ id, ports }) => [id, ports.peer])));
+/** @param {string} folder of a node */
+function metadataOf(folder) {
+  return join(folder, 'metadata');
 }
 
 /**
- * @param {DataFolder} data
- * @returns {Promise<Record<string, number>>} by node id, the first one first
+ * The node has left the quorum for good: what its member kept is of no more use. That it left is
+ * recorded first: where this is interrupted, `finishForgetting` goes on with it.
+ *
+ * @param {DataFolder} data @param {PlannedNode} node
  */
-async function readPeerPorts({ nodesRecord }) {
-  if (!existsSync(nodesRecord)) return {};
-  const ports = (await readJson(nodesRecord))?.peerPorts;
+export function forgetNode(data, { id }) {
+  return inTurn(async () => {
+    await changeNodes(data, ({ peerPorts: { [id]: _, ...peerPorts }, removed }) => ({
+      peerPorts,
+      removed: [...new Set([...removed, id])],
+    }));
+    await forgetRemoved(data);
+  });
+}
+
+/**
+ * Goes on where `forgetNode` was interrupted. To be called while no node runs.
+ *
+ * @param {DataFolder} data
+ */
+export function finishForgetting(data) {
+  return inTurn(() => forgetRemoved(data));
+}
+
+/** @param {DataFolder} data */
+async function forgetRemoved(data) {
+  for (const id of (await readNodes(data)).removed) {
+    const folder = folderOf(data, id);
+    await rm(metadataOf(folder), { recursive: true, force: true });
+    await rm(endpointsOf(folder), { force: true });
+    await changeNodes(data, ({ peerPorts, removed }) => ({
+      peerPorts,
+      removed: removed.filter((other) => other !== id),
+    }));
+  }
+}
+
+/**
+ * Adds nodes to those that the folder has. To be called before a node starts for the first time.
+ *
+ * @param {DataFolder} data @param {readonly PlannedNode[]} nodes
+ */
+export function recordNodes(data, nodes) {
+  const added = Object.fromEntries(nodes.map(({ id, ports }) => [id, ports.peer]));
+  return inTurn(() =>
+    changeNodes(data, ({ peerPorts, removed }) => ({
+      peerPorts: { ...peerPorts, ...added },
+      removed,
+    })),
+  );
+}
+
+/** @param {DataFolder} data @returns {Promise<NodesRecord>} */
+async function readNodes({ nodesRecord }) {
+  if (!existsSync(nodesRecord)) return { peerPorts: {}, removed: [] };
+  const { peerPorts, removed = [] } = (await readJson(nodesRecord)) ?? {};
   const isSound =
-    typeof ports === 'object' &&
-    ports !== null &&
-    Object.entries(ports).every(
+    typeof peerPorts === 'object' &&
+    peerPorts !== null &&
+    Object.entries(peerPorts).every(
       ([id, port]) => NODE.test(id) && Number.isInteger(port) && port > 0,
-    );
-  if (isSound) return ports;
+    ) &&
+    Array.isArray(removed) &&
+    removed.every((id) => typeof id === 'string' && NODE.test(id));
+  if (isSound) return { peerPorts, removed };
   throw new Failure(`${nodesRecord} does not say which nodes there are: restore it from a copy.`);
 }
 
-/** @param {DataFolder} data @param {Record<string, number>} peerPorts */
-async function writePeerPorts({ nodes, nodesRecord }, peerPorts) {
-  await mkdir(nodes, { recursive: true });
-  await replaceFile(nodesRecord, `${JSON.stringify({ peerPorts }, null, 2)}\n`);
+/** @param {DataFolder} data @param {(record: NodesRecord) => NodesRecord} change */
+async function changeNodes(data, change) {
+  const { peerPorts, removed } = change(await readNodes(data));
+  const record = { peerPorts, ...(removed.length > 0 && { removed }) };
+  await mkdir(data.nodes, { recursive: true });
+  await replaceFile(data.nodesRecord, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+let turn = Promise.resolve();
+
+/**
+ * One change after the other: two nodes can be forgotten at the same time.
+ *
+ * @param {() => Promise<void>} work
+ * @returns {Promise<void>}
+ */
+function inTurn(work) {
+  const done = turn.then(work);
+  turn = done.catch(() => undefined);
+  return done;
 }

@@ -1,7 +1,8 @@
 import { endpointsOf, startControlPlane } from './control-plane.mjs';
-import { Failure } from './failure.mjs';
+import { Failure, Stopped } from './failure.mjs';
 import { readJson } from './files.mjs';
 import { letIn } from './let-in.mjs';
+import { RemovedNode, wasRemoved } from './node-keeper.mjs';
 import { recordNodes } from './node-plan.mjs';
 import { logFileOf } from './stack.mjs';
 
@@ -14,7 +15,7 @@ import { logFileOf } from './stack.mjs';
  * @property {readonly PlannedNode[]} nodes
  * @property {string} peerHost where their members listen
  * @property {NodeJS.ProcessEnv} env of each
- * @property {(service: Service) => void} onSpawn
+ * @property {(node: PlannedNode, service: Service) => void} onSpawn
  *
  * @typedef {{ node: PlannedNode, url: string, service: Service }} RunningNode
  *
@@ -26,33 +27,47 @@ import { logFileOf } from './stack.mjs';
  * one after it was let in.
  *
  * @param {NodeGroup} group
- * @param {{ step: RunStep, signal: AbortSignal, started: (running: RunningNode) => void }} how
- * @returns {Promise<readonly RunningNode[]>} in the order of `group.nodes`
+ * @param {object} how
+ * @param {RunStep} how.step
+ * @param {AbortSignal} how.signal
+ * @param {(running: RunningNode) => void} how.started
+ * @param {(node: PlannedNode) => Promise<unknown>} how.forget one that turns out to have been removed
+ *   from the quorum; the start goes on without it
+ * @returns {Promise<readonly RunningNode[]>} at least one, in the order of `group.nodes`
  */
-export async function startNodes(group, { step, signal, started }) {
+export async function startNodes(group, { step, signal, started, forget }) {
   const known = group.nodes.filter(({ isNew }) => !isNew);
   /** @type {RunningNode[]} */
   const running = [];
   await recordNodes(group.data, known);
   const names = known.map(({ id }) => id).join(', ');
   await step(`Starting ${names}`, async ({ progress }) => {
+    let total = known.length;
     const start = async (/** @type {PlannedNode} */ node) => {
-      const one = await startNode(group, { node, members: known, signal });
-      running.push(one);
-      started(one);
-      if (known.length > 1) progress(running.length, known.length, 'ready');
+      try {
+        const one = await startNode(group, { node, members: known, signal });
+        running.push(one);
+        started(one);
+      } catch (error) {
+        if (!(error instanceof RemovedNode)) throw error;
+        total -= 1;
+        await forget(node);
+      }
+      if (known.length > 1) progress(running.length, total, 'ready');
     };
     await Promise.all(known.map(start));
+    if (running.length === 0) throw new Failure('No node is left that could be started.');
     return { result: undefined, detail: known.length === 1 ? (running[0]?.url ?? '') : '' };
   });
   for (const node of group.nodes.filter(({ isNew }) => isNew)) {
-    const members = running.map((one) => one.node);
+    const others = running.filter(({ service }) => service.isRunning());
+    const members = others.map((other) => other.node);
     const one = await step(`Starting ${node.id}, which joins the quorum`, async ({ update }) => {
       update('being let in');
-      await recordNodes(group.data, [...members, node]);
+      await recordNodes(group.data, [node]);
       const peerAddress = peerOf(group, node);
       await letIn({
-        endpoint: await coordinationApi(running[0]),
+        endpoint: await coordinationApi(others[0]),
         id: node.id,
         peerAddress,
         signal,
@@ -73,12 +88,14 @@ export async function startNodes(group, { step, signal, started }) {
  * @param {NodeGroup} group
  * @param {{ node: PlannedNode, members: readonly PlannedNode[], signal: AbortSignal }} what `members`
  *   of the quorum, where the node finds it
- * @returns {Promise<RunningNode>}
+ * @returns {Promise<RunningNode>} rejects with `RemovedNode` where the quorum knows it no more
  */
 export async function startNode(group, { node, members, signal }) {
   const { id, folder, ports } = node;
   const others = members.filter((other) => other.id !== id);
   const joins = folder !== group.data.path && others.length > 0;
+  /** @type {Service | undefined} */
+  let spawned;
   const { url, service } = await startControlPlane({
     data: group.data,
     name: id,
@@ -97,7 +114,13 @@ export async function startNode(group, { node, members, signal }) {
     },
     logFile: logFileOf(group.data.logs, id),
     signal,
-    onSpawn: group.onSpawn,
+    onSpawn: (process) => {
+      spawned = process;
+      group.onSpawn(node, process);
+    },
+  }).catch((error) => {
+    if (error instanceof Stopped || spawned === undefined || !wasRemoved(spawned)) throw error;
+    throw new RemovedNode(error.message, { cause: error });
   });
   return { node, url, service };
 }
