@@ -43,6 +43,35 @@ describe('pawl apply', () => {
     expect(world.requests.at(-1)?.headers['if-match']).toBe('"7"');
   });
 
+  it('says how to promote each address that it wrote, once, unless it was told to', async () => {
+    await world.file('acme.schema.json', '{}');
+    await world.file('acme.json', '{}');
+    await world.file('acme/app.yaml', 'a: 1');
+    await world.file('acme/same.yaml', 'a: 1');
+    world.answers.set('PUT /v1/schema/acme', written(1));
+    world.answers.set('PUT /v1/config/acme', written(2));
+    world.answers.set('PUT /v1/config/acme/app', written(1));
+    world.answers.set('GET /v1/config/acme/same', json({ version: 7 }));
+    world.answers.set('PUT /v1/config/acme/same', written(7));
+    const command = `PAWL_URL=${world.env['PAWL_URL']} pawl promote`;
+    const { out } = await world.pawl('apply', '-f', world.folder);
+    expect(out.split('\n').slice(-4)).toEqual([
+      expect.stringMatching(/^acme\/same +document +unchanged +7$/),
+      `promote it: ${command} acme`,
+      `promote it: ${command} acme/app`,
+      '',
+    ]);
+    expect((await world.pawl('apply', '-f', world.folder, '-o', 'json')).out).not.toContain('it:');
+    for (const address of ['acme', 'acme/app', 'acme/same']) {
+      const view = { address, state: 'idle', releaseVersion: 7, stableVersion: 1 };
+      world.answers.set(`GET /v1/release/${address}`, json({ ...view, releaseVersion: 6 }));
+      world.answers.set(`POST /v1/release/${address}`, json(view));
+    }
+    const promoted = await world.pawl('apply', '-f', world.folder, '--promote');
+    expect(promoted.code).toBe(0);
+    expect(promoted.out).not.toContain('promote it');
+  });
+
   it.each([
     ['no YAML', 'yaml', 'a: [1', /zzz\.yaml/],
     ['a key twice in JSON', 'json', '{"a":1,"a":2}', /zzz\.json.*"a".*line 1/],

@@ -9,6 +9,7 @@ import { findDefinitions } from './find-definitions.js';
 import type { DefinitionFile } from './find-definitions.js';
 import { readDefinitions } from './read-definitions.js';
 import type { ReadFile } from './read-definitions.js';
+import { promoteHint } from './release-notice.js';
 
 interface Applied {
   readonly address: string;
@@ -35,8 +36,18 @@ export function addApply(program: Command, context: CliContext): void {
       const files = await findDefinitions(flags.file);
       if (files.length === 0) throw new CliError(`${flags.file} holds no JSON or YAML files`);
       const applied = await applyAll(context, flags, await readDefinitions(context, files));
-      print(context.terminal, context.format(), applied, () => appliedText(applied));
+      print(context.terminal, context.format(), applied, () => {
+        const hints = flags.promote === true ? '' : promoteHints(context, applied);
+        return `${appliedText(applied)}${hints}`;
+      });
     });
+}
+
+/** A line for each address that was written, ancestors first as they were. */
+function promoteHints(context: CliContext, applied: readonly Applied[]): string {
+  const written = applied.filter(({ result }) => result !== 'unchanged');
+  const addresses = new Set(written.map(({ address }) => address));
+  return [...addresses].map((address) => promoteHint(context, address)).join('');
 }
 
 async function applyAll(

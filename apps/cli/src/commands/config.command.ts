@@ -9,7 +9,7 @@ import { readValue } from '../read-value.js';
 import { refuseFaulty } from './read-definitions.js';
 import { editDocument } from './edit-document.js';
 import { listHistory } from './history.js';
-import { releaseNotice } from './release-notice.js';
+import { promoteHint, releaseNotice } from './release-notice.js';
 
 export const parseVersion = fromOne('a version');
 
@@ -123,8 +123,7 @@ function writtenText(context: CliContext, written: WrittenView): string {
   for (const warning of written.warnings) {
     lines.push(`warning: ${warning.address} ${warning.pointer}: ${warning.message}`);
   }
-  lines.push(`promote it: ${context.command(`promote ${written.address}`)}`);
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n${promoteHint(context, written.address)}`;
 }
 
 function patchText(patch: readonly Readonly<Record<string, unknown>>[]): string {

@@ -1,6 +1,7 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
 import type { DefinitionView, ReleaseView } from '@pawl/contracts';
+import type { CliContext } from '../context.js';
 
 /** Says that consumers read another version than the newest; `undefined` when they read it. */
 export async function releaseNotice(
@@ -21,4 +22,9 @@ function noticeText(newest: number, { state, stableVersion }: ReleaseView): stri
   return stableVersion === null
     ? `note: this is version ${newest}; nothing is released here yet\n`
     : `note: this is version ${newest}, not released; version ${stableVersion} runs\n`;
+}
+
+/** What to do next with what was written at the address; a line. */
+export function promoteHint(context: CliContext, address: string): string {
+  return `promote it: ${context.command(`promote ${address}`)}\n`;
 }
