@@ -4,7 +4,10 @@ import { createInterface } from 'node:readline/promises';
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** Whether what is written is seen by a person. */
   readonly isTty: boolean;
+  /** Whether a person types what is read. */
+  readonly isInputTty: boolean;
   readonly columns: number;
   readonly color: boolean;
   readInput(): Promise<string>;
@@ -20,6 +23,7 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     isTty,
+    isInputTty: process.stdin.isTTY,
     columns: process.stdout.columns || 80,
     color: isTty && process.env['NO_COLOR'] === undefined,
     readInput: async () => {

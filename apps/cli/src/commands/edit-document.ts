@@ -20,6 +20,7 @@ export async function editDocument(
   address: string,
   message: string | undefined,
 ): Promise<WrittenView | undefined> {
+  const editor = chosenEditor(context, address);
   const client = await context.client();
   const seen = await client.getConfig(address);
   if (context.format() === 'table') {
@@ -29,7 +30,7 @@ export async function editDocument(
   const file = join(folder, `${address.replaceAll(/[/:]/g, '_')}.yaml`);
   const before = stringify(seen.document);
   await writeFile(file, before, { mode: 0o600 });
-  const failure = await runEditor(context.env, file);
+  const failure = await runEditor(editor, file);
   const after = await readFile(file, 'utf8').catch(() => before);
   if (after === before) {
     await rm(folder, { recursive: true, force: true });
@@ -58,16 +59,19 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Answers why it did not end well; `undefined`: it did. */
-function runEditor(env: CliContext['env'], file: string): Promise<string | undefined> {
+/** An editor for a screen, which nobody chose, waits for ever where there is none. */
+function chosenEditor(context: CliContext, address: string): string {
+  const { env, terminal } = context;
   const chosen = env['VISUAL'] || env['EDITOR'];
-  // An editor for a screen waits for ever where there is none.
-  if (!chosen && !process.stdin.isTTY) {
-    return Promise.resolve(
-      'nobody can edit here: set EDITOR, or write a file with pawl config put',
-    );
-  }
-  const editor = chosen || 'vi';
+  if (chosen) return chosen;
+  if (terminal.isTty && terminal.isInputTty) return 'vi';
+  throw new CliError(
+    `nobody can edit here: this is no terminal, and neither EDITOR nor VISUAL is set; write a file instead: ${context.command(`config put ${address} -f FILE`)}`,
+  );
+}
+
+/** Answers why it did not end well; `undefined`: it did. */
+function runEditor(editor: string, file: string): Promise<string | undefined> {
   const [command = 'vi', ...args] = editor.split(/\s+/).filter((part) => part !== '');
   return new Promise((resolve) => {
     const child = spawn(command, [...args, file], { stdio: 'inherit' });

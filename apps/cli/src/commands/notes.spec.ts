@@ -73,7 +73,6 @@ describe('an editor that cannot be run', () => {
   it.each([
     ['/nowhere/editor', /cannot run the editor "\/nowhere\/editor"/],
     ['false', /the editor ended with 1; nothing was written/],
-    ['', /nobody can edit here: set EDITOR/],
   ])('leaves no folder: %s', async (EDITOR, message) => {
     process.env['TMPDIR'] = world.folder;
     world.answers.set('GET /v1/config/acme/app', definition(3));
@@ -82,6 +81,20 @@ describe('an editor that cannot be run', () => {
     expect(code).toBe(1);
     expect(err).toMatch(message);
     expect(await readdir(world.folder)).toEqual([]);
+  });
+
+  it.each([
+    ['neither', {}],
+    ['only what is read', { isInputTty: true }],
+    ['only what is written', { isTty: true }],
+  ])('is not looked for without a terminal: %s', async (_what, terminal) => {
+    const env = { ...world.env, EDITOR: '' };
+    expect(await world.run(['config', 'edit', 'acme/app'], { env, ...terminal })).toEqual({
+      code: 1,
+      out: '',
+      err: `pawl: nobody can edit here: this is no terminal, and neither EDITOR nor VISUAL is set; write a file instead: PAWL_URL=${world.env['PAWL_URL']} pawl config put acme/app -f FILE\n`,
+    });
+    expect(world.requests).toEqual([]);
   });
 
   it('keeps what was edited before it ended badly', async () => {

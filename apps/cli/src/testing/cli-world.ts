@@ -14,6 +14,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 interface RunOptions {
   readonly env?: Env;
   readonly isTty?: boolean;
+  readonly isInputTty?: boolean;
   /** What a person answers to a question; nobody is there unless told. */
   readonly answer?: string;
   readonly signal?: AbortSignal;
@@ -78,6 +79,7 @@ export class CliWorld {
     {
       env = this.env,
       isTty = false,
+      isInputTty = false,
       answer,
       signal = new AbortController().signal,
       onOut,
@@ -99,6 +101,7 @@ export class CliWorld {
           onErr?.(err);
         },
         isTty,
+        isInputTty,
         columns: 80,
         color: false,
         readInput: () => Promise.resolve('a: 1\n'),

@@ -6,6 +6,7 @@ import { quorumSettings } from './quorum-settings.js';
 const NO_TERMINAL = {
   out: () => undefined,
   isTty: false,
+  isInputTty: false,
   columns: 80,
   color: false,
   readInput: () => Promise.resolve(''),
