@@ -171,7 +171,15 @@ describe('pawl', () => {
     });
     expect(await error('config', 'put', 'acme/app')).toEqual({
       message:
-        "error: required option '-f, --file <file>' not specified\n(pawl config put --help says how)",
+        "required option '-f, --file <file>' not specified (pawl config put --help says how)",
+      exitCode: 2,
+    });
+    expect(await error('promote')).toEqual({
+      message: "missing required argument 'address' (pawl promote --help says how)",
+      exitCode: 2,
+    });
+    expect(await error('history', 'acme/app')).toEqual({
+      message: expect.stringMatching(/^unknown .* it is: .* config history .*$/) as string,
       exitCode: 2,
     });
     const { err } = await world.pawl(...status, '-o', 'yaml');

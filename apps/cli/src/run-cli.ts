@@ -57,7 +57,7 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done;
       const text = `${usage.join('')}${misplacedCommand(program, options, error) ?? ''}`;
-      const failure = { message: text.trimEnd(), exitCode: EXIT.usage };
+      const failure = { message: usageMessage(text), exitCode: EXIT.usage };
       terminal.err(format() === 'table' ? text : failureText(failure, format()));
       return EXIT.usage;
     }
@@ -68,6 +68,13 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
     terminal.err(failureText(failure, format()));
     return failure.exitCode;
   }
+}
+
+/** One line of what commander says of a wrong command line; the help that it shows stays as it is. */
+function usageMessage(text: string): string {
+  const message = text.trim();
+  if (!message.startsWith('error: ')) return message;
+  return message.slice('error: '.length).replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** What to do when nobody answers; nothing where an address was given. */
