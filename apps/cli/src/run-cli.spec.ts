@@ -215,6 +215,15 @@ describe('a refusal', () => {
     expect(once).toMatch(/^pawl: [^:]+: acme\/app \/max: must be integer\n$/);
   });
 
+  it('says where to look for an address that is not found, to people', async () => {
+    const { err } = await world.pawl('status', 'acme/app');
+    expect(err).toBe(
+      `pawl: Not found: nothing there\nwhat is known: PAWL_URL=${world.env['PAWL_URL']} pawl scopes\n`,
+    );
+    expect((await world.pawl('status', 'acme/app', '-o', 'json')).err).not.toContain('scopes');
+    expect(await refused(refuse('version-unknown', 'no version 9'))).not.toContain('scopes');
+  });
+
   it('speaks of options where the server speaks of headers', async () => {
     const header = 'send If-Match: "6"';
     expect(await refused(refuse('precondition-required', header, { currentVersion: 3 }))).toContain(

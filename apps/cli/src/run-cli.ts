@@ -66,6 +66,9 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
     const cause = interrupted ? new CliError(INTERRUPTED) : error;
     const failure = failureOf(cause, hintFor(env, urlFlag(program)));
     terminal.err(failureText(failure, format()));
+    if (format() === 'table' && failure.problem?.code === 'not-found') {
+      terminal.err(`what is known: ${pastable(env, urlFlag(program), 'scopes')}\n`);
+    }
     return failure.exitCode;
   }
 }
