@@ -79,6 +79,19 @@ describe('a start that cannot succeed says why in one sentence', () => {
     });
   }
 
+  it('several ports are in use: all are named, and no folder is made', async () => {
+    const [rest, nats] = [await listen(), await listen()];
+    await expectRefusal(
+      new RegExp(
+        `Ports ${rest.port} \\(REST\\), ${nats.port} \\(NATS\\) are in use .*` +
+          'set PAWL_HTTP_PORT, PAWL_NATS_PORT to other ports',
+      ),
+      { env: { PAWL_HTTP_PORT: rest.port, PAWL_NATS_PORT: nats.port } },
+    );
+    expect(existsSync(data)).toBe(false);
+    for (const { server } of [rest, nats]) server.close();
+  });
+
   it('a port that is none', async () => {
     await expectRefusal(/PAWL_NATS_PORT must be a port/, { env: { PAWL_NATS_PORT: '70000' } });
   });

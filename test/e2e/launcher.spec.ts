@@ -152,7 +152,7 @@ describe('npm start', () => {
     process.kill(await childPid(folder.path, 'nats'), 'SIGKILL');
     expect(await launcher.exited).toBe(1);
     expect(launcher.output().split('Error: ')[1]).toMatch(
-      /^NATS ended unexpectedly with SIGKILL; its log is \S+nats\.log\. Stopping the rest\.\n$/,
+      /^NATS ended unexpectedly with SIGKILL; its log is \S+nats\.log\. Stopping the rest; PAWL_DATA_DIR=\S+ npm start again continues from its data\.\n$/,
     );
     await nothingIsLeft();
   });

@@ -151,6 +151,7 @@ describe('a node that died', () => {
       say: (line) => void said.push(line),
       giveUp: ({ message }) => void gaveUp.push(message),
       pauseMs: 1,
+      tellEveryMs: 20,
     });
     for (const node of nodes) keeper.keep(node);
   });
@@ -165,6 +166,15 @@ describe('a node that died', () => {
     );
     expect(started).toEqual(['node-2']);
     expect(said[0]).toMatch(/^node-2 ended\. The others take its shards over/);
+  });
+
+  it('is said to be starting all the while', async () => {
+    let serve: (url: string) => void = () => undefined;
+    start = () => new Promise((resolve) => (serve = resolve));
+    died('node-2');
+    await eventually(() => expect(said.at(-1)).toMatch(/^Starting node-2 again … \d+\.\d s$/));
+    serve('http://node-2');
+    await eventually(() => expect(said.at(-1)).toMatch(/^node-2 is back/));
   });
 
   it('is given up once it does so again and again, and so is the whole once none is left', async () => {

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { cliPrefix, describeNext } from './advice.mjs';
 import { startControlPlane } from './control-plane.mjs';
 import { assertWholeDatabase } from './database-files.mjs';
-import { openDataFolder } from './data-folder.mjs';
+import { layOut, openDataFolder } from './data-folder.mjs';
 import { poll } from './delay.mjs';
 import { asError, Failure, fileFailure, onFiles, Stopped } from './failure.mjs';
 import { firstRollout, hasDemoAddress, isEmptyInstallation } from './first-rollout.mjs';
@@ -119,6 +120,7 @@ class Launcher {
 
   async #start() {
     const { settings, terminal, signal } = this;
+    await this.#refuseEarly();
     const data = await openDataFolder(settings.dataFolder);
     await onFiles(data.locks, () => this.#takeLock(data));
     // What is refused is refused before anything that runs is stopped.
@@ -148,6 +150,15 @@ class Launcher {
     this.#telling = true;
     terminal.line();
     terminal.line(describeNext({ url, data, fleet, nodes: running, paint: terminal.paint }));
+  }
+
+  /** What is refused leaves nothing behind where there was no folder. */
+  async #refuseEarly() {
+    const { dataFolder } = this.settings;
+    if (existsSync(dataFolder)) return;
+    const nodes = await planNodes(layOut(dataFolder), this.settings);
+    assertDistinct(portsOf(this.settings, nodes));
+    await this.#checkPorts(nodes);
   }
 
   /** One that is on its way out is waited for; one that runs is not disturbed. */
@@ -181,7 +192,7 @@ class Launcher {
 
   async #checkPorts(/** @type {readonly PlannedNode[] | undefined} */ nodes) {
     const { postgres, nats } = this.settings;
-    for (const one of portsOf(this.settings, nodes)) await assertFree(one);
+    await assertFree(portsOf(this.settings, nodes));
     if (postgres.url !== undefined) {
       const setting = 'PAWL_POSTGRES_URL';
       await assertReachable({ url: postgres.url, setting, what: 'PostgreSQL', defaultPort: 5432 });
@@ -363,7 +374,9 @@ class Launcher {
     }
     const complaint = signalCode === null ? lastComplaint(tail()) : undefined;
     const detail = complaint === undefined ? '' : `${title} says: ${complaint}`;
-    this.#fail(new Failure(`${sentence} Stopping the rest.`, { detail }));
+    const next = `${cliPrefix({ path: this.settings.dataFolder })}npm start`;
+    const rest = `Stopping the rest; ${next} again continues from its data.`;
+    this.#fail(new Failure(`${sentence} ${rest}`, { detail }));
   }
 }
 

@@ -12,10 +12,12 @@ import { asError, Failure, Stopped } from './failure.mjs';
  * @property {(line: string) => void} say
  * @property {(error: Error) => void} giveUp no node runs any more, and none is started again
  * @property {number} [pauseMs] before a node is started again
+ * @property {number} [tellEveryMs] while it is starting
  */
 
 /** Longer than the lease of a node: the others have taken its shards over by then, to be seen. */
 const PAUSE_MS = 6_000;
+const TELL_EVERY_MS = 5_000;
 const MOST_DEATHS = 5;
 const WITHIN_MS = 120_000;
 
@@ -148,11 +150,15 @@ export class NodeKeeper {
     const { signal } = this.#stop;
     try {
       await delay(this.#pauseMs, signal);
-      this.options.say(`Starting ${node.id} again …`);
       const since = Date.now();
-      const url = await this.options.start(node, signal);
-      const seconds = ((Date.now() - since) / 1000).toFixed(1);
-      this.options.say(`${node.id} is back at ${url}, after ${seconds} s.`);
+      const seconds = () => `${((Date.now() - since) / 1000).toFixed(1)} s`;
+      const label = `Starting ${node.id} again …`;
+      this.options.say(label);
+      const { tellEveryMs = TELL_EVERY_MS } = this.options;
+      const timer = setInterval(() => this.options.say(`${label} ${seconds()}`), tellEveryMs);
+      const starting = this.options.start(node, signal);
+      const url = await starting.finally(() => clearInterval(timer));
+      this.options.say(`${node.id} is back at ${url}, after ${seconds()}.`);
     } catch (error) {
       if (signal.aborted || error instanceof Stopped) return;
       if (error instanceof RemovedNode) await this.#removed(node);

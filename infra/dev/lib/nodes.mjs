@@ -42,7 +42,12 @@ export async function startNodes(group, { step, signal, started, forget }) {
   await recordNodes(group.data, known);
   const names = known.map(({ id }) => id).join(', ');
   await step(`Starting ${names}`, async ({ progress }) => {
-    let total = known.length;
+    const waiting = new Set(known.map(({ id }) => id));
+    const tell = () => {
+      const of = waiting.size === 0 ? '' : `, waiting for ${[...waiting].join(', ')}`;
+      if (known.length > 1) progress(running.length, running.length + waiting.size, `ready${of}`);
+    };
+    tell();
     const start = async (/** @type {PlannedNode} */ node) => {
       try {
         const one = await startNode(group, { node, members: known, signal });
@@ -50,10 +55,10 @@ export async function startNodes(group, { step, signal, started, forget }) {
         started(one);
       } catch (error) {
         if (!(error instanceof RemovedNode)) throw error;
-        total -= 1;
         await forget(node);
       }
-      if (known.length > 1) progress(running.length, total, 'ready');
+      waiting.delete(node.id);
+      tell();
     };
     await Promise.all(known.map(start));
     if (running.length === 0) throw new Failure('No node is left that could be started.');

@@ -76,21 +76,46 @@ export function assertDistinct(/** @type {readonly WantedPort[]} */ all) {
 }
 
 /**
- * Refuses, in one sentence, a port that is taken.
+ * Refuses, in one sentence, ports that are taken: all of them, not one after the other.
  *
- * @param {WantedPort} wanted
+ * @param {readonly WantedPort[]} wanted
  */
-export async function assertFree({ port, setting, what, host = HOST }) {
-  if (port === 0) return;
+export async function assertFree(wanted) {
+  const taken = [];
+  for (const one of wanted) if (await isTaken(one)) taken.push(one);
+  const [first, ...more] = taken;
+  if (first === undefined) return;
+  throw more.length === 0 ? portInUse(first) : portsInUse(taken);
+}
+
+/** @param {WantedPort} wanted */
+async function isTaken({ port, setting, what, host = HOST }) {
+  if (port === 0) return false;
   const answer = await isFree(port, host);
-  if (answer === true) return;
-  if (answer.code === 'EADDRINUSE') throw portInUse({ port, what, ...(setting && { setting }) });
+  if (answer === true) return false;
+  if (answer.code === 'EADDRINUSE') return true;
   if (answer.code === 'EACCES') {
     throw new Failure(
       `No permission to listen on port ${port} (${what}): set ${setting ?? 'PAWL_PEER_PORT'} to a port above 1023.`,
     );
   }
   throw new Failure(`${what} cannot listen on ${host}:${port}: ${answer.message}.`);
+}
+
+/** @param {readonly WantedPort[]} taken several */
+function portsInUse(taken) {
+  const list = taken.map(({ port, what }) => `${port} (${what})`).join(', ');
+  const settings = new Set(taken.flatMap(({ setting }) => setting ?? []));
+  const fixed = taken.filter(({ setting }) => setting === undefined).map(({ port }) => port);
+  return new Failure(
+    `Ports ${list} are in use by other programs: stop those` +
+      (settings.size === 0
+        ? ''
+        : `, or set ${[...settings].join(', ')} to other ports (0 takes a free one)`) +
+      (fixed.length === 0
+        ? '.'
+        : `; the other nodes look for one of theirs at ${fixed.join(', ')}.`),
+  );
 }
 
 /** @param {WantedPort} wanted */
