@@ -94,7 +94,7 @@ export class QuorumWorld implements World {
     this.#watch('some', { key: 'b', rangeEnd: 'e' });
     this.#watch('one', { key: 'a' });
     for (const name of ['h', 'i', 'j']) new WorldHolder(this, name).start();
-    new WorldFaults(this).start();
+    new WorldFaults(this, this.#founders).start();
     for (let event = 0; event < events; event += 1) {
       await this.quorum.time.step();
       this.#look();

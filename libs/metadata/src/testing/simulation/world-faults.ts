@@ -12,7 +12,15 @@ const LEFT_RUNNING_MS = 12_000;
 
 /** What goes wrong in a world, at random and for a while each. */
 export class WorldFaults {
-  constructor(private readonly world: World) {}
+  /** Who was added or founded the cluster, and has not been removed for sure. */
+  readonly #joined: Set<string>;
+
+  constructor(
+    private readonly world: World,
+    founders: readonly string[],
+  ) {
+    this.#joined = new Set(founders);
+  }
 
   start(): void {
     this.world.later(PAUSE_MS * this.world.rng.next(), () => {
@@ -136,7 +144,8 @@ export class WorldFaults {
     const leader = world.leader();
     if (leader === null) return;
     const members = membersOf(leader.host.log.status().configuration);
-    const spare = world.spareIds(members);
+    // A leader that has been replaced may not know who came in since, and must not lose what it holds.
+    const spare = world.spareIds([...members, ...this.#joined]);
     if (spare.length > 0 && (members.length <= LEAST_MEMBERS || rng.below(2) === 0)) {
       const id = spare[rng.below(spare.length)] ?? '';
       /* What comes in again comes with an empty disk. */
@@ -147,7 +156,9 @@ export class WorldFaults {
         (added) => {
           if (added === 'unknown' || added === 'failed') return;
           world.reached(added.ok ? 'member added' : `member not added: ${added.refusal}`);
-          if (added.ok) world.restart(id);
+          if (!added.ok) return;
+          this.#joined.add(id);
+          world.restart(id);
         },
       );
     } else if (members.length > LEAST_MEMBERS) {
@@ -160,6 +171,7 @@ export class WorldFaults {
           if (removed === 'unknown' || removed === 'failed') return;
           world.reached(removed.ok ? 'member removed' : `not removed: ${removed.refusal}`);
           const left = id === undefined ? undefined : world.quorum.processes.get(id);
+          if (removed.ok && id !== undefined) this.#joined.delete(id);
           if (!removed.ok || left === undefined) return;
           world.later(world.rng.next() * LEFT_RUNNING_MS, () => {
             if (world.isRunning(left)) world.takeAway(left.id);
