@@ -131,7 +131,7 @@ describe('a staged release', () => {
     owner.acks.length = 0;
     await nats.start();
     await owner.reconnected();
-    await owner.publish(staged(2, [taking(1)]), 'missed');
+    await owner.publish(staged(2, [taking(1)]));
     await runs(scope, 2, 'candidate');
     await acked(2, 'r1');
     owner.slot = 3;

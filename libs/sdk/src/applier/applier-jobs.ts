@@ -1,6 +1,14 @@
 import type { HeldSnapshot, JsonObject, Snapshot } from '@pawl/contracts';
 import type { VariantContent } from './last-known-good.js';
 
+/** Where a snapshot came from. */
+export interface Origin {
+  /** What it was parsed from, if that is at hand. */
+  readonly text?: string | undefined;
+  /** Read from the stream. */
+  readonly stored: boolean;
+}
+
 /** A snapshot on its way to be run. */
 export interface Candidate {
   readonly head: HeldSnapshot;

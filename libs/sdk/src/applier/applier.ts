@@ -10,9 +10,8 @@ import type {
 } from '@pawl/contracts';
 import type { PawlErrorCode } from '../errors.js';
 import type { ApplierEffect, ApplierInput, Rejection } from './applier-io.js';
-import type { Candidate, ContentJob, FetchJob } from './applier-jobs.js';
+import type { Candidate, ContentJob, FetchJob, Origin } from './applier-jobs.js';
 import { contentAtHand } from './content-at-hand.js';
-import type { ContentElsewhere } from './content-at-hand.js';
 import { decodeContent } from './decode-content.js';
 import { detailOf, Incidents } from './incidents.js';
 import type { InstallationPin } from './installation-pin.js';
@@ -30,14 +29,6 @@ export interface ApplierEnvironment {
   readonly sha256: Sha256;
   readonly installation: InstallationPin;
   readonly consumer: Omit<ConsumerIdentity, 'slot'>;
-}
-
-/** Where a snapshot came from. */
-interface Origin {
-  /** What it was parsed from, if that is at hand. */
-  readonly text?: string | undefined;
-  /** Read from the stream. */
-  readonly stored: boolean;
 }
 
 /**
@@ -59,6 +50,8 @@ export class Applier {
   #restored: LastKnownGood | null = null;
   /** The file's record that came while a job was under way. */
   #late: LastKnownGood | null = null;
+  /** What the file holds, once all is written that is on its way there. */
+  #kept: HeldSnapshot | null = null;
   #settled = false;
   #running: Running | null = null;
   #job: FetchJob | ContentJob | null = null;
@@ -148,6 +141,7 @@ export class Applier {
 
   #keep(record: LastKnownGood): void {
     this.#restored = record;
+    this.#kept = record.head;
     this.#floor = record.head;
   }
 
@@ -155,28 +149,40 @@ export class Applier {
     if (!this.#self.lease(slot)) return;
     const job = this.#job;
     if (job?.stage === 'fetching' && this.#self.hasLeft(job)) this.#redo(job);
-    this.#followIdentity();
+    this.#rest();
   }
 
   /**
-   * After the consumer became another one: what runs is noted to be its own where that is of the same
-   * cohort, and read again, to run the other variant, where it is not or may not be.
+   * Nothing is under way: what runs is to be of the consumer as it is now, and what the file holds. Of
+   * the same cohort it only is noted to be its own; else the variant of its cohort is run, if it can be.
    */
-  #followIdentity(): void {
+  #rest(): void {
     const running = this.#running;
-    if (running === null || this.#self.holds(running.head)) return;
-    const { head, releases } = running;
-    if (releases === null || this.#self.cohortIn(releases) !== cohortHeld(head)) {
+    if (running === null || this.#job !== null) return;
+    const { head, snapshot } = running;
+    const isOwn = this.#self.holds(head);
+    const isSame = snapshot !== null && this.#self.cohortIn(snapshot.releases) === cohortHeld(head);
+    const now = isSame && !isOwn ? { ...head, identity: this.#self.value } : head;
+    this.#floor = now;
+    this.#running = { ...running, head: now };
+    if (now !== this.#kept) this.#write(recordOf(this.#env.address, this.#running));
+    if (!isOwn && !isSame) this.#move(snapshot);
+  }
+
+  #move(snapshot: Snapshot | null): void {
+    // The newest may be for it what it was not before.
+    if (snapshot === null || this.rejected !== null) {
       this.#need.lookAgain();
       this.#effects.push({ kind: 'read', because: 'slot' });
-      return;
     }
-    this.#floor = { ...head, identity: this.#self.value };
-    this.#running = { ...running, head: this.#floor };
-    // A record on its way to the disk is newer; this follows once that is applied.
-    if (this.#job?.stage === 'storing') return;
-    const record = recordOf(this.#env.address, this.#running);
-    this.#effects.push({ kind: 'store', job: this.#nextJob(), record });
+    if (snapshot !== null && !this.#knows(snapshot)) this.#judge(snapshot, { stored: false });
+  }
+
+  #write(record: LastKnownGood): number {
+    const id = this.#nextJob();
+    this.#kept = record.head;
+    this.#effects.push({ kind: 'store', job: id, record });
+    return id;
   }
 
   /** The snapshot of a job is judged again. */
@@ -249,7 +255,7 @@ export class Applier {
       const message = `a snapshot of ${snapshot.address} arrived on the subject of ${this.#env.address}`;
       return this.#report('malformed-message', snapshot.hash, message);
     }
-    if (this.#knows(snapshot)) return this.#see(snapshot);
+    if (this.#knows(snapshot)) return this.#need.see(snapshot, this.#floor);
     this.#judge(snapshot, origin);
   }
 
@@ -260,13 +266,13 @@ export class Applier {
     });
     if (judgement.kind === 'foreign') return this.#reportForeign(snapshot.installation);
     if (judgement.kind === 'same' || judgement.kind === 'older') {
-      this.#see(snapshot);
+      this.#need.see(snapshot, this.#floor);
       if (judgement.kind === 'same') this.#meetAgain(snapshot, origin.text);
       if (!this.behind) this.#runRestored();
       return;
     }
     if (!this.#verify(snapshot, origin.text)) return;
-    this.#see(snapshot);
+    this.#need.see(snapshot, this.#floor);
     if (judgement.kind === 'conflict') {
       this.#report('version-conflict', detailOf(snapshot, snapshot.hash), judgement.reason);
       return this.#runRestored();
@@ -276,12 +282,12 @@ export class Applier {
     this.#queue(snapshot, judgement.lowered, origin.stored);
   }
 
-  /** What runs from the file arrived: from now on it is known which cohorts it has. */
+  /** What runs from the file arrived: from now on the variants of other cohorts are at hand. */
   #meetAgain(snapshot: Snapshot, text: string | undefined): void {
     const running = this.#running;
-    if (running === null || running.releases !== null || !this.#verify(snapshot, text)) return;
-    this.#running = { ...running, releases: snapshot.releases };
-    this.#followIdentity();
+    if (running === null || running.snapshot !== null || !this.#verify(snapshot, text)) return;
+    this.#running = { ...running, snapshot };
+    this.#rest();
   }
 
   /** Whether exactly this snapshot is being worked on, waits, or was refused as what it would run as. */
@@ -291,10 +297,6 @@ export class Applier {
       twins.some((twin) => twin !== undefined && twin !== null && isTwin(twin, snapshot)) ||
       this.#refusals.has(snapshot, this.#self.cohortIn(snapshot.releases))
     );
-  }
-
-  #see(point: VersionPoint): void {
-    this.#need.see(point, this.#floor);
   }
 
   #verify(snapshot: Snapshot, text: string | undefined): boolean {
@@ -334,7 +336,7 @@ export class Applier {
     const message = `${announced}, the stream holds ${stored.version} (${stored.hash})`;
     this.#report('version-conflict', head.hash, message);
     this.#need.forgetSeen();
-    this.#see(stored);
+    this.#need.see(stored, this.#floor);
     return true;
   }
 
@@ -352,14 +354,12 @@ export class Applier {
       case 'wrong':
         return this.#refuse(snapshot, there.reason);
       case 'elsewhere':
-        return this.#fetch(candidate, snapshot, there);
+        break;
     }
-  }
-
-  #fetch(candidate: Candidate, snapshot: Snapshot, { hash, size }: ContentElsewhere): void {
+    const { hash, size } = there;
     const id = this.#nextJob();
     this.#job = { ...candidate, id, stage: 'fetching', snapshot, missing: false };
-    this.#effects.push({ kind: 'fetch', job: id, version: snapshot.version, hash, size });
+    this.#effects.push({ kind: 'fetch', job: id, version: head.version, hash, size });
   }
 
   #fetched(input: Extract<ApplierInput, { kind: 'fetched' }>): void {
@@ -391,11 +391,9 @@ export class Applier {
   }
 
   #store(candidate: Candidate, content: VariantContent, document: JsonObject | undefined): void {
-    const id = this.#nextJob();
     const { head, lowered, snapshot } = candidate;
+    const id = this.#write({ address: this.#env.address, head, content });
     this.#job = { head, lowered, snapshot, id, stage: 'storing', content, document };
-    const record = { address: this.#env.address, head, content };
-    this.#effects.push({ kind: 'store', job: id, record });
   }
 
   #stored(jobId: number): void {
@@ -418,10 +416,8 @@ export class Applier {
     this.#floor = head;
     this.#restored = null;
     const { hash, size, absent } = content;
-    const releases = snapshot?.releases ?? null;
-    this.#running = { head, content: { hash, size, absent }, document, releases };
-    if (snapshot === null) this.#refusals.keepNewerThan(head);
-    else this.#refusals.clear();
+    this.#running = { head, content: { hash, size, absent }, document, snapshot };
+    this.#refusals.applied(head, snapshot === null ? head : previous);
     this.#highest = newest(this.#highest, { generation: head.generation, version: head.version });
     this.#need.applied(head);
     this.#effects.push({
@@ -431,7 +427,6 @@ export class Applier {
       previous: previous?.version ?? null,
       lowered,
     });
-    this.#followIdentity();
     this.#proceed();
   }
 
@@ -443,6 +438,7 @@ export class Applier {
     const next = this.#next;
     this.#next = null;
     if (next !== null && !this.#knows(next)) this.#judge(next, { stored: false });
+    this.#rest();
     const isNextRefused = this.#job === null && this.rejected !== null;
     if (this.#settled || isNextRefused) this.#runRestored();
   }

@@ -173,6 +173,12 @@ it('runs the variant of its cohort, whatever comes between, and ends on that of 
           expect(play.world.disk?.head).toEqual(running);
           expect(play.world.applier.behind).toBe(false);
         }
+        // Whatever became of the newest: what runs is of the consumer's cohort, or that is refused there.
+        const { version: at } = running ?? play.newest;
+        const own = cohortOf(play.history[at - 1]!.releases, identity);
+        const isOwn = running === null || running.cohort === own || refused(documentOf(at, own));
+        const last = play.world.applied.at(-1);
+        expect(isOwn || last?.previous === null).toBe(true);
         if (cohort !== '') seen.candidates += 1;
       },
     ),

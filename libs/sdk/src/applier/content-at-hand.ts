@@ -4,19 +4,13 @@ import { adoptInline, decodeContent } from './decode-content.js';
 import { absentContent } from './last-known-good.js';
 import type { Running, VariantContent } from './last-known-good.js';
 
-/** A content that is to be fetched by its hash. */
-export interface ContentElsewhere {
-  readonly kind: 'elsewhere';
-  readonly hash: string;
-  readonly size: number;
-}
-
 /** What of a cohort's content is there already. */
 export type ContentAtHand =
   | { readonly kind: 'absent'; readonly content: VariantContent }
   | { readonly kind: 'here'; readonly content: VariantContent; readonly document: JsonObject }
   | { readonly kind: 'wrong'; readonly reason: string }
-  | ContentElsewhere;
+  /** It is to be fetched by its hash. */
+  | { readonly kind: 'elsewhere'; readonly hash: string; readonly size: number };
 
 /** Looks into the snapshot itself, at what runs, and at what the file holds. */
 export function contentAtHand(

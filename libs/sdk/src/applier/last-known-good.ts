@@ -3,7 +3,7 @@ import type {
   AddressText,
   HeldSnapshot,
   JsonObject,
-  SnapshotRelease,
+  Snapshot,
   SnapshotVariant,
 } from '@pawl/contracts';
 
@@ -34,8 +34,8 @@ export interface Running {
   readonly content: Omit<VariantContent, 'text'>;
   /** `undefined`: the address is absent. */
   readonly document: JsonObject | undefined;
-  /** The snapshot's; `null`: unknown, it came from the file. */
-  readonly releases: readonly SnapshotRelease[] | null;
+  /** With the variants of other cohorts; `null`: it came from the file and was not seen yet. */
+  readonly snapshot: Snapshot | null;
 }
 
 /** What runs as a record to be kept. */

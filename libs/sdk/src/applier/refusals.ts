@@ -1,5 +1,5 @@
 import type { Rejection } from './applier-io.js';
-import { isNewer, isTwin, newest } from './version-point.js';
+import { isNewer, isTwin } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
 
 /** Refused snapshots remembered so that none is tried twice. */
@@ -9,8 +9,12 @@ const REMEMBERED = 8;
 export class Refusals {
   #refused: readonly Rejection[] = [];
 
+  /** Of one version the one that was refused last. */
   get newest(): Rejection | null {
-    return this.#refused.reduce<Rejection | null>((best, each) => newest(best, each), null);
+    return this.#refused.reduce<Rejection | null>(
+      (best, each) => (best !== null && isNewer(best, each) ? best : each),
+      null,
+    );
   }
 
   add(rejection: Rejection): void {
@@ -22,11 +26,9 @@ export class Refusals {
     return this.#refused.some((each) => isTwin(each, snapshot) && each.cohort === cohort);
   }
 
-  clear(): void {
-    this.#refused = [];
-  }
-
-  keepNewerThan(point: VersionPoint): void {
-    this.#refused = this.#refused.filter((each) => isNewer(each, point));
+  /** What moved to a newer version leaves all behind, else what is refused and newer still counts. */
+  applied(head: VersionPoint, before: VersionPoint | null): void {
+    const isMove = isNewer(head, before);
+    this.#refused = isMove ? [] : this.#refused.filter((each) => isNewer(each, head));
   }
 }
