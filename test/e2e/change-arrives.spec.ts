@@ -45,10 +45,10 @@ describe('one change', () => {
 
     const pawl = await stack.connectSdk({ consumerId: 'till-1', labels: { region: 'eu' } });
     scope = await pawl.open<CheckoutConfig>('acme/prod/checkout');
-    scope.on('applied', (event) => applied.push(event));
-    expect(scope.current).toEqual({ currency: 'EUR', limits: { maxItems: 20 } });
-
+    // What was promoted is published a moment after its answer.
     const rollout = await converged('acme/prod/checkout', 1);
+    expect(scope.current).toEqual({ currency: 'EUR', limits: { maxItems: 20 } });
+    scope.on('applied', (event) => applied.push(event));
     expect(rollout.published?.version).toBe(scope.version);
     expect(rollout.consumers.byVersion).toEqual({ [scope.version]: 1 });
     const { items } = await ada.consumers('acme/prod/checkout');
