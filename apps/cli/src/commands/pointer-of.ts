@@ -1,3 +1,5 @@
+import { joinPointer } from '@pawl/contracts';
+
 /**
  * The JSON Pointer of a place in a document that is named by its pointer (`/limits/maxItems`, empty
  * for the whole) or by a path as the SDK's `get` takes it: keys with dots between them
@@ -10,5 +12,5 @@ export function pointerOf(where: string): string {
     if (part === '.') keys.push('');
     else keys.push(`${keys.pop()}${escaped ?? part}`);
   }
-  return keys.map((key) => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return keys.reduce(joinPointer, '');
 }
