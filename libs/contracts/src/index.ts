@@ -30,13 +30,16 @@ export {
   cohortKey,
   cohortOf,
   isCandidate,
+  isSameIdentity,
   slotName,
 } from './snapshot/cohort.js';
 export type { ConsumerIdentity } from './snapshot/cohort.js';
+export { cohortHeld, heldBy } from './snapshot/held-snapshot.js';
+export type { HeldSnapshot } from './snapshot/held-snapshot.js';
 export { isHigher } from './snapshot/is-higher.js';
 export type { Versioned } from './snapshot/is-higher.js';
 export { judgeSnapshot } from './snapshot/judge-snapshot.js';
-export type { HeldSnapshot, Judgement } from './snapshot/judge-snapshot.js';
+export type { Judgement } from './snapshot/judge-snapshot.js';
 export {
   provesItsHash,
   pushText,

@@ -27,14 +27,14 @@ export interface OpenOptions<T> {
 
 export interface AppliedEvent {
   readonly version: number;
-  /** The version that ran before; `null` for the first. */
+  /** The version that ran before, the same one if only the cohort is another; `null` for the first. */
   readonly previous: number | null;
   /**
    * Paths, as `get` takes them, of what was added, removed or changed, in document order: the
    * deepest object keys, arrays as a whole. At most 1,000; for certainty about one path use `watch`.
    */
   readonly changedPaths: readonly string[];
-  /** A layer went back to a lower definition version or away: a rollback. */
+  /** A layer went back to a lower definition version or away: a rollback, or a cohort that was left. */
   readonly lowered: boolean;
 }
 

@@ -9,6 +9,8 @@ export const ackItemSchema = {
     generation: part.version,
     version: part.version,
     hash: part.sha256,
+    /** As which cohort it ran or was to run the snapshot; left out for the stable one. */
+    cohort: part.cohort,
     state: { enum: ['applied', 'rejected'] },
     reason: part.reason,
     /** Milliseconds between the event and the sending of this message, by the consumer's own clock. */

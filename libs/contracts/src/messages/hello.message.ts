@@ -10,9 +10,14 @@ export const helloRunSchema = {
     generation: part.counter,
     version: part.counter,
     hash: part.sha256,
+    /** As which cohort; left out for the stable one, and where a heartbeat has no room for it. */
+    cohort: part.cohort,
     /** The highest version this incarnation ever applied. */
     highestVersion: part.counter,
-    /** The newest version that it rejected and why, while it is newer than what it runs. */
+    /**
+     * The newest version that it rejected and why, while it is newer than what it runs, or the same that
+     * it was to run as another cohort.
+     */
     rejected: {
       type: 'object',
       required: ['generation', 'version', 'reason'],

@@ -18,3 +18,5 @@ export const labels = {
   additionalProperties: { type: 'string', maxLength: 128 },
 } as const;
 export const pathId = { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' } as const;
+/** Key of a cohort that is not the stable one: at most three ids of releases. */
+export const cohort = { type: 'string', minLength: 1, maxLength: 386 } as const;

@@ -9,6 +9,16 @@ export interface ConsumerIdentity {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export function isSameIdentity(a: ConsumerIdentity, b: ConsumerIdentity): boolean {
+  const labels = Object.entries(a.labels);
+  return (
+    a.workload === b.workload &&
+    a.slot === b.slot &&
+    labels.length === Object.keys(b.labels).length &&
+    labels.every(([label, value]) => Object.hasOwn(b.labels, label) && b.labels[label] === value)
+  );
+}
+
 /** Buckets, and basis points: hundredths of a per cent. */
 export const BUCKETS = 10_000;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ABSENT_HASH } from '../messages/snapshot.message.js';
 import type { Snapshot, SnapshotInput } from '../messages/snapshot.message.js';
+import { heldBy } from './held-snapshot.js';
 import { judgeSnapshot } from './judge-snapshot.js';
 
 const INSTALLATION = 'main/0f3c';
@@ -147,5 +148,74 @@ describe('judgeSnapshot: layers', () => {
     const inputs = [layer(1, 9, 8), { ...layer(1, 1), address: 'acme/prod' }];
     const judgement = judgeSnapshot(held, snapshot({ version: 11, inputs }), own);
     expect(judgement).toEqual({ kind: 'accept', lowered: false });
+  });
+});
+
+describe('judgeSnapshot: cohorts', () => {
+  const consumer = (slot: number | null, region = 'eu') => ({
+    ...{ workload: 'app', slot, labels: { region } },
+  });
+  const release = { id: 'r1', address: 'acme', salt: 's' };
+  const stage = { basisPoints: 0, named: ['app/1', 'app/3'] };
+  const candidate = { ...layer(3, 7), candidate: 4 };
+  const staged = snapshot({ inputs: [candidate], releases: [{ ...release, stages: [stage] }] });
+  const held = heldBy(consumer(1), staged);
+  const judge = (slot: number | null, incoming: Snapshot, before = held) =>
+    judgeSnapshot(before, incoming, { ...own, identity: consumer(slot) });
+  const next = (change: Partial<Snapshot>) => snapshot({ ...staged, version: 11, ...change });
+
+  it('holds the layers as the consumer runs them', () => {
+    expect(held).toMatchObject({ cohort: 'r1', identity: consumer(1), inputs: [layer(4, 7)] });
+    expect(heldBy(consumer(2), staged)).toMatchObject({ cohort: '', inputs: [candidate] });
+    expect(heldBy(consumer(null), staged)).toMatchObject({ cohort: '', inputs: [candidate] });
+  });
+
+  it('accept the snapshot held once more as another cohort only', () => {
+    expect(judge(1, staged).kind).toBe('same');
+    expect(judge(3, staged).kind).toBe('same');
+    expect(judge(2, staged)).toEqual({ kind: 'accept', lowered: true });
+    expect(judge(null, staged)).toEqual({ kind: 'accept', lowered: true });
+    expect(judge(1, staged, heldBy(consumer(2), staged))).toEqual({
+      ...{ kind: 'accept', lowered: false },
+    });
+    expect(judge(2, snapshot({ ...staged, hash: 'a'.repeat(64) })).kind).toBe('conflict');
+    expect(judge(2, snapshot({ ...staged, version: 9 })).kind).toBe('older');
+    expect(judgeSnapshot(held, staged, own).kind).toBe('same');
+  });
+
+  it('compare candidates with candidates', () => {
+    expect(judge(1, next({}))).toEqual({ kind: 'accept', lowered: false });
+    expect(judge(1, next({ inputs: [layer(4, 8)], releases: [] })).kind).toBe('accept');
+    expect(judge(1, next({ inputs: [layer(3, 8)], releases: [] })).kind).toBe('refuse');
+    expect(judge(1, next({ inputs: [layer(3, 8, 8)], releases: [] }))).toEqual({
+      ...{ kind: 'accept', lowered: true },
+    });
+  });
+
+  it('let a layer go down for who left the release, as long as that is there and no lower', () => {
+    expect(judge(2, next({}))).toEqual({ kind: 'accept', lowered: true });
+    expect(judge(2, next({ inputs: [{ ...candidate, candidate: 5 }] })).kind).toBe('accept');
+    expect(judge(2, next({ inputs: [{ ...candidate, candidate: 3 }] })).kind).toBe('refuse');
+    expect(judge(2, next({ inputs: [layer(3, 8)] })).kind).toBe('refuse');
+    expect(judge(2, next({ releases: [] })).kind).toBe('refuse');
+    const of = (change: object) => next({ releases: [{ ...release, stages: [], ...change }] });
+    expect(judge(2, of({})).kind).toBe('accept');
+    expect(judge(2, of({ id: 'r2' })).kind).toBe('refuse');
+    expect(judge(2, of({ address: 'acme/prod' })).kind).toBe('refuse');
+    expect(judge(1, of({})).kind).toBe('refuse');
+  });
+
+  it('let it go down for other labels too, and for nobody who was in no cohort', () => {
+    const selector = { region: ['eu'] };
+    const regional = next({ releases: [{ ...release, stages: [{ ...stage, selector }] }] });
+    const moved = { ...own, identity: consumer(1, 'us') };
+    expect(judgeSnapshot(heldBy(consumer(1), regional), regional, moved)).toEqual({
+      ...{ kind: 'accept', lowered: true },
+    });
+    const forged = next({ inputs: [{ ...layer(2, 8), candidate: 9 }] });
+    expect(judge(2, forged, heldBy(consumer(5), staged)).kind).toBe('refuse');
+    const { identity: _, cohort: __, ...ofBefore } = heldBy(consumer(null), staged);
+    expect(judge(2, forged, ofBefore).kind).toBe('refuse');
+    expect(judge(1, staged, ofBefore).kind).toBe('accept');
   });
 });

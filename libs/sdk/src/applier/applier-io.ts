@@ -7,6 +7,8 @@ import type { VersionPoint } from './version-point.js';
 export type ApplierInput =
   /** The file's record; only as the first input. */
   | { readonly kind: 'restored'; readonly record: LastKnownGood }
+  /** The owner leases this slot to the consumer; `null`: none. */
+  | { readonly kind: 'leased'; readonly slot: number | null }
   /** A push carried this snapshot; `text` is what it was parsed from. */
   | { readonly kind: 'pushed'; readonly snapshot: Snapshot; readonly text?: string | undefined }
   /** A push or a heartbeat's reply named this snapshot without carrying it. */
@@ -52,14 +54,16 @@ export interface ApplyEffect {
   readonly head: HeldSnapshot;
   /** `undefined`: the address is absent. */
   readonly document: JsonObject | undefined;
-  /** Version that ran before, `null` if none did. */
+  /** Version that ran before, the same one if only the cohort is another; `null` if none did. */
   readonly previous: number | null;
-  /** A layer went to a lower definition version or away: a rollback. */
+  /** A layer went to a lower definition version or away: a rollback, or a cohort that was left. */
   readonly lowered: boolean;
 }
 
 export interface Rejection extends VersionPoint {
   readonly hash: string;
+  /** As which it was to run. */
+  readonly cohort: string;
   readonly reason: string;
 }
 
@@ -70,6 +74,6 @@ export type ApplierEffect =
   | { readonly kind: 'store'; readonly job: number; readonly record: LastKnownGood }
   | ApplyEffect
   | { readonly kind: 'reject'; readonly rejection: Rejection }
-  /** Read the stream: something newer was named, or what arrived was damaged. */
-  | { readonly kind: 'read'; readonly because: 'named' | 'damaged' | 'missing' }
+  /** Read the stream: something newer was named, what arrived was damaged, or the slot is another. */
+  | { readonly kind: 'read'; readonly because: 'named' | 'damaged' | 'missing' | 'slot' }
   | { readonly kind: 'report'; readonly code: PawlErrorCode; readonly message: string };

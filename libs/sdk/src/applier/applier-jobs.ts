@@ -1,11 +1,20 @@
 import type { HeldSnapshot, JsonObject, Snapshot } from '@pawl/contracts';
 import type { VariantContent } from './last-known-good.js';
 
+/** Where a snapshot came from. */
+export interface Origin {
+  /** What it was parsed from, if that is at hand. */
+  readonly text?: string | undefined;
+  /** Read from the stream. */
+  readonly stored: boolean;
+}
+
 /** A snapshot on its way to be run. */
 export interface Candidate {
   readonly head: HeldSnapshot;
   readonly lowered: boolean;
-  readonly fromFile: boolean;
+  /** What `head` is of; `null`: the file's record. */
+  readonly snapshot: Snapshot | null;
 }
 
 export interface FetchJob extends Candidate {

@@ -72,6 +72,17 @@ describe('Applier', () => {
     expect(world.applier.rejected).toBeNull();
   });
 
+  it('forgets what it rejected once something is applied, however new that pretended to be', () => {
+    const world = new ApplierWorld();
+    world.give(pushed({ version: 1, definitionVersion: 5 }));
+    world.settle();
+    world.give(pushed({ version: 900, definitionVersion: 4 }));
+    expect(world.applier.rejected).toMatchObject({ version: 900 });
+    world.give(pushed({ version: 2, definitionVersion: 5 }));
+    world.settle();
+    expect(world.applier.rejected).toBeNull();
+  });
+
   describe('whose disk is late', () => {
     let world: ApplierWorld;
     beforeEach(() => {

@@ -1,86 +1,71 @@
 import { assert } from '@pawl/kernel';
-import { canonicalize, judgeSnapshot } from '@pawl/contracts';
+import { cohortHeld, heldBy, judgeSnapshot } from '@pawl/contracts';
 import type {
   AddressText,
+  ConsumerIdentity,
   HeldSnapshot,
   JsonObject,
   Sha256,
   Snapshot,
-  SnapshotVariant,
 } from '@pawl/contracts';
 import type { PawlErrorCode } from '../errors.js';
 import type { ApplierEffect, ApplierInput, Rejection } from './applier-io.js';
-import type { Candidate, ContentJob, FetchJob } from './applier-jobs.js';
+import type { Candidate, ContentJob, FetchJob, Origin } from './applier-jobs.js';
+import { contentAtHand } from './content-at-hand.js';
 import { decodeContent } from './decode-content.js';
+import { detailOf, Incidents } from './incidents.js';
 import type { InstallationPin } from './installation-pin.js';
-import { absentContent } from './last-known-good.js';
-import type { LastKnownGood, VariantContent } from './last-known-good.js';
-import { isNewer, newest } from './version-point.js';
+import { recordOf } from './last-known-good.js';
+import type { LastKnownGood, Running, VariantContent } from './last-known-good.js';
+import { OwnIdentity } from './own-identity.js';
+import { ReadNeed } from './read-need.js';
+import { Refusals } from './refusals.js';
+import { isForward, isNewer, isTwin, newest } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
-import { headOf, hashOf, inlineOf, variantOf } from './verify-snapshot.js';
+import { hashOf } from './hash-of.js';
 
 export interface ApplierEnvironment {
   readonly address: AddressText;
   readonly sha256: Sha256;
   readonly installation: InstallationPin;
+  readonly consumer: Omit<ConsumerIdentity, 'slot'>;
 }
-
-/** Where a snapshot came from. */
-interface Origin {
-  /** What it was parsed from, if that is at hand. */
-  readonly text?: string | undefined;
-  /** Read from the stream. */
-  readonly stored: boolean;
-}
-
-/** Keeps the document, not its text, which is as large again. */
-interface Running {
-  readonly head: HeldSnapshot;
-  readonly content: Omit<VariantContent, 'text'>;
-  readonly document: JsonObject | undefined;
-}
-
-/** Reads in a row that stay behind what was named before the name is taken for a mistake. */
-const READS_BEHIND = 12;
-/** Incidents remembered so that each is reported once. */
-const REPORTED = 64;
-/** Refused snapshots remembered so that none is tried twice. */
-const REFUSED = 8;
 
 /**
  * Decides what one consumer runs at one address (DESIGN.md §4, Acceptance): no I/O, no clock, no
  * chance. Feed it inputs, carry out the effects in order, feed back their answers.
  *
  * Invariants: at most one job at a time; what runs only ever moves to a snapshot that
- * `judgeSnapshot` accepts over what was held; a snapshot runs only after its content was verified,
- * validated and handed to be stored.
+ * `judgeSnapshot` accepts over what was held, which is a newer one or the same as another cohort; a
+ * snapshot runs only after its content was verified, validated and handed to be stored, and only if
+ * that is still the variant of the consumer's cohort.
  */
 export class Applier {
   readonly #env: ApplierEnvironment;
   #effects: ApplierEffect[] = [];
+  readonly #self: OwnIdentity;
   /** What the next snapshot is judged against: what runs, or what the file holds. */
   #floor: HeldSnapshot | null = null;
   /** The file's record while nothing runs. */
   #restored: LastKnownGood | null = null;
   /** The file's record that came while a job was under way. */
   #late: LastKnownGood | null = null;
+  /** What the file holds, once all is written that is on its way there. */
+  #kept: HeldSnapshot | null = null;
   #settled = false;
   #running: Running | null = null;
   #job: FetchJob | ContentJob | null = null;
   #jobs = 0;
   /** The newest acceptable snapshot that waits for the job to end. */
   #next: Snapshot | null = null;
-  /** Refused since something was last applied from the network, oldest first. */
-  #refused: readonly Rejection[] = [];
+  readonly #refusals = new Refusals();
   #highest: VersionPoint | null = null;
-  /** Newest snapshot that arrived and verified, whatever became of it. */
-  #seen: VersionPoint | null = null;
-  #named: VersionPoint | null = null;
-  #readsBehind = 0;
-  readonly #reported = new Set<string>();
+  readonly #need = new ReadNeed();
+  readonly #incidents = new Incidents();
 
   constructor(environment: ApplierEnvironment) {
     this.#env = environment;
+    this.#self = new OwnIdentity(environment.consumer);
   }
 
   /** The head of what runs. */
@@ -90,7 +75,7 @@ export class Applier {
 
   /** The newest that was refused, until something is applied over it. */
   get rejected(): Rejection | null {
-    return this.#refused.reduce<Rejection | null>((best, each) => newest(best, each), null);
+    return this.#refusals.newest;
   }
 
   /** The newest that this process ever ran. */
@@ -98,10 +83,9 @@ export class Applier {
     return this.#highest;
   }
 
-  /** Whether the stream should be read again, later: it showed nothing, or less than was named. */
+  /** Whether the stream should be read again, later: it showed nothing, or less than is looked for. */
   get behind(): boolean {
-    if (this.#seen === null) return true;
-    return this.#named !== null && isNewer(this.#named, newest(this.#seen, this.#floor));
+    return this.#need.isBehind(this.#floor);
   }
 
   step(input: ApplierInput): readonly ApplierEffect[] {
@@ -114,6 +98,8 @@ export class Applier {
     switch (input.kind) {
       case 'restored':
         return this.#restore(input.record);
+      case 'leased':
+        return this.#lease(input.slot);
       case 'pushed':
         return this.#offer(input.snapshot, { text: input.text, stored: false });
       case 'named':
@@ -143,6 +129,7 @@ export class Applier {
     if (address !== this.#env.address || !this.#admit(head.installation)) return;
     if (this.#running !== null) return;
     if (this.#job?.stage === 'fetching') this.#stepBack(this.#job);
+    this.#self.restore(head);
     if (this.#job !== null && isNewer(head, this.#job.head)) this.#job = null;
     if (this.#job !== null) {
       this.#late = record;
@@ -154,11 +141,58 @@ export class Applier {
 
   #keep(record: LastKnownGood): void {
     this.#restored = record;
+    this.#kept = record.head;
     this.#floor = record.head;
   }
 
-  #stepBack(job: FetchJob): void {
-    this.#next = job.snapshot;
+  #lease(slot: number | null): void {
+    if (!this.#self.lease(slot)) return;
+    const job = this.#job;
+    if (job?.stage === 'fetching' && this.#self.hasLeft(job)) this.#redo(job);
+    this.#rest();
+  }
+
+  /**
+   * Nothing is under way: what runs is to be of the consumer as it is now, and what the file holds. Of
+   * the same cohort it only is noted to be its own; else the variant of its cohort is run, if it can be.
+   */
+  #rest(): void {
+    const running = this.#running;
+    if (running === null || this.#job !== null) return;
+    const { head, snapshot } = running;
+    const isOwn = this.#self.holds(head);
+    const isSame = snapshot !== null && this.#self.cohortIn(snapshot.releases) === cohortHeld(head);
+    const now = isSame && !isOwn ? { ...head, identity: this.#self.value } : head;
+    this.#floor = now;
+    this.#running = { ...running, head: now };
+    if (now !== this.#kept) this.#write(recordOf(this.#env.address, this.#running));
+    if (!isOwn && !isSame) this.#move(snapshot);
+  }
+
+  #move(snapshot: Snapshot | null): void {
+    // The newest may be for it what it was not before.
+    if (snapshot === null || this.rejected !== null) {
+      this.#need.lookAgain();
+      this.#effects.push({ kind: 'read', because: 'slot' });
+    }
+    if (snapshot !== null && !this.#knows(snapshot)) this.#judge(snapshot, { stored: false });
+  }
+
+  #write(record: LastKnownGood): number {
+    const id = this.#nextJob();
+    this.#kept = record.head;
+    this.#effects.push({ kind: 'store', job: id, record });
+    return id;
+  }
+
+  /** The snapshot of a job is judged again. */
+  #redo(job: Candidate): void {
+    this.#stepBack(job);
+    this.#proceed();
+  }
+
+  #stepBack(job: Candidate): void {
+    this.#next ??= job.snapshot;
     this.#job = null;
   }
 
@@ -180,35 +214,28 @@ export class Applier {
   }
 
   #name(point: VersionPoint, hash: string): void {
+    if (this.#need.name(point, this.#floor) || this.#isConflict(point, hash)) {
+      this.#effects.push({ kind: 'read', because: 'named' });
+    }
+  }
+
+  /** Whether the version held is named with another hash, which nobody was told yet. */
+  #isConflict({ generation, version }: VersionPoint, hash: string): boolean {
     const floor = this.#floor;
-    const known = newest(this.#seen, floor);
-    const sameButDifferent =
+    return (
       floor !== null &&
-      point.generation === floor.generation &&
-      point.version === floor.version &&
+      generation === floor.generation &&
+      version === floor.version &&
       hash !== floor.hash &&
-      !this.#reported.has(this.#incident('version-conflict', point, hash));
-    if (!isNewer(point, known)) {
-      if (sameButDifferent) this.#effects.push({ kind: 'read', because: 'named' });
-      return;
-    }
-    if (this.#named === null || isNewer(point, this.#named)) {
-      this.#named = point;
-      this.#readsBehind = 0;
-    }
-    this.#effects.push({ kind: 'read', because: 'named' });
+      !this.#incidents.has('version-conflict', detailOf(floor, hash))
+    );
   }
 
   #read({ snapshot, text }: Extract<ApplierInput, { kind: 'read' }>): void {
     if (snapshot !== null) this.#offer(snapshot, { text, stored: true });
-    if (this.#named === null || !this.behind) {
-      this.#readsBehind = 0;
-      return;
-    }
-    this.#readsBehind += 1;
-    if (this.#readsBehind < READS_BEHIND) return;
-    const { generation, version } = this.#named;
-    this.#named = null;
+    const missing = this.#need.afterRead(this.#floor);
+    if (missing === null) return;
+    const { generation, version } = missing;
     this.#report(
       'snapshot-missing',
       `${generation}.${version}`,
@@ -228,25 +255,26 @@ export class Applier {
       const message = `a snapshot of ${snapshot.address} arrived on the subject of ${this.#env.address}`;
       return this.#report('malformed-message', snapshot.hash, message);
     }
-    if (this.#knows(snapshot)) return this.#see(snapshot);
+    if (this.#knows(snapshot)) return this.#need.see(snapshot, this.#floor);
     this.#judge(snapshot, origin);
   }
 
   #judge(snapshot: Snapshot, origin: Origin): void {
     const judgement = judgeSnapshot(this.#floor, snapshot, {
       installation: this.#env.installation.value,
+      identity: this.#self.value,
     });
     if (judgement.kind === 'foreign') return this.#reportForeign(snapshot.installation);
     if (judgement.kind === 'same' || judgement.kind === 'older') {
-      this.#see(snapshot);
+      this.#need.see(snapshot, this.#floor);
+      if (judgement.kind === 'same') this.#meetAgain(snapshot, origin.text);
       if (!this.behind) this.#runRestored();
       return;
     }
     if (!this.#verify(snapshot, origin.text)) return;
-    this.#see(snapshot);
+    this.#need.see(snapshot, this.#floor);
     if (judgement.kind === 'conflict') {
-      const key = this.#incident('version-conflict', snapshot, snapshot.hash);
-      this.#reportOnce(key, 'version-conflict', judgement.reason);
+      this.#report('version-conflict', detailOf(snapshot, snapshot.hash), judgement.reason);
       return this.#runRestored();
     }
     if (judgement.kind === 'refuse') return this.#refuse(snapshot, judgement.reason);
@@ -254,21 +282,21 @@ export class Applier {
     this.#queue(snapshot, judgement.lowered, origin.stored);
   }
 
-  /** Whether exactly this snapshot is being worked on, waits, or was refused. */
-  #knows(snapshot: Snapshot): boolean {
-    const twins = [this.#job?.head, this.#next, ...this.#refused];
-    return twins.some(
-      (twin) =>
-        twin !== undefined &&
-        twin !== null &&
-        twin.generation === snapshot.generation &&
-        twin.version === snapshot.version &&
-        twin.hash === snapshot.hash,
-    );
+  /** What runs from the file arrived: from now on the variants of other cohorts are at hand. */
+  #meetAgain(snapshot: Snapshot, text: string | undefined): void {
+    const running = this.#running;
+    if (running === null || running.snapshot !== null || !this.#verify(snapshot, text)) return;
+    this.#running = { ...running, snapshot };
+    this.#rest();
   }
 
-  #see(point: VersionPoint): void {
-    this.#seen = newest(this.#seen, { generation: point.generation, version: point.version });
+  /** Whether exactly this snapshot is being worked on, waits, or was refused as what it would run as. */
+  #knows(snapshot: Snapshot): boolean {
+    const twins = [this.#job?.head, this.#next];
+    return (
+      twins.some((twin) => twin !== undefined && twin !== null && isTwin(twin, snapshot)) ||
+      this.#refusals.has(snapshot, this.#self.cohortIn(snapshot.releases))
+    );
   }
 
   #verify(snapshot: Snapshot, text: string | undefined): boolean {
@@ -281,7 +309,7 @@ export class Applier {
   }
 
   #refuse(snapshot: Snapshot, reason: string): void {
-    this.#reject(snapshot, reason);
+    this.#reject({ ...snapshot, cohort: this.#self.cohortIn(snapshot.releases) }, reason);
     this.#runRestored();
   }
 
@@ -307,44 +335,31 @@ export class Applier {
     const announced = `snapshot ${head.version} (${head.hash}) was announced and cannot be fetched`;
     const message = `${announced}, the stream holds ${stored.version} (${stored.hash})`;
     this.#report('version-conflict', head.hash, message);
-    this.#seen = null;
-    this.#see(stored);
+    this.#need.forgetSeen();
+    this.#need.see(stored, this.#floor);
     return true;
   }
 
   #begin(snapshot: Snapshot, lowered: boolean): void {
     this.#job = null;
-    const candidate: Candidate = { head: headOf(snapshot), lowered, fromFile: false };
-    const variant = variantOf(snapshot);
-    if (variant === undefined) {
-      return this.#refuse(snapshot, 'the snapshot has no variant for this consumer');
+    const head = heldBy(this.#self.value, snapshot);
+    const candidate: Candidate = { head, lowered, snapshot };
+    const here = { running: this.#running, kept: this.#restored?.content };
+    const there = contentAtHand(snapshot, cohortHeld(head), here, this.#env.sha256);
+    switch (there.kind) {
+      case 'absent':
+        return this.#store(candidate, there.content, undefined);
+      case 'here':
+        return this.#validate(candidate, there.content, there.document);
+      case 'wrong':
+        return this.#refuse(snapshot, there.reason);
+      case 'elsewhere':
+        break;
     }
-    if (variant.absent === true) return this.#store(candidate, absentContent(variant), undefined);
-    const { inline: carried } = variant;
-    if (carried !== undefined) {
-      const inline = inlineOf({ ...variant, inline: carried }, this.#env.sha256);
-      return inline.ok
-        ? this.#validate(candidate, inline.content, inline.document)
-        : this.#refuse(snapshot, `the inline content ${inline.message}`);
-    }
-    const at = this.#running;
-    if (at?.document !== undefined && at.content.hash === variant.hash) {
-      const content = { ...at.content, text: canonicalize(at.document) };
-      return this.#validate(candidate, content, at.document);
-    }
-    this.#fetch(candidate, snapshot, variant);
-  }
-
-  #fetch(candidate: Candidate, snapshot: Snapshot, variant: SnapshotVariant): void {
-    const kept = this.#restored?.content;
-    if (kept !== undefined && kept.hash === variant.hash) {
-      const decoded = decodeContent(kept.text, variant, this.#env.sha256);
-      if (decoded.ok) return this.#validate(candidate, decoded.content, decoded.document);
-    }
+    const { hash, size } = there;
     const id = this.#nextJob();
     this.#job = { ...candidate, id, stage: 'fetching', snapshot, missing: false };
-    const { hash, size } = variant;
-    this.#effects.push({ kind: 'fetch', job: id, version: snapshot.version, hash, size });
+    this.#effects.push({ kind: 'fetch', job: id, version: head.version, hash, size });
   }
 
   #fetched(input: Extract<ApplierInput, { kind: 'fetched' }>): void {
@@ -355,53 +370,56 @@ export class Applier {
 
   #validate(candidate: Candidate, content: VariantContent, document: JsonObject): void {
     const id = this.#nextJob();
-    const { head, lowered, fromFile } = candidate;
-    this.#job = { head, lowered, fromFile, id, stage: 'validating', content, document };
+    const { head, lowered, snapshot } = candidate;
+    this.#job = { head, lowered, snapshot, id, stage: 'validating', content, document };
     this.#effects.push({ kind: 'validate', job: id, version: head.version, document });
   }
 
   #validated(jobId: number, failure: string | null): void {
     const job = this.#job;
     if (job === null || job.id !== jobId || job.stage !== 'validating') return;
+    if (this.#self.hasLeft(job)) return this.#redo(job);
+    const fromFile = job.snapshot === null;
     if (failure !== null) {
       this.#job = null;
-      if (job.fromFile) this.#restored = null;
+      if (fromFile) this.#restored = null;
       this.#reject(job.head, failure);
       return this.#proceed();
     }
-    if (job.fromFile) return this.#apply(job, job.content, job.document);
+    if (fromFile) return this.#apply(job, job.content, job.document);
     this.#store(job, job.content, job.document);
   }
 
   #store(candidate: Candidate, content: VariantContent, document: JsonObject | undefined): void {
-    const id = this.#nextJob();
-    const { head, lowered, fromFile } = candidate;
-    this.#job = { head, lowered, fromFile, id, stage: 'storing', content, document };
-    const record = { address: this.#env.address, head, content };
-    this.#effects.push({ kind: 'store', job: id, record });
+    const { head, lowered, snapshot } = candidate;
+    const id = this.#write({ address: this.#env.address, head, content });
+    this.#job = { head, lowered, snapshot, id, stage: 'storing', content, document };
   }
 
   #stored(jobId: number): void {
     const job = this.#job;
     if (job === null || job.id !== jobId || job.stage !== 'storing') return;
+    if (this.#self.hasLeft(job)) return this.#redo(job);
     this.#apply(job, job.content, job.document);
   }
 
   #apply(candidate: Candidate, content: VariantContent, document: JsonObject | undefined): void {
-    const { head, lowered, fromFile } = candidate;
+    const { head, lowered, snapshot } = candidate;
     const previous = this.#running?.head ?? null;
     assert(
-      fromFile ? previous === null : isNewer(head, newest(previous, this.#restored?.head ?? null)),
+      snapshot === null
+        ? previous === null
+        : isForward(head, newest(previous, this.#restored?.head ?? null)),
       'what runs only moves forward',
     );
     this.#job = null;
     this.#floor = head;
     this.#restored = null;
     const { hash, size, absent } = content;
-    this.#running = { head, content: { hash, size, absent }, document };
-    this.#refused = fromFile ? this.#refused.filter((each) => isNewer(each, head)) : [];
+    this.#running = { head, content: { hash, size, absent }, document, snapshot };
+    this.#refusals.applied(head, snapshot === null ? head : previous);
     this.#highest = newest(this.#highest, { generation: head.generation, version: head.version });
-    if (this.#named !== null && !isNewer(this.#named, head)) this.#named = null;
+    this.#need.applied(head);
     this.#effects.push({
       kind: 'apply',
       head,
@@ -419,8 +437,9 @@ export class Applier {
     if (late !== null && this.#running === null) this.#keep(late);
     const next = this.#next;
     this.#next = null;
-    if (next !== null) this.#judge(next, { stored: false });
-    const isNextRefused = this.#job === null && this.#refused.length > 0;
+    if (next !== null && !this.#knows(next)) this.#judge(next, { stored: false });
+    this.#rest();
+    const isNextRefused = this.#job === null && this.rejected !== null;
     if (this.#settled || isNextRefused) this.#runRestored();
   }
 
@@ -430,7 +449,7 @@ export class Applier {
     if (restored === null || this.#running !== null) return;
     if (this.#job !== null && this.#job.stage !== 'fetching') return;
     if (this.#job !== null) this.#stepBack(this.#job);
-    const candidate: Candidate = { head: restored.head, lowered: false, fromFile: true };
+    const candidate: Candidate = { head: restored.head, lowered: false, snapshot: null };
     const { content } = restored;
     if (content.absent) return this.#apply(candidate, content, undefined);
     const decoded = decodeContent(content.text, content, this.#env.sha256);
@@ -440,10 +459,10 @@ export class Applier {
     this.#proceed();
   }
 
-  #reject(head: VersionPoint & { readonly hash: string }, reason: string): void {
+  #reject(head: Pick<HeldSnapshot, 'hash' | 'cohort'> & VersionPoint, reason: string): void {
     const { generation, version, hash } = head;
-    const rejection: Rejection = { generation, version, hash, reason };
-    this.#refused = [...this.#refused.slice(1 - REFUSED), rejection];
+    const rejection: Rejection = { generation, version, hash, cohort: cohortHeld(head), reason };
+    this.#refusals.add(rejection);
     this.#effects.push({ kind: 'reject', rejection });
   }
 
@@ -452,18 +471,7 @@ export class Applier {
     return this.#jobs;
   }
 
-  #incident(code: PawlErrorCode, point: VersionPoint, hash: string): string {
-    return `${code} ${point.generation}.${point.version}.${hash}`;
-  }
-
   #report(code: PawlErrorCode, detail: string, message: string): void {
-    this.#reportOnce(`${code} ${detail}`, code, message);
-  }
-
-  #reportOnce(key: string, code: PawlErrorCode, message: string): void {
-    if (this.#reported.has(key)) return;
-    if (this.#reported.size >= REPORTED) this.#reported.clear();
-    this.#reported.add(key);
-    this.#effects.push({ kind: 'report', code, message });
+    if (this.#incidents.add(code, detail)) this.#effects.push({ kind: 'report', code, message });
   }
 }

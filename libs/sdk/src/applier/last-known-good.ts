@@ -1,4 +1,11 @@
-import type { AddressText, HeldSnapshot, SnapshotVariant } from '@pawl/contracts';
+import { canonicalize } from '@pawl/contracts';
+import type {
+  AddressText,
+  HeldSnapshot,
+  JsonObject,
+  Snapshot,
+  SnapshotVariant,
+} from '@pawl/contracts';
 
 /** A variant's content as it was fetched and verified; `text` is `''` when absent. */
 export interface VariantContent {
@@ -19,4 +26,23 @@ export interface LastKnownGood {
   readonly address: AddressText;
   readonly head: HeldSnapshot;
   readonly content: VariantContent;
+}
+
+/** What runs: the document, not its text, which is as large again. */
+export interface Running {
+  readonly head: HeldSnapshot;
+  readonly content: Omit<VariantContent, 'text'>;
+  /** `undefined`: the address is absent. */
+  readonly document: JsonObject | undefined;
+  /** With the variants of other cohorts; `null`: it came from the file and was not seen yet. */
+  readonly snapshot: Snapshot | null;
+}
+
+/** What runs as a record to be kept. */
+export function recordOf(
+  address: AddressText,
+  { head, content, document }: Running,
+): LastKnownGood {
+  const text = document === undefined ? '' : canonicalize(document);
+  return { address, head, content: { ...content, text } };
 }

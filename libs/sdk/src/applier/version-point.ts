@@ -1,3 +1,6 @@
+import { cohortHeld } from '@pawl/contracts';
+import type { HeldSnapshot } from '@pawl/contracts';
+
 /** Where a snapshot stands in its address's history: by generation, then by version. */
 export interface VersionPoint {
   readonly generation: number;
@@ -8,6 +11,20 @@ export interface VersionPoint {
 export function isNewer(a: VersionPoint, b: VersionPoint | null): boolean {
   if (b === null) return true;
   return a.generation === b.generation ? a.version > b.version : a.generation > b.generation;
+}
+
+/** Whether two points and hashes are of one snapshot. */
+export function isTwin(
+  a: VersionPoint & { readonly hash: string },
+  b: VersionPoint & { readonly hash: string },
+): boolean {
+  return a.generation === b.generation && a.version === b.version && a.hash === b.hash;
+}
+
+/** Whether what runs may move there: to a newer snapshot, or the same one as another cohort. */
+export function isForward(head: HeldSnapshot, before: HeldSnapshot | null): boolean {
+  if (before === null || isNewer(head, before)) return true;
+  return isTwin(head, before) && cohortHeld(head) !== cohortHeld(before);
 }
 
 /** The newer of two points; the first when they are equal. */

@@ -1,4 +1,4 @@
-import { snapshotSchema } from '@pawl/contracts';
+import { helloSchema, snapshotSchema } from '@pawl/contracts';
 import type { Address, AddressText, HeldSnapshot, Infer, Sha256 } from '@pawl/contracts';
 import { compileShape } from '@pawl/contracts/validate';
 import type { LastKnownGood } from '../applier/index.js';
@@ -12,6 +12,15 @@ const MAGIC = 'pawl-last-known-good 1 ';
 const HASH_LENGTH = 64;
 
 const { installation, address, generation, version, inputs, hash } = snapshotSchema.properties;
+const identitySchema = {
+  type: 'object',
+  required: ['workload', 'slot', 'labels'],
+  properties: {
+    workload: { type: 'string' },
+    slot: { type: ['integer', 'null'], minimum: 0 },
+    labels: helloSchema.properties.labels,
+  },
+} as const;
 const headerSchema = {
   type: 'object',
   required: ['address', 'head', 'content'],
@@ -20,7 +29,12 @@ const headerSchema = {
     head: {
       type: 'object',
       required: ['installation', 'generation', 'version', 'hash', 'inputs'],
-      properties: { installation, generation, version, hash, inputs },
+      properties: {
+        ...{ installation, generation, version, hash, inputs },
+        // Files of before consumers had slots are without.
+        identity: identitySchema,
+        cohort: { type: 'string' },
+      },
     },
     content: {
       type: 'object',
@@ -80,12 +94,11 @@ function toRecord(header: Header, text: string, expected: AddressText): DecodedF
 }
 
 function headOnly(head: HeldSnapshot): HeldSnapshot {
+  const { installation, generation, version, hash, inputs, identity, cohort } = head;
   return {
-    installation: head.installation,
-    generation: head.generation,
-    version: head.version,
-    hash: head.hash,
-    inputs: head.inputs,
+    ...{ installation, generation, version, hash, inputs },
+    ...(identity === undefined ? {} : { identity }),
+    ...(cohort === undefined ? {} : { cohort }),
   };
 }
 

@@ -36,6 +36,21 @@ describe('cache file', () => {
     }
   });
 
+  it('keeps who the consumer was and as which cohort it ran', () => {
+    const record = recordOf(1);
+    const identity = { workload: 'checkout', slot: 3, labels: { region: 'eu' } };
+    for (const slot of [3, null]) {
+      const head = { ...record.head, cohort: 'r1+r2', identity: { ...identity, slot } };
+      const text = encodeCacheFile({ ...record, head }, sha256);
+      expect(decodeCacheFile(text, at.text, sha256)).toEqual({
+        ...{ ok: true, record: { ...record, head } },
+      });
+    }
+    const odd = { ...record.head, identity: { ...identity, slot: -1 } };
+    const text = encodeCacheFile({ ...record, head: odd }, sha256);
+    expect(decodeCacheFile(text, at.text, sha256).ok).toBe(false);
+  });
+
   it('refuses an intact file that is not of this address or not a record', () => {
     const text = encodeCacheFile(recordOf(1), sha256);
     expect(decodeCacheFile(text, address('acme/prod').text, sha256).ok).toBe(false);

@@ -1,5 +1,6 @@
 import { BoundedQueue } from '@pawl/kernel';
-import type { Address, HeldSnapshot, HelloRun, Subjects } from '@pawl/contracts';
+import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
+import type { Address, ConsumerIdentity, HeldSnapshot, HelloRun, Subjects } from '@pawl/contracts';
 import { Applier, isNewer } from '../applier/index.js';
 import type {
   ApplierEffect,
@@ -43,6 +44,7 @@ interface RunnerOptions {
   readonly address: Address;
   readonly subjects: Subjects;
   readonly installation: InstallationPin;
+  readonly consumer: Omit<ConsumerIdentity, 'slot'>;
   readonly capabilities: Capabilities;
   readonly handle: ScopeHandle<unknown>;
   readonly validate: Validate<unknown> | undefined;
@@ -82,10 +84,10 @@ export class ScopeRunner {
   #lastRejection: Rejection | null = null;
 
   constructor(options: RunnerOptions) {
-    const { address, subjects, installation } = options;
+    const { address, subjects, installation, consumer } = options;
     const { link, background: timer, rng, sha256 } = options.capabilities;
     this.#options = options;
-    this.#applier = new Applier({ address: address.text, sha256, installation });
+    this.#applier = new Applier({ address: address.text, sha256, installation, consumer });
     this.#started = new Promise((resolve) => (this.#markStarted = resolve));
     const onProblem = (code: PawlErrorCode, message: string): void => this.#problem(code, message);
     const shared = { address, subjects, link, timer, rng, onProblem };
@@ -143,6 +145,11 @@ export class ScopeRunner {
     this.#dispatch({ kind: 'named', point, hash }, delayMs);
   }
 
+  /** The owner leases this slot to the consumer; `null`: none. */
+  leased(slot: number | null): void {
+    this.#dispatch({ kind: 'leased', slot });
+  }
+
   /** Nobody answered: run what the file holds, if nothing runs. */
   settle(): void {
     this.#dispatch({ kind: 'settle' });
@@ -151,11 +158,13 @@ export class ScopeRunner {
   /** What a heartbeat says of this address. */
   runs(): HelloRun {
     const { running, rejected, highest } = this.#applier;
+    const cohort = running === null ? STABLE_COHORT : cohortHeld(running);
     return {
       address: this.#options.address.text,
       generation: running?.generation ?? 0,
       version: running?.version ?? 0,
       ...(running === null ? {} : { hash: running.hash }),
+      ...(cohort === STABLE_COHORT ? {} : { cohort }),
       ...(highest === null ? {} : { highestVersion: highest.version }),
       ...(rejected === null
         ? {}
@@ -311,8 +320,8 @@ export class ScopeRunner {
     if (record !== undefined) this.#dispatch({ kind: 'restored', record });
     if (isForeign) return;
     // A file that is ahead stays: a later process may still need to know of it.
-    const isNews = unkept !== null && (record === undefined || isNewer(unkept.head, record.head));
-    if (isNews) void this.#save(cache, unkept);
+    const isAhead = record !== undefined && unkept !== null && isNewer(record.head, unkept.head);
+    if (unkept !== null && !isAhead) void this.#save(cache, unkept);
   }
 
   #apply(effect: ApplyEffect): void {

@@ -143,6 +143,17 @@ describe('a heartbeat', () => {
     for (const { rejected } of hello.runs) expect(rejected?.reason).toMatch(/^\0{10,}$/);
   });
 
+  it('tells cohorts while there is room for all of them, and none otherwise', () => {
+    const cohort = ['a', 'b', 'c'].map((id) => id.repeat(128)).join('+');
+    const running = (count: number): HelloRun[] =>
+      addresses(count, 200).map((address) => ({ address, generation: 1, version: 1, cohort }));
+    expect(composeHello(plain, running(800), false).runs).toEqual(running(800));
+    const crowded = composeHello(plain, running(1_000), false);
+    expect(parseMessage('hello', crowded)).toMatchObject({ ok: true });
+    expect(crowded.runs).toEqual(running(1_000).map(({ cohort: _, ...run }) => run));
+    expect(bytesOf(crowded)).toBeLessThanOrEqual(LIMITS.trafficBytes);
+  });
+
   it('cuts no reason for which there is room', () => {
     const reason = 'maxItems is "too high": 😀'.repeat(4);
     const runs = addresses(100, 40).map((address) => rejecting(address, reason));

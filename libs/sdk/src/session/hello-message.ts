@@ -38,21 +38,31 @@ export function fitsHello(identity: Identity, addresses: readonly string[]): boo
 
 /**
  * The heartbeat of a consumer, within `LIMITS.trafficBytes` as JSON if its addresses pass
- * {@link fitsHello}: rejection reasons are cut to what room there is, in equal parts.
+ * {@link fitsHello}: cohorts are left out where there is no room for all of them, since the owner knows
+ * slots and labels, and rejection reasons are cut to what room there is, in equal parts.
  */
 export function composeHello(
   identity: Identity,
   runs: readonly HelloRun[],
   leaving: boolean,
 ): Hello {
-  const bare = runs.map((run) => withReason(run, () => ''));
-  const rejections = runs.filter(({ rejected }) => rejected !== undefined).length;
-  const room = LIMITS.trafficBytes - jsonBytes(makeHello(identity, bare, leaving));
+  const bytesOf = (said: readonly HelloRun[]): number => {
+    const bare = said.map((run) => withReason(run, () => ''));
+    return jsonBytes(makeHello(identity, bare, leaving));
+  };
+  let said = runs;
+  let bytes = bytesOf(runs);
+  if (bytes > LIMITS.trafficBytes) {
+    said = runs.map(({ cohort: _, ...run }) => run);
+    bytes = bytesOf(said);
+  }
+  const rejections = said.filter(({ rejected }) => rejected !== undefined).length;
+  const room = LIMITS.trafficBytes - bytes;
   const share = Math.max(0, Math.floor(room / Math.max(1, rejections)));
   const cut = (reason: string): string => cutToJson(shorten(reason, REASON_LENGTH), share);
   return makeHello(
     identity,
-    runs.map((run) => withReason(run, cut)),
+    said.map((run) => withReason(run, cut)),
     leaving,
   );
 }

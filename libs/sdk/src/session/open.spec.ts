@@ -2,7 +2,7 @@ import { address } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClientWorld, helloReply, SUBJECTS } from '../testing/client-world.js';
 import { FakeLink } from '../testing/fake-link.js';
-import { ADDRESS, makeSnapshot } from '../testing/make-snapshot.js';
+import { ADDRESS, makeRelease, makeSnapshot } from '../testing/make-snapshot.js';
 
 const AT = address(ADDRESS);
 let world: ClientWorld;
@@ -151,6 +151,26 @@ describe('open', () => {
       await world.turns();
       expect(world.store.records.get(ADDRESS)?.head.version).toBe(kept);
     }
+  });
+
+  it('keeps the cohort that it runs when a late disk holds the same version as another one', async () => {
+    const stages = [{ basisPoints: 0, named: ['checkout/0'] }];
+    const releases = [makeRelease('r1', 0, { stages })];
+    world.put({ version: 1, releases, cohorts: { r1: { new: true } } });
+    world.link.become('up');
+    await runOnce();
+    expect(world.store.records.get(ADDRESS)?.head.cohort).toBe('');
+    const { stored } = world.link;
+    world.link = Object.assign(new FakeLink(), { stored });
+    world.link.respond = () => helloReply([]);
+    world.link.become('up');
+    const answers = delayDisk();
+    const opening = world.client().open(ADDRESS);
+    await world.after(3_000);
+    expect((await opening).current).toEqual({ new: true });
+    answers();
+    await world.turns();
+    expect(world.store.records.get(ADDRESS)?.head).toMatchObject({ version: 1, cohort: 'r1' });
   });
 
   it('leaves alone what a late disk holds of another installation', async () => {

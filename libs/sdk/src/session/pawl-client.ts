@@ -113,6 +113,7 @@ export class PawlClient implements Pawl {
       validate,
       subjects: this.#options.subjects,
       installation: this.#installation,
+      consumer: { workload: session.workload, labels: this.#options.identity.labels },
       capabilities: this.#capabilities,
       validateTimeoutMs: this.#options.validateTimeoutMs,
       spreadMs: () => session.spreadMs(),

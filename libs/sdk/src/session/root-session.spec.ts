@@ -2,7 +2,7 @@ import type { Hello, HelloReply } from '@pawl/contracts';
 import { parseMessage } from '@pawl/contracts/validate';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClientWorld, helloReply } from '../testing/client-world.js';
-import { ADDRESS } from '../testing/make-snapshot.js';
+import { ADDRESS, makeRelease } from '../testing/make-snapshot.js';
 
 let world: ClientWorld;
 
@@ -88,6 +88,97 @@ describe('heartbeat', () => {
     world.push({ version: 3 });
     await world.after(6_000);
     expect((world.link.requested.at(-1)?.message as Hello).runs[0]).not.toHaveProperty('rejected');
+  });
+});
+
+describe('the slot of a reply', () => {
+  const named = ['shop/1'];
+  /** Slot 1 of the workload is a candidate. */
+  const staged = (address: string, version = 1) => ({
+    ...{ version, address, document: { is: 'stable' }, cohorts: { r1: { is: 'candidate' } } },
+    releases: [makeRelease('r1', 0, { address, stages: [{ basisPoints: 0, named }] })],
+  });
+  let slots: Record<string, number | null>;
+  let token: string;
+  const documents = (scopes: readonly { readonly current: unknown }[]) =>
+    scopes.map(({ current }) => (current as { readonly is: string }).is);
+
+  beforeEach(() => {
+    slots = {};
+    token = '5';
+    world.link.become('up');
+    world.link.respond = (subject) =>
+      helloReply([], {
+        ...{ slot: slots[subject.split('.')[3]!] ?? null, fencingToken: token, nextHelloMs: 1_000 },
+      });
+  });
+
+  it('reaches every open address of that root, those opened later too, and no other root', async () => {
+    slots = { acme: 1, other: 2 };
+    const texts = ['acme/a', 'acme/b:limits', 'other/c', 'acme/later'];
+    for (const text of texts) world.put(staged(text));
+    const pawl = world.client({ workload: 'shop' });
+    const scopes = await Promise.all(texts.slice(0, 3).map((text) => pawl.open(text)));
+    expect(documents(scopes)).toEqual(['stable', 'stable', 'stable']);
+    await world.after(100);
+    expect(documents(scopes)).toEqual(['candidate', 'candidate', 'stable']);
+    const later = await pawl.open('acme/later');
+    await world.turns();
+    expect(documents([later])).toEqual(['candidate']);
+    expect(world.store.records.get('acme/later')?.head).toMatchObject({
+      ...{ cohort: 'r1', identity: { workload: 'shop', slot: 1, labels: { region: 'eu' } } },
+    });
+  });
+
+  it('that is another one moves the consumer, unless the token is lower than one seen', async () => {
+    slots = { acme: 1 };
+    world.put(staged(ADDRESS));
+    const scope = await world.client({ workload: 'shop' }).open(ADDRESS);
+    await world.after(100);
+    token = '4';
+    slots = { acme: 2 };
+    await world.after(3_000);
+    expect(documents([scope])).toEqual(['candidate']);
+    token = '6';
+    await world.after(3_000);
+    expect(documents([scope])).toEqual(['stable']);
+    slots = { acme: 1 };
+    await world.after(3_000);
+    slots = {};
+    const events: unknown[] = [];
+    scope.on('applied', ({ version, previous, lowered }) =>
+      events.push({ version, previous, lowered }),
+    );
+    await world.after(3_000);
+    expect(documents([scope])).toEqual(['stable']);
+    expect(events).toEqual([{ version: 1, previous: 1, lowered: false }]);
+    expect(scope.version).toBe(1);
+  });
+
+  it('decides the cohort that acks and heartbeats tell', async () => {
+    slots = { acme: 1 };
+    world.put(staged(ADDRESS));
+    const validate = (_: unknown, { version }: { version: number }) => {
+      if (version === 2) throw new Error('no');
+    };
+    await world.client({ workload: 'shop' }).open(ADDRESS, { validate });
+    await world.after(300);
+    world.push(staged(ADDRESS, 2));
+    await world.after(2_000);
+    const items = world.acks().flatMap((ack) => {
+      expect(parseMessage('ack', ack)).toMatchObject({ ok: true });
+      return ack.items;
+    });
+    expect(items.at(0)).toMatchObject({ version: 1, cohort: 'r1', state: 'applied' });
+    expect(items.at(-1)).toMatchObject({ version: 2, cohort: 'r1', state: 'rejected' });
+    const hello = world.link.requested.at(-1)?.message as Hello;
+    expect(parseMessage('hello', hello)).toMatchObject({ ok: true });
+    expect(hello.runs[0]).toMatchObject({ version: 1, cohort: 'r1', rejected: { version: 2 } });
+    slots = {};
+    await world.after(3_000);
+    const last = world.link.requested.at(-1)?.message as Hello;
+    expect(last.runs[0]).not.toHaveProperty('cohort');
+    expect(world.acks().at(-1)?.items[0]).not.toHaveProperty('cohort');
   });
 });
 

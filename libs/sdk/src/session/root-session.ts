@@ -1,4 +1,5 @@
 import type { TimerHandle } from '@pawl/kernel';
+import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, HeldSnapshot, Hello, HelloReply, Subjects } from '@pawl/contracts';
 import type { InstallationPin, Rejection } from '../applier/index.js';
 import { Backoff } from '../backoff.js';
@@ -8,6 +9,7 @@ import { decodeMessage } from '../nats/decode-message.js';
 import type { ScopeHandle } from '../scope/scope-handle.js';
 import type { ScopeRunner } from '../scope/scope-runner.js';
 import { AckOutbox } from './ack-outbox.js';
+import type { AckEntry } from './ack-outbox.js';
 import { composeHello } from './hello-message.js';
 import type { Identity } from './identity.js';
 
@@ -51,6 +53,8 @@ export class RootSession {
   #closed = false;
   #intervalMs = HELLO_MS;
   #token = 0n;
+  /** As the owner leases it; `undefined` until it answers. */
+  #slot: number | null | undefined;
   #stale = false;
   #heardMs: number;
 
@@ -61,8 +65,13 @@ export class RootSession {
     this.#watchFreshness();
   }
 
+  get workload(): string {
+    return this.#options.workload;
+  }
+
   add(address: Address, scope: SessionScope): void {
     this.#scopes.set(address.text, scope);
+    if (this.#slot !== undefined) scope.runner.leased(this.#slot);
     this.#helloAfter(SOON_MS);
   }
 
@@ -90,17 +99,12 @@ export class RootSession {
     this.#tellFreshness(silentMs);
   }
 
-  applied(address: Address, { generation, version, hash }: HeldSnapshot): void {
-    const atMs = this.#options.capabilities.clock.monotonicMs();
-    this.#outbox.add({ address: address.text, generation, version, hash, state: 'applied', atMs });
-    this.#scheduleAcks();
+  applied(address: Address, head: HeldSnapshot): void {
+    this.#owe(address, head, { state: 'applied' });
   }
 
-  rejected(address: Address, { generation, version, hash, reason }: Rejection): void {
-    const atMs = this.#options.capabilities.clock.monotonicMs();
-    const entry = { address: address.text, generation, version, hash, reason, atMs };
-    this.#outbox.add({ ...entry, state: 'rejected' });
-    this.#scheduleAcks();
+  rejected(address: Address, rejection: Rejection): void {
+    this.#owe(address, rejection, { state: 'rejected', reason: rejection.reason });
   }
 
   /** Sends what waits and says goodbye; nothing is sent afterwards. */
@@ -115,6 +119,19 @@ export class RootSession {
     const { subjects, root, workload, identity, capabilities } = this.#options;
     const subject = subjects.hello(root, workload, identity.consumerId);
     capabilities.link.publish(subject, JSON.stringify(this.#hello(true)));
+  }
+
+  #owe(
+    { text }: Address,
+    of: HeldSnapshot | Rejection,
+    what: Pick<AckEntry, 'state' | 'reason'>,
+  ): void {
+    const { generation, version, hash } = of;
+    const cohort = cohortHeld(of);
+    const named = cohort === STABLE_COHORT ? {} : { cohort };
+    const atMs = this.#options.capabilities.clock.monotonicMs();
+    this.#outbox.add({ address: text, generation, version, hash, ...named, ...what, atMs });
+    this.#scheduleAcks();
   }
 
   #scheduleAcks(): void {
@@ -193,6 +210,8 @@ export class RootSession {
     this.#token = BigInt(reply.fencingToken);
     this.#intervalMs = reply.nextHelloMs;
     this.heard();
+    this.#slot = reply.slot;
+    for (const { runner } of this.#scopes.values()) runner.leased(reply.slot);
     this.#takeNewest(reply);
   }
 

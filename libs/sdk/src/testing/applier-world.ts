@@ -24,7 +24,11 @@ export class ApplierWorld {
   readonly applied: ApplyEffect[] = [];
   readonly rejections: Rejection[] = [];
   readonly reports: string[] = [];
+  /** Of processes that start from now on. */
+  labels: Readonly<Record<string, string>> = {};
   reads = 0;
+  /** The newest record that was written: the disk is written in order. */
+  #written = 0;
   waiting: Extract<ApplierEffect, { job: number }>[] = [];
   refuses: (document: JsonObject, version: number) => string | null = () => null;
 
@@ -37,6 +41,7 @@ export class ApplierWorld {
     this.waiting = [];
     this.applied.length = 0;
     this.rejections.length = 0;
+    this.#written = 0;
     this.applier = this.#boot();
     this.late = this.disk;
     if (disk === 'answers') this.answerDisk();
@@ -72,7 +77,10 @@ export class ApplierWorld {
       const failure = this.refuses(effect.document, effect.version);
       this.give({ kind: 'validated', job: effect.job, failure });
     } else if (effect.kind === 'store') {
-      this.disk = effect.record;
+      if (effect.job > this.#written) {
+        this.#written = effect.job;
+        this.disk = effect.record;
+      }
       this.give({ kind: 'stored', job: effect.job });
     } else {
       const decoded = decodeContent(this.contents.get(effect.hash) ?? '', effect, sha256);
@@ -87,6 +95,7 @@ export class ApplierWorld {
 
   #boot(): Applier {
     const installation = new InstallationPin('main');
-    return new Applier({ address: ADDRESS as never, sha256, installation });
+    const consumer = { workload: 'checkout', labels: this.labels };
+    return new Applier({ address: ADDRESS as never, sha256, installation, consumer });
   }
 }

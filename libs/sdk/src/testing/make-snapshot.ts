@@ -7,6 +7,7 @@ import {
   type JsonObject,
   type Snapshot,
   type SnapshotInput,
+  type SnapshotRelease,
   type SnapshotVariant,
 } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
@@ -21,6 +22,9 @@ export interface SnapshotRecipe {
   /** Definition version of the one layer, unless `inputs` are given. */
   readonly definitionVersion?: number;
   readonly inputs?: readonly SnapshotInput[];
+  readonly releases?: readonly SnapshotRelease[];
+  /** Documents of the variants beside the stable one, by cohort key; `null`: absent. */
+  readonly cohorts?: Readonly<Record<string, JsonObject | null>>;
   /** Leave the content out, to be fetched by its hash. */
   readonly byHash?: boolean;
 }
@@ -42,8 +46,12 @@ export function makeSnapshot(recipe: SnapshotRecipe): Snapshot {
     fencingToken: '1',
     publishedAt: '2026-01-01T00:00:00.000Z',
     inputs: recipe.inputs ?? [layer],
-    releases: [],
-    variants: { [STABLE_COHORT]: makeVariant(document, recipe.byHash ?? false) },
+    releases: recipe.releases ?? [],
+    variants: Object.fromEntries(
+      Object.entries({ [STABLE_COHORT]: document, ...recipe.cohorts }).map(
+        ([cohort, each]) => [cohort, makeVariant(each, recipe.byHash ?? false)] as const,
+      ),
+    ),
   } satisfies Omit<Snapshot, 'hash'>;
   return { ...body, hash: snapshotHash(body, sha256) };
 }
@@ -53,6 +61,15 @@ function makeVariant(document: JsonObject | null, byHash: boolean): SnapshotVari
   const text = canonicalize(document);
   const named = { hash: sha256(text), size: utf8Length(text) };
   return byHash ? named : { ...named, inline: document };
+}
+
+/** A staged release of a layer that has reached the first of each workload's so many buckets. */
+export function makeRelease(
+  id: string,
+  basisPoints: number,
+  extra: Partial<SnapshotRelease> = {},
+): SnapshotRelease {
+  return { id, address: ADDRESS, salt: id, stages: [{ basisPoints }], ...extra };
 }
 
 /** The same snapshot as it would come out of a message: nothing shared with the original. */

@@ -24,6 +24,7 @@ export class TinyOwner {
   readonly hellos: Hello[] = [];
   readonly newest = new Map<string, HelloReply['newest'][number]>();
   nextHelloMs = 200;
+  slot: number | null = 0;
   answers = true;
   #changed: (() => void)[] = [];
 
@@ -69,10 +70,13 @@ export class TinyOwner {
 
   /** Content, snapshot and push in their order; the push only when asked for. */
   async publish(recipe: SnapshotRecipe, push: 'push' | 'missed' = 'push'): Promise<Snapshot> {
-    const text = canonicalize(recipe.document ?? { version: recipe.version });
-    const byHash = Buffer.byteLength(text) > LIMITS.inlineBytes;
+    const { document = { version: recipe.version }, cohorts = {} } = recipe;
+    const texts = [document, ...Object.values(cohorts)]
+      .filter((each) => each !== null)
+      .map(canonicalize);
+    const byHash = texts.some((text) => Buffer.byteLength(text) > LIMITS.inlineBytes);
     const snapshot = makeSnapshot({ ...recipe, byHash });
-    if (byHash) await this.storeContent(text);
+    if (byHash) for (const text of new Set(texts)) await this.storeContent(text);
     await this.storeSnapshot(snapshot);
     const { address: at, generation, version, hash } = snapshot;
     this.newest.set(at, { address: at, generation, version, hash });
@@ -111,14 +115,14 @@ export class TinyOwner {
   }
 
   #reply(): HelloReply {
-    const { nextHelloMs } = this;
+    const { nextHelloMs, slot } = this;
     const newest = [...this.newest.values()];
     return {
       format: 1,
       installation: INSTALLATION,
       fencingToken: '1',
       nextHelloMs,
-      slot: 0,
+      slot,
       newest,
     };
   }
