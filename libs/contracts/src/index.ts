@@ -22,6 +22,7 @@ export * from './messages/snapshot.message.js';
 export * from './messages/subjects.js';
 export * from './problems.js';
 export * from './rest/restore-views.js';
+export * from './rest/strategy.js';
 export * from './rest/views.js';
 export type { Sha256 } from './sha256.js';
 export {

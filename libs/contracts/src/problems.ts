@@ -40,6 +40,8 @@ export const PROBLEMS = {
   'invalid-transition': { status: 409, title: 'Not possible in this state', retryable: false },
   'use-rollback': { status: 409, title: 'That would go back', retryable: false },
   'use-promote': { status: 409, title: 'That would go forward', retryable: false },
+  'release-in-flight': { status: 409, title: 'A release is under way', retryable: false },
+  'too-many-releases': { status: 409, title: 'Too many releases under way', retryable: false },
   'version-blocked': { status: 409, title: 'The version is blocked', retryable: false },
   'truth-behind': { status: 409, title: 'PostgreSQL is behind', retryable: false },
   'restore-changed': {

@@ -20,6 +20,19 @@ export const snapshotInputSchema = {
   },
 } as const;
 
+/** Values that a label may have; every label named must have one of its values. */
+export const selectorSchema = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 16,
+  additionalProperties: {
+    type: 'array',
+    minItems: 1,
+    maxItems: 64,
+    items: { type: 'string', maxLength: 128 },
+  },
+} as const;
+
 /** Consumers that a release has reached: those that match any of its stages. */
 export const releaseStageSchema = {
   type: 'object',
@@ -27,18 +40,7 @@ export const releaseStageSchema = {
   properties: {
     /** Slots whose bucket is below; 10,000: all. */
     basisPoints: { type: 'integer', minimum: 0, maximum: 10_000 },
-    /** Values that a label may have; every label named must have one of its values. */
-    selector: {
-      type: 'object',
-      minProperties: 1,
-      maxProperties: 16,
-      additionalProperties: {
-        type: 'array',
-        minItems: 1,
-        maxItems: 64,
-        items: { type: 'string', maxLength: 128 },
-      },
-    },
+    selector: selectorSchema,
     /** Slots beside those, as `<workload>/<slot>`. */
     named: {
       type: 'array',
@@ -110,6 +112,7 @@ export const snapshotSchema = {
   },
 } as const;
 
+export type Selector = Infer<typeof selectorSchema>;
 export type SnapshotInput = Infer<typeof snapshotInputSchema>;
 export type ReleaseStage = Infer<typeof releaseStageSchema>;
 export type SnapshotRelease = Infer<typeof snapshotReleaseSchema>;

@@ -2,6 +2,7 @@ import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
 import { truthBehindSchema } from './restore-views.js';
+import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
 
 /** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
 
@@ -49,6 +50,7 @@ export type DefinitionView = Infer<typeof definitionSchema>;
 export const RELEASE_ACTIONS = [
   'promote',
   'advance',
+  'skip',
   'pause',
   'resume',
   'abort',
@@ -68,12 +70,30 @@ export const releaseRequestSchema = {
     action: { type: 'string' },
     targetVersion: part.version,
     expectedReleaseVersion: part.counter,
-    strategy: { type: 'string', maxLength: 64 },
+    strategy: strategySchema,
     reason: { type: 'string', maxLength: 1024 },
     force: { type: 'boolean' },
   },
 } as const;
 export type ReleaseRequest = Infer<typeof releaseRequestSchema>;
+
+/** A release in stages that is under way. */
+export const stagedViewSchema = {
+  type: 'object',
+  required: ['id', 'strategy', 'stage', 'stages', 'gates'],
+  properties: {
+    id: part.pathId,
+    /** Name of the preset, or `inline`. */
+    strategy: { type: 'string' },
+    /** The stage that is reached; 0 is the first. */
+    stage: part.counter,
+    stages: { type: 'array', items: strategyStageSchema },
+    gates: { type: 'array', items: gateSchema },
+    /** Why it is paused. */
+    reason: { type: 'string' },
+  },
+} as const;
+export type StagedView = Infer<typeof stagedViewSchema>;
 
 export const releaseSchema = {
   type: 'object',
@@ -83,7 +103,9 @@ export const releaseSchema = {
     state: { enum: ['idle', 'rolling', 'paused', 'disabled'] },
     releaseVersion: part.counter,
     stableVersion: { ...part.version, type: ['integer', 'null'] },
+    /** The definition version that is being released in stages. */
     candidate: part.version,
+    staged: stagedViewSchema,
     /** Versions that may not be promoted or rolled back to, ascending. */
     blockedVersions: { type: 'array', items: part.version },
     /** The stable version was forced although it breaks a schema. */
@@ -109,6 +131,8 @@ export const effectiveSchema = {
     hash: part.sha256,
     /** The layers it was computed from, in merge order. */
     inputs: { type: 'array', items: snapshotInputSchema },
+    /** As which cohort it is read; left out for the stable one. */
+    cohort: part.cohort,
     /** Per JSON Pointer of a leaf or empty container: the layer that set it. */
     explain: { type: 'object', additionalProperties: originSchema },
   },
@@ -125,6 +149,39 @@ export const savedAt = {
   description:
     'Only while the owner does not answer: when the latest report that it saved came; or is not confirmed: when it was',
 } as const;
+
+/** What a release in stages under way has reached at one address. */
+export const rolloutReleaseSchema = {
+  type: 'object',
+  required: ['id', 'address', 'state', 'stage', 'stages', 'candidates'],
+  properties: {
+    id: part.pathId,
+    /** The address that is released. */
+    address: part.address,
+    state: { enum: ['rolling', 'paused'] },
+    candidate: part.version,
+    stage: part.counter,
+    stages: { type: 'array', items: strategyStageSchema },
+    /** Of this address: its live instances that run, or are to run, the candidate. */
+    candidates: {
+      type: 'object',
+      required: ['live', 'applied', 'rejected', 'lagging', 'lost'],
+      properties: {
+        live: part.counter,
+        applied: part.counter,
+        rejected: part.counter,
+        lagging: part.counter,
+        /** Slots of it whose instances fell silent, and nobody took over. */
+        lost: part.counter,
+      },
+    },
+    /** What is left of the stage's bake, milliseconds, as far as the owner has watched it. */
+    bakeLeftMs: part.counter,
+    /** Why it does not go on: what it waits for, or why it is paused. */
+    reason: { type: 'string' },
+  },
+} as const;
+export type RolloutRelease = Infer<typeof rolloutReleaseSchema>;
 
 export const rolloutSchema = {
   type: 'object',
@@ -174,6 +231,8 @@ export const rolloutSchema = {
       },
     },
     converged: { type: 'boolean' },
+    /** The releases in stages under way here: of the address itself and of those above it. */
+    releases: { type: 'array', items: rolloutReleaseSchema },
     asOf: savedAt,
   },
 } as const;
@@ -209,6 +268,8 @@ export const consumerSchema = {
     reason: { type: 'string' },
     lastSeenAt: part.timestamp,
     appliedAt: { type: ['string', 'null'] },
+    /** As which cohort it runs the version; left out for the stable one. */
+    cohort: part.cohort,
     /** Another live incarnation reports under the same consumerId. */
     duplicate: { const: true },
   },

@@ -1,13 +1,11 @@
 import { refused, RELEASE_ACTIONS } from '@pawl/contracts';
 import type { Outcome, ReleaseAction, ReleaseRequest } from '@pawl/contracts';
+import { resolveStrategy } from './resolve-strategy.js';
 
 type Refusal = Extract<Outcome<never>, { ok: false }>;
 
 const TARGET_REQUIRED: ReadonlySet<ReleaseAction> = new Set(['rollback', 'block', 'unblock']);
 const TARGET_ALLOWED: ReadonlySet<ReleaseAction> = new Set([...TARGET_REQUIRED, 'promote']);
-
-/** The strategy when none is named: every consumer at the same time. */
-const ALL_AT_ONCE = 'all-at-once';
 
 export function isReleaseAction(action: string): action is ReleaseAction {
   return (RELEASE_ACTIONS as readonly string[]).includes(action);
@@ -25,9 +23,8 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (strategy !== undefined && action !== 'promote') {
     return refused('malformed-request', `${action} takes no strategy: only promote does`);
   }
-  if (strategy !== undefined && strategy !== ALL_AT_ONCE) {
-    return refused('unknown-strategy', `the strategies known are: ${ALL_AT_ONCE}`);
-  }
+  const resolved = resolveStrategy(strategy);
+  if (!resolved.ok) return resolved;
   if (force !== true) return undefined;
   if (action !== 'rollback') {
     return refused('malformed-request', `${action} cannot be forced: only rollback can`);

@@ -1,8 +1,12 @@
-import { done, refused, RELEASE_ACTIONS } from '@pawl/contracts';
+import { refused, RELEASE_ACTIONS } from '@pawl/contracts';
 import type { AddressText, Outcome, ReleaseAction, ReleaseRequest } from '@pawl/contracts';
 import { unreachable } from '@pawl/kernel';
+import { changed, unchanged } from './changed-release.js';
+import type { Transition } from './changed-release.js';
 import { checkRequest, isReleaseAction } from './check-request.js';
 import type { ReleaseState } from './release-state.js';
+import { resolveStrategy } from './resolve-strategy.js';
+import { begin, dropped, planStaged } from './staged-transitions.js';
 
 export interface TransitionInput {
   readonly state: ReleaseState;
@@ -10,12 +14,8 @@ export interface TransitionInput {
   readonly newestVersion: number;
   readonly request: ReleaseRequest;
   readonly address: AddressText;
-}
-
-/** `changed: false`: what was asked for is already so, and `next` is the state as it was. */
-export interface Transition {
-  readonly changed: boolean;
-  readonly next: ReleaseState;
+  /** Of the release in stages that this may begin: unlike that of every other. */
+  readonly releaseId: string;
 }
 
 /**
@@ -65,23 +65,23 @@ function apply(action: ReleaseAction, input: TransitionInput, target: number): O
     case 'unblock':
       return unblock(input, target);
     case 'advance':
+    case 'skip':
     case 'pause':
     case 'resume':
     case 'abort':
-      return refused(
-        'invalid-transition',
-        `${action} needs a staged release in flight, and ${input.address} is ${input.state.state}: ` +
-          'promote releases to all at once, rollback goes back',
-      );
+      return planStaged(action, input);
     default:
       return unreachable(action);
   }
 }
 
-function promote({ state, address }: TransitionInput, target: number): Outcome<Transition> {
+function promote(input: TransitionInput, target: number): Outcome<Transition> {
+  const { state, request, address } = input;
   if (state.state === 'disabled') {
     return refused('invalid-transition', `${address} is disabled: enable it first, then promote`);
   }
+  const strategy = resolveStrategy(request.strategy);
+  if (!strategy.ok) return strategy;
   const stable = state.stableVersion ?? 0;
   if (target === stable) return unchanged(state);
   if (target < stable) {
@@ -89,7 +89,13 @@ function promote({ state, address }: TransitionInput, target: number): Outcome<T
     return refused('use-rollback', detail);
   }
   if (isBlocked(state, target)) return blocked(address, target);
-  return changed(state, { stableVersion: target, forced: false, contributes: true });
+  if (strategy.value !== null) {
+    return begin(input, { target, id: input.releaseId, strategy: strategy.value });
+  }
+  return changed(state, {
+    ...{ state: 'idle', stableVersion: target, staged: null },
+    ...{ forced: false, contributes: true, lowers: target < candidateOf(state) },
+  });
 }
 
 function rollback(
@@ -98,9 +104,10 @@ function rollback(
 ): Outcome<Transition> {
   const { stableVersion } = state;
   if (stableVersion === null) {
-    return refused('invalid-transition', `${address} has no stable version: promote one first`);
+    const detail = `${address} has no stable version: ${state.staged === null ? 'promote one' : 'abort the release'} first`;
+    return refused('invalid-transition', detail);
   }
-  if (target === stableVersion) return unchanged(state);
+  if (target === stableVersion) return state.staged === null ? unchanged(state) : dropped(state);
   if (target > stableVersion) {
     const detail = `version ${target} is above the stable version ${stableVersion}: use promote`;
     return refused('use-promote', detail);
@@ -109,6 +116,8 @@ function rollback(
   // A disabled layer is away already, and tells since when.
   const isThere = state.state !== 'disabled';
   return changed(state, {
+    ...(isThere ? { state: 'idle' } : {}),
+    staged: null,
     stableVersion: target,
     forced: request.force === true,
     contributes: isThere,
@@ -119,9 +128,11 @@ function rollback(
 function disable({ state, address }: TransitionInput): Outcome<Transition> {
   if (state.state === 'disabled') return unchanged(state);
   if (state.stableVersion === null) {
-    return refused('invalid-transition', `${address} has nothing released that could be disabled`);
+    const next = state.staged === null ? '' : ': abort the release under way';
+    const detail = `${address} has nothing released to all that could be disabled${next}`;
+    return refused('invalid-transition', detail);
   }
-  return changed(state, { state: 'disabled', contributes: true, lowers: true });
+  return changed(state, { state: 'disabled', staged: null, contributes: true, lowers: true });
 }
 
 function enable({ state }: TransitionInput): Outcome<Transition> {
@@ -129,6 +140,7 @@ function enable({ state }: TransitionInput): Outcome<Transition> {
   return changed(state, { state: 'idle', contributes: true });
 }
 
+/** A candidate that is blocked is dropped. */
 function block({ state, address }: TransitionInput, target: number): Outcome<Transition> {
   if (isBlocked(state, target)) return unchanged(state);
   if (target === state.stableVersion) {
@@ -136,7 +148,11 @@ function block({ state, address }: TransitionInput, target: number): Outcome<Tra
     return refused('invalid-transition', detail);
   }
   const blockedVersions = [...state.blockedVersions, target].sort((a, b) => a - b);
-  return changed(state, { blockedVersions });
+  if (target !== candidateOf(state)) return changed(state, { blockedVersions });
+  return changed(state, {
+    ...{ blockedVersions, state: 'idle', staged: null },
+    ...{ contributes: true, lowers: true },
+  });
 }
 
 function unblock({ state }: TransitionInput, target: number): Outcome<Transition> {
@@ -145,30 +161,9 @@ function unblock({ state }: TransitionInput, target: number): Outcome<Transition
   return changed(state, { blockedVersions });
 }
 
-/** What a transition sets. `contributes`: what the layer contributes is another thing now. */
-interface Change extends Partial<
-  Pick<ReleaseState, 'state' | 'stableVersion' | 'forced' | 'blockedVersions'>
-> {
-  readonly contributes?: boolean;
-  /** The layer goes to a lower version or away. */
-  readonly lowers?: boolean;
-}
-
-function changed(state: ReleaseState, change: Change): Outcome<Transition> {
-  const { contributes, lowers, ...set } = change;
-  const releaseVersion = state.releaseVersion + 1;
-  const next: ReleaseState = {
-    ...state,
-    ...set,
-    releaseVersion,
-    contributionAt: contributes === true ? releaseVersion : state.contributionAt,
-    loweredAt: lowers === true ? releaseVersion : state.loweredAt,
-  };
-  return done({ changed: true, next });
-}
-
-function unchanged(state: ReleaseState): Outcome<Transition> {
-  return done({ changed: false, next: state });
+/** The version that candidates run; 0: there are none. */
+function candidateOf({ staged }: ReleaseState): number {
+  return staged?.candidateVersion ?? 0;
 }
 
 function isBlocked(state: ReleaseState, version: number): boolean {

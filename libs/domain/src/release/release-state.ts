@@ -1,3 +1,5 @@
+import type { StagedRelease } from './staged-release.js';
+
 /** `rolling` and `paused` are states of staged releases. */
 export type ReleaseStateName = 'idle' | 'rolling' | 'paused' | 'disabled';
 
@@ -14,6 +16,8 @@ export interface ReleaseState {
   readonly forced: boolean;
   /** Versions that may be neither promoted nor rolled back to, ascending. */
   readonly blockedVersions: readonly number[];
+  /** The release in stages under way: set exactly while the state is `rolling` or `paused`. */
+  readonly staged: StagedRelease | null;
 }
 
 /** The state before the first action. */
@@ -25,4 +29,5 @@ export const INITIAL_RELEASE: ReleaseState = {
   loweredAt: null,
   forced: false,
   blockedVersions: [],
+  staged: null,
 };

@@ -1,7 +1,10 @@
 import { FORMAT, LIMITS, STABLE_COHORT } from '@pawl/contracts';
 import type { HashedSnapshot, JsonObject, Snapshot, SnapshotVariant } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
-import type { SnapshotHead } from './snapshot-head.js';
+import type { SnapshotHead, VariantHead } from './snapshot-head.js';
+
+/** The effective document of a cohort; `null`: absent, `undefined`: there is no such cohort. */
+export type DocumentOf = (cohort: string) => JsonObject | null | undefined;
 
 export interface BuildSnapshotOptions {
   /** `<name>/<id>`. */
@@ -11,15 +14,14 @@ export interface BuildSnapshotOptions {
   readonly token: bigint;
   /** RFC 3339 with milliseconds. */
   readonly publishedAt: string;
-  /** The effective document that `head` was computed from; `null`: absent. */
-  readonly document: JsonObject | null;
+  /** The effective documents that `head` was computed from. */
+  readonly documentOf: DocumentOf;
 }
 
 /** The message that is published. Its hash depends on neither token nor time. */
 export function buildSnapshot(options: BuildSnapshotOptions): Snapshot {
-  const { installation, head, token, publishedAt, document } = options;
-  assert(head.variant.absent === (document === null), 'a snapshot is built from its own document');
-  const body = snapshotBody(installation, head, document);
+  const { installation, head, token, publishedAt, documentOf } = options;
+  const body = snapshotBody(installation, head, documentOf);
   return { ...body, fencingToken: token.toString(), publishedAt, hash: head.hash };
 }
 
@@ -27,8 +29,12 @@ export function buildSnapshot(options: BuildSnapshotOptions): Snapshot {
 export function snapshotBody(
   installation: string,
   head: Omit<SnapshotHead, 'hash'>,
-  document: JsonObject | null,
+  documentOf: DocumentOf,
 ): HashedSnapshot {
+  const variants: [string, VariantHead][] = [
+    [STABLE_COHORT, head.variant],
+    ...Object.entries(head.cohorts),
+  ];
   return {
     format: FORMAT,
     installation,
@@ -36,15 +42,19 @@ export function snapshotBody(
     generation: head.generation,
     version: head.version,
     inputs: head.inputs,
-    releases: [],
-    variants: { [STABLE_COHORT]: stableVariant(head.variant, document) },
+    releases: head.releases,
+    variants: Object.fromEntries(
+      variants.map(([cohort, variant]) => [cohort, snapshotVariant(variant, documentOf(cohort))]),
+    ),
   };
 }
 
-function stableVariant(
-  { hash, size }: SnapshotHead['variant'],
-  document: JsonObject | null,
+function snapshotVariant(
+  { hash, size, absent }: VariantHead,
+  document: JsonObject | null | undefined,
 ): SnapshotVariant {
+  assert(document !== undefined, 'each cohort of a snapshot has a document, or none on purpose');
+  assert(absent === (document === null), 'a snapshot is built from its own documents');
   if (document === null) return { hash, size, absent: true };
   return size <= LIMITS.inlineBytes ? { hash, size, inline: document } : { hash, size };
 }

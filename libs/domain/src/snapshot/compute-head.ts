@@ -1,9 +1,16 @@
 import { canonicalize, snapshotHash, utf8Length } from '@pawl/contracts';
-import type { AddressText, JsonObject, Sha256, SnapshotInput } from '@pawl/contracts';
+import type {
+  AddressText,
+  JsonObject,
+  Sha256,
+  SnapshotInput,
+  SnapshotRelease,
+} from '@pawl/contracts';
 import { snapshotBody } from './build-snapshot.js';
-import type { SnapshotHead } from './snapshot-head.js';
+import type { DocumentOf } from './build-snapshot.js';
+import type { SnapshotHead, VariantHead } from './snapshot-head.js';
 
-interface HeadOptions {
+export interface ComputeHeadOptions {
   /** `<name>/<id>`. */
   readonly installation: string;
   readonly address: AddressText;
@@ -11,34 +18,31 @@ interface HeadOptions {
   readonly version: number;
   /** In merge order. */
   readonly inputs: readonly SnapshotInput[];
-  /** The effective document of the inputs; `null`: absent. */
-  readonly document: JsonObject | null;
+  readonly releases: readonly SnapshotRelease[];
+  /** Of the document that consumers in no cohort read. */
+  readonly variant: VariantHead;
+  /** Of those that the others read, by cohort. */
+  readonly cohorts: Readonly<Record<string, VariantHead>>;
+  readonly documentOf: DocumentOf;
   readonly sha256: Sha256;
 }
 
-export type ComputeHeadOptions = HeadOptions;
-
-/** The effective document's canonical text (empty when absent), and the head that names it. */
-export interface ComputedHead {
-  readonly head: SnapshotHead;
-  readonly text: string;
+/**
+ * The head of an address's snapshot: a pure function, so that the same inputs give the same hash on
+ * every node.
+ */
+export function computeHead(options: ComputeHeadOptions): SnapshotHead {
+  const { installation, sha256, documentOf, ...unhashed } = options;
+  const hash = snapshotHash(snapshotBody(installation, unhashed, documentOf), sha256);
+  return { ...unhashed, hash };
 }
 
-/**
- * Computes an address's snapshot from its inputs and their effective document: a pure function, so
- * that the same inputs give the same hash on every node.
- */
-export function computeHead(options: ComputeHeadOptions): ComputedHead {
-  const { document, sha256 } = options;
+/** Hash and size of an effective document, and its canonical text: empty when absent. */
+export function computeVariant(
+  document: JsonObject | null,
+  sha256: Sha256,
+): { readonly variant: VariantHead; readonly text: string } {
   const text = document === null ? '' : canonicalize(document);
   const variant = { hash: sha256(text), size: utf8Length(text), absent: document === null };
-  return { head: headWith(variant, options), text };
-}
-
-/** The head of a document whose hash and size are known already. */
-export function headWith(variant: SnapshotHead['variant'], options: HeadOptions): SnapshotHead {
-  const { installation, address, generation, version, inputs, document, sha256 } = options;
-  const unhashed = { address, generation, version, inputs, variant };
-  const hash = snapshotHash(snapshotBody(installation, unhashed, document), sha256);
-  return { ...unhashed, hash };
+  return { variant, text };
 }

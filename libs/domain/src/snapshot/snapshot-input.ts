@@ -13,6 +13,7 @@ export function snapshotInput(address: AddressText, release: ReleaseState): Snap
     definitionVersion: contributes ? release.stableVersion : null,
     releaseVersion: release.contributionAt,
     loweredAt: release.loweredAt,
+    ...(release.staged === null ? {} : { candidate: release.staged.candidateVersion }),
     ...(contributes && release.forced ? { forced: true } : {}),
   };
 }

@@ -26,6 +26,8 @@ export interface AddressImage {
   readonly newest: Definition | null;
   /** Definition at the stable version; `null` when nothing is released. */
   readonly stable: Definition | null;
+  /** Definition that is being released in stages; `null` when none is. */
+  readonly candidate: Definition | null;
   readonly release: ReleaseState;
   readonly snapshot: SnapshotHead | null;
   /** Snapshot version that JetStream is known to hold, 0 for none, and when it was published. */
@@ -103,6 +105,8 @@ export interface NewSnapshot {
   readonly hash: string;
   readonly inputs: readonly SnapshotInput[];
   readonly variant: SnapshotHead['variant'];
+  readonly releases: SnapshotHead['releases'];
+  readonly cohorts: SnapshotHead['cohorts'];
 }
 
 /** Everything that one command writes: all or nothing, for one root. */

@@ -31,11 +31,13 @@ export function copyOf<K, V>(map: Map<K, V>, copy: (value: V) => V = (value) => 
 
 export function imageOf(row: Row): AddressImage {
   const { address, definitions, release, snapshot, publishedVersion, publishedAt, opened } = row;
-  const stable = release.stableVersion === null ? null : definitions[release.stableVersion - 1];
+  const at = (version: number | undefined | null): Definition | null =>
+    definitions[(version ?? 0) - 1] ?? null;
   return {
     address,
     newest: definitions.at(-1) ?? null,
-    stable: stable ?? null,
+    stable: at(release.stableVersion),
+    candidate: at(release.staged?.candidateVersion),
     release,
     snapshot,
     publishedVersion,

@@ -1,0 +1,135 @@
+import { done, refused } from '@pawl/contracts';
+import type { Gate, Outcome, Strategy } from '@pawl/contracts';
+import { STRATEGY_NAMES } from '@pawl/contracts';
+import type { Stage, StagedRelease } from './staged-release.js';
+
+/** Stages and gates of a strategy, with everything that was left out. */
+export type ResolvedStrategy = Pick<StagedRelease, 'strategy' | 'stages' | 'gates'>;
+
+/** The strategy when none is named: every consumer at the same time. */
+export const ALL_AT_ONCE = 'all-at-once';
+
+const MINUTE_MS = 60_000;
+const BAKE_MS = 5 * MINUTE_MS;
+const FINAL_BAKE_MS = 10 * MINUTE_MS;
+const CANARY_PERCENT = 10;
+const STEP_PERCENT = 20;
+const START_PERCENT = 1;
+const FACTOR = 3;
+/** As many as a snapshot can tell. */
+const MAX_STAGES = 64;
+
+/** What a release is judged by when its strategy names no gates. */
+const DEFAULT_GATES: readonly Gate[] = [
+  { kind: 'rejections', limit: 0, onFailure: 'abort' },
+  { kind: 'lost', percent: 5, onFailure: 'pause' },
+  { kind: 'applied', percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
+];
+
+type Options = Exclude<Strategy, string>;
+type Preset = NonNullable<Options['preset']>;
+
+/** What each preset takes beside the bake times and the gates. */
+const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
+  canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', 'gates'],
+  linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', 'gates'],
+  exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', 'gates'],
+  inline: ['stages', 'gates'],
+};
+
+/**
+ * The stages and gates that a strategy stands for; `null` for all at once. `unknown-strategy` for a name
+ * that is none, `malformed-request` for what does not fit together.
+ */
+export function resolveStrategy(strategy: Strategy | undefined): Outcome<ResolvedStrategy | null> {
+  if (strategy === undefined || strategy === ALL_AT_ONCE) return done(null);
+  if (typeof strategy !== 'string') return resolveOptions(strategy);
+  if (isPreset(strategy)) return resolveOptions({ preset: strategy });
+  const known = STRATEGY_NAMES.join(', ');
+  return refused('unknown-strategy', `the strategies known are: ${known}; or send stages`);
+}
+
+function isPreset(name: string): name is Preset {
+  return name !== ALL_AT_ONCE && (STRATEGY_NAMES as readonly string[]).includes(name);
+}
+
+function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
+  const { preset } = options;
+  if (preset === undefined && options.stages === undefined) {
+    return malformed('a strategy has a preset or stages: name one');
+  }
+  const takes = TAKES[preset ?? 'inline'];
+  const extra = Object.keys(options).find((key) => !takes.includes(key));
+  if (extra !== undefined) {
+    return malformed(`the strategy ${preset ?? 'of stages'} takes no ${extra}: leave it out`);
+  }
+  const stages = preset === undefined ? inlineStages(options) : done(presetStages(preset, options));
+  if (!stages.ok) return stages;
+  const gates = resolveGates(options.gates);
+  if (!gates.ok) return gates;
+  return done({ strategy: preset ?? 'inline', stages: stages.value, gates: gates.value });
+}
+
+function inlineStages({ stages = [] }: Options): Outcome<readonly Stage[]> {
+  for (const [at, { percent, count }] of stages.entries()) {
+    if ((percent === undefined) === (count === undefined)) {
+      return malformed(`stage ${at + 1} needs either a percent or a count`);
+    }
+  }
+  const last = stages.at(-1);
+  if (last?.percent !== 100 || last.selector !== undefined) {
+    return malformed('the last stage must have percent 100 and no selector: it reaches everybody');
+  }
+  return done(stages.map((stage) => ({ ...stage, bakeMs: stage.bakeMs ?? 0 })));
+}
+
+function presetStages(preset: Preset, options: Options): readonly Stage[] {
+  const bakeMs = options.bakeMs ?? BAKE_MS;
+  const last: Stage = { percent: 100, bakeMs: options.finalBakeMs ?? FINAL_BAKE_MS };
+  const shares = sharesOf(preset, options).filter((percent) => percent < 100);
+  const before = shares.slice(0, MAX_STAGES - 2).map((percent): Stage => ({ percent, bakeMs }));
+  const first: readonly Stage[] = preset === 'canary' ? [{ count: 1, bakeMs }] : [];
+  return [...first, ...before, last];
+}
+
+/** The shares before the last stage, in per cent. */
+function sharesOf(preset: Preset, options: Options): number[] {
+  if (preset === 'canary') return [options.percent ?? CANARY_PERCENT];
+  if (preset === 'linear') {
+    const step = options.stepPercent ?? STEP_PERCENT;
+    const steps = Math.min(MAX_STAGES, Math.ceil(100 / step));
+    return Array.from({ length: steps }, (_, at) => round(step * (at + 1)));
+  }
+  const shares: number[] = [];
+  let share = options.startPercent ?? START_PERCENT;
+  for (; share < 100 && shares.length < MAX_STAGES; share *= options.factor ?? FACTOR) {
+    shares.push(round(share));
+  }
+  return shares;
+}
+
+/** To hundredths of a per cent: what a bucket is. */
+function round(percent: number): number {
+  return Math.max(0.01, Math.round(percent * 100) / 100);
+}
+
+function resolveGates(gates: readonly Gate[] | undefined): Outcome<readonly Gate[]> {
+  if (gates === undefined) return done(DEFAULT_GATES);
+  const kinds = gates.map(({ kind }) => kind);
+  const twice = kinds.find((kind, at) => kinds.indexOf(kind) !== at);
+  if (twice !== undefined) return malformed(`the gate ${twice} is given twice: once is enough`);
+  const resolved: Gate[] = [];
+  for (const gate of gates) {
+    const defaults = DEFAULT_GATES.find(({ kind }) => kind === gate.kind);
+    const extra = Object.keys(gate).find((key) => !Object.hasOwn(defaults ?? {}, key));
+    if (extra !== undefined) {
+      return malformed(`the gate ${gate.kind} takes no ${extra}: leave it out`);
+    }
+    resolved.push({ ...defaults, ...gate });
+  }
+  return done(resolved);
+}
+
+function malformed(detail: string): Outcome<never> {
+  return refused('malformed-request', detail);
+}

@@ -1,0 +1,26 @@
+import type { Gate, StrategyStage } from '@pawl/contracts';
+
+/** A stage as it is kept: what was left out is set. */
+export type Stage = StrategyStage & { readonly bakeMs: number };
+
+/** The release of one definition version in stages. */
+export interface StagedRelease {
+  /** Unlike that of every other release of the installation. The salt of its cohorts, too. */
+  readonly id: string;
+  /** The definition version that candidates run in place of the stable one, and above it. */
+  readonly candidateVersion: number;
+  /** Name of the preset, or `inline`. */
+  readonly strategy: string;
+  /** The last one reaches everybody. */
+  readonly stages: readonly Stage[];
+  readonly gates: readonly Gate[];
+  /** Index of the stage that is reached. */
+  readonly stage: number;
+  /** Why it is paused; `null` while it is not, or nobody said why. */
+  readonly pausedFor: string | null;
+}
+
+/** Whether the stage that is reached is the last one. */
+export function isLastStage({ stage, stages }: StagedRelease): boolean {
+  return stage === stages.length - 1;
+}

@@ -1,0 +1,111 @@
+import { refused } from '@pawl/contracts';
+import type { AddressText, Outcome, ReleaseRequest } from '@pawl/contracts';
+import { changed, unchanged } from './changed-release.js';
+import type { Transition } from './changed-release.js';
+import type { ReleaseState } from './release-state.js';
+import type { ResolvedStrategy } from './resolve-strategy.js';
+import { isLastStage } from './staged-release.js';
+import type { StagedRelease } from './staged-release.js';
+
+export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort';
+
+export interface StagedInput {
+  readonly state: ReleaseState;
+  readonly request: Pick<ReleaseRequest, 'reason'>;
+  readonly address: AddressText;
+}
+
+/** What an action on a release in stages makes of the state; refused where none is under way. */
+export function planStaged(action: StagedAction, input: StagedInput): Outcome<Transition> {
+  const { state, address } = input;
+  const { staged } = state;
+  if (staged === null) {
+    return refused(
+      'invalid-transition',
+      `${action} needs a release in stages under way, and ${address} is ${state.state}: ` +
+        'promote with a strategy begins one, rollback goes back',
+    );
+  }
+  switch (action) {
+    case 'advance':
+      return advance(input, staged);
+    case 'skip':
+      return skip(input, staged);
+    case 'pause':
+      return pause(input, staged);
+    case 'resume':
+      return resume(state, staged);
+    case 'abort':
+      return dropped(state);
+  }
+}
+
+/** The first stage of a release of `target`, which is above the stable version. */
+export function begin(
+  { state, address }: StagedInput,
+  release: {
+    readonly target: number;
+    readonly id: string;
+    readonly strategy: ResolvedStrategy;
+  },
+): Outcome<Transition> {
+  const { target, id, strategy } = release;
+  const { staged } = state;
+  if (staged !== null) {
+    if (staged.candidateVersion === target && isSameStrategy(staged, strategy)) {
+      return unchanged(state);
+    }
+    return refused(
+      'release-in-flight',
+      `release ${staged.id} of version ${staged.candidateVersion} of ${address} is ${state.state} ` +
+        `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, or abort it first`,
+      { currentReleaseVersion: state.releaseVersion },
+    );
+  }
+  const next = { ...strategy, id, candidateVersion: target, stage: 0, pausedFor: null };
+  return changed(state, { state: 'rolling', staged: next, contributes: true });
+}
+
+/** The candidate is dropped, and its candidates go back to the stable version. */
+export function dropped(state: ReleaseState): Outcome<Transition> {
+  return changed(state, { state: 'idle', staged: null, contributes: true, lowers: true });
+}
+
+function advance({ state, address }: StagedInput, staged: StagedRelease): Outcome<Transition> {
+  if (state.state === 'paused') return isPaused('advance', address);
+  if (!isLastStage(staged)) {
+    return changed(state, { staged: { ...staged, stage: staged.stage + 1 } });
+  }
+  return changed(state, {
+    ...{ state: 'idle', stableVersion: staged.candidateVersion, staged: null },
+    ...{ forced: false, contributes: true },
+  });
+}
+
+function skip({ state, address }: StagedInput, staged: StagedRelease): Outcome<Transition> {
+  if (state.state === 'paused') return isPaused('skip', address);
+  if (isLastStage(staged)) return unchanged(state);
+  return changed(state, { staged: { ...staged, stage: staged.stages.length - 1 } });
+}
+
+function pause({ state, request }: StagedInput, staged: StagedRelease): Outcome<Transition> {
+  if (state.state === 'paused') return unchanged(state);
+  const pausedFor = request.reason ?? null;
+  return changed(state, { state: 'paused', staged: { ...staged, pausedFor } });
+}
+
+function resume(state: ReleaseState, staged: StagedRelease): Outcome<Transition> {
+  if (state.state === 'rolling') return unchanged(state);
+  return changed(state, { state: 'rolling', staged: { ...staged, pausedFor: null } });
+}
+
+function isPaused(action: StagedAction, address: AddressText): Outcome<Transition> {
+  const detail = `the release of ${address} is paused: resume it, then ${action}`;
+  return refused('invalid-transition', detail);
+}
+
+function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
+  const of = ({ strategy, stages, gates }: ResolvedStrategy): string =>
+    JSON.stringify([strategy, stages, gates]);
+  return of(staged) === of(wanted);
+}
