@@ -31,6 +31,7 @@ export {
   cohortKey,
   cohortOf,
   isCandidate,
+  isSelected,
   isSameIdentity,
   slotName,
 } from './snapshot/cohort.js';

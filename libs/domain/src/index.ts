@@ -7,6 +7,8 @@ export { mergeLayers } from './layering/merge-layers.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';
 export type { TransitionInput } from './release/plan-transition.js';
+export { reachStages } from './release/reach-stages.js';
+export type { Instance } from './release/reach-stages.js';
 export * from './release/release-state.js';
 export { ALL_AT_ONCE } from './release/resolve-strategy.js';
 export * from './release/staged-release.js';

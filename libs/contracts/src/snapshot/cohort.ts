@@ -63,7 +63,11 @@ export function cohortKey(releases: readonly Pick<SnapshotRelease, 'id'>[]): str
     .join('+');
 }
 
-function isSelected({ selector }: ReleaseStage, labels: ConsumerIdentity['labels']): boolean {
+/** Whether labels match a stage's selector: each label named has one of the values named. */
+export function isSelected(
+  { selector }: Pick<ReleaseStage, 'selector'>,
+  labels: ConsumerIdentity['labels'],
+): boolean {
   if (selector === undefined) return true;
   return Object.entries(selector).every(([label, values]) => {
     const value = Object.hasOwn(labels, label) ? labels[label] : undefined;
