@@ -10,8 +10,9 @@ import { ReadDefinitions } from './config/read-definitions.js';
 import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-config.js';
 import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
-import { ChangeRelease, releaseView } from './release/change-release.js';
+import { ChangeRelease } from './release/change-release.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
+import { releaseView } from './release/release-view.js';
 import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
 import { FenceChecks } from './sharding/fence-checks.js';
@@ -158,7 +159,7 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
         withNode(address, (node) => releaseView(node.address, node.release)),
       ),
     getEffective: (address, query) =>
-      fences.read(address.root, () => readEffective(shards, address, query.explain)),
+      fences.read(address.root, () => readEffective(shards, address, query)),
     getRollout: async (address) =>
       withStatus(address, (node, consumers, { known, ...age }) => {
         const view = rolloutView(node, consumers);

@@ -9,10 +9,10 @@ import type {
 } from '@pawl/contracts';
 import type { DocumentRef, SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
-import { evaluateChange } from '../release/evaluate-change.js';
+import { evaluateChange, replacing, stableVariant } from '../release/evaluate-change.js';
 import type { Variant } from '../release/evaluate-change.js';
 import { complaints } from '../release/refusal.js';
-import { RootTree } from '../sharding/root-tree.js';
+import { RootTree, stableDocument } from '../sharding/root-tree.js';
 import { noOwner } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
@@ -41,19 +41,20 @@ export async function previewChange(
   };
   const wanted = await wantedLayer(context, address, request, layer);
   if (!wanted.ok) return done(invalid(address, wanted.problem));
-  const before = node?.effective ?? {};
+  const before = (node && stableDocument(node)) ?? {};
   let patch: PreviewView['patch'] = [];
   const errors: ProblemError[] = [];
   const addresses: PreviewView['addresses'][number][] = [];
-  const hypothesis = { address, layer: wanted.value };
+  const hypothesis = replacing(address, wanted.value);
   for await (const variant of evaluateChange(context, tree, hypothesis)) {
-    if (variant.address.text === address.text) patch = diffJson(before, variant.document ?? {});
+    const { effective, changed } = stableVariant(variant);
+    if (variant.address.text === address.text) patch = diffJson(before, effective ?? {});
     const wrong = complaints(variant);
     if (errors.length < LIMITS.errors) errors.push(...wrong);
     if (addresses.length >= MAX_ADDRESSES) continue;
     addresses.push({
       address: variant.address.text,
-      changed: variant.changed,
+      changed,
       valid: wrong.length === 0,
       consumers: liveAt(consumers, variant),
     });

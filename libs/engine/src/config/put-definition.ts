@@ -10,14 +10,16 @@ import type {
 import type { Definition, DocumentRef, SchemaRef } from '@pawl/domain';
 import type { WriteOptions, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
-import { evaluateChange } from '../release/evaluate-change.js';
+import { evaluateChange, replacing, stableVariant } from '../release/evaluate-change.js';
 import { complaints, refusal } from '../release/refusal.js';
-import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
+import { newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
+import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { Publication } from '../publication/publication.js';
+import { instancesAt } from '../status/instances-at.js';
 import { judgePrecondition } from './precondition.js';
 
 /** What the next definition version holds; worked out from the newest one. */
@@ -106,14 +108,14 @@ export class PutDefinition {
     options: PutOptions,
     next: NextContent,
   ): Promise<Outcome<readonly ProblemError[]>> {
-    const hypothesis = { address: options.address, layer: next };
+    const hypothesis = { ...replacing(options.address, next), stableOnly: true } as const;
     const warnings: ProblemError[] = [];
     for await (const variant of evaluateChange(this.context, root.tree, hypothesis)) {
       const isOwn = variant.address.text === options.address.text;
       const problem = isOwn ? refusal([variant]) : undefined;
       if (problem !== undefined) return { ok: false, problem };
       if (!isOwn) warnings.push(...complaints(variant));
-      else if (variant.document === null && isRead(root, options.address)) {
+      else if (stableVariant(variant).effective === null && isRead(root, options.address)) {
         warnings.push(becomesAbsent(options.address));
       }
     }
@@ -149,7 +151,13 @@ export class PutDefinition {
     const { address, node, definition, warnings } = write;
     const { version, document, schema, author, createdAt: at, message } = definition;
     const added =
-      node === undefined ? newNode(this.context, root.tree, address, definition) : undefined;
+      node === undefined
+        ? newNode(this.context, root.tree, {
+            address,
+            newest: definition,
+            instances: () => instancesAt(root.shard.consumers, address.text),
+          })
+        : undefined;
     const schemaText = schema === null ? null : canonicalize(schema.schema);
     return {
       status: version === 1 ? 201 : 200,
@@ -167,7 +175,7 @@ export class PutDefinition {
             ...(message === undefined ? {} : { message }),
           },
         ],
-        snapshots: added === undefined ? [] : [asNewSnapshot(added.head)],
+        snapshots: added === undefined ? [] : [added.head],
         history: [
           {
             address: address.text,
@@ -206,7 +214,8 @@ export class PutDefinition {
 }
 
 function isRead(root: OwnedRoot, address: Address): boolean {
-  return (root.tree.path(address).at(-1)?.effective ?? null) !== null;
+  const node = root.tree.path(address).at(-1);
+  return node !== undefined && stableDocument(node) !== null;
 }
 
 function becomesAbsent(address: Address): ProblemError {

@@ -131,7 +131,7 @@ export class Publication {
   }
 
   async #publish({ root, node }: Job): Promise<void> {
-    const { head, effective: document } = node;
+    const { head, contents } = node;
     await this.#storeContent({ root, node });
     const publishedAt = this.context.formatTime(this.context.clock.wallMs());
     const snapshot = buildSnapshot({
@@ -139,7 +139,7 @@ export class Publication {
       head,
       token: root.shard.token,
       publishedAt,
-      document,
+      documentOf: (cohort) => contents.get(cohort)?.effective,
     });
     const outcome = await this.context.publisher.publish(node.address, snapshot);
     if (outcome.kind === 'conflict') {
@@ -155,10 +155,15 @@ export class Publication {
     { root, node }: Job,
     how: 'storeContent' | 'keepContent' = 'storeContent',
   ): Promise<void> {
-    const { head, effective } = node;
-    if (effective === null || head.variant.size <= LIMITS.inlineBytes) return;
-    const text = await this.#canonicalText(effective);
-    await this.context.publisher[how](root.name, head.variant.hash, text);
+    const large = new Map<string, JsonObject>();
+    for (const { effective, variant } of node.contents.values()) {
+      if (effective === null || variant.size <= LIMITS.inlineBytes) continue;
+      large.set(variant.hash, effective);
+    }
+    for (const [hash, document] of large) {
+      const text = await this.#canonicalText(document);
+      await this.context.publisher[how](root.name, hash, text);
+    }
   }
 
   /** One after the other, each in a turn of its own, however many are published at a time. */

@@ -1,24 +1,33 @@
-import { done, LIMITS, refused } from '@pawl/contracts';
+import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
-import { refusal } from './refusal.js';
 import type { EngineContext } from '../engine-context.js';
+import { installationText } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Publication } from '../publication/publication.js';
-import { asNewSnapshot, headOf, inputsOf } from '../sharding/build-nodes.js';
+import { headOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import type { AddressNode } from '../sharding/root-tree.js';
+import { inputsOf, pathReleases, releasesAt } from '../sharding/path-releases.js';
+import { activeDefinition } from '../sharding/root-tree.js';
+import type { AddressNode, Content } from '../sharding/root-tree.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
+import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
+import { instancesAt } from '../status/instances-at.js';
+import { dropping, tooManyReleases } from './releases-in-flight.js';
+import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
-import type { Variant } from './evaluate-change.js';
+import type { Hypothesis, Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
+import { refusal, troubledCohorts } from './refusal.js';
+import { releaseView } from './release-view.js';
 
 interface VariantHead {
   readonly variant: Variant;
+  readonly contents: ReadonlyMap<string, Content>;
   readonly head: SnapshotHead;
 }
 
@@ -29,17 +38,22 @@ interface Change {
   readonly context: CommandContext;
 }
 
-export function releaseView(address: Address, release: ReleaseState): ReleaseView {
-  const { state, releaseVersion, stableVersion, blockedVersions, forced } = release;
-  return {
-    address: address.text,
-    state,
-    releaseVersion,
-    stableVersion,
-    ...(blockedVersions.length === 0 ? {} : { blockedVersions: [...blockedVersions] }),
-    ...(forced ? { forced: true as const } : {}),
-  };
+/** What an address has after a transition. */
+interface Next {
+  readonly release: ReleaseState;
+  readonly stable: Definition | null;
+  readonly candidate: Definition | null;
 }
+
+/** What follows from a transition for what consumers read. */
+interface Consequences {
+  readonly variants: readonly Variant[];
+  /** Releases in stages of other addresses that end with it. */
+  readonly dropped: readonly Dropped[];
+}
+
+/** Rounds in which releases that stand in the way are dropped, before all that could are. */
+const ROUNDS = 3;
 
 /** Every transition of a release state, with the snapshots that follow from it. */
 export class ChangeRelease {
@@ -65,47 +79,79 @@ export class ChangeRelease {
   }
 
   async #prepare(change: Change): Promise<Outcome<Prepared<ReleaseView>>> {
-    const { node, request } = change;
+    const { node, request, root } = change;
     const plan = planTransition({
       state: node.release,
       newestVersion: node.newest?.version ?? 0,
       request,
       address: node.address.text,
+      releaseId: this.#nextId(root, node),
     });
     if (!plan.ok) return plan;
-    const { changed, next } = plan.value;
+    const { changed, next: release } = plan.value;
     if (!changed) return done(this.#unchanged(node));
-    const stable = await this.#stable(change, next);
-    if (next.contributionAt === node.release.contributionAt) {
-      return done(this.#write(change, { next, stable, heads: [] }));
+    const tooMany = tooManyReleases(root.tree, node, release);
+    if (tooMany !== undefined) return tooMany;
+    const next: Next = {
+      release,
+      stable: await this.#definition(change, release.stableVersion),
+      candidate: await this.#definition(change, release.staged?.candidateVersion ?? null),
+    };
+    if (isAsBefore(node.release, release)) {
+      return done(await this.#write(change, next, { variants: [], dropped: [] }));
     }
-    const layer = next.state === 'disabled' ? null : stable;
-    const hypothesis = { address: node.address, layer };
-    const variants = await allVariants(this.context, change.root.tree, hypothesis);
-    const trouble = refusal(variants);
-    if (trouble === undefined)
-      return this.#commitVariants(change, { ...next, forced: false }, { stable, variants });
-    const mayForce = request.force === true || (request.action === 'enable' && next.forced);
-    if (!mayForce) return this.#refuse(change, trouble);
-    const forced = await allVariants(this.context, change.root.tree, {
-      ...hypothesis,
-      unchecked: true,
-    });
-    const tooLarge = refusal(forced);
-    if (tooLarge !== undefined) return { ok: false, problem: tooLarge };
-    return this.#commitVariants(change, { ...next, forced: true }, { stable, variants: forced });
+    return this.#commitIfValid(change, next);
   }
 
-  async #commitVariants(
-    change: Change,
-    next: ReleaseState,
-    result: { readonly stable: Definition | null; readonly variants: readonly Variant[] },
-  ): Promise<Outcome<Prepared<ReleaseView>>> {
-    const keepsForced = change.request.action === 'disable' && change.node.release.forced;
-    const final = { ...next, forced: next.forced || keepsForced };
-    const { stable, variants } = result;
-    const heads = await this.#heads(change, final, variants);
-    return done(this.#write(change, { next: final, stable, heads }));
+  async #commitIfValid(change: Change, next: Next): Promise<Outcome<Prepared<ReleaseView>>> {
+    const { node, request, root } = change;
+    const { release } = next;
+    const layer = activeDefinition(next);
+    const own = hypothesisOf(node, next);
+    const result = await this.#evaluate(change, own);
+    const trouble = refusal(result.variants);
+    if (trouble === undefined) {
+      const keepsForced = request.action === 'disable' && node.release.forced;
+      const isSame = layer === activeDefinition(node);
+      const forced = isSame ? release.forced : keepsForced;
+      return done(await this.#write(change, { ...next, release: { ...release, forced } }, result));
+    }
+    const mayForce = request.force === true || (request.action === 'enable' && release.forced);
+    if (!mayForce) return this.#refuse(change, trouble);
+    return this.#force(change, next);
+  }
+
+  /** Nothing is judged, so no release in stages stays that would build on it. */
+  async #force(change: Change, next: Next): Promise<Outcome<Prepared<ReleaseView>>> {
+    const { node, root } = change;
+    const own = hypothesisOf(node, next);
+    const dropped = dropping(root.tree, own, []).all.map((one) => one.drop(reasonOf(change)));
+    const { hypothesis } = dropping(root.tree, own, dropped);
+    const variants = await allVariants(this.context, root.tree, { ...hypothesis, unchecked: true });
+    const tooLarge = refusal(variants);
+    if (tooLarge !== undefined) return { ok: false, problem: tooLarge };
+    const forced = { ...next, release: { ...next.release, forced: true } };
+    return done(await this.#write(change, forced, { variants, dropped }));
+  }
+
+  /**
+   * What the change makes of what consumers read. What goes back or away is not stopped by releases in
+   * stages that it does not fit: they are dropped with it.
+   */
+  async #evaluate(change: Change, own: Hypothesis): Promise<Consequences> {
+    const { root, request } = change;
+    const { tree } = root;
+    const drops = request.action === 'rollback' || request.action === 'disable';
+    let dropped: readonly Dropped[] = [];
+    for (let round = 1; ; round += 1) {
+      const { hypothesis, all } = dropping(tree, own, dropped);
+      const variants = await allVariants(this.context, tree, hypothesis);
+      const troubled = [...troubledCohorts(variants)].filter((key) => key !== STABLE_COHORT);
+      const isLast = troubled.length > 0 && round > ROUNDS;
+      const wanted = isLast ? all : all.filter((one) => one.isIn(troubled));
+      if (!drops || wanted.length === 0) return { variants, dropped };
+      dropped = [...dropped, ...wanted.map((one) => one.drop(reasonOf(change)))];
+    }
   }
 
   /** A refused rollback names a version that would pass. */
@@ -119,13 +165,20 @@ export class ChangeRelease {
     return { ok: false, problem: { ...trouble, detail: `${trouble.detail}; ${advice}` } };
   }
 
-  async #stable(change: Change, next: ReleaseState): Promise<Definition | null> {
+  /** Unlike that of every other release: a release version is had once in a generation. */
+  #nextId(root: OwnedRoot, { address, release }: AddressNode): string {
+    const { generation } = root.tree;
+    const installation = installationText(this.context.installation);
+    const name = [installation, address.text, generation, release.releaseVersion + 1].join(' ');
+    return this.context.sha256(name).slice(0, 16);
+  }
+
+  async #definition(change: Change, version: number | null): Promise<Definition | null> {
     const { node, root } = change;
-    const version = next.stableVersion;
     if (version === null) return null;
-    if (version === node.stable?.version) return node.stable;
-    if (version === node.newest?.version) return node.newest;
-    return storedDefinition(this.context, root, { address: node.address, version });
+    const known = [node.stable, node.candidate, node.newest];
+    const found = known.find((definition) => definition?.version === version);
+    return found ?? storedDefinition(this.context, root, { address: node.address, version });
   }
 
   #unchanged(node: AddressNode): Prepared<ReleaseView> {
@@ -133,74 +186,145 @@ export class ChangeRelease {
     return { status: 200, body, changes: null, apply: () => undefined };
   }
 
-  #write(
+  async #write(
     change: Change,
-    result: {
-      readonly next: ReleaseState;
-      readonly stable: Definition | null;
-      readonly heads: readonly VariantHead[];
-    },
-  ): Prepared<ReleaseView> {
-    const { root, node, request, context } = change;
-    const { next, stable, heads } = result;
-    const { address } = node;
-    const version = request.targetVersion ?? next.stableVersion;
+    next: Next,
+    { variants, dropped }: Consequences,
+  ): Promise<Prepared<ReleaseView>> {
+    const { root, node } = change;
+    const { release, stable, candidate } = next;
+    const releases = [
+      { address: node.address.text, next: release },
+      ...dropped.map((one) => ({ address: one.node.address.text, next: one.release })),
+    ];
+    const heads = await this.#heads(root, releases, variants);
     return {
       status: 200,
-      body: releaseView(address, next),
+      body: releaseView(node.address, release),
       changes: {
         ...NO_CHANGES,
-        releases: [{ address: address.text, next }],
-        snapshots: heads.map(({ head }) => asNewSnapshot(head)),
+        releases,
+        snapshots: heads.map(({ head }) => head),
         history: [
-          {
-            address: address.text,
-            at: this.context.formatTime(this.context.clock.wallMs()),
-            author: context.actor,
-            kind: 'release',
-            action: request.action,
-            releaseVersion: next.releaseVersion,
-            ...(version === null ? {} : { version }),
-            ...(request.reason === undefined ? {} : { reason: request.reason }),
-            ...(next.forced && request.action !== 'disable' ? { forced: true as const } : {}),
-          },
+          this.#history(change, release),
+          ...dropped.map((one) => this.#ended(change, one)),
         ],
       },
       apply: () => {
-        node.release = next;
-        node.stable = stable;
-        for (const { variant, head } of heads) {
+        Object.assign(node, { release, stable, candidate });
+        for (const one of dropped)
+          Object.assign(one.node, { release: one.release, candidate: null });
+        for (const { variant, head, contents } of heads) {
           if (variant.node === undefined) continue;
-          variant.node.head = head;
-          variant.node.effective = variant.document;
-          variant.node.handedDown = variant.handedDown;
+          Object.assign(variant.node, { head, contents });
           this.publication.enqueue(root, variant.node);
         }
       },
     };
   }
 
+  #history(change: Change, release: ReleaseState): HistoryEntry {
+    const { node, request, context } = change;
+    const { staged } = release;
+    const about = staged ?? node.release.staged;
+    const version =
+      request.targetVersion ??
+      (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
+      release.stableVersion;
+    const stage = staged === null ? '' : `stage ${staged.stage + 1} of ${staged.stages.length}`;
+    return {
+      address: node.address.text,
+      at: this.#now(),
+      author: context.actor,
+      kind: 'release',
+      action: request.action,
+      releaseVersion: release.releaseVersion,
+      ...(version === null ? {} : { version }),
+      ...(staged === null ? {} : { message: `${staged.strategy}: ${stage}` }),
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
+      ...(release.forced && request.action !== 'disable' ? { forced: true as const } : {}),
+    };
+  }
+
+  #ended({ context }: Change, { node, release, reason }: Dropped): HistoryEntry {
+    const version = node.release.staged?.candidateVersion;
+    return {
+      address: node.address.text,
+      at: this.#now(),
+      author: context.actor,
+      kind: 'release',
+      action: 'abort',
+      releaseVersion: release.releaseVersion,
+      ...(version === undefined ? {} : { version }),
+      reason,
+    };
+  }
+
+  #now(): string {
+    return this.context.formatTime(this.context.clock.wallMs());
+  }
+
   /** The next snapshot head of each variant; gives the event loop a turn between portions. */
   async #heads(
-    change: Change,
-    next: ReleaseState,
+    { tree, shard }: OwnedRoot,
+    releases: readonly {
+      readonly address: AddressNode['address']['text'];
+      readonly next: ReleaseState;
+    }[],
     variants: readonly Variant[],
   ): Promise<VariantHead[]> {
-    const { tree } = change.root;
-    const changed = { address: change.node.address, release: next };
+    const changed = new Map(releases.map(({ address, next }) => [address, next]));
     const heads: VariantHead[] = [];
     const turns = new Turns(this.context.scheduler);
     for (const variant of variants) {
-      const head = headOf(this.context, variant.address, {
+      const { address, node, cohorts } = variant;
+      const contents = new Map<string, Content>();
+      for (const [key, { effective, handedDown, variant: of }] of cohorts) {
+        contents.set(key, { effective, handedDown, variant: of });
+      }
+      const path = pathReleases(tree, address, changed);
+      const head = headOf(this.context, address, {
         generation: tree.generation,
-        version: (variant.node?.head.version ?? 0) + 1,
-        inputs: inputsOf(tree, variant.address, changed),
-        document: variant.document,
-        variant: { hash: variant.hash, size: variant.size, absent: variant.document === null },
+        version: (node?.head.version ?? 0) + 1,
+        inputs: inputsOf(path),
+        releases: releasesAt(path, {
+          before: node?.head.releases ?? [],
+          instances: () => instancesAt(shard.consumers, address.text),
+        }),
+        contents,
       });
-      heads.push({ variant, head });
-      await turns.spent(Math.min(variant.size, LIMITS.inlineBytes));
+      heads.push({ variant, head, contents });
+      const sizes = [...contents.values()].map(({ variant: { size } }) => size);
+      await turns.spent(sizes.reduce((sum, size) => sum + Math.min(size, LIMITS.inlineBytes), 0));
     }
     return heads;
   }
+}
+
+/** What is said of the candidate rather than of the stable version. */
+const STAGED_ACTIONS: ReadonlySet<string> = new Set([
+  'advance',
+  'skip',
+  'pause',
+  'resume',
+  'abort',
+  'promote',
+]);
+
+/** Whether snapshots stay as they are. */
+function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {
+  return (
+    before.contributionAt === next.contributionAt && before.staged?.stage === next.staged?.stage
+  );
+}
+
+function reasonOf({ node, request }: Change): string {
+  return `dropped by the ${request.action} of ${node.address.text}`;
+}
+
+function hypothesisOf({ address }: AddressNode, next: Next): Hypothesis {
+  const { staged } = next.release;
+  const candidate = staged === null ? null : { id: staged.id, layer: next.candidate };
+  const change = { layer: activeDefinition(next), candidate };
+  return { address, changes: new Map([[address.text, change]]) };
 }

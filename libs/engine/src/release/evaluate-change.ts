@@ -1,19 +1,49 @@
-import { canonicalize, isAtOrBelow, LIMITS, utf8Length } from '@pawl/contracts';
-import type { Address, JsonObject, ProblemError } from '@pawl/contracts';
+import { isAtOrBelow, LIMITS, STABLE_COHORT } from '@pawl/contracts';
+import type { Address, AddressText, ProblemError } from '@pawl/contracts';
 import { mergeLayer, NOTHING_MERGED } from '@pawl/domain';
-import type { Definition, Merged, SchemaRef } from '@pawl/domain';
+import type { Definition, DocumentRef } from '@pawl/domain';
+import { assert } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Portion } from '../turns.js';
-import { activeDefinition } from '../sharding/root-tree.js';
-import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import { contentAbove, newContent, shared } from '../sharding/build-nodes.js';
+import { cohortAmong, cohortsOf } from '../sharding/cohorts.js';
+import type { Cohort } from '../sharding/cohorts.js';
+import { layerFor } from '../sharding/root-tree.js';
+import type { AddressNode, Content, RootTree } from '../sharding/root-tree.js';
 
-/** What an address would contribute; `null`: nothing, whether disabled or not released. */
+/** What a layer contributes; `null`: nothing, whether disabled or not released. */
+export type Layer = Pick<Definition, 'document' | 'schema'> | null;
+
+/** What an address would contribute: to everybody, and to the candidates of a release in stages. */
+export interface LayerChange {
+  readonly layer: Layer;
+  readonly candidate: { readonly id: string; readonly layer: Layer } | null;
+}
+
 export interface Hypothesis {
+  /** The highest address that changes. */
   readonly address: Address;
-  readonly layer: Pick<Definition, 'document' | 'schema'> | null;
+  /** What it and others below it, on one way down each, would contribute. */
+  readonly changes: ReadonlyMap<AddressText, LayerChange>;
+  /** Set to leave the candidates of releases in stages out. */
+  readonly stableOnly?: true;
   /** Set to leave the schemas out: for what is forced. */
   readonly unchecked?: true;
+}
+
+/** That an address contributes this to everybody, and no release of it in stages is under way. */
+export function replacing(address: Address, layer: Layer): Hypothesis {
+  return { address, changes: new Map([[address.text, { layer, candidate: null }]]) };
+}
+
+/** What one cohort would read at one address under a hypothesis. */
+export interface CohortVariant extends Content {
+  /** Whether the bytes differ from what is effective now. */
+  readonly changed: boolean;
+  readonly errors: readonly ProblemError[];
+  /** Set when the effective document is over its size limit. */
+  readonly tooLarge: boolean;
 }
 
 /** What one address would read under a hypothesis. */
@@ -21,16 +51,15 @@ export interface Variant {
   readonly address: Address;
   /** The known address, if it is one already. */
   readonly node: AddressNode | undefined;
-  readonly document: JsonObject | null;
-  /** What layers below build on; see {@link mergeLayer}. */
-  readonly handedDown: JsonObject | null;
-  readonly hash: string;
-  readonly size: number;
-  /** Whether the bytes differ from what is effective now. */
-  readonly changed: boolean;
-  readonly errors: readonly ProblemError[];
-  /** Set when the effective document is over its size limit. */
-  readonly tooLarge: boolean;
+  /** By cohort, the stable one first. */
+  readonly cohorts: ReadonlyMap<string, CohortVariant>;
+}
+
+/** What consumers in no cohort would read; `null`: absent. */
+export function stableVariant(variant: Variant): CohortVariant {
+  const stable = variant.cohorts.get(STABLE_COHORT);
+  assert(stable !== undefined, 'every address has a stable cohort');
+  return stable;
 }
 
 /** How long the checks of one command may take together, milliseconds. */
@@ -40,11 +69,11 @@ const VARIANTS_PER_TURN: Portion = { items: 8, bytes: 64 * 1024 };
 
 /**
  * Computes what the hypothesis makes of its address and of every known address below it, in this
- * order, and checks each result against the schemas of all its layers and the size limit. Variants
- * come one by one and are not kept: a caller holds on to what it needs of them, and may stop early.
- * Pure but for the validator; gives the event loop a turn between portions of work. Ends early at the
- * first validation that is cut off, after enough errors, and when its time is used up: the last
- * variant then has the error that says so.
+ * order, for every cohort, and checks each result that it changes against the schemas of all its layers
+ * and the size limit. Variants come one by one and are not kept: a caller holds on to what it needs of
+ * them, and may stop early. Pure but for the validator; gives the event loop a turn between portions of
+ * work. Ends early at the first validation that is cut off, after enough errors, and when its time is
+ * used up: the last variant then has the error that says so.
  */
 export async function* evaluateChange(
   context: EngineContext,
@@ -60,7 +89,8 @@ export async function* evaluateChange(
     const variant = await evaluation.variant(place.address, place.node);
     yield variant;
     if (evaluation.isOver) return;
-    await turns.spent(variant.size);
+    const changed = [...variant.cohorts.values()].filter((cohort) => cohort.changed);
+    await turns.spent(changed.reduce((sum, { variant: { size } }) => sum + size, 0));
   }
 }
 
@@ -75,11 +105,24 @@ export async function allVariants(
   return variants;
 }
 
+/** A layer on the way to the address under way: as it is, and as it would be. */
+interface PathLayer {
+  readonly node: AddressNode | undefined;
+  readonly change: LayerChange | undefined;
+}
+
+/** An address that was worked out in this pass. */
+interface Place {
+  readonly address: Address;
+  /** The releases in stages that would be under way there. */
+  readonly releases: readonly string[];
+  readonly cohorts: ReadonlyMap<string, Content>;
+}
+
 /** One pass from an address downwards. */
 class Evaluation {
-  /** What was merged on the way from the changed address down to the one under way. */
-  readonly #merged: { readonly address: Address; readonly merged: Merged }[] = [];
-  readonly #schemaChanged: boolean;
+  /** What was worked out on the way from the changed address down to the one under way. */
+  readonly #places: Place[] = [];
   readonly #deadlineMs: number;
   #errors = 0;
   /** Nothing more is to be looked at: the outcome is a refusal. */
@@ -91,74 +134,92 @@ class Evaluation {
     private readonly hypothesis: Hypothesis,
   ) {
     this.#deadlineMs = context.clock.monotonicMs() + BUDGET_MS;
-    const node = tree.get(hypothesis.address);
-    const before = node === undefined ? null : activeDefinition(node);
-    this.#schemaChanged = before?.schema?.hash !== hypothesis.layer?.schema?.hash;
   }
 
   async variant(address: Address, node: AddressNode | undefined): Promise<Variant> {
-    const { effective, handedDown } = this.#merge(address);
-    const text = effective === null ? '' : canonicalize(effective);
-    const hash = this.context.sha256(text);
-    const size = utf8Length(text);
-    const changed = node === undefined || node.head.variant.hash !== hash;
-    const document = changed ? effective : node.effective;
-    const tooLarge = size > LIMITS.effectiveBytes;
-    const mayDiffer = changed || this.#schemaChanged || this.#isForced(address);
-    const isChecked = this.hypothesis.unchecked !== true && document !== null && !tooLarge;
-    const mustCheck = isChecked && mayDiffer;
-    const errors = mustCheck ? await this.#check(address, { value: document, text, hash }) : [];
-    return {
-      address,
+    const path = this.#path(address);
+    const releases = this.hypothesis.stableOnly === true ? [] : releasesOf(path);
+    const above = this.#above(address);
+    const cohorts = new Map<string, CohortVariant>();
+    for (const cohort of cohortsOf(releases)) {
+      const inherited =
+        above === undefined
+          ? contentAbove(this.#knownAbove(address), cohort)
+          : above.cohorts.get(cohortAmong(cohort, above.releases).key);
+      const place = { address, node, path, cohort };
+      cohorts.set(cohort.key, await this.#cohort(place, inherited, cohorts));
+    }
+    this.#places.push({ address, releases, cohorts });
+    return { address, node, cohorts };
+  }
+
+  async #cohort(
+    place: CohortPlace,
+    inherited: Content | undefined,
+    others: ReadonlyMap<string, CohortVariant>,
+  ): Promise<CohortVariant> {
+    const { node, path, cohort } = place;
+    const before = node && cohortAmong(cohort, idsOf(node));
+    const known = before && node?.contents.get(before.key);
+    if (known !== undefined && !path.some((layer) => isOther(layer, cohort))) {
+      return { ...known, changed: false, errors: [], tooLarge: false };
+    }
+    const own = path.at(-1);
+    const layer = own === undefined ? null : wanted(own, cohort.releases);
+    const { content: fresh, text } = newContent(
+      this.context,
+      mergeLayer(inherited ?? NOTHING_MERGED, layer),
+    );
+    const content = shared(fresh, [...(known ? [known] : []), ...others.values()]);
+    const changed = known?.variant.hash !== content.variant.hash;
+    const tooLarge = content.variant.size > LIMITS.effectiveBytes;
+    const mayDiffer =
+      changed ||
+      path.some((one) => one.node?.release.forced === true || hasOtherSchema(one, cohort));
+    const isChecked = this.hypothesis.unchecked !== true && mayDiffer && !tooLarge;
+    const value = isChecked ? content.effective : null;
+    const { hash } = content.variant;
+    const errors = value === null ? [] : await this.#check(place, { value, text, hash });
+    return { ...content, changed, errors, tooLarge };
+  }
+
+  /** The known addresses on the way down, and the changed one whether it is known or not. */
+  #path(address: Address): PathLayer[] {
+    const { changes, address: changedAddress } = this.hypothesis;
+    const path: PathLayer[] = this.tree.path(address).map((node) => ({
       node,
-      document,
-      // One object for both where they are the same: memory holds each document once.
-      handedDown: handedDown === effective ? document : handedDown,
-      hash,
-      size,
-      changed,
-      tooLarge,
-      errors,
-    };
-  }
-
-  /** What a forced layer broke is checked again whatever changes. */
-  #isForced(address: Address): boolean {
-    return this.tree.path(address).some((node) => node.release.forced);
-  }
-
-  #merge(address: Address): Merged {
-    const layer = this.#layer(address, this.tree.get(address));
-    const merged = mergeLayer(this.#inherited(address), layer);
-    this.#merged.push({ address, merged });
-    return merged;
+      change: changes.get(node.address.text),
+    }));
+    if (this.tree.get(changedAddress) !== undefined) return path;
+    const change = changes.get(changedAddress.text);
+    const at = path.findIndex(({ node }) => node && isAtOrBelow(node.address, changedAddress));
+    path.splice(at < 0 ? path.length : at, 0, { node: undefined, change });
+    return path;
   }
 
   /**
-   * What the nearest layer above hands down: worked out in this pass, or, for the changed address
-   * itself, effective already. Addresses come parents first, so what does not lie above the one under
-   * way is done with.
+   * The nearest address above that was worked out in this pass. Addresses come parents first, so what
+   * does not lie above the one under way is done with.
    */
-  #inherited(address: Address): Merged {
-    for (let last = this.#merged.at(-1); last !== undefined; last = this.#merged.at(-1)) {
-      if (isAtOrBelow(address, last.address)) return last.merged;
-      this.#merged.pop();
+  #above(address: Address): Place | undefined {
+    for (let last = this.#places.at(-1); last !== undefined; last = this.#places.at(-1)) {
+      if (isAtOrBelow(address, last.address)) return last;
+      this.#places.pop();
     }
-    const above = this.tree.path(address).filter((node) => node.address.text !== address.text);
-    return above.at(-1) ?? NOTHING_MERGED;
+    return undefined;
   }
 
-  #layer(address: Address, node: AddressNode | undefined): Hypothesis['layer'] {
-    if (address.text === this.hypothesis.address.text) return this.hypothesis.layer;
-    return node === undefined ? null : activeDefinition(node);
+  #knownAbove(address: Address): AddressNode | undefined {
+    return this.tree.path(address).findLast((node) => node.address.text !== address.text);
   }
 
   async #check(
-    address: Address,
-    document: { value: JsonObject; text: string; hash: string },
-  ): Promise<ProblemError[]> {
+    { address, path, cohort }: CohortPlace,
+    document: DocumentRef,
+  ): Promise<readonly ProblemError[]> {
     const errors: ProblemError[] = [];
-    for (const schema of this.#schemas(address)) {
+    const schemas = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);
+    for (const schema of schemas) {
       if (this.context.clock.monotonicMs() > this.#deadlineMs) {
         this.isOver = true;
         return [...errors, cutOff(address, BUDGET_MS)];
@@ -177,19 +238,49 @@ class Evaluation {
     if (this.#errors >= LIMITS.errors) this.isOver = true;
     return errors.slice(0, LIMITS.errors);
   }
+}
 
-  #schemas(address: Address): SchemaRef[] {
-    const schemas: SchemaRef[] = [];
-    let seen = false;
-    for (const node of this.tree.path(address)) {
-      if (node.address.text === this.hypothesis.address.text) seen = true;
-      const schema = this.#layer(node.address, node)?.schema;
-      if (schema !== null && schema !== undefined) schemas.push(schema);
-    }
-    const own = this.hypothesis.layer?.schema;
-    if (!seen && own !== null && own !== undefined) schemas.push(own);
-    return schemas;
-  }
+/** One cohort at one address. */
+interface CohortPlace {
+  readonly address: Address;
+  readonly node: AddressNode | undefined;
+  /** Down to and including the address. */
+  readonly path: readonly PathLayer[];
+  readonly cohort: Cohort;
+}
+
+function releasesOf(path: readonly PathLayer[]): string[] {
+  return path.flatMap(({ node, change }) => {
+    const id = change === undefined ? node?.release.staged?.id : change.candidate?.id;
+    return id ?? [];
+  });
+}
+
+function idsOf(node: AddressNode): string[] {
+  return node.head.releases.map(({ id }) => id);
+}
+
+/** What a layer contributes to a cohort under the hypothesis. */
+function wanted({ node, change }: PathLayer, releases: ReadonlySet<string>): Layer {
+  if (change === undefined) return node === undefined ? null : layerFor(node, releases);
+  const { candidate, layer } = change;
+  return candidate !== null && releases.has(candidate.id) ? candidate.layer : layer;
+}
+
+/** What it contributes to the same consumers now. */
+function present({ node }: PathLayer, { releases }: Cohort): Layer {
+  if (node === undefined) return null;
+  return layerFor(node, releases);
+}
+
+function isOther(layer: PathLayer, cohort: Cohort): boolean {
+  return layer.change !== undefined && wanted(layer, cohort.releases) !== present(layer, cohort);
+}
+
+function hasOtherSchema(layer: PathLayer, cohort: Cohort): boolean {
+  if (layer.change === undefined) return false;
+  const { schema: now } = wanted(layer, cohort.releases) ?? {};
+  return now?.hash !== present(layer, cohort)?.schema?.hash;
 }
 
 function cutOff(address: Address, afterMs: number): ProblemError {

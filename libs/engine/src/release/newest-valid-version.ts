@@ -3,7 +3,7 @@ import type { EngineContext } from '../engine-context.js';
 import { complaints } from './refusal.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
-import { evaluateChange } from './evaluate-change.js';
+import { evaluateChange, replacing } from './evaluate-change.js';
 import type { Hypothesis } from './evaluate-change.js';
 
 /** How many versions are tried before giving up. */
@@ -25,7 +25,7 @@ export async function newestValidVersion(
     if (context.clock.monotonicMs() > deadlineMs) break;
     if (blocked.includes(version)) continue;
     const definition = await storedDefinition(context, root, { address, version });
-    if (await isValid(context, root, { address, layer: definition })) {
+    if (await isValid(context, root, { ...replacing(address, definition), stableOnly: true })) {
       return `the newest earlier version that would not is ${version}; or send force with a reason`;
     }
   }

@@ -2,19 +2,24 @@ import { parseAddress } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
 import {
   computeHead,
-  headWith,
+  computeVariant,
   INITIAL_RELEASE,
   mergeLayer,
   NOTHING_MERGED,
-  snapshotInput,
 } from '@pawl/domain';
-import type { Definition, SnapshotHead } from '@pawl/domain';
-import type { Address, JsonObject, SnapshotInput } from '@pawl/contracts';
+import type { Definition, Merged, SnapshotHead } from '@pawl/domain';
+import { STABLE_COHORT } from '@pawl/contracts';
+import type { Address, SnapshotInput, SnapshotRelease } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
-import type { AddressNode, RootTree } from './root-tree.js';
-import type { AddressImage, NewSnapshot } from './truth-store.port.js';
+import { cohortAmong, cohortsOf } from './cohorts.js';
+import type { Cohort } from './cohorts.js';
+import { inputsOf, pathReleases, releasesAt, stagedIds } from './path-releases.js';
+import type { PathRelease, Place } from './path-releases.js';
+import { contentOf, layerFor } from './root-tree.js';
+import type { AddressNode, Content, RootTree } from './root-tree.js';
+import type { AddressImage } from './truth-store.port.js';
 
 /**
  * Puts images of the truth into a tree and recomputes what each address reads. Answers the nodes
@@ -35,7 +40,7 @@ export async function addImages(
     const node = nodeOf(context, tree, address, image);
     tree.add(node);
     if (image.snapshot?.hash !== node.head.hash) stale.push(node);
-    await turns.spent(node.head.variant.size);
+    await turns.spent(node.head.variant.size * node.contents.size);
   }
   return stale;
 }
@@ -46,16 +51,20 @@ function nodeOf(
   address: Address,
   image: AddressImage,
 ): AddressNode {
-  const above = tree.path(address).at(-1) ?? NOTHING_MERGED;
-  const active = image.release.state === 'disabled' ? null : image.stable;
-  const { effective, handedDown } = mergeLayer(above, active);
+  const { newest, stable, candidate, release, opened } = image;
   const stored = image.snapshot;
-  const inputs = [...inputsAbove(tree, address), snapshotInput(image.address, image.release)];
+  const path = [...pathReleases(tree, address), { address: image.address, release }];
+  const contents = contentsAt(context, {
+    path,
+    above: tree.path(address).at(-1),
+    layer: (releases) => layerFor({ stable, candidate, release }, releases),
+  });
   const head = headOf(context, address, {
     generation: tree.generation,
     version: stored?.version ?? 0,
-    inputs: inputs.filter((input) => input !== null),
-    document: effective,
+    inputs: inputsOf(path),
+    releases: releasesAt(path, { before: stored?.releases ?? [], instances: () => [] }),
+    contents,
   });
   const published =
     stored !== null && image.publishedVersion === stored.version && image.publishedAt !== null
@@ -66,46 +75,60 @@ function nodeOf(
           at: image.publishedAt,
         }
       : null;
-  const { newest, stable, release, opened } = image;
-  const lastConsumerMs = context.clock.monotonicMs();
   return {
-    address,
-    newest,
-    stable,
-    release,
-    head,
-    effective,
-    handedDown,
-    published,
-    opened,
-    lastConsumerMs,
+    ...{ address, newest, stable, candidate, release, head, contents, published, opened },
+    lastConsumerMs: context.clock.monotonicMs(),
   };
 }
 
-/** Inputs of the layers strictly above an address. */
-function inputsAbove(tree: RootTree, address: Address): (SnapshotInput | null)[] {
-  return tree
-    .path(address)
-    .filter((node) => node.address.text !== address.text)
-    .map((node) => snapshotInput(node.address.text, node.release));
+/** What an address reads, by cohort, from what lies above and its own layer. */
+function contentsAt(
+  context: EngineContext,
+  of: {
+    readonly path: readonly PathRelease[];
+    /** The nearest known address above. */
+    readonly above: AddressNode | undefined;
+    readonly layer: (releases: ReadonlySet<string>) => Definition | null;
+  },
+): Map<string, Content> {
+  const contents = new Map<string, Content>();
+  for (const cohort of cohortsOf(stagedIds(of.path))) {
+    const inherited = contentAbove(of.above, cohort);
+    const layer = of.layer(cohort.releases);
+    if (layer === null && inherited !== undefined) {
+      contents.set(cohort.key, inherited);
+      continue;
+    }
+    const { content } = newContent(context, mergeLayer(inherited ?? NOTHING_MERGED, layer));
+    contents.set(cohort.key, shared(content, contents.values()));
+  }
+  return contents;
 }
 
-/** Inputs of an address in merge order, with one layer's release state taken as given. */
-export function inputsOf(
-  tree: RootTree,
-  address: Address,
-  changed: { readonly address: Address; readonly release: AddressNode['release'] } | null,
-): SnapshotInput[] {
-  const inputs: SnapshotInput[] = [];
-  for (const node of tree.path(address)) {
-    const release =
-      changed !== null && node.address.text === changed.address.text
-        ? changed.release
-        : node.release;
-    const input = snapshotInput(node.address.text, release);
-    if (input !== null) inputs.push(input);
+/** What a cohort reads at an address above, where fewer releases are under way. */
+export function contentAbove(above: AddressNode | undefined, cohort: Cohort): Content | undefined {
+  if (above === undefined) return undefined;
+  const ids = above.head.releases.map(({ id }) => id);
+  return contentOf(above, cohortAmong(cohort, ids).key);
+}
+
+/** What a cohort reads where layers merge to this, and its canonical text: empty when absent. */
+export function newContent(
+  context: Pick<EngineContext, 'sha256'>,
+  merged: Merged,
+): { readonly content: Content; readonly text: string } {
+  const { variant, text } = computeVariant(merged.effective, context.sha256);
+  return { content: { ...merged, variant }, text };
+}
+
+/** One object for what is the same: memory holds each document once. */
+export function shared(content: Content, known: Iterable<Content>): Content {
+  const isWhole = content.handedDown === content.effective;
+  for (const { effective, variant } of known) {
+    if (variant.hash !== content.variant.hash) continue;
+    return { effective, handedDown: isWhole ? effective : content.handedDown, variant };
   }
-  return inputs;
+  return content;
 }
 
 export function headOf(
@@ -115,19 +138,21 @@ export function headOf(
     readonly generation: number;
     readonly version: number;
     readonly inputs: readonly SnapshotInput[];
-    readonly document: JsonObject | null;
-    /** Hash and size of the document, where they are known. */
-    readonly variant?: SnapshotHead['variant'];
+    readonly releases: readonly SnapshotRelease[];
+    readonly contents: ReadonlyMap<string, Content>;
   },
 ): SnapshotHead {
-  const { variant, ...rest } = of;
-  const options = {
+  const { contents, ...rest } = of;
+  const cohorts = [...contents].filter(([cohort]) => cohort !== STABLE_COHORT);
+  return computeHead({
+    ...rest,
     installation: installationText(context.installation),
     address: address.text,
+    variant: contentOf(of, STABLE_COHORT).variant,
+    cohorts: Object.fromEntries(cohorts.map(([cohort, { variant }]) => [cohort, variant])),
+    documentOf: (cohort) => contents.get(cohort)?.effective,
     sha256: context.sha256,
-    ...rest,
-  };
-  return variant === undefined ? computeHead(options).head : headWith(variant, options);
+  });
 }
 
 /**
@@ -139,51 +164,48 @@ export function headOf(
 export function newNode(
   context: EngineContext,
   tree: RootTree,
-  address: Address,
-  newest: Definition | null,
+  of: {
+    readonly address: Address;
+    readonly newest: Definition | null;
+    readonly instances: Place['instances'];
+  },
 ): AddressNode {
+  const { address, newest, instances } = of;
   const above = tree.path(address);
   const defined = above.filter((node) => node.newest !== null);
-  const { effective, handedDown } = above.at(-1) ?? NOTHING_MERGED;
+  const path = pathReleases(tree, address);
+  const contents = contentsAt(context, { path, above: above.at(-1), layer: () => null });
   const head = headOf(context, address, {
     generation: tree.generation,
     version: defined.reduce((sum, node) => sum + node.head.version, 1),
-    inputs: inputsOf(tree, address, null),
-    document: effective,
+    inputs: inputsOf(path),
+    releases: releasesAt(path, { before: [], instances }),
+    contents,
   });
   return {
-    address,
-    newest,
-    stable: null,
-    release: INITIAL_RELEASE,
-    head,
-    effective,
-    handedDown,
-    published: null,
-    opened: newest === null,
+    ...{ address, newest, stable: null, candidate: null, release: INITIAL_RELEASE },
+    ...{ head, contents, published: null, opened: newest === null },
     lastConsumerMs: context.clock.monotonicMs(),
   };
 }
 
-/** The same content as a next version: what a stale node gets. */
+/** The same content as a next version: what a stale node gets, and one where a release grows. */
 export function nextHead(
   context: EngineContext,
   node: AddressNode,
-  aboveVersion: number,
-  tree: RootTree,
+  of: {
+    readonly tree: RootTree;
+    readonly above: number;
+    readonly releases?: readonly SnapshotRelease[];
+  },
 ): SnapshotHead {
   return headOf(context, node.address, {
-    generation: tree.generation,
-    version: aboveVersion + 1,
-    inputs: inputsOf(tree, node.address, null),
-    document: node.effective,
-    variant: node.head.variant,
+    generation: of.tree.generation,
+    version: of.above + 1,
+    inputs: inputsOf(pathReleases(of.tree, node.address)),
+    releases: of.releases ?? node.head.releases,
+    contents: node.contents,
   });
-}
-
-export function asNewSnapshot(head: SnapshotHead): NewSnapshot {
-  const { address, generation, version, hash, inputs, variant } = head;
-  return { address, generation, version, hash, inputs, variant };
 }
 
 function parsedAddress(text: string): Address {

@@ -1,17 +1,24 @@
+import { STABLE_COHORT } from '@pawl/contracts';
 import type { Address, AddressText, JsonObject } from '@pawl/contracts';
-import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+import type { Definition, Merged, ReleaseState, SnapshotHead, VariantHead } from '@pawl/domain';
+import { assert } from '@pawl/kernel';
+
+/** What the consumers of one cohort read at an address, and what layers below build on there. */
+export interface Content extends Merged {
+  readonly variant: VariantHead;
+}
 
 /** One known address in its owner's memory; fields change only after the truth has committed. */
 export interface AddressNode {
   readonly address: Address;
   newest: Definition | null;
   stable: Definition | null;
+  /** The definition that is being released in stages; `null` while none is. */
+  candidate: Definition | null;
   release: ReleaseState;
   head: SnapshotHead;
-  /** What is read here; `null`: absent. */
-  effective: JsonObject | null;
-  /** What the active layers merge to: what layers below build on, also where nothing is read here. */
-  handedDown: JsonObject | null;
+  /** What is read here, by cohort: one for every set of the releases that `head` names. */
+  contents: ReadonlyMap<string, Content>;
   /** What JetStream holds, as far as this owner knows. */
   published: PublishedSnapshot | null;
   /** Known only because a consumer opened it. */
@@ -119,6 +126,26 @@ function collect(branch: Branch, into: AddressNode[]): void {
 }
 
 /** The definition a node contributes as a layer now; `null` when it contributes nothing. */
-export function activeDefinition(node: AddressNode): Definition | null {
+export function activeDefinition(node: Pick<AddressNode, 'release' | 'stable'>): Definition | null {
   return node.release.state === 'disabled' ? null : node.stable;
+}
+
+/** What a node contributes as a layer for the candidates of these releases. */
+export function layerFor(
+  node: Pick<AddressNode, 'release' | 'stable' | 'candidate'>,
+  releases: ReadonlySet<string>,
+): Definition | null {
+  const { staged } = node.release;
+  return staged !== null && releases.has(staged.id) ? node.candidate : activeDefinition(node);
+}
+
+export function contentOf(node: Pick<AddressNode, 'contents'>, cohort: string): Content {
+  const content = node.contents.get(cohort);
+  assert(content !== undefined, 'an address has a content for each of its cohorts');
+  return content;
+}
+
+/** What consumers in no cohort read at a known address; `null`: absent. */
+export function stableDocument(node: Pick<AddressNode, 'contents'>): JsonObject | null {
+  return contentOf(node, STABLE_COHORT).effective;
 }

@@ -3,7 +3,7 @@ import type { SnapshotHead } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import { TruthBehindError } from './behind-shards.js';
-import { asNewSnapshot, nextHead } from './build-nodes.js';
+import { nextHead } from './build-nodes.js';
 import type { OwnedRoot } from './owned-shard.js';
 import type { AddressNode } from './root-tree.js';
 import { FencedError, NO_CHANGES } from './truth-store.port.js';
@@ -40,13 +40,13 @@ export class SnapshotHeads {
     const turns = new Turns(this.context.scheduler);
     const heads: { readonly node: AddressNode; readonly head: SnapshotHead }[] = [];
     for (const { node, above } of raised) {
-      heads.push({ node, head: nextHead(this.context, node, above, root.tree) });
+      heads.push({ node, head: nextHead(this.context, node, { tree: root.tree, above }) });
       await turns.spent(Math.min(node.head.variant.size, LIMITS.inlineBytes));
     }
     const changeset: Changeset = {
       ...NO_CHANGES,
       root: root.name,
-      snapshots: heads.map(({ head }) => asNewSnapshot(head)),
+      snapshots: heads.map(({ head }) => head),
       idempotency: null,
     };
     const outcome = await this.host.commit(root, changeset);

@@ -98,16 +98,7 @@ export interface NewRelease {
 }
 
 /** The next snapshot head; refused as a conflict unless the stored version is lower. */
-export interface NewSnapshot {
-  readonly address: AddressText;
-  readonly generation: number;
-  readonly version: number;
-  readonly hash: string;
-  readonly inputs: readonly SnapshotInput[];
-  readonly variant: SnapshotHead['variant'];
-  readonly releases: SnapshotHead['releases'];
-  readonly cohorts: SnapshotHead['cohorts'];
-}
+export type NewSnapshot = SnapshotHead;
 
 /** Everything that one command writes: all or nothing, for one root. */
 export interface Changeset {

@@ -4,12 +4,13 @@ import type { ConsumerRef } from '../config-engine.js';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
-import { asNewSnapshot, newNode } from '../sharding/build-nodes.js';
+import { newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { instancesAt } from './instances-at.js';
 import type { RolloutWatchers } from './rollout-watchers.js';
 
 /** Heartbeats and acks: what consumers say, and what they are told. */
@@ -119,12 +120,15 @@ export class ConsumerTraffic {
       this.context.log.warn('too many opened addresses: ignoring one', { address: address.text });
       return { ok: true, value: nothing };
     }
-    const node = newNode(this.context, root.tree, address, null);
+    const node = newNode(this.context, root.tree, {
+      ...{ address, newest: null },
+      instances: () => instancesAt(root.shard.consumers, address.text),
+    });
     return {
       ok: true,
       value: {
         ...nothing,
-        changes: { ...NO_CHANGES, opened: [address.text], snapshots: [asNewSnapshot(node.head)] },
+        changes: { ...NO_CHANGES, opened: [address.text], snapshots: [node.head] },
         apply: () => {
           root.tree.add(node);
           this.#publication.enqueue(root, node);

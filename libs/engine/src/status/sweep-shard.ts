@@ -57,8 +57,9 @@ async function collectContents(
     if (!settled) continue;
     const referenced = new Set(
       nodes
-        .filter((node) => node.head.variant.size > LIMITS.inlineBytes)
-        .map((node) => node.head.variant.hash),
+        .flatMap(({ head }) => [head.variant, ...Object.values(head.cohorts)])
+        .filter(({ size }) => size > LIMITS.inlineBytes)
+        .map(({ hash }) => hash),
     );
     const collection = { referenced, olderThanMs: CONTENT_MS, isOwner };
     removed += await context.publisher.collectContents(root.name, collection);

@@ -59,5 +59,8 @@ export function snapshot(address: string, version: number, generation = 1): NewS
     { address, definitionVersion: 1, releaseVersion: 1, loweredAt: null, forced: true as const },
   ];
   const variant = { hash: HASH, size: 2, absent: false };
-  return { address: text(address), generation, version, hash: HASH, inputs, variant };
+  return {
+    ...{ address: text(address), generation, version, hash: HASH, inputs, variant },
+    ...{ releases: [], cohorts: {} },
+  };
 }

@@ -1,0 +1,86 @@
+import { isAtOrBelow, refused } from '@pawl/contracts';
+import type { AddressText, Outcome } from '@pawl/contracts';
+import { planTransition } from '@pawl/domain';
+import type { ReleaseState } from '@pawl/domain';
+import { assert } from '@pawl/kernel';
+import { releasesOf } from '../sharding/cohorts.js';
+import { activeDefinition } from '../sharding/root-tree.js';
+import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import type { Hypothesis } from './evaluate-change.js';
+
+/** Releases in stages under way on one way from the root down. */
+const MAX_ON_PATH = 3;
+
+/** A release in stages that ends because it stands in the way of something that may not wait. */
+export interface Dropped {
+  readonly node: AddressNode;
+  readonly release: ReleaseState;
+  readonly reason: string;
+}
+
+/** A release in stages that could be dropped. */
+interface Droppable {
+  /** Whether candidates of it are in any of these cohorts. */
+  isIn(cohorts: readonly string[]): boolean;
+  drop(reason: string): Dropped;
+}
+
+/** Refuses a release in stages that would be one too many somewhere. */
+export function tooManyReleases(
+  tree: RootTree,
+  node: AddressNode,
+  next: ReleaseState,
+): Outcome<never> | undefined {
+  if (next.staged === null || next.staged.id === node.release.staged?.id) return undefined;
+  for (const { address } of [node, ...tree.below(node.address)]) {
+    const others = tree.path(address).filter((one) => one !== node && one.release.staged !== null);
+    if (others.length < MAX_ON_PATH) continue;
+    const names = others.map((one) => one.address.text).join(', ');
+    return refused(
+      'too-many-releases',
+      `releases of ${names} are under way on the way to ${address.text}, and at most ${MAX_ON_PATH} can be: ` +
+        'let one end or abort it, or promote all at once',
+    );
+  }
+  return undefined;
+}
+
+/**
+ * The hypothesis where these releases end as well, and all others on the way to its address and below
+ * it that could.
+ */
+export function dropping(
+  tree: RootTree,
+  hypothesis: Hypothesis,
+  dropped: readonly Dropped[],
+): { readonly hypothesis: Hypothesis; readonly all: readonly Droppable[] } {
+  const { address } = hypothesis;
+  const changes = new Map(hypothesis.changes);
+  let highest = address;
+  for (const { node } of dropped) {
+    changes.set(node.address.text, { layer: activeDefinition(node), candidate: null });
+    if (isAtOrBelow(highest, node.address)) highest = node.address;
+  }
+  const nodes = [...tree.path(address), ...tree.below(address)];
+  const all = nodes.flatMap((node) => {
+    const { staged } = node.release;
+    if (staged === null || changes.has(node.address.text)) return [];
+    const isIn = (cohorts: readonly string[]): boolean =>
+      cohorts.some((key) => releasesOf(key).includes(staged.id));
+    const drop = (reason: string): Dropped => ({ node, release: aborted(node), reason });
+    return [{ isIn, drop }];
+  });
+  return { hypothesis: { ...hypothesis, address: highest, changes }, all };
+}
+
+function aborted({ address, release, newest }: AddressNode): ReleaseState {
+  const plan = planTransition({
+    state: release,
+    newestVersion: newest?.version ?? 0,
+    request: { action: 'abort' },
+    address: address.text as AddressText,
+    releaseId: '',
+  });
+  assert(plan.ok, 'a release in stages that is under way can be aborted');
+  return plan.value.next;
+}
