@@ -11,7 +11,7 @@ let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 async function withTruth(run: (opened: OpenedTruth) => Promise<void>): Promise<void> {
   const url = await server.createDatabase();

@@ -13,6 +13,7 @@ import { CommitEntry1764000000007 } from './migrations/1764000000007-commit-entr
 import { AcceptAsSeen1764000000008 } from './migrations/1764000000008-accept-as-seen.js';
 import { IdempotencyClock1764000000009 } from './migrations/1764000000009-idempotency-clock.js';
 import { HighestRemembered1764000000010 } from './migrations/1764000000010-highest-remembered.js';
+import { StagedReleases1764000000011 } from './migrations/1764000000011-staged-releases.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -57,6 +58,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       AcceptAsSeen1764000000008,
       IdempotencyClock1764000000009,
       HighestRemembered1764000000010,
+      StagedReleases1764000000011,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

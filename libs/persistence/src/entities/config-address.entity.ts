@@ -39,4 +39,15 @@ export class ConfigAddressEntity {
 
   @Column({ name: 'blocked_versions', type: 'bigint', array: true, default: '{}' })
   blockedVersions!: string[];
+
+  /**
+   * JSON of the release in stages under way, as text: a selector may hold U+0000, which `jsonb` refuses, and
+   * nobody looks inside here.
+   */
+  @Column({ type: 'text', nullable: true })
+  staged!: string | null;
+
+  /** That of `staged`, to find its definition by. */
+  @Column({ name: 'candidate_version', type: 'bigint', nullable: true, transformer: safeInteger })
+  candidateVersion!: number | null;
 }

@@ -1,4 +1,5 @@
 import type { SnapshotInput } from '@pawl/contracts';
+import type { VariantHead } from '@pawl/domain';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { safeInteger } from './transformers.js';
 
@@ -28,6 +29,14 @@ export class ConfigSnapshotEntity {
 
   @Column({ name: 'variant_absent', type: 'boolean' })
   variantAbsent!: boolean;
+
+  /** JSON of the releases in stages on the way to it, as text: as in `config_address`; it may be long. */
+  @Column({ type: 'text', default: '[]' })
+  releases!: string;
+
+  /** What each other cohort reads, by its key. */
+  @Column({ type: 'json', default: '{}' })
+  cohorts!: Record<string, VariantHead>;
 
   /** What JetStream is known to hold, 0 for nothing. */
   @Column({ name: 'published_version', type: 'bigint', default: 0, transformer: safeInteger })

@@ -75,6 +75,8 @@ export function snapshot(
     hash: hashOf(`${address}@${version}`),
     inputs: [{ address, definitionVersion: 1, releaseVersion: 1, loweredAt: null }],
     variant: { hash: hashOf('{}'), size: 2, absent: false },
+    releases: [],
+    cohorts: {},
     ...parts,
   };
 }

@@ -1,11 +1,12 @@
 import { assert } from '@pawl/kernel';
-import type { AddressText, JsonObject, SnapshotInput } from '@pawl/contracts';
+import type { AddressText, JsonObject, SnapshotInput, SnapshotRelease } from '@pawl/contracts';
 import type {
   Definition,
   ReleaseState,
   ReleaseStateName,
   SchemaRef,
   SnapshotHead,
+  StagedRelease,
 } from '@pawl/domain';
 import type { AddressImage } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
@@ -28,9 +29,12 @@ type Prefixed<Row, Prefix extends string> = {
   readonly [Key in keyof Row & string as `${Prefix}_${Key}`]: Row[Key] | null;
 };
 
-/** One known address; the stable definition only where it is not the newest one. */
+/** One known address; the stable and the candidate's definition only where they are not the newest one. */
 export interface AddressRow
-  extends Prefixed<DefinitionRow, 'newest'>, Prefixed<DefinitionRow, 'stable'> {
+  extends
+    Prefixed<DefinitionRow, 'newest'>,
+    Prefixed<DefinitionRow, 'stable'>,
+    Prefixed<DefinitionRow, 'candidate'> {
   readonly address: AddressText;
   readonly opened: boolean;
   readonly state: ReleaseStateName;
@@ -40,6 +44,7 @@ export interface AddressRow
   readonly lowered_at: string | null;
   readonly forced: boolean;
   readonly blocked_versions: readonly string[];
+  readonly staged: string | null;
   readonly generation: string | null;
   readonly snapshot_version: string | null;
   readonly hash: string | null;
@@ -47,26 +52,32 @@ export interface AddressRow
   readonly variant_hash: string | null;
   readonly variant_size: string | null;
   readonly variant_absent: boolean | null;
+  readonly releases: string | null;
+  readonly cohorts: SnapshotHead['cohorts'] | null;
   readonly published_version: string | null;
   readonly published_at: Date | null;
 }
 
 /** Long texts are parsed by `parser`, at its pace. */
 export async function decodeAddress(row: AddressRow, parser: PacedParser): Promise<AddressImage> {
-  const release = decodeRelease(row);
-  const newest = await decodePrefixed(row, 'newest', { parser, joined: null });
-  const older = await decodePrefixed(row, 'stable', { parser, joined: newest?.schema ?? null });
+  const release = await decodeRelease(row, parser);
+  const newest = await decodePrefixed(row, 'newest', { parser, joined: [] });
+  const ofNewest = { parser, joined: schemasOf(newest) };
+  const older = await decodePrefixed(row, 'stable', ofNewest);
   const stable = release.stableVersion === newest?.version ? newest : older;
-  assert(
-    (stable?.version ?? null) === release.stableVersion,
-    `the stable version of ${row.address} is a definition version`,
-  );
+  checkVersion(row, 'stable', { found: stable, expected: release.stableVersion });
+  const candidateVersion = release.staged?.candidateVersion ?? null;
+  const ofBoth = { parser, joined: [...schemasOf(newest), ...schemasOf(older)] };
+  const other = await decodePrefixed(row, 'candidate', ofBoth);
+  const candidate = candidateVersion === newest?.version ? newest : other;
+  checkVersion(row, 'candidate', { found: candidate, expected: candidateVersion });
   return {
     address: row.address,
     newest,
     stable,
+    candidate,
     release,
-    snapshot: decodeHead(row),
+    snapshot: await decodeHead(row, parser),
     publishedVersion: toSafeInteger(row.published_version ?? 0),
     publishedAt: row.published_at?.toISOString() ?? null,
     opened: row.opened,
@@ -75,8 +86,8 @@ export async function decodeAddress(row: AddressRow, parser: PacedParser): Promi
 
 export interface DecodeOptions {
   readonly parser: PacedParser;
-  /** The schema of the same hash that the row carries elsewhere. */
-  readonly joined: SchemaRef | null;
+  /** Schemas that the row carries elsewhere. */
+  readonly joined: readonly SchemaRef[];
 }
 
 export async function decodeDefinition(
@@ -108,13 +119,29 @@ async function decodeSchema(
   const { schema_hash: hash, schema_text: text } = row;
   if (hash === null) return null;
   if (text !== null) return { hash, schema: await parser.parse(text) };
-  assert(joined?.hash === hash, `schema ${hash} of ${address} is stored`);
-  return joined;
+  const elsewhere = joined.find((schema) => schema.hash === hash);
+  assert(elsewhere !== undefined, `schema ${hash} of ${address} is stored`);
+  return elsewhere;
+}
+
+function schemasOf(definition: Definition | null): SchemaRef[] {
+  return definition?.schema ? [definition.schema] : [];
+}
+
+function checkVersion(
+  { address }: AddressRow,
+  which: 'stable' | 'candidate',
+  { found, expected }: { readonly found: Definition | null; readonly expected: number | null },
+): void {
+  assert(
+    (found?.version ?? null) === expected,
+    `the ${which} version of ${address} is a definition version`,
+  );
 }
 
 async function decodePrefixed(
   row: AddressRow,
-  prefix: 'newest' | 'stable',
+  prefix: 'newest' | 'stable' | 'candidate',
   options: DecodeOptions,
 ): Promise<Definition | null> {
   const version = row[`${prefix}_version`];
@@ -134,7 +161,8 @@ async function decodePrefixed(
   return decodeDefinition(row.address, definition, options);
 }
 
-function decodeRelease(row: AddressRow): ReleaseState {
+async function decodeRelease(row: AddressRow, parser: PacedParser): Promise<ReleaseState> {
+  const { staged } = row;
   return {
     state: row.state,
     releaseVersion: toSafeInteger(row.release_version),
@@ -143,10 +171,11 @@ function decodeRelease(row: AddressRow): ReleaseState {
     loweredAt: orNull(row.lowered_at),
     forced: row.forced,
     blockedVersions: row.blocked_versions.map(toSafeInteger),
+    staged: staged === null ? null : ((await parser.parse(staged)) as unknown as StagedRelease),
   };
 }
 
-function decodeHead(row: AddressRow): SnapshotHead | null {
+async function decodeHead(row: AddressRow, parser: PacedParser): Promise<SnapshotHead | null> {
   const { address, hash, inputs, variant_hash: variantHash } = row;
   if (row.snapshot_version === null || hash === null || inputs === null || variantHash === null) {
     return null;
@@ -162,6 +191,8 @@ function decodeHead(row: AddressRow): SnapshotHead | null {
       size: toSafeInteger(row.variant_size ?? 0),
       absent: row.variant_absent === true,
     },
+    releases: (await parser.parse(row.releases ?? '[]')) as unknown as SnapshotRelease[],
+    cohorts: row.cohorts ?? {},
   };
 }
 

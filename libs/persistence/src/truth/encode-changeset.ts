@@ -12,9 +12,26 @@ export interface EncodedChangeset {
   readonly texts: readonly string[];
 }
 
+/** Collects the long texts of a commit. */
+class LongTexts {
+  readonly all: string[] = [];
+  readonly #positions = new Map<string, number>();
+
+  add(text: string): number {
+    return this.all.push(text);
+  }
+
+  /** The same position for the same text: of what many rows have in common. */
+  share(text: string): number {
+    const position = this.#positions.get(text) ?? this.add(text);
+    this.#positions.set(text, position);
+    return position;
+  }
+}
+
 /** Writes a changeset as the arguments of `pawl_commit`. Every address must lie under its root. */
 export function encodeChangeset(changeset: Changeset): EncodedChangeset {
-  const texts: string[] = [];
+  const texts = new LongTexts();
   const parts = encodeParts(changeset, texts);
   const json = (part: unknown): string | null => (part === null ? null : JSON.stringify(part));
   return {
@@ -28,15 +45,15 @@ export function encodeChangeset(changeset: Changeset): EncodedChangeset {
       json(parts.history),
       json(parts.idempotency),
     ],
-    texts,
+    texts: texts.all,
   };
 }
 
 /** Writes changesets as the arguments of `pawl_commit_all`, likewise. */
 export function encodeChangesets(changesets: readonly Changeset[]): EncodedChangeset {
-  const texts: string[] = [];
+  const texts = new LongTexts();
   const parts = changesets.map((changeset) => encodeParts(changeset, texts));
-  return { values: [JSON.stringify(parts)], texts };
+  return { values: [JSON.stringify(parts)], texts: texts.all };
 }
 
 interface EncodedParts {
@@ -51,15 +68,13 @@ interface EncodedParts {
 }
 
 /** `null` for a part that is empty. Long texts are added to `texts`. */
-function encodeParts(changeset: Changeset, texts: string[]): EncodedParts {
+function encodeParts(changeset: Changeset, texts: LongTexts): EncodedParts {
   checkRoot(changeset);
-  const position = (text: string | undefined): number | null =>
-    text === undefined ? null : texts.push(text);
   return {
     root: changeset.root,
-    definitions: some(changeset.definitions.map((each) => encodeDefinition(each, position))),
-    releases: some(changeset.releases.map(encodeRelease)),
-    snapshots: some(changeset.snapshots.map(encodeSnapshot)),
+    definitions: some(changeset.definitions.map((each) => encodeDefinition(each, texts))),
+    releases: some(changeset.releases.map((each) => encodeRelease(each, texts))),
+    snapshots: some(changeset.snapshots.map((each) => encodeSnapshot(each, texts))),
     opened: some(changeset.opened),
     forgotten: some(changeset.forgotten),
     history: some(changeset.history),
@@ -67,17 +82,14 @@ function encodeParts(changeset: Changeset, texts: string[]): EncodedParts {
   };
 }
 
-function encodeDefinition(
-  definition: NewDefinition,
-  position: (text: string | undefined) => number | null,
-): unknown {
+function encodeDefinition(definition: NewDefinition, texts: LongTexts): unknown {
   const { address, version, author, createdAt, message, document, schema } = definition;
   return {
     address,
     version,
-    document: position(document?.text),
+    document: document && texts.add(document.text),
     documentHash: document?.hash,
-    schema: position(schema?.text),
+    schema: schema && texts.add(schema.text),
     schemaHash: schema?.hash,
     author,
     createdAt,
@@ -85,12 +97,19 @@ function encodeDefinition(
   };
 }
 
-function encodeRelease({ address, next }: NewRelease): unknown {
-  return { address, ...next };
+/** `candidateVersion` says that this node knows of releases in stages: 0 where none is under way. */
+function encodeRelease({ address, next }: NewRelease, texts: LongTexts): unknown {
+  const { staged } = next;
+  return {
+    address,
+    ...next,
+    staged: staged && texts.add(JSON.stringify(staged)),
+    candidateVersion: staged?.candidateVersion ?? 0,
+  };
 }
 
-function encodeSnapshot(snapshot: NewSnapshot): unknown {
-  const { address, generation, version, hash, inputs, variant } = snapshot;
+function encodeSnapshot(snapshot: NewSnapshot, texts: LongTexts): unknown {
+  const { address, generation, version, hash, inputs, variant, releases, cohorts } = snapshot;
   return {
     address,
     generation,
@@ -100,6 +119,8 @@ function encodeSnapshot(snapshot: NewSnapshot): unknown {
     variantHash: variant.hash,
     variantSize: variant.size,
     variantAbsent: variant.absent,
+    releases: releases.length === 0 ? null : texts.share(JSON.stringify(releases)),
+    cohorts,
   };
 }
 

@@ -1,14 +1,33 @@
 import { Client } from 'pg';
 import type { QueryResult } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { StagedRelease } from '@pawl/domain';
 import { openTruth } from '../open-truth.js';
 import type { OpenedTruth } from '../open-truth.js';
-import { changeset, definition, fenceOf, hashOf, release, schema } from '../testing/changesets.js';
+import {
+  at,
+  changeset,
+  definition,
+  fenceOf,
+  hashOf,
+  release,
+  schema,
+  snapshot,
+} from '../testing/changesets.js';
 import { START_HOOK_MS, startPostgres } from '../testing/postgres-server.js';
 import type { PostgresServer } from '../testing/postgres-server.js';
 import { PAGE_BYTES } from './load-addresses.js';
 
 const FENCE = fenceOf(3, 10);
+const STAGED: StagedRelease = {
+  id: 'a',
+  candidateVersion: 2,
+  strategy: 'inline',
+  stages: [{ percent: 100, bakeMs: 0 }],
+  gates: [],
+  stage: 0,
+  pausedFor: null,
+};
 /** As large as a document may be. */
 const LARGE = 960 * 1024;
 
@@ -17,7 +36,7 @@ let opened: OpenedTruth;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 beforeEach(async () => {
   const url = await server.createDatabase();
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
@@ -57,6 +76,10 @@ async function pagesOf(work: () => Promise<unknown>): Promise<number[]> {
       row['newest_schema_text'],
       row['stable_document'],
       row['stable_schema_text'],
+      row['candidate_document'],
+      row['candidate_schema_text'],
+      row['staged'],
+      row['releases'],
     ]);
     const bytes = texts.map((text) => (typeof text === 'string' ? Buffer.byteLength(text) : 0));
     if (found.length > 0) pages.push(bytes.reduce((sum, each) => sum + each, 0));
@@ -88,6 +111,33 @@ describe('loading addresses', () => {
       expect(Math.max(...pages)).toBeLessThanOrEqual(PAGE_BYTES);
       expect(pages).toHaveLength(6);
     }
+  });
+
+  it('counts what there is of releases in stages', async () => {
+    const names = Array.from({ length: 4 }, (_, n) => `acme/large${n}`);
+    const named = Array.from({ length: 10_000 }, (_, slot) => `web/${slot}`.padEnd(90, '-'));
+    const stages = [{ basisPoints: 0, named }];
+    for (const name of names) {
+      await write(name, LARGE);
+      const third = definition(name, 3, { document: textOf(LARGE, `${name}/3`) });
+      const staged = { ...STAGED, pausedFor: 'x'.repeat(100_000) };
+      const next = release(name, 2, { stableVersion: 1, state: 'rolling', staged });
+      const releases = [{ id: 'a', salt: 'a', address: at(name), stages }];
+      const snapshots = [snapshot(name, 1, { releases })];
+      const parts = changeset({ definitions: [third], releases: [next], snapshots });
+      expect(await opened.truth.commit(FENCE, parts)).toMatchObject({ kind: 'committed' });
+    }
+    const pages = await pagesOf(async () => {
+      const images = await opened.truth.loadShard(FENCE);
+      expect(images.map(({ address }) => address)).toEqual(names);
+      for (const { stable, candidate, newest, snapshot: head } of images) {
+        const versions = [stable, candidate, newest].map((each) => each?.version);
+        expect(versions).toEqual([1, 2, 3]);
+        expect(head?.releases[0]?.stages).toEqual(stages);
+      }
+    });
+    expect(pages).toHaveLength(4);
+    expect(Math.min(...pages)).toBeGreaterThan(PAGE_BYTES);
   });
 
   it('reads small addresses by the dozen, to the last one', async () => {

@@ -8,8 +8,8 @@ import { PacedParser } from './paced-parser.js';
 /** Addresses read at a time, at most. */
 const PAGE_ROWS = 128;
 /**
- * Bytes of documents and schemas read at a time, at most, unless a single address has more: its
- * newest and its stable definition, each with a schema, come to 3.9 MiB at the limits.
+ * Bytes of long texts read at a time, at most, unless a single address has more: its newest, its stable
+ * and its candidate's definition, each with a schema, and its releases come to 7 MiB at the limits.
  */
 export const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -20,7 +20,7 @@ export interface PageQuery {
   readonly values: readonly unknown[];
 }
 
-type PageRow = AddressRow & { readonly candidates: number };
+type PageRow = AddressRow & { readonly listed: number };
 
 /** Reads addresses page by page, in their order, and parses them turn by turn. */
 export async function loadAddresses(
@@ -39,7 +39,7 @@ export async function loadAddresses(
       values: [images.at(-1)?.address ?? '', PAGE_ROWS, PAGE_BYTES, ...query.values],
     });
     for (const row of rows) images.push(await decodeAddress(row, parser));
-    const candidates = rows[0]?.candidates ?? 0;
-    if (candidates < PAGE_ROWS && rows.length === candidates) return images;
+    const listed = rows[0]?.listed ?? 0;
+    if (listed < PAGE_ROWS && rows.length === listed) return images;
   }
 }

@@ -81,6 +81,7 @@ describe('definitions', () => {
         address: 'acme/prod',
         newest: expected,
         stable: null,
+        candidate: null,
         release: {
           state: 'idle',
           releaseVersion: 0,
@@ -89,6 +90,7 @@ describe('definitions', () => {
           loweredAt: null,
           forced: false,
           blockedVersions: [],
+          staged: null,
         },
         snapshot: null,
         publishedVersion: 0,

@@ -210,7 +210,7 @@ export class PostgresTruthStore implements TruthStore {
       values: [address, version],
     });
     const parser = new PacedParser(this.options.scheduler);
-    return row && decodeDefinition(address, row, { parser, joined: null });
+    return row && decodeDefinition(address, row, { parser, joined: [] });
   }
 
   async readHistory(

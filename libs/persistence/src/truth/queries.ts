@@ -7,28 +7,33 @@ const definitionColumns = (table: string, schema: string, prefix: string): strin
   ${table}.created_at AS ${prefix}_created_at, ${table}.message AS ${prefix}_message`;
 
 /** What a row of {@link addressPage} carries in long texts; known without reading them. */
-const BYTES = ['n.document', 'ns.text', 's.document', 'ss.text']
+const BYTES = [
+  ...['n.document', 'ns.text', 's.document', 'ss.text', 'c.document', 'cs.text'],
+  ...['a.staged', 'h.releases'],
+]
   .map((text) => `coalesce(octet_length(${text}), 0)`)
   .join(' + ');
 
 /**
  * Of the first $5 addresses in order those that come to at most $6 bytes together, and always the
- * first; `candidates` tells how many of the $5 there are.
+ * first; `listed` tells how many of the $5 there are.
  */
 const addressPage = (where: string): string => `
   SELECT * FROM (
-    SELECT candidate.*, (count(*) OVER ())::integer AS candidates,
+    SELECT one.*, (count(*) OVER ())::integer AS listed,
       sum(bytes) OVER (ORDER BY address) AS bytes_so_far
-    FROM (${addresses(where)}) candidate) page
+    FROM (${addresses(where)}) one) page
   WHERE bytes_so_far <= $6 OR bytes_so_far = bytes`;
 
 const addresses = (where: string): string => `
   SELECT a.address, a.opened, a.state, a.release_version,
     a.stable_version AS release_stable_version, a.contribution_at, a.lowered_at, a.forced,
-    a.blocked_versions, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
-    h.variant_hash, h.variant_size, h.variant_absent, h.published_version, h.published_at,
+    a.blocked_versions, a.staged, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
+    h.variant_hash, h.variant_size, h.variant_absent, h.releases, h.cohorts,
+    h.published_version, h.published_at,
     ${definitionColumns('n', 'ns', 'newest')},
     ${definitionColumns('s', 'ss', 'stable')},
+    ${definitionColumns('c', 'cs', 'candidate')},
     ${BYTES} AS bytes
   FROM config_address a
   LEFT JOIN LATERAL (
@@ -39,6 +44,10 @@ const addresses = (where: string): string => `
     ON s.address = a.address AND s.version = a.stable_version AND s.version <> n.version
   LEFT JOIN config_schema ss ON ss.address = a.address AND ss.hash = s.schema_hash
     AND ss.hash IS DISTINCT FROM n.schema_hash
+  LEFT JOIN config_definition c
+    ON c.address = a.address AND c.version = a.candidate_version AND c.version <> n.version
+  LEFT JOIN config_schema cs ON cs.address = a.address AND cs.hash = c.schema_hash
+    AND cs.hash IS DISTINCT FROM n.schema_hash AND cs.hash IS DISTINCT FROM s.schema_hash
   LEFT JOIN config_snapshot h ON h.address = a.address
   WHERE ${where}
   ORDER BY a.address LIMIT $5`;
