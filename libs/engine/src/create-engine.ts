@@ -11,10 +11,14 @@ import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-
 import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease } from './release/change-release.js';
+import { GrowReleases } from './release/grow-releases.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
 import { releaseView } from './release/release-view.js';
+import { releasesView } from './release/releases-view.js';
+import { WatchReleases } from './release/watch-releases.js';
 import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
+import type { OwnedRoot } from './sharding/owned-shard.js';
 import { FenceChecks } from './sharding/fence-checks.js';
 import { CommandRunner, tooMuchValidation } from './sharding/run-command.js';
 import { restoreUseCases } from './sharding/restore.js';
@@ -27,12 +31,11 @@ import { consumerPage, rolloutView } from './status/rollout-view.js';
 import { SavedViews } from './status/saved-views.js';
 import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
-import type { ShardConsumers } from './status/shard-consumers.js';
 import { StatusSaver } from './status/save-status.js';
 import { sweepShard } from './status/sweep-shard.js';
 import { unconfirmedSince } from './status/unconfirmed-since.js';
 
-/** How often watchers of rollouts are told that time has passed, milliseconds. */
+/** How often watchers of rollouts are told that time has passed, and releases looked at, milliseconds. */
 const TICK_MS = 1_000;
 
 export interface Engine {
@@ -71,9 +74,15 @@ export function createEngine(context: EngineContext): Engine {
       context.log.error('reconciling after a reconnect failed', { error: String(error) });
     });
   });
-  const ticker = startTicker(context, watchers);
+  const releases = new ChangeRelease(context, commands, publication);
+  const grow = new GrowReleases(context, commands, publication);
+  const watch = new WatchReleases(context, { shards, releases, grow });
+  const ticker = startTicker(context, () => {
+    watchers.tick();
+    watch.look();
+  });
   return {
-    use: useCases(context, { publication, shards, fences, commands, watchers }),
+    use: useCases(context, { publication, shards, fences, commands, watchers, releases, watch }),
     restore: restoreUseCases(context, fences, shards),
     host: shards,
     serves: (root) => shards.shardOf(root) !== undefined,
@@ -96,6 +105,7 @@ export function createEngine(context: EngineContext): Engine {
     fleet: () => fleetStatus(context, shards.served()),
     stop: async () => {
       ticker.stop();
+      await watch.stop();
       fences.stop();
       await publication.stop();
       await saver.stop();
@@ -110,6 +120,8 @@ interface Parts {
   readonly fences: FenceChecks;
   readonly commands: CommandRunner;
   readonly watchers: RolloutWatchers;
+  readonly releases: ChangeRelease;
+  readonly watch: WatchReleases;
 }
 
 /** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
@@ -119,11 +131,13 @@ interface Surely {
 }
 
 function useCases(context: EngineContext, parts: Parts): ConfigEngine {
-  const { publication, shards, fences, commands, watchers } = parts;
+  const { publication, shards, fences, commands, watchers, releases, watch } = parts;
   const put = new PutDefinition(context, commands, publication);
-  const releases = new ChangeRelease(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
-  const traffic = new ConsumerTraffic(context, { shards, commands, publication, watchers });
+  const traffic = new ConsumerTraffic(context, {
+    ...{ shards, commands, publication, watchers },
+    rejected: (root) => watch.soon(root),
+  });
   const withNode = <T>(address: Address, view: (node: AddressNode) => T): Outcome<T> => {
     const place = shards.find(address);
     if (place === undefined) return unknownAddress(shards, address);
@@ -135,14 +149,14 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
    */
   const withStatus = <T>(
     address: Address,
-    view: (node: AddressNode, consumers: ShardConsumers, surely: Surely) => T,
+    view: (node: AddressNode, root: OwnedRoot, surely: Surely) => T,
   ): Outcome<T> => {
     const place = shards.findPublished(address);
     if (place === undefined) return unknownAddress(shards, address);
     const { root, node } = place;
     const asOf = unconfirmedSince(context, root.shard);
     const surely = { known: !root.uncertain, ...(asOf === undefined ? {} : { asOf }) };
-    return done(view(node, root.shard.consumers, surely));
+    return done(view(node, root, surely));
   };
   return {
     putConfig: (options, document) => putConfig(context, put, options, document),
@@ -161,15 +175,17 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(shards, address, query)),
     getRollout: async (address) =>
-      withStatus(address, (node, consumers, { known, ...age }) => {
-        const view = rolloutView(node, consumers);
+      withStatus(address, (node, root, { known, ...age }) => {
+        const view = rolloutView(node, root.shard.consumers);
         const sure = known && age.asOf === undefined;
-        return { ...view, converged: view.converged && sure, ...age };
+        const under = root.uncertain ? [] : releasesView(root, node, watch);
+        const shown = under.length === 0 ? {} : { releases: under };
+        return { ...view, ...shown, converged: view.converged && sure, ...age };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) =>
-      withStatus(address, (node, consumers, { known: _, ...age }) => ({
-        ...consumerPage(context, { node, consumers }, query),
+      withStatus(address, (node, root, { known: _, ...age }) => ({
+        ...consumerPage(context, { node, consumers: root.shard.consumers }, query),
         ...age,
       })),
     listHistory: (address, query) => fences.read(address.root, () => reads.history(address, query)),
@@ -189,12 +205,12 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
   };
 }
 
-function startTicker(context: EngineContext, watchers: RolloutWatchers): { stop(): void } {
+function startTicker(context: EngineContext, tick: () => void): { stop(): void } {
   let handle: TimerHandle | undefined;
   const again = (): void => {
     handle = context.timer.after(TICK_MS, () => {
-      watchers.tick();
       again();
+      tick();
     });
   };
   again();

@@ -42,12 +42,26 @@ export function slotName(workload: string, slot: number): string {
 export function isCandidate(release: SnapshotRelease, consumer: ConsumerIdentity): boolean {
   const { workload, slot, labels } = consumer;
   if (slot === null) return false;
-  const bucket = bucketOf(release.salt, workload, slot);
-  return release.stages.some(
+  const { salt, stages } = release;
+  return stages.some(
     (stage) =>
       isSelected(stage, labels) &&
-      (bucket < stage.basisPoints || stage.named?.includes(slotName(workload, slot)) === true),
+      (isNamed(stage.named, workload, slot) ||
+        (stage.basisPoints > 0 && bucketOf(salt, workload, slot) < stage.basisPoints)),
   );
+}
+
+/** Lists of names as sets: an owner asks of thousands of consumers whether they are in the same one. */
+const NAMES = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function isNamed(named: readonly string[] | undefined, workload: string, slot: number): boolean {
+  if (named === undefined) return false;
+  let names = NAMES.get(named);
+  if (names === undefined) {
+    names = new Set(named);
+    NAMES.set(named, names);
+  }
+  return names.has(slotName(workload, slot));
 }
 
 /** The key of the variant that a consumer is to run: the ids of the releases it is a candidate of. */

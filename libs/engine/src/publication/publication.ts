@@ -176,11 +176,11 @@ export class Publication {
   }
 
   #published({ root, node }: Job, snapshot: Snapshot): void {
-    const { generation, version, hash, publishedAt } = snapshot;
+    const { generation, version, hash, publishedAt, releases } = snapshot;
     const before = node.published;
     if (before !== null && isHigher(before, snapshot)) return;
     const same = before?.hash === hash;
-    node.published = { generation, version, hash, at: same ? before.at : publishedAt };
+    node.published = { generation, version, hash, at: same ? before.at : publishedAt, releases };
     this.#marks.add(root.shard, {
       address: node.address.text,
       version,

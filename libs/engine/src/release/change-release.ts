@@ -104,7 +104,7 @@ export class ChangeRelease {
   }
 
   async #commitIfValid(change: Change, next: Next): Promise<Outcome<Prepared<ReleaseView>>> {
-    const { node, request, root } = change;
+    const { node, request } = change;
     const { release } = next;
     const layer = activeDefinition(next);
     const own = hypothesisOf(node, next);

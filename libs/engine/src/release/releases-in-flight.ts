@@ -1,5 +1,5 @@
 import { isAtOrBelow, refused } from '@pawl/contracts';
-import type { AddressText, Outcome } from '@pawl/contracts';
+import type { Outcome } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
 import type { ReleaseState } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
@@ -78,7 +78,7 @@ function aborted({ address, release, newest }: AddressNode): ReleaseState {
     state: release,
     newestVersion: newest?.version ?? 0,
     request: { action: 'abort' },
-    address: address.text as AddressText,
+    address: address.text,
     releaseId: '',
   });
   assert(plan.ok, 'a release in stages that is under way can be aborted');

@@ -73,6 +73,7 @@ function nodeOf(
           version: stored.version,
           hash: stored.hash,
           at: image.publishedAt,
+          releases: stored.releases,
         }
       : null;
   return {

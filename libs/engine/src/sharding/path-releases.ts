@@ -49,17 +49,18 @@ export interface Place {
 
 /**
  * The releases that a snapshot of a place tells: what was told stays, and a stage that is new is
- * reached. `grows`: every workload gets its share of the stages told before, too, for who came since.
+ * reached. `grows`: of this release every workload gets its share of the stages told before, too, for
+ * who came since.
  */
 export function releasesAt(
   path: readonly PathRelease[],
   place: Place,
-  grows = false,
+  grows?: string,
 ): SnapshotRelease[] {
   return path.flatMap(({ address, release: { staged } }) => {
     if (staged === null) return [];
     const told = place.before.find(({ id }) => id === staged.id)?.stages ?? [];
-    const stays = !grows && isReached(staged, told);
+    const stays = grows !== staged.id && isReached(staged, told);
     const stages = stays ? told : reach(staged, told, place);
     return [{ id: staged.id, address, salt: staged.id, stages }];
   });

@@ -1,5 +1,5 @@
 import { STABLE_COHORT } from '@pawl/contracts';
-import type { Address, AddressText, JsonObject } from '@pawl/contracts';
+import type { Address, AddressText, JsonObject, SnapshotRelease } from '@pawl/contracts';
 import type { Definition, Merged, ReleaseState, SnapshotHead, VariantHead } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 
@@ -32,6 +32,8 @@ export interface PublishedSnapshot {
   readonly version: number;
   readonly hash: string;
   readonly at: string;
+  /** What decides as which cohort a consumer is to run it. */
+  readonly releases: readonly SnapshotRelease[];
 }
 
 interface Branch {
@@ -92,6 +94,13 @@ export class RootTree {
     const nodes: AddressNode[] = [];
     if (start !== undefined) collect(start, nodes);
     return start?.node === undefined ? nodes : nodes.slice(1);
+  }
+
+  /** Known addresses with a release in stages under way. */
+  staged(): AddressNode[] {
+    const nodes: AddressNode[] = [];
+    for (const node of this.#byText.values()) if (node.release.staged !== null) nodes.push(node);
+    return nodes;
   }
 
   /** Every known address. */

@@ -1,10 +1,4 @@
-import type {
-  AddressText,
-  BehindAddress,
-  ScopeView,
-  SnapshotInput,
-  TruthBehind,
-} from '@pawl/contracts';
+import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
 import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
 import type { Fence } from './fence.js';
 import type { ShardMark } from './shard-mark.js';

@@ -21,6 +21,7 @@ export class ConsumerTraffic {
   readonly #commands: CommandRunner;
   readonly #publication: Publication;
   readonly #watchers: RolloutWatchers;
+  readonly #rejected: (root: OwnedRoot) => void;
 
   constructor(
     private readonly context: EngineContext,
@@ -29,12 +30,15 @@ export class ConsumerTraffic {
       readonly commands: CommandRunner;
       readonly publication: Publication;
       readonly watchers: RolloutWatchers;
+      /** Told when a consumer rejects something. */
+      readonly rejected: (root: OwnedRoot) => void;
     },
   ) {
     this.#shards = parts.shards;
     this.#commands = parts.commands;
     this.#publication = parts.publication;
     this.#watchers = parts.watchers;
+    this.#rejected = parts.rejected;
   }
 
   async hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined> {
@@ -87,6 +91,8 @@ export class ConsumerTraffic {
     for (const address of shard.consumers.ack(from, { ...ack, items })) {
       this.#watchers.changed(address);
     }
+    const root = shard.roots.get(from.root);
+    if (root !== undefined && items.some(({ state }) => state === 'rejected')) this.#rejected(root);
   }
 
   /** Makes an address known because a consumer opened it below one that has a document. */

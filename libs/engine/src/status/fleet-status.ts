@@ -38,7 +38,11 @@ function runningAt(
   let overdue = 0;
   for (const incarnation of shard.consumers.at(node.address.text)) {
     const run = incarnation.runs.get(node.address.text) ?? emptyRun();
-    const state = consumerState(shard.consumers.isLive(incarnation), run, published);
+    const state = consumerState(
+      shard.consumers.isLive(incarnation),
+      { incarnation, run },
+      published,
+    );
     if (state === 'stale') continue;
     lowest = Math.min(lowest ?? run.version, run.version);
     if (state === 'lagging' && isLate) overdue += 1;

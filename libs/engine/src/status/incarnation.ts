@@ -1,3 +1,4 @@
+import { STABLE_COHORT } from '@pawl/contracts';
 import type { AddressText } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 
@@ -7,17 +8,23 @@ export interface Run {
   version: number;
   /** Of the snapshot that runs; `null`: not reported. */
   hash: string | null;
+  /** As which cohort it runs. */
+  cohort: string;
   highestVersion: number;
   /** Wall time of the application, milliseconds; `null` while nothing is applied. */
   appliedAtMs: number | null;
-  /** Newest rejected (generation, version), while it is above what runs. */
-  rejected: {
-    readonly generation: number;
-    readonly version: number;
-    readonly reason: string;
-  } | null;
+  /** Newest rejected (generation, version), while it is above what runs, or to run as another cohort. */
+  rejected: Rejection | null;
   /** Publication to application of `version`, milliseconds; `null` when not measured. */
   propagationMs: number | null;
+}
+
+export interface Rejection {
+  readonly generation: number;
+  readonly version: number;
+  /** As which cohort it was to run; `null`: only a heartbeat told of it, which does not say. */
+  readonly cohort: string | null;
+  readonly reason: string;
 }
 
 /** One process of a consumer under one root. */
@@ -58,6 +65,7 @@ export function emptyRun(): Run {
     generation: 0,
     version: 0,
     hash: null,
+    cohort: STABLE_COHORT,
     highestVersion: 0,
     appliedAtMs: null,
     rejected: null,

@@ -1,5 +1,12 @@
-import { isHigher } from '@pawl/contracts';
-import type { Address, ConsumerState, ConsumerView, Page, RolloutView } from '@pawl/contracts';
+import { cohortOf, isHigher, STABLE_COHORT } from '@pawl/contracts';
+import type {
+  Address,
+  ConsumerIdentity,
+  ConsumerState,
+  ConsumerView,
+  Page,
+  RolloutView,
+} from '@pawl/contracts';
 import type { PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
@@ -13,14 +20,22 @@ const MAX_REASONS = 20;
 /** How an incarnation answered the published snapshot; `stale` when it is no longer live. */
 export function consumerState(
   live: boolean,
-  run: Run,
+  { incarnation, run }: { readonly incarnation: Incarnation; readonly run: Run },
   published: PublishedSnapshot | null,
 ): ConsumerState {
   if (!live) return 'stale';
   if (published === null) return 'lagging';
-  if (isPublished(run, published)) return 'applied';
+  const cohort = cohortOf(published.releases, identityOf(incarnation));
+  if (isPublished(run, published) && run.cohort === cohort) return 'applied';
   const { rejected } = run;
-  return rejected !== null && !isHigher(published, rejected) ? 'rejected' : 'lagging';
+  if (rejected === null || isHigher(published, rejected)) return 'lagging';
+  const isOther = !isHigher(rejected, published) && (rejected.cohort ?? cohort) !== cohort;
+  return isOther ? 'lagging' : 'rejected';
+}
+
+/** What decides which releases a consumer is a candidate of, as it reported and as its slot is. */
+export function identityOf({ ref, slot, labels }: Incarnation): ConsumerIdentity {
+  return { workload: ref.workload, slot, labels };
 }
 
 /** Whether what runs is what is published: version and bytes, as far as they were reported. */
@@ -45,7 +60,7 @@ export function rolloutView(node: StatusNode, consumers: ShardConsumers): Rollou
   const propagation: number[] = [];
   for (const incarnation of consumers.at(node.address.text)) {
     const run = incarnation.runs.get(node.address.text) ?? emptyRun();
-    const state = consumerState(consumers.isLive(incarnation), run, published);
+    const state = consumerState(consumers.isLive(incarnation), { incarnation, run }, published);
     counts[state] += 1;
     if (state === 'stale') continue;
     byVersion.set(run.version, (byVersion.get(run.version) ?? 0) + 1);
@@ -59,7 +74,7 @@ export function rolloutView(node: StatusNode, consumers: ShardConsumers): Rollou
   const live = applied + lagging + rejected;
   return {
     address: node.address.text,
-    published,
+    published: published && publishedView(published),
     consumers: {
       live,
       applied,
@@ -74,6 +89,10 @@ export function rolloutView(node: StatusNode, consumers: ShardConsumers): Rollou
     propagationMs: percentiles(propagation),
     converged: published !== null && isCurrent(node, published) && applied === live,
   };
+}
+
+function publishedView({ releases: _, ...view }: PublishedSnapshot): RolloutView['published'] {
+  return view;
 }
 
 /** Those rows, of one state if it is named, that a page of the list holds. */
@@ -115,7 +134,7 @@ function consumerView(
 ): ConsumerView {
   const { node, consumers, incarnation } = of;
   const run = incarnation.runs.get(node.address.text) ?? emptyRun();
-  const state = consumerState(consumers.isLive(incarnation), run, node.published);
+  const state = consumerState(consumers.isLive(incarnation), { incarnation, run }, node.published);
   const { workload, consumerId } = incarnation.ref;
   return {
     workload,
@@ -130,6 +149,7 @@ function consumerView(
     ...(run.rejected === null ? {} : { reason: run.rejected.reason }),
     lastSeenAt: context.formatTime(incarnation.lastSeenWallMs),
     appliedAt: run.appliedAtMs === null ? null : context.formatTime(run.appliedAtMs),
+    ...(run.cohort === STABLE_COHORT ? {} : { cohort: run.cohort }),
     ...(consumers.isDuplicate(incarnation) ? { duplicate: true as const } : {}),
   };
 }

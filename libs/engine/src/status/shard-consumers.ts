@@ -1,11 +1,11 @@
-import { isHigher } from '@pawl/contracts';
+import { isHigher, STABLE_COHORT } from '@pawl/contracts';
 import type { Ack, AddressText, Hello } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun, wasLiveAt } from './incarnation.js';
-import type { Incarnation, Run } from './incarnation.js';
+import type { Incarnation, Rejection, Run } from './incarnation.js';
 import { Slots } from './slots.js';
 import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
 
@@ -56,8 +56,13 @@ export class ShardConsumers {
       const address = run.address as AddressText;
       reported.add(address);
       const known = this.#run(incarnation, address);
-      if (run.version > 0)
-        this.#applied(incarnation, address, { ...run, hash: run.hash ?? null, ageMs: null });
+      if (run.version > 0) {
+        const cohort = run.cohort ?? cohortKnown(known, run);
+        this.#applied(incarnation, address, {
+          ...run,
+          ...{ cohort, hash: run.hash ?? null, ageMs: null },
+        });
+      }
       known.highestVersion = Math.max(known.highestVersion, run.highestVersion ?? run.version);
       if (run.rejected !== undefined) reject(known, run.rejected);
     }
@@ -74,10 +79,11 @@ export class ShardConsumers {
     const touched: AddressText[] = [];
     for (const item of ack.items) {
       const address = item.address as AddressText;
+      const cohort = item.cohort ?? STABLE_COHORT;
       if (item.state === 'applied') {
-        this.#applied(incarnation, address, { ...item, hash: item.hash ?? null });
+        this.#applied(incarnation, address, { ...item, cohort, hash: item.hash ?? null });
       } else {
-        reject(this.#run(incarnation, address), { ...item, reason: item.reason ?? '' });
+        reject(this.#run(incarnation, address), { ...item, cohort, reason: item.reason ?? '' });
         this.context.observer.rejected(address);
       }
       touched.push(address);
@@ -161,12 +167,14 @@ export class ShardConsumers {
   #restoreRun(run: Run, stored: ConsumerRunRecord): void {
     run.generation = stored.generation;
     run.version = stored.version;
+    run.cohort = stored.cohort ?? STABLE_COHORT;
     run.highestVersion = stored.highestVersion;
     run.appliedAtMs = stored.appliedAt === null ? null : this.context.parseTime(stored.appliedAt);
     run.propagationMs = stored.propagationMs;
     if (stored.rejectedVersion === null) return;
-    const { generation, rejectedVersion: version, reason } = stored;
-    run.rejected = { generation, version, reason: reason ?? '' };
+    const { generation, rejectedVersion: version, rejectedCohort, reason } = stored;
+    const cohort = rejectedCohort === undefined ? STABLE_COHORT : rejectedCohort;
+    run.rejected = { generation, version, cohort, reason: reason ?? '' };
   }
 
   /** Forgets incarnations not heard of for `olderThanMs`; answers how many. */
@@ -258,12 +266,18 @@ export class ShardConsumers {
       readonly generation: number;
       readonly version: number;
       readonly hash: string | null;
+      readonly cohort: string;
       readonly ageMs: number | null;
     },
   ): void {
     const { ref } = incarnation;
     const run = this.#run(incarnation, address);
-    if (!isHigher(item, run)) return;
+    if (isHigher(run, item)) return;
+    const isSame = !isHigher(item, run);
+    if (isSame && run.cohort === item.cohort) return;
+    run.cohort = item.cohort;
+    if (run.rejected !== null && isAnswered(run.rejected, item)) run.rejected = null;
+    if (isSame) return;
     const published = this.published(ref.root, address);
     if (isOtherContent(item, published)) this.#incident(ref, address, item.version);
     const appliedAtMs = this.context.clock.wallMs() - (item.ageMs ?? 0);
@@ -273,7 +287,6 @@ export class ShardConsumers {
     run.highestVersion = Math.max(run.highestVersion, item.version);
     run.appliedAtMs = appliedAtMs;
     run.propagationMs = null;
-    if (run.rejected !== null && !isHigher(run.rejected, run)) run.rejected = null;
     if (item.ageMs === null || published?.version !== item.version) return;
     const publishedMs = this.context.parseTime(published.at);
     if (wasLiveAt(incarnation, publishedMs)) {
@@ -325,23 +338,47 @@ export class ShardConsumers {
         rejectedVersion: run.rejected?.version ?? null,
         reason: run.rejected?.reason ?? null,
         propagationMs: run.propagationMs,
+        ...(run.cohort === STABLE_COHORT ? {} : { cohort: run.cohort }),
+        ...(run.rejected === null || run.rejected.cohort === STABLE_COHORT
+          ? {}
+          : { rejectedCohort: run.rejected.cohort }),
       })),
     };
   }
 }
 
+/** As which cohort a heartbeat without room to say so runs a version: as it was known to. */
+function cohortKnown(
+  known: Run,
+  run: { readonly generation: number; readonly version: number },
+): string {
+  const isSame = run.generation === known.generation && run.version === known.version;
+  return isSame ? known.cohort : STABLE_COHORT;
+}
+
+/** Whether what was rejected runs now, as the same cohort, or something newer does. */
+function isAnswered(
+  rejected: Rejection,
+  item: { readonly generation: number; readonly version: number; readonly cohort: string },
+): boolean {
+  if (isHigher(rejected, item)) return false;
+  return isHigher(item, rejected) || (rejected.cohort ?? item.cohort) === item.cohort;
+}
+
 function reject(
   run: Run,
-  rejected: { readonly generation: number; readonly version: number; readonly reason: string },
+  rejected: Omit<Rejection, 'cohort'> & { readonly cohort?: string },
 ): void {
   const { generation, version, reason } = rejected;
-  if (!isHigher({ generation, version }, run)) return;
   const known = run.rejected;
+  const isKnown = known?.generation === generation && known.version === version;
+  const cohort = rejected.cohort ?? (isKnown ? known.cohort : null);
+  if (isHigher(run, rejected)) return;
+  if (!isHigher(rejected, run) && cohort === run.cohort) return;
   if (known !== null && isHigher(known, rejected)) return;
   // A heartbeat repeats what an ack has told, cut short.
-  const isRepeated = known !== null && !isHigher(rejected, known);
-  if (isRepeated && known.reason.length >= reason.length) return;
-  run.rejected = { generation, version, reason };
+  if (isKnown && known.cohort === cohort && known.reason.length >= reason.length) return;
+  run.rejected = { generation, version, cohort, reason };
 }
 
 /** The published version, with another hash. */

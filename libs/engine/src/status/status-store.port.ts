@@ -25,6 +25,10 @@ export interface ConsumerRunRecord {
   readonly appliedAt: string | null;
   readonly rejectedVersion: number | null;
   readonly reason: string | null;
+  /** As which cohort it runs `version`; left out for the stable one, as in records of earlier builds. */
+  readonly cohort?: string;
+  /** As which it was to run what it rejected; `null`: not known. */
+  readonly rejectedCohort?: string | null;
   readonly propagationMs: number | null;
 }
 

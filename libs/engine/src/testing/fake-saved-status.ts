@@ -21,11 +21,11 @@ export class FakeSavedStatus implements SavedStatusReader {
     if (image === undefined) return undefined;
     const { snapshot, publishedVersion, publishedAt: at } = image;
     if (snapshot === null) return { head: null, published: null };
-    const { generation, version, hash } = snapshot;
+    const { generation, version, hash, releases } = snapshot;
     const isPublished = publishedVersion === version && at !== null;
     return {
       head: { generation, version },
-      published: isPublished ? { generation, version, hash, at } : null,
+      published: isPublished ? { generation, version, hash, at, releases } : null,
     };
   }
 

@@ -1,0 +1,78 @@
+import { canonicalize, done } from '@pawl/contracts';
+import type { JsonValue, SnapshotRelease } from '@pawl/contracts';
+import type { SnapshotHead } from '@pawl/domain';
+import type { EngineContext } from '../engine-context.js';
+import type { Publication } from '../publication/publication.js';
+import { nextHead } from '../sharding/build-nodes.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import { pathReleases, releasesAt } from '../sharding/path-releases.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import type { CommandRunner } from '../sharding/run-command.js';
+import { NO_CHANGES } from '../sharding/truth-store.port.js';
+import { instancesAt } from '../status/instances-at.js';
+import { Turns } from '../turns.js';
+
+/** Gives workloads that have grown since a stage was reached their share of it. */
+export class GrowReleases {
+  constructor(
+    private readonly context: EngineContext,
+    private readonly commands: CommandRunner,
+    private readonly publication: Publication,
+  ) {}
+
+  /**
+   * Names slots at the addresses that the release of `node` reaches, where a workload has less than its
+   * share; only those addresses get a new snapshot. Nothing is written where none has.
+   */
+  async run(root: OwnedRoot, node: AddressNode): Promise<void> {
+    if (this.#lacking(root, node).length === 0) return;
+    const options = {
+      name: 'grow-release',
+      address: node.address,
+      mode: 'exclusive',
+      context: { actor: 'pawl' },
+    } as const;
+    const outcome = await this.commands.run(options, async (held) => {
+      const heads: { readonly place: AddressNode; readonly head: SnapshotHead }[] = [];
+      const turns = new Turns(this.context.scheduler);
+      const same = held.tree.get(node.address);
+      for (const { place, releases } of same === undefined ? [] : this.#lacking(held, same)) {
+        const of = { tree: held.tree, above: place.head.version, releases };
+        heads.push({ place, head: nextHead(this.context, place, of) });
+        await turns.spent(place.head.variant.size);
+      }
+      const changes = { ...NO_CHANGES, snapshots: heads.map(({ head }) => head) };
+      const apply = (): void => {
+        for (const { place, head } of heads) {
+          place.head = head;
+          this.publication.enqueue(held, place);
+        }
+      };
+      const body = undefined;
+      return done({ status: 200, body, changes: heads.length === 0 ? null : changes, apply });
+    });
+    if (!outcome.ok) throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
+  }
+
+  /** The addresses whose snapshots would tell more. */
+  #lacking(
+    { tree, shard }: OwnedRoot,
+    node: AddressNode,
+  ): { readonly place: AddressNode; readonly releases: readonly SnapshotRelease[] }[] {
+    const { staged } = node.release;
+    if (staged === null || node.release.state !== 'rolling') return [];
+    return [node, ...tree.below(node.address)].flatMap((place) => {
+      const before = place.head.releases;
+      const instances = instancesAt(shard.consumers, place.address.text);
+      if (instances.length === 0) return [];
+      const path = pathReleases(tree, place.address);
+      const releases = releasesAt(path, { before, instances: () => instances }, staged.id);
+      return isSame(before, releases) ? [] : [{ place, releases }];
+    });
+  }
+}
+
+function isSame(a: readonly SnapshotRelease[], b: readonly SnapshotRelease[]): boolean {
+  const text = (releases: readonly SnapshotRelease[]): string => canonicalize(releases);
+  return text(a) === text(b);
+}

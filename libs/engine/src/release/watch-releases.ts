@@ -1,0 +1,216 @@
+import type { Address, ReleaseRequest, RolloutRelease } from '@pawl/contracts';
+import type { StagedRelease } from '@pawl/domain';
+import type { TimerHandle } from '@pawl/kernel';
+import type { EngineContext } from '../engine-context.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { countCandidates, noCandidates } from './candidates.js';
+import type { Candidates } from './candidates.js';
+import type { ChangeRelease } from './change-release.js';
+import type { GrowReleases } from './grow-releases.js';
+import { judgeGates } from './judge-gates.js';
+import type { Verdict } from './judge-gates.js';
+
+/** Who advances, pauses and aborts by evidence, in history and audit. */
+const ACTOR = 'pawl';
+/** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
+const MAX_STEP_MS = 2_000;
+/** Pause after something that did not succeed, milliseconds. */
+const RETRY_MS = 10_000;
+/** Pause between two fillings up of the same release, milliseconds. */
+const GROW_EVERY_MS = 5_000;
+
+/** How long rejections are gathered before they are looked at, milliseconds. */
+const GATHER_MS = 50;
+
+/** What the owner has seen of one stage. */
+interface Watch {
+  readonly id: string;
+  readonly stage: number;
+  /** How long it was watched while everything was published, milliseconds. */
+  bakedMs: number;
+  /** Monotonic time of the last look at which everything was published; `null`: it was not. */
+  publishedMs: number | null;
+  /** Since when it is published without a break. */
+  publishedSinceMs: number | null;
+  notBeforeMs: number;
+  growNotBeforeMs: number;
+  busy: boolean;
+  verdict: Verdict | null;
+}
+
+/**
+ * Advances, pauses and aborts the releases in stages of the shards that this node serves, by what their
+ * candidates report. What it does it does as anybody would, under the fencing token and from the
+ * release version that it saw, so two owners cannot both do it. Time is the owner's own monotonic clock:
+ * who takes a shard over begins the bake of the stage anew.
+ */
+export class WatchReleases {
+  readonly #watches = new WeakMap<OwnedRoot, Map<Address['text'], Watch>>();
+  readonly #running = new Set<Promise<void>>();
+  /** Roots that are looked at shortly. */
+  readonly #soon = new Map<OwnedRoot, TimerHandle>();
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly parts: {
+      readonly shards: ShardRegistry;
+      readonly releases: ChangeRelease;
+      readonly grow: GrowReleases;
+    },
+  ) {}
+
+  /** Looks at every release under way; called once a second. */
+  look(): void {
+    for (const shard of this.parts.shards.served()) {
+      if (shard.behind !== null) continue;
+      for (const root of shard.roots.values()) this.lookAt(root);
+    }
+  }
+
+  /** Looks at the releases of one root. */
+  lookAt(root: OwnedRoot): void {
+    if (root.uncertain) return;
+    for (const node of root.tree.staged()) {
+      try {
+        this.#look(root, node);
+      } catch (error) {
+        const fields = { address: node.address.text, error: String(error) };
+        this.context.log.error('a release could not be looked at', fields);
+      }
+    }
+  }
+
+  /** Looks at the releases of a root shortly: a consumer has rejected something. */
+  soon(root: OwnedRoot): void {
+    if (this.#soon.has(root)) return;
+    const look = (): void => {
+      this.#soon.delete(root);
+      if (root.shard.serving && root.shard.behind === null) this.lookAt(root);
+    };
+    this.#soon.set(root, this.context.timer.after(GATHER_MS, look));
+  }
+
+  /** Begins nothing more, and ends when nothing that it began is under way. */
+  async stop(): Promise<void> {
+    for (const timer of this.#soon.values()) timer.cancel();
+    this.#soon.clear();
+    await Promise.all(this.#running);
+  }
+
+  /** What is left of the bake, and why the release does not go on. */
+  progress(root: OwnedRoot, node: AddressNode): Pick<RolloutRelease, 'bakeLeftMs' | 'reason'> {
+    const { staged, state } = node.release;
+    if (staged === null) return {};
+    if (state === 'paused') return staged.pausedFor === null ? {} : { reason: staged.pausedFor };
+    const watch = this.#watch(root, node, staged);
+    const bakeLeftMs = Math.max(0, Math.ceil(bakeMsOf(staged) - watch.bakedMs));
+    const { verdict } = watch;
+    if (verdict !== null && verdict.kind !== 'pass') return { bakeLeftMs, reason: verdict.why };
+    if (watch.publishedMs === null) return { bakeLeftMs, reason: 'it is being published' };
+    return { bakeLeftMs };
+  }
+
+  #look(root: OwnedRoot, node: AddressNode): void {
+    const { staged, state } = node.release;
+    if (staged === null) return;
+    const watch = this.#watch(root, node, staged);
+    const nowMs = this.context.clock.monotonicMs();
+    if (state !== 'rolling') {
+      watch.publishedMs = null;
+      watch.publishedSinceMs = null;
+      return;
+    }
+    const candidates = this.#observe(root, node, { watch, nowMs });
+    const publishedMs = nowMs - (watch.publishedSinceMs ?? nowMs);
+    watch.verdict = judgeGates(staged.gates, { candidates, publishedMs });
+    if (watch.busy || nowMs < watch.notBeforeMs) return;
+    const { verdict } = watch;
+    const expected = { expectedReleaseVersion: node.release.releaseVersion };
+    if (verdict.kind === 'fail') {
+      this.#act(root, node, { ...expected, action: verdict.then, reason: verdict.why });
+    } else if (isBaked(staged, watch) && verdict.kind === 'pass') {
+      this.#act(root, node, { ...expected, action: 'advance' });
+    } else if (nowMs >= watch.growNotBeforeMs) {
+      watch.growNotBeforeMs = nowMs + GROW_EVERY_MS;
+      this.#begin(watch, () => this.parts.grow.run(root, node));
+    }
+  }
+
+  /** Counts candidates, and time, where everything that the release reaches is published. */
+  #observe(
+    root: OwnedRoot,
+    node: AddressNode,
+    { watch, nowMs }: { readonly watch: Watch; readonly nowMs: number },
+  ): Candidates {
+    const candidates = noCandidates();
+    const { consumers } = root.shard;
+    let isPublished = true;
+    for (const place of [node, ...root.tree.below(node.address)]) {
+      if (place.published?.hash !== place.head.hash) isPublished = false;
+      const release = place.published?.releases.find(({ id }) => id === watch.id);
+      if (release !== undefined) countCandidates(candidates, place, { release, consumers });
+    }
+    if (!isPublished) {
+      watch.publishedMs = null;
+      watch.publishedSinceMs = null;
+      return candidates;
+    }
+    if (watch.publishedMs !== null) {
+      watch.bakedMs += Math.min(nowMs - watch.publishedMs, MAX_STEP_MS);
+    }
+    watch.publishedMs = nowMs;
+    watch.publishedSinceMs ??= nowMs;
+    return candidates;
+  }
+
+  #act(root: OwnedRoot, node: AddressNode, request: ReleaseRequest): void {
+    const { staged } = node.release;
+    if (staged === null) return;
+    const watch = this.#watch(root, node, staged);
+    this.#begin(watch, async () => {
+      const outcome = await this.parts.releases.run(node.address, request, { actor: ACTOR });
+      const fields = { address: node.address.text, release: watch.id, ...request };
+      if (outcome.ok) this.context.log.info('a release went on by itself', fields);
+      else throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
+    });
+  }
+
+  #begin(watch: Watch, work: () => Promise<void>): void {
+    watch.busy = true;
+    const run = work()
+      .catch((error: unknown) => {
+        watch.notBeforeMs = this.context.clock.monotonicMs() + RETRY_MS;
+        const fields = { release: watch.id, stage: watch.stage, error: String(error) };
+        this.context.log.warn('a release could not go on; will be tried again', fields);
+      })
+      .finally(() => {
+        watch.busy = false;
+        this.#running.delete(run);
+      });
+    this.#running.add(run);
+  }
+
+  #watch(root: OwnedRoot, { address }: AddressNode, { id, stage }: StagedRelease): Watch {
+    const watches = this.#watches.get(root) ?? new Map<Address['text'], Watch>();
+    this.#watches.set(root, watches);
+    const known = watches.get(address.text);
+    if (known?.id === id && known.stage === stage) return known;
+    const watch: Watch = {
+      ...{ id, stage, bakedMs: 0, publishedMs: null, publishedSinceMs: null },
+      ...{ notBeforeMs: 0, growNotBeforeMs: 0, busy: false, verdict: null },
+    };
+    watches.set(address.text, watch);
+    return watch;
+  }
+}
+
+function bakeMsOf({ stages, stage }: StagedRelease): number {
+  return stages[stage]?.bakeMs ?? 0;
+}
+
+/** Once it has been seen published for as long as its bake. */
+function isBaked(staged: StagedRelease, { bakedMs, publishedMs }: Watch): boolean {
+  return publishedMs !== null && bakedMs >= bakeMsOf(staged);
+}
