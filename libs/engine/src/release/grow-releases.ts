@@ -1,5 +1,5 @@
 import { canonicalize, done } from '@pawl/contracts';
-import type { JsonValue, SnapshotRelease } from '@pawl/contracts';
+import type { SnapshotRelease } from '@pawl/contracts';
 import type { SnapshotHead } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';

@@ -56,7 +56,7 @@ it('reads what is published and who reported, whoever owns the shard now', async
   await truth.raiseFence(fenceOf(3, 8), 'node-2');
   expect(await savedStatus.head(PROD)).toEqual({
     head: { generation, version },
-    published: { generation, version, hash, at: AT },
+    published: { generation, version, hash, at: AT, releases: [] },
   });
   const read = await savedStatus.consumers('acme');
   expect(read.map(({ consumerId }) => consumerId)).toEqual(

@@ -1,5 +1,6 @@
 import { assert } from '@pawl/kernel';
 import type { Address } from '@pawl/contracts';
+import type { SnapshotHead } from '@pawl/domain';
 import type { ConsumerRecord, SavedHead, SavedStatusReader } from '@pawl/engine';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
 import { decodeConsumer } from './postgres-status.store.js';
@@ -9,7 +10,7 @@ const PAGE_ROWS = 2_000;
 
 /** Address $1. */
 const HEAD = `
-  SELECT h.generation, h.version, h.hash, h.published_version, h.published_at
+  SELECT h.generation, h.version, h.hash, h.releases, h.published_version, h.published_at
   FROM config_address a LEFT JOIN config_snapshot h ON h.address = a.address
   WHERE a.address = $1`;
 
@@ -26,6 +27,7 @@ interface HeadRow {
   readonly generation: string | null;
   readonly version: string | null;
   readonly hash: string | null;
+  readonly releases: string | null;
   readonly published_version: string | null;
   readonly published_at: Date | null;
 }
@@ -68,6 +70,7 @@ function snapshotOf(row: HeadRow): SavedHead {
   if (row.version === null || hash === null) return { head: null, published: null };
   const head = { generation: Number(row.generation), version: Number(row.version) };
   const isPublished = row.published_version === row.version && publishedAt !== null;
-  const published = isPublished ? { ...head, hash, at: publishedAt.toISOString() } : null;
-  return { head, published };
+  if (!isPublished) return { head, published: null };
+  const releases = JSON.parse(row.releases ?? '[]') as SnapshotHead['releases'];
+  return { head, published: { ...head, hash, at: publishedAt.toISOString(), releases } };
 }
