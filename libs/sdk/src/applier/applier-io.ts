@@ -5,7 +5,7 @@ import type { VersionPoint } from './version-point.js';
 
 /** What happens to one address. Answers to effects carry the effect's `job`; late ones are ignored. */
 export type ApplierInput =
-  /** The file's record; only as the first input. */
+  /** The file's record: as the first input, or later where the disk is late. */
   | { readonly kind: 'restored'; readonly record: LastKnownGood }
   /** The owner leases this slot to the consumer; `null`: none. */
   | { readonly kind: 'leased'; readonly slot: number | null }

@@ -139,9 +139,10 @@ export class Applier {
     this.#proceed();
   }
 
+  /** What this process wrote already stays what the file holds. */
   #keep(record: LastKnownGood): void {
     this.#restored = record;
-    this.#kept = record.head;
+    this.#kept ??= record.head;
     this.#floor = record.head;
   }
 

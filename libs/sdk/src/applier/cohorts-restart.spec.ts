@@ -134,6 +134,20 @@ describe('a consumer that starts again', () => {
     expect(world.ran().slice(1)).toEqual([[1, 'r1', true]]);
   });
 
+  it('keeps what it runs from a late file, also over what it wrote before that came', () => {
+    restart();
+    world.restart('is late');
+    world.give({ kind: 'pushed', snapshot: asReceived(world.stream) });
+    world.answer(0);
+    expect(world.waiting).toMatchObject([{ kind: 'store', record: { head: { cohort: '' } } }]);
+    world.answerDisk();
+    world.settle();
+    world.give({ kind: 'settle' });
+    world.settle();
+    expect(world.ran()).toEqual([[1, 'r1', true]]);
+    expect(world.disk?.head).toEqual(world.applier.running);
+  });
+
   it('does not let a late file change the slot that the owner leased', () => {
     restart();
     world.restart('is late');

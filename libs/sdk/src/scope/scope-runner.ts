@@ -316,12 +316,14 @@ export class ScopeRunner {
     const isForeign =
       record !== undefined && !this.#options.installation.admits(record.head.installation);
     // Whoever starts next finds what another installation left, and is told of it too.
-    if (!isForeign) this.#cache = cache;
+    if (!isForeign) {
+      this.#cache = cache;
+      // A file that is ahead stays: a later process may still need to know of it.
+      const isAhead = record !== undefined && unkept !== null && isNewer(record.head, unkept.head);
+      // Before what the record leads to, which may be written over it.
+      if (unkept !== null && !isAhead) void this.#save(cache, unkept);
+    }
     if (record !== undefined) this.#dispatch({ kind: 'restored', record });
-    if (isForeign) return;
-    // A file that is ahead stays: a later process may still need to know of it.
-    const isAhead = record !== undefined && unkept !== null && isNewer(record.head, unkept.head);
-    if (unkept !== null && !isAhead) void this.#save(cache, unkept);
   }
 
   #apply(effect: ApplyEffect): void {
