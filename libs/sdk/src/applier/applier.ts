@@ -129,7 +129,7 @@ export class Applier {
     if (address !== this.#env.address || !this.#admit(head.installation)) return;
     if (this.#running !== null) return;
     if (this.#job?.stage === 'fetching') this.#stepBack(this.#job);
-    this.#self.restore(head);
+    if (this.#self.restore(head)) this.#tryAgain();
     if (this.#job !== null && isNewer(head, this.#job.head)) this.#job = null;
     if (this.#job !== null) {
       this.#late = record;
@@ -148,9 +148,19 @@ export class Applier {
 
   #lease(slot: number | null): void {
     if (!this.#self.lease(slot)) return;
+    this.#tryAgain();
     const job = this.#job;
     if (job?.stage === 'fetching' && this.#self.hasLeft(job)) this.#redo(job);
     this.#rest();
+  }
+
+  /** The consumer is another one: the newest, if it was refused, may be for it what it was not before. */
+  #tryAgain(): void {
+    const { rejected } = this;
+    if (rejected === null) return;
+    this.#need.forgetSeen();
+    this.#need.name(rejected, this.#floor);
+    this.#effects.push({ kind: 'read', because: 'slot' });
   }
 
   /**
@@ -167,16 +177,11 @@ export class Applier {
     this.#floor = now;
     this.#running = { ...running, head: now };
     if (now !== this.#kept) this.#write(recordOf(this.#env.address, this.#running));
-    if (!isOwn && !isSame) this.#move(snapshot);
-  }
-
-  #move(snapshot: Snapshot | null): void {
-    // The newest may be for it what it was not before.
-    if (snapshot === null || this.rejected !== null) {
+    if (isOwn || isSame) return;
+    if (snapshot === null) {
       this.#need.lookAgain();
       this.#effects.push({ kind: 'read', because: 'slot' });
-    }
-    if (snapshot !== null && !this.#knows(snapshot)) this.#judge(snapshot, { stored: false });
+    } else if (!this.#knows(snapshot)) this.#judge(snapshot, { stored: false });
   }
 
   #write(record: LastKnownGood): number {
@@ -207,10 +212,7 @@ export class Applier {
   }
 
   #reportForeign(installation: string): void {
-    const ours = this.#env.installation.value;
-    const message =
-      `a snapshot of the installation "${installation}" was ignored, this consumer belongs to ` +
-      `"${ours}"; to join the other one, remove this consumer's cache folder and restart it`;
+    const message = this.#env.installation.describeForeign(installation);
     this.#report('foreign-installation', installation, message);
   }
 
@@ -256,8 +258,10 @@ export class Applier {
       const message = `a snapshot of ${snapshot.address} arrived on the subject of ${this.#env.address}`;
       return this.#report('malformed-message', snapshot.hash, message);
     }
-    if (this.#knows(snapshot)) return this.#need.see(snapshot, this.#floor);
-    this.#judge(snapshot, origin);
+    if (!this.#knows(snapshot)) return this.#judge(snapshot, origin);
+    if (!this.#verify(snapshot, origin.text)) return;
+    this.#need.see(snapshot, this.#floor);
+    this.#refusals.recall(snapshot, this.#self.cohortIn(snapshot.releases));
   }
 
   #judge(snapshot: Snapshot, origin: Origin): void {
@@ -418,16 +422,13 @@ export class Applier {
     this.#restored = null;
     const { hash, size, absent } = content;
     this.#running = { head, content: { hash, size, absent }, document, snapshot };
-    this.#refusals.applied(head, snapshot === null ? head : previous);
+    const leftNewer = this.#refusals.applied(head, snapshot === null ? head : previous);
     this.#highest = newest(this.#highest, { generation: head.generation, version: head.version });
     this.#need.applied(head);
-    this.#effects.push({
-      kind: 'apply',
-      head,
-      document,
-      previous: previous?.version ?? null,
-      lowered,
-    });
+    // It may have been published: if it is named again it is to be read.
+    if (leftNewer) this.#need.forgetSeen();
+    const before = previous?.version ?? null;
+    this.#effects.push({ kind: 'apply', head, document, previous: before, lowered });
     this.#proceed();
   }
 

@@ -148,6 +148,21 @@ describe('a consumer that starts again', () => {
     expect(world.disk?.head).toEqual(world.applier.running);
   });
 
+  it('tries again what it rejected before a late file told its slot', () => {
+    restart();
+    world.restart('is late');
+    world.refuses = (document) => ('new' in document ? null : 'too old');
+    world.read(staged(2));
+    expect(world.rejections).toMatchObject([{ version: 2, cohort: '' }]);
+    world.answerDisk();
+    world.settle();
+    expect(world.ran()).toEqual([[1, 'r1', true]]);
+    expect(world.applier.behind).toBe(true);
+    world.read();
+    expect(world.ran().slice(1)).toEqual([[2, 'r1', true]]);
+    expect(world.applier.behind).toBe(false);
+  });
+
   it('does not let a late file change the slot that the owner leased', () => {
     restart();
     world.restart('is late');

@@ -162,6 +162,70 @@ describe('a consumer', () => {
     ]);
   });
 
+  it('tries the newest again that it rejected when nothing ran yet', () => {
+    world.refuses = (document) => ('new' in document ? null : 'too old');
+    world.read(staged(1));
+    expect(world.rejections).toMatchObject([{ version: 1, cohort: '' }]);
+    world.lease(1);
+    expect(world.ran()).toEqual([[1, 'r1', true]]);
+    expect(world.applier.behind).toBe(false);
+  });
+
+  it('tries the newest again also where its cohort is the same in what runs', () => {
+    world.refuses = (document) => ('new' in document ? 'too new' : null);
+    world.lease(1);
+    world.read(staged(1, { releases: [], cohorts: {} }));
+    world.read(staged(2));
+    expect(world.rejections).toMatchObject([{ version: 2, cohort: 'r1' }]);
+    world.lease(2);
+    expect(world.ran()).toEqual([
+      [1, '', false],
+      [2, '', false],
+    ]);
+    expect(world.applier.rejected).toBeNull();
+  });
+
+  it('does not believe a damaged snapshot that it is the one that was rejected', () => {
+    world.refuses = (document) => ('new' in document ? 'too new' : null);
+    world.lease(1);
+    world.read(staged(1, { releases: [], cohorts: {} }));
+    world.read(staged(2));
+    world.give({ kind: 'leased', slot: 2 });
+    const releases = [reaching('r1', ADDRESS, 2)];
+    world.give({ kind: 'read', snapshot: { ...asReceived(world.stream), releases } });
+    expect(world.reports).toEqual(['hash-mismatch']);
+    expect(world.applier.behind).toBe(true);
+    world.read();
+    expect(world.ran().slice(1)).toEqual([[2, '', false]]);
+  });
+
+  it('looks in vain so often for what was rejected and is not in the stream', () => {
+    world.read(staged(1));
+    world.refuses = () => 'no';
+    world.give({ kind: 'pushed', snapshot: asReceived(staged(900)) });
+    world.settle();
+    world.give({ kind: 'leased', slot: 2 });
+    for (let reads = 1; world.applier.behind; reads += 1) {
+      expect(reads).toBeLessThan(20);
+      world.read();
+    }
+    expect(world.reports).toEqual(['snapshot-missing']);
+  });
+
+  it('reads what it rejected again once something lower ran and that is named', () => {
+    world.read(staged(1));
+    world.refuses = (_, of) => (of === 3 ? 'no threes' : null);
+    world.read(staged(3));
+    const newest = world.stream;
+    world.read(staged(2));
+    world.refuses = () => null;
+    const { reads } = world;
+    world.give({ kind: 'named', point: newest, hash: newest.hash });
+    expect(world.reads).toBe(reads + 1);
+    world.read(newest);
+    expect(world.ran().slice(2)).toEqual([[3, '', false]]);
+  });
+
   it('leaves its cohort in what it runs also while it rejects all of the newest', () => {
     world.refuses = (_, of) => (of === 2 ? 'no twos' : null);
     world.lease(1);
@@ -267,6 +331,15 @@ describe('a slot that changes', () => {
       [1, 'r1', true],
       [2, 'r1', true],
     ]);
+  });
+
+  it('and back again tells the rejection as what it is now', () => {
+    world.refuses = (_, version) => (version === 2 ? 'no twos' : null);
+    world.read(staged(1));
+    world.read(staged(2));
+    for (const slot of [1, 2]) world.lease(slot);
+    expect(world.rejections).toMatchObject([{ cohort: '' }, { cohort: 'r1' }]);
+    expect(world.applier.rejected).toMatchObject({ version: 2, cohort: '' });
   });
 
   it('and back again does not try again what was rejected before', () => {

@@ -21,6 +21,14 @@ export class InstallationPin {
       : installation === this.#value;
   }
 
+  /** What is told of a snapshot of another installation. */
+  describeForeign(installation: string): string {
+    return (
+      `a snapshot of the installation "${installation}" was ignored, this consumer belongs to ` +
+      `"${this.#value}"; to join the other one, remove this consumer's cache folder and restart it`
+    );
+  }
+
   pin(installation: string): void {
     if (this.#value === this.name && this.admits(installation)) this.#value = installation;
   }

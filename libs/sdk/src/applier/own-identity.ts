@@ -18,15 +18,16 @@ export class OwnIdentity {
   /** Says whether that is another slot than so far. */
   lease(slot: number | null): boolean {
     this.#leased = true;
-    if (slot === this.#value.slot) return false;
-    this.#value = { ...this.#value, slot };
-    return true;
+    return this.#take(slot);
   }
 
-  /** Takes the slot of a former process, which was leased to the workload that it was then. */
-  restore({ identity }: HeldSnapshot): void {
-    if (this.#leased || identity?.workload !== this.#value.workload) return;
-    this.#value = { ...this.#value, slot: identity.slot };
+  /**
+   * Takes the slot of a former process, which was leased to the workload that it was then. Says whether
+   * that is another slot than so far.
+   */
+  restore({ identity }: HeldSnapshot): boolean {
+    if (this.#leased || identity?.workload !== this.#value.workload) return false;
+    return this.#take(identity.slot);
   }
 
   /** Whether a snapshot is held by who this consumer is now. */
@@ -41,5 +42,11 @@ export class OwnIdentity {
   /** Whether the consumer is of another cohort than that whose variant is on its way. */
   hasLeft({ head, snapshot }: Candidate): boolean {
     return snapshot !== null && this.cohortIn(snapshot.releases) !== cohortHeld(head);
+  }
+
+  #take(slot: number | null): boolean {
+    if (slot === this.#value.slot) return false;
+    this.#value = { ...this.#value, slot };
+    return true;
   }
 }

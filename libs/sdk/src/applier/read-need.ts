@@ -12,17 +12,17 @@ export class ReadNeed {
   /** Newest snapshot that arrived and verified, whatever became of it. */
   #seen: VersionPoint | null = null;
   #named: VersionPoint | null = null;
-  /** The newest snapshot is to be looked at again: the consumer may be of another cohort there. */
+  /** What is held is to be seen, or what is newer: the consumer may be of another cohort there. */
   #again = false;
   #readsBehind = 0;
 
   see({ generation, version }: VersionPoint, held: VersionPoint | null): void {
     const point = { generation, version };
-    if (!isNewer(newest(this.#seen, held) ?? point, point)) this.#again = false;
+    if (held === null || !isNewer(held, point)) this.#again = false;
     this.#seen = newest(this.#seen, point);
   }
 
-  /** What was seen so far was never published. */
+  /** What was seen so far was never published, or is to be seen again. */
   forgetSeen(): void {
     this.#seen = null;
   }
@@ -31,7 +31,8 @@ export class ReadNeed {
   name(point: VersionPoint, held: VersionPoint | null): boolean {
     if (!isNewer(point, newest(this.#seen, held))) return false;
     if (this.#named === null || isNewer(point, this.#named)) {
-      this.#named = point;
+      const { generation, version } = point;
+      this.#named = { generation, version };
       this.#readsBehind = 0;
     }
     return true;

@@ -26,9 +26,20 @@ export class Refusals {
     return this.#refused.some((each) => isTwin(each, snapshot) && each.cohort === cohort);
   }
 
-  /** What moved to a newer version leaves all behind, else what is refused and newer still counts. */
-  applied(head: VersionPoint, before: VersionPoint | null): void {
+  /** What was refused as the variant of that cohort, and came again, counts as refused last. */
+  recall(snapshot: VersionPoint & { readonly hash: string }, cohort: string): void {
+    const isIt = (each: Rejection): boolean => isTwin(each, snapshot) && each.cohort === cohort;
+    this.#refused = [...this.#refused.filter((each) => !isIt(each)), ...this.#refused.filter(isIt)];
+  }
+
+  /**
+   * What moved to a newer version leaves all behind, else what is refused and newer still counts. Says
+   * whether something newer was left behind.
+   */
+  applied(head: VersionPoint, before: VersionPoint | null): boolean {
+    const newer = this.#refused.filter((each) => isNewer(each, head));
     const isMove = isNewer(head, before);
-    this.#refused = isMove ? [] : this.#refused.filter((each) => isNewer(each, head));
+    this.#refused = isMove ? [] : newer;
+    return isMove && newer.length > 0;
   }
 }
