@@ -1,4 +1,4 @@
-import { refused } from '@pawl/contracts';
+import { canonicalize, refused } from '@pawl/contracts';
 import type { AddressText, Outcome, ReleaseRequest } from '@pawl/contracts';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
@@ -104,8 +104,9 @@ function isPaused(action: StagedAction, address: AddressText): Outcome<Transitio
   return refused('invalid-transition', detail);
 }
 
+/** In whatever order a store keeps the members. */
 function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
   const of = ({ strategy, stages, gates }: ResolvedStrategy): string =>
-    JSON.stringify([strategy, stages, gates]);
+    canonicalize([strategy, stages, gates]);
   return of(staged) === of(wanted);
 }
