@@ -1,17 +1,21 @@
-import { address, canonicalize, isJsonObject, layerAddresses } from '@pawl/contracts';
+import {
+  address,
+  canonicalize,
+  isJsonObject,
+  layerAddresses,
+  STABLE_COHORT,
+} from '@pawl/contracts';
 import type { Address, JsonObject, JsonValue } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { computeHead } from '../snapshot/compute-head.js';
+import { computeVariant } from '../snapshot/compute-head.js';
 import { layerDocument } from '../testing/documents.arbitrary.js';
+import { makeSnapshot } from '../testing/make-snapshot.js';
+import { seed } from '../testing/seed.fixture.js';
 import { explainLayers } from './explain-layers.js';
 import type { Layer } from './layer.js';
 import { mergeLayers } from './merge-layers.js';
-
-/** `PAWL_SEED=n` replays a run. */
-const seed = Number(process.env['PAWL_SEED'] ?? Date.now() % 2 ** 31);
-process.stdout.write(`property tests run with PAWL_SEED=${seed}\n`);
 
 const CHAIN = layerAddresses(address('acme/prod/eu/checkout/canary'));
 
@@ -130,14 +134,14 @@ describe('an effective document', () => {
       const document = known.get(text);
       return document === undefined ? [] : [{ address: text, version: 1, author: 'a', document }];
     });
-    const { head, text } = computeHead({
-      ...{ installation: 'main/0f3c', address: CHAIN.at(-1)!.text, generation: 1, version: 1 },
+    const document = mergeLayers(layers);
+    const { head } = makeSnapshot({
+      ...{ address: CHAIN.at(-1)!.text, version: 1, documents: { [STABLE_COHORT]: document } },
       inputs: layers.map((layer) => ({
         ...{ address: layer.address, definitionVersion: 1, releaseVersion: 1, loweredAt: null },
       })),
-      document: mergeLayers(layers),
-      sha256,
     });
+    const { text } = computeVariant(document, sha256);
     return `${head.hash} ${head.variant.hash} ${text}`;
   }
 

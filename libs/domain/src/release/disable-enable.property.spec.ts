@@ -4,19 +4,18 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergeLayers } from '../layering/merge-layers.js';
 import { layerDocument } from '../testing/documents.arbitrary.js';
+import { seed } from '../testing/seed.fixture.js';
 import { planTransition } from './plan-transition.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
 
-/** `PAWL_SEED=n` replays a run. */
-const seed = Number(process.env['PAWL_SEED'] ?? Date.now() % 2 ** 31);
-process.stdout.write(`property tests run with PAWL_SEED=${seed}\n`);
-
 const PATH = layerAddresses(address('acme/prod/checkout'));
 
 function after(state: ReleaseState, action: string, at: number): ReleaseState {
-  const request = { action };
-  const outcome = planTransition({ state, newestVersion: 1, request, address: PATH[at]!.text });
+  const outcome = planTransition({
+    ...{ state, newestVersion: 1, request: { action } },
+    ...{ address: PATH[at]!.text, releaseId: 'r1' },
+  });
   if (!outcome.ok) throw new Error(outcome.problem.detail);
   return outcome.value.next;
 }

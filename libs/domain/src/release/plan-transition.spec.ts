@@ -20,7 +20,7 @@ const idle: ReleaseState = {
 const disabled: ReleaseState = { ...idle, state: 'disabled', contributionAt: 7, loweredAt: 7 };
 
 function plan(state: ReleaseState, request: ReleaseRequest, newestVersion = NEWEST) {
-  return planTransition({ state, newestVersion, request, address: ADDRESS });
+  return planTransition({ state, newestVersion, request, address: ADDRESS, releaseId: 'r1' });
 }
 
 function nextOf(state: ReleaseState, request: ReleaseRequest): ReleaseState {
@@ -107,6 +107,7 @@ describe('planTransition: what changes', () => {
 describe('planTransition: what is so already', () => {
   it.each<[ReleaseState, ReleaseRequest]>([
     [idle, { action: 'promote', targetVersion: 3 }],
+    [idle, { action: 'promote', targetVersion: 3, strategy: 'canary' }],
     [{ ...idle, stableVersion: 5, blockedVersions: [] }, { action: 'promote' }],
     [idle, { action: 'rollback', targetVersion: 3 }],
     [disabled, { action: 'rollback', targetVersion: 3 }],
@@ -127,8 +128,18 @@ describe('planTransition: what is refused', () => {
     [idle, { action: 'Promote' }, 'unknown-action', /promote, advance/],
     [idle, { action: '' }, 'unknown-action', /promote/],
     [idle, { action: 'constructor' }, 'unknown-action', /promote/],
-    [idle, { action: 'promote', strategy: 'canary' }, 'unknown-strategy', /all-at-once/],
+    [
+      idle,
+      { action: 'promote', strategy: 'blue-green' },
+      'unknown-strategy',
+      /all-at-once, canary/,
+    ],
+    [idle, { action: 'promote', strategy: {} }, 'malformed-request', /a preset or stages/],
     [idle, { action: 'disable', strategy: 'all-at-once' }, 'malformed-request', /strategy/],
+    [idle, { action: 'advance', strategy: 'canary' }, 'malformed-request', /strategy/],
+    [idle, { action: 'skip', targetVersion: 4 }, 'malformed-request', /targetVersion/],
+    [idle, { action: 'abort', targetVersion: 4 }, 'malformed-request', /targetVersion/],
+    [idle, { action: 'abort', force: true, reason: 'x' }, 'malformed-request', /only rollback/],
     [idle, { action: 'rollback' }, 'malformed-request', /targetVersion/],
     [idle, { action: 'block' }, 'malformed-request', /targetVersion/],
     [idle, { action: 'unblock' }, 'malformed-request', /targetVersion/],
@@ -147,8 +158,11 @@ describe('planTransition: what is refused', () => {
     [idle, { action: 'unblock', targetVersion: 6 }, 'version-unknown', /1 to 5/],
     [idle, { action: 'promote', targetVersion: 2 }, 'use-rollback', /rollback/],
     [idle, { action: 'promote', targetVersion: 1 }, 'use-rollback', /rollback/],
+    [idle, { action: 'promote', targetVersion: 2, strategy: 'canary' }, 'use-rollback', /rollback/],
     [idle, { action: 'promote' }, 'version-blocked', /version 5 .* blocked/],
+    [idle, { action: 'promote', strategy: 'linear' }, 'version-blocked', /version 5 .* blocked/],
     [disabled, { action: 'promote' }, 'invalid-transition', /enable it first/],
+    [disabled, { action: 'promote', strategy: 'canary' }, 'invalid-transition', /enable it first/],
     [disabled, { action: 'promote', targetVersion: 3 }, 'invalid-transition', /enable it first/],
     [idle, { action: 'rollback', targetVersion: 4 }, 'use-promote', /use promote/],
     [idle, { action: 'rollback', targetVersion: 1 }, 'version-blocked', /version 1 .* blocked/],
@@ -164,13 +178,16 @@ describe('planTransition: what is refused', () => {
     expect(outcome.problem.detail).toMatch(detail);
   });
 
-  it.each(['advance', 'pause', 'resume', 'abort'])('%s without a staged release', (action) => {
-    for (const state of [idle, disabled, INITIAL_RELEASE]) {
-      const outcome = plan(state, { action });
-      expect(outcome).toMatchObject({ ok: false, problem: { code: 'invalid-transition' } });
-      expect(outcome.ok ? '' : outcome.problem.detail).toContain(state.state);
-    }
-  });
+  it.each(['advance', 'skip', 'pause', 'resume', 'abort'])(
+    '%s without a staged release',
+    (action) => {
+      for (const state of [idle, disabled, INITIAL_RELEASE]) {
+        const outcome = plan(state, { action });
+        expect(outcome).toMatchObject({ ok: false, problem: { code: 'invalid-transition' } });
+        expect(outcome.ok ? '' : outcome.problem.detail).toContain(state.state);
+      }
+    },
+  );
 
   it.each(RELEASE_ACTIONS)('%s at another release version than the caller saw', (action) => {
     const targetVersion = ['rollback', 'block', 'unblock'].includes(action)
