@@ -1,125 +1,172 @@
-import { address, judgeSnapshot, layerAddresses } from '@pawl/contracts';
-import type { ReleaseRequest, Snapshot, SnapshotInput } from '@pawl/contracts';
-import { sha256 } from '@pawl/contracts/node';
+import { cohortOf, heldBy, judgeSnapshot } from '@pawl/contracts';
+import type {
+  ConsumerIdentity,
+  HeldSnapshot,
+  Judgement,
+  ReleaseStage,
+  Snapshot,
+  SnapshotInput,
+} from '@pawl/contracts';
+import { parseMessage } from '@pawl/contracts/validate';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildSnapshot } from '../snapshot/build-snapshot.js';
-import { computeHead } from '../snapshot/compute-head.js';
-import { snapshotInput } from '../snapshot/snapshot-input.js';
-import { planTransition } from './plan-transition.js';
-import { INITIAL_RELEASE } from './release-state.js';
-import type { ReleaseState } from './release-state.js';
+import { INSTALLATION } from '../testing/make-snapshot.js';
+import { seed } from '../testing/seed.fixture.js';
+import { PATH, publish, StagedPath, versionsOf } from '../testing/staged-path.js';
+import type { Step } from '../testing/staged-path.js';
 
-/** `PAWL_SEED=n` replays a run. */
-const seed = Number(process.env['PAWL_SEED'] ?? Date.now() % 2 ** 31);
-process.stdout.write(`property tests run with PAWL_SEED=${seed}\n`);
-
-const PATH = layerAddresses(address('acme/prod/checkout'));
-const INSTALLATION = 'main/0f3c';
 const own = { installation: INSTALLATION };
+const WORKLOAD = 'checkout';
+const SLOTS = 4;
 
-/** One step of an operator: `define` writes a version, the rest are release actions. */
-interface Step {
-  readonly layer: number;
-  readonly action: string;
-  readonly target: number;
-}
-
+const stage: fc.Arbitrary<ReleaseStage> = fc.record(
+  {
+    basisPoints: fc.constantFrom(0, 1_000, 5_000, 5_000, 9_000),
+    selector: fc.constantFrom({ region: ['eu'] }, { region: ['us', 'eu'] }),
+    named: fc.array(
+      fc.nat(SLOTS - 1).map((slot) => `${WORKLOAD}/${slot}`),
+      { maxLength: 2 },
+    ),
+  },
+  { requiredKeys: ['basisPoints'] },
+);
 const step: fc.Arbitrary<Step> = fc.record({
   layer: fc.nat({ max: PATH.length - 1 }),
   action: fc.constantFrom(
-    ...['define', 'define', 'promote', 'promote', 'rollback', 'rollback'],
-    ...['disable', 'enable', 'block', 'unblock'],
+    ...['define', 'define', 'stage', 'stage', 'stage', 'stage', 'stage', 'advance', 'advance'],
+    ...['skip', 'promote', 'promote', 'rollback', 'disable', 'enable', 'enable', 'enable'],
+    ...['abort', 'block', 'unblock', 'unblock', 'pause', 'resume'],
   ),
-  target: fc.integer({ min: 1, max: 6 }),
+  target: fc.constantFrom(1, 2, 3, 4, 4, 5, 5, 6, 7),
+  stage,
 });
+const identity: fc.Arbitrary<ConsumerIdentity> = fc.record({
+  workload: fc.constant(WORKLOAD),
+  slot: fc.option(fc.nat(SLOTS - 1), { freq: 5 }),
+  labels: fc.constantFrom({ region: 'eu' }, { region: 'us' }, {}),
+});
+
+/** A consumer of every cohort that the history may have: each slot in each region, and without a slot. */
+const EVERYONE: readonly ConsumerIdentity[] = [
+  { workload: WORKLOAD, slot: null, labels: {} },
+  ...['eu', 'us'].flatMap((region) =>
+    Array.from({ length: SLOTS }, (_, slot) => ({
+      ...{ workload: WORKLOAD, slot, labels: { region } },
+    })),
+  ),
+];
+const NOBODY: ReleaseStage = { basisPoints: 0 };
 
 /** Three layers with a history behind them, so that every action has something to act on. */
 const prelude: readonly Step[] = PATH.flatMap((_, layer) =>
-  ['define', 'define', 'define', 'promote'].map((action) => ({ layer, action, target: 3 })),
+  ['define', 'define', 'define', 'promote', 'define', 'define'].map((action) => ({
+    ...{ layer, action, target: 3, stage: NOBODY },
+  })),
 );
 
-class Path {
-  readonly newest = PATH.map(() => 0);
-  readonly releases: ReleaseState[] = PATH.map(() => INITIAL_RELEASE);
-  readonly published: Snapshot[] = [];
-
-  run(steps: readonly Step[]): this {
-    for (const { layer, action, target } of steps) {
-      if (action === 'define') this.newest[layer]! += 1;
-      else this.release(layer, action, target);
-    }
-    return this;
-  }
-
-  get last(): Snapshot {
-    return this.published.at(-1)!;
-  }
-
-  private release(layer: number, action: string, target: number): void {
-    const targeted = !['disable', 'enable'].includes(action);
-    const request: ReleaseRequest = { action, ...(targeted ? { targetVersion: target } : {}) };
-    const outcome = planTransition({
-      ...{ state: this.releases[layer]!, newestVersion: this.newest[layer]! },
-      ...{ request, address: PATH[layer]!.text },
-    });
-    if (!outcome.ok || !outcome.value.changed) return;
-    this.releases[layer] = outcome.value.next;
-    const inputs = PATH.flatMap(({ text }, at) => snapshotInput(text, this.releases[at]!) ?? []);
-    this.published.push(publish(this.published.length + 1, inputs));
-  }
-}
-
-function publish(version: number, inputs: readonly SnapshotInput[]): Snapshot {
-  const document = { inputs: inputs.map((input) => input.definitionVersion) };
-  const { head } = computeHead({
-    ...{ installation: INSTALLATION, address: PATH.at(-1)!.text, generation: 1, version },
-    ...{ inputs, document, sha256 },
-  });
-  const publishedAt = '2026-01-02T03:04:05.678Z';
-  return buildSnapshot({ installation: INSTALLATION, head, token: 1n, publishedAt, document });
-}
-
-function versionAt(snapshot: Snapshot, layer: string): number {
-  return snapshot.inputs.find((input) => input.address === layer)?.definitionVersion ?? 0;
-}
-
-const runs = { seed, numRuns: 500 };
-const history = fc.array(step, { minLength: 1, maxLength: 40 });
+const runs = { seed, numRuns: 250 };
+const history = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' });
+/** `<action> <target> <layer> <slots, as 0+1>`, separated by commas. */
 const steps = (text: string): Step[] =>
   text.split(', ').map((word) => {
-    const [action = '', target = '1', layer = '2'] = word.split(' ');
-    return { action, target: Number(target), layer: Number(layer) };
+    const [action = '', target = '1', layer = '2', slots = ''] = word.split(' ');
+    const named = slots === '' ? [] : slots.split('+').map((slot) => `${WORKLOAD}/${slot}`);
+    const taken = { basisPoints: 0, named };
+    return { action, target: Number(target), layer: Number(layer), stage: taken };
   });
 
+/** Who a consumer is when the next snapshot is published, and whether it sees it. */
+interface Look {
+  readonly now: ConsumerIdentity;
+  readonly isAwake: boolean;
+}
+
+/** How one who held `held` as `before` must judge `incoming` as `now`. */
+function wanted(
+  held: Snapshot,
+  incoming: Snapshot,
+  [before, now]: readonly [ConsumerIdentity, ConsumerIdentity],
+): Extract<Judgement, { kind: 'accept' }> {
+  const then = versionsOf(held, before);
+  const lowered = versionsOf(incoming, now).some((version, layer) => version < then[layer]!);
+  return { kind: 'accept', lowered };
+}
+
 describe('a consumer that slept', () => {
-  it('accepts the newest snapshot whichever earlier one it holds', () => {
+  it('accepts the newest snapshot whichever earlier one it holds, in every cohort', () => {
+    const seen = { candidates: 0, several: 0, lowered: 0 };
     fc.assert(
       fc.property(history, (each) => {
-        const { published, last } = new Path().run(prelude).run(each);
-        for (const held of published.slice(0, -1)) {
-          const lowered = held.inputs.some(
-            (input) => versionAt(last, input.address) < (input.definitionVersion ?? 0),
-          );
-          expect(judgeSnapshot(held, last, own)).toEqual({ kind: 'accept', lowered });
+        const { published, last } = new StagedPath().run(prelude).run(each);
+        for (const earlier of published.slice(0, -1)) {
+          expect(judgeSnapshot(earlier, last, own).kind).toBe('accept');
+          for (const consumer of EVERYONE) {
+            const held = heldBy(consumer, earlier);
+            const judgement = judgeSnapshot(held, last, { ...own, identity: consumer });
+            const want = wanted(earlier, last, [consumer, consumer]);
+            expect(judgement).toEqual(want);
+            if (held.cohort === '') continue;
+            seen.candidates += 1;
+            if (held.cohort?.includes('+') === true) seen.several += 1;
+            if (want.lowered) seen.lowered += 1;
+          }
+        }
+      }),
+      runs,
+    );
+    for (const [what, times] of Object.entries(seen)) expect(times, what).toBeGreaterThan(20);
+  });
+
+  it('accepts it whoever it became while it slept', () => {
+    let moved = 0;
+    fc.assert(
+      fc.property(history, identity, identity, (each, before, now) => {
+        const { published, last } = new StagedPath().run(prelude).run(each);
+        for (const earlier of published.slice(0, -1)) {
+          const held = heldBy(before, earlier);
+          const judgement = judgeSnapshot(held, last, { ...own, identity: now });
+          expect(judgement).toEqual(wanted(earlier, last, [before, now]));
+          if (held.cohort !== cohortOf(last.releases, now)) moved += 1;
+        }
+      }),
+      runs,
+    );
+    expect(moved).toBeGreaterThan(20);
+  });
+
+  it('accepts every later snapshot, wakes and sleeps as it may, whoever it is each time', () => {
+    const look = fc.record({ now: identity, isAwake: fc.boolean() });
+    fc.assert(
+      fc.property(history, fc.infiniteStream(look), (each, looks: Iterator<Look, Look>) => {
+        const { published } = new StagedPath().run(prelude).run(each);
+        let consumer: ConsumerIdentity = EVERYONE[0]!;
+        let earlier = published[0]!;
+        let held: HeldSnapshot = heldBy(consumer, earlier);
+        for (const incoming of published.slice(1)) {
+          const { now, isAwake } = looks.next().value;
+          if (!isAwake) continue;
+          const judgement = judgeSnapshot(held, incoming, { ...own, identity: now });
+          expect(judgement).toEqual(wanted(earlier, incoming, [consumer, now]));
+          [consumer, earlier, held] = [now, incoming, heldBy(now, incoming)];
         }
       }),
       runs,
     );
   });
 
-  it('accepts every later snapshot, wakes and sleeps as it may', () => {
+  it('gets valid messages, of at most three releases', () => {
+    const staged = steps('stage 4 0 0, stage 4 1 0+1, stage 4 2 1+2');
+    let most = 0;
     fc.assert(
-      fc.property(history, fc.infiniteStream(fc.boolean()), (each, wakes) => {
-        const { published } = new Path().run(prelude).run(each);
-        published.reduce((held, incoming) => {
-          if (!wakes.next().value) return held;
-          expect(judgeSnapshot(held, incoming, own).kind).toBe('accept');
-          return incoming;
-        });
+      fc.property(history, (each) => {
+        for (const snapshot of new StagedPath().run(prelude).run(staged).run(each).published) {
+          expect(parseMessage('snapshot', snapshot).ok).toBe(true);
+          most = Math.max(most, snapshot.releases.length);
+        }
       }),
       runs,
     );
+    expect(most).toBe(3);
   });
 
   it.each([
@@ -130,53 +177,96 @@ describe('a consumer that slept', () => {
     'disable, enable, rollback 1, promote 2',
     'rollback 2, promote 4, rollback 3, disable',
     'rollback 1, rollback 2 1, disable 1 0, promote 3, rollback 2, enable 1 0',
+    'stage 4 2 0, advance 0 2 1, abort, stage 4 2 1, abort',
+    'stage 4 2 0, advance 0 2 1, advance 0 2 2, advance, advance, rollback 3, stage 4 2 0',
+    'stage 5 2 0+1, promote 4, stage 5 2 1, pause, rollback 4',
+    'stage 5 2 0, skip, block 5, promote 4, rollback 3',
+    'stage 5 2 0, disable, rollback 2, enable, stage 5 2 1, promote 4',
+    'stage 4 0 0, stage 5 1 0+1, stage 4 2 1, abort 0 1, disable 0 0, promote 5',
+    'stage 4 0 0, stage 5 1 0, skip 0 0, advance 0 0, rollback 3 0, stage 5 2 1, rollback 2 1',
   ])('accepts the newest after: %s', (text) => {
-    const path = new Path().run(prelude);
+    const path = new StagedPath().run(prelude);
     const held = path.last;
-    path.run(steps(`define, ${text}`));
+    path.run(steps(text));
     for (const earlier of path.published.slice(0, -1)) {
       expect(judgeSnapshot(earlier, path.last, own).kind).toBe('accept');
+      for (const consumer of EVERYONE) {
+        const options = { ...own, identity: consumer };
+        const judgement = judgeSnapshot(heldBy(consumer, earlier), path.last, options);
+        expect(judgement).toEqual(wanted(earlier, path.last, [consumer, consumer]));
+      }
     }
+    expect(path.published.length).toBe(PATH.length + text.split(', ').length);
     expect(held.version).toBeLessThan(path.last.version);
   });
 });
 
 describe('a layer forged lower without saying so', () => {
-  const forgery = fc.record({
-    layer: fc.nat({ max: PATH.length - 1 }),
-    kind: fc.constantFrom('lower', 'disabled', 'missing'),
+  interface Forgery {
+    readonly layer: number;
+    readonly kind: 'lower' | 'disabled' | 'missing' | 'candidate lower' | 'release gone';
     /** The forger moves the release version on, as a real change would. */
+    readonly moved: boolean;
+    readonly drop: number;
+  }
+  const forgery: fc.Arbitrary<Forgery> = fc.record({
+    layer: fc.nat({ max: PATH.length - 1 }),
+    kind: fc.constantFrom('lower', 'disabled', 'missing', 'candidate lower', 'release gone'),
     moved: fc.boolean(),
     drop: fc.integer({ min: 1, max: 5 }),
   });
 
-  it('is refused, naming the layer', () => {
-    let forged = 0;
+  /** `last` with one layer that is below what `held` runs. */
+  function forge(last: Snapshot, held: HeldSnapshot, { layer, kind, moved, drop }: Forgery) {
+    const { candidate: _, ...plain } = last.inputs[layer]!;
+    const { definitionVersion: version, releaseVersion } = held.inputs[layer]!;
+    const lower = version! - drop;
+    const isLower = ['lower', 'candidate lower'].includes(kind);
+    const forged: SnapshotInput = {
+      ...plain,
+      definitionVersion: isLower ? lower : null,
+      releaseVersion: moved ? releaseVersion + 1 : releaseVersion,
+      ...(kind === 'candidate lower' ? { candidate: lower } : {}),
+    };
+    const inputs = last.inputs.flatMap((input, at) => {
+      if (at !== layer) return [input];
+      return kind === 'missing' ? [] : [forged];
+    });
+    const releases = last.releases.filter(
+      (release) => kind !== 'release gone' || release.address !== plain.address,
+    );
+    return publish(last.version + 1, inputs, releases);
+  }
+
+  /** How many of the forgeries a consumer judged that were below a candidate it runs. */
+  function refusals(consumers: fc.Arbitrary<ConsumerIdentity | undefined>): number {
+    let ofCandidates = 0;
     fc.assert(
-      fc.property(history, forgery, (each, { layer, kind, moved, drop }) => {
-        const { last } = new Path().run(prelude).run(each);
-        const target = last.inputs[layer]!;
-        const version = target.definitionVersion;
-        fc.pre(version !== null && (kind !== 'lower' || version > drop));
-        const lower: SnapshotInput = {
-          ...target,
-          definitionVersion: kind === 'lower' ? version - drop : null,
-          releaseVersion: moved ? target.releaseVersion + 1 : target.releaseVersion,
-        };
-        const inputs = last.inputs.flatMap((input) => {
-          if (input !== target) return [input];
-          return kind === 'missing' ? [] : [lower];
-        });
-        const judgement = judgeSnapshot(last, publish(last.version + 1, inputs), own);
+      fc.property(history, consumers, forgery, (each, consumer, forged) => {
+        const { last } = new StagedPath().run(prelude).run(each);
+        const held = consumer === undefined ? last : heldBy(consumer, last);
+        const { address, definitionVersion: version } = held.inputs[forged.layer]!;
+        fc.pre(version !== null);
+        fc.pre(!forged.kind.endsWith('lower') || version > forged.drop);
+        const options = consumer === undefined ? own : { ...own, identity: consumer };
+        const judgement = judgeSnapshot(held, forge(last, held, forged), options);
         expect(judgement.kind).toBe('refuse');
         expect(judgement).toHaveProperty(
           'reason',
-          expect.stringContaining(`${target.address} was`),
+          expect.stringContaining(`${address} was at definition version ${version}`),
         );
-        forged += 1;
+        if (version !== last.inputs[forged.layer]!.definitionVersion) ofCandidates += 1;
       }),
-      runs,
+      { ...runs, numRuns: 500 },
     );
-    expect(forged).toBe(runs.numRuns);
+    return ofCandidates;
+  }
+
+  it('is refused, naming the layer', () => {
+    expect(refusals(fc.constant(undefined))).toBe(0);
+  });
+
+  it('is refused for a candidate as well', () => {
+    expect(refusals(identity)).toBeGreaterThan(5);
   });
 });

@@ -1,0 +1,238 @@
+import { address, RELEASE_ACTIONS } from '@pawl/contracts';
+import type { ReleaseRequest } from '@pawl/contracts';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ReleaseModel } from '../testing/release-model.js';
+import type { ModelAction, ModelStrategy } from '../testing/release-model.js';
+import { seed } from '../testing/seed.fixture.js';
+import { planTransition } from './plan-transition.js';
+import { INITIAL_RELEASE } from './release-state.js';
+import type { ReleaseState } from './release-state.js';
+import { isLastStage } from './staged-release.js';
+
+const ADDRESS = address('acme/prod').text;
+const ALL_AT_ONCE: ModelStrategy = { strategy: undefined, stages: 0, name: 'all' };
+
+const plans: readonly ModelStrategy[] = [
+  ALL_AT_ONCE,
+  { strategy: 'all-at-once', stages: 0, name: 'all' },
+  { strategy: 'canary', stages: 3, name: 'canary' },
+  { strategy: { preset: 'canary', percent: 10 }, stages: 3, name: 'canary' },
+  { strategy: { preset: 'linear', stepPercent: 50 }, stages: 2, name: 'halves' },
+  { strategy: { stages: [{ percent: 100 }] }, stages: 1, name: 'one' },
+  { strategy: { stages: [{ bakeMs: 0, percent: 100 }] }, stages: 1, name: 'one' },
+  { strategy: { stages: [{ percent: 100 }], gates: [] }, stages: 1, name: 'one, no gates' },
+  { strategy: { stages: [{ count: 1 }, { percent: 100 }] }, stages: 2, name: 'two' },
+];
+
+/** What an operator does: a new definition version, or an action. */
+interface Step {
+  readonly action: string;
+  readonly plan: ModelStrategy;
+  /** Counted down from the newest version; what is 0 or less is left out where it may be. */
+  readonly down: number;
+  readonly isForced: boolean;
+  /** By how much the release version expected is beside the one that is; `null`: none is. */
+  readonly expected: number | null;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  action: fc.constantFrom(
+    ...['define', 'define', 'define', 'promote', 'promote', 'promote', 'advance', 'advance'],
+    ...['skip', 'pause', 'resume', 'enable', 'enable', 'rollback', 'rollback', 'unblock'],
+    ...RELEASE_ACTIONS,
+  ),
+  plan: fc.constantFrom(...plans),
+  down: fc.constantFrom(-2, -1, 0, 0, 0, 1, 1, 2, 3, 4),
+  isForced: fc.boolean(),
+  expected: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(null) },
+    { weight: 5, arbitrary: fc.constant(0) },
+    { weight: 1, arbitrary: fc.integer({ min: -2, max: 2 }) },
+  ),
+});
+const define: Step = {
+  action: 'define',
+  plan: ALL_AT_ONCE,
+  down: 0,
+  isForced: false,
+  expected: null,
+};
+const history = fc
+  .tuple(fc.nat(5), fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }))
+  .map(([defined, steps]) => [...Array.from({ length: defined }, () => define), ...steps]);
+const runs = { seed, numRuns: 200 };
+
+/** The actions that say nothing of a version. */
+const UNTARGETED = new Set(['advance', 'skip', 'pause', 'resume', 'abort', 'disable', 'enable']);
+
+function actionOf({ action, plan, down, isForced, expected }: Step, model: ModelReleases) {
+  const target = Math.max(1, model.newest - Math.max(down, -1));
+  const isTargeted = !UNTARGETED.has(action) && (action !== 'promote' || down > -2);
+  const acted: ModelAction = {
+    action,
+    plan: action === 'promote' ? plan : ALL_AT_ONCE,
+    ...(isTargeted ? { targetVersion: target } : {}),
+    ...(action === 'rollback' && isForced ? { force: true, reason: 'outage 12' } : {}),
+    ...(expected === null ? {} : { expectedReleaseVersion: Math.max(0, model.version + expected) }),
+  };
+  return acted;
+}
+
+type ModelReleases = Pick<ReleaseModel, 'newest' | 'version'>;
+
+function requestOf({ plan, ...request }: ModelAction): ReleaseRequest {
+  return { ...request, ...(plan.strategy === undefined ? {} : { strategy: plan.strategy }) };
+}
+
+/** What came of one action. */
+interface Trace {
+  readonly request: ReleaseRequest;
+  readonly before: ReleaseState;
+  /** `changed`, `same`, or the code of the refusal. */
+  readonly answer: string;
+  readonly after: ReleaseState;
+  readonly newest: number;
+}
+
+function plan(state: ReleaseState, request: ReleaseRequest, newestVersion: number, id: number) {
+  const releaseId = `r${id}`;
+  return planTransition({ state, request, newestVersion, releaseId, address: ADDRESS });
+}
+
+/** Runs the steps in the code and in the model, which must agree on every answer and state. */
+function run(steps: readonly Step[]): readonly Trace[] {
+  const model = new ReleaseModel();
+  const traces: Trace[] = [];
+  let before = INITIAL_RELEASE;
+  for (const [at, each] of steps.entries()) {
+    if (each.action === 'define') {
+      model.newest += 1;
+      continue;
+    }
+    const action = actionOf(each, model);
+    const request = requestOf(action);
+    const expected = model.act(action);
+    const outcome = plan(before, request, model.newest, at);
+    const after = outcome.ok ? outcome.value.next : before;
+    const done = outcome.ok && outcome.value.changed ? 'changed' : 'same';
+    const answer = outcome.ok ? done : outcome.problem.code;
+    expect({ request, answer, ...ReleaseModel.of(after) }).toEqual({
+      ...{ request, answer: expected },
+      ...model.told,
+    });
+    traces.push({ request, before, answer, after, newest: model.newest });
+    before = after;
+  }
+  return traces;
+}
+
+/** Checks `judge` on every action of many histories. */
+function everywhere(judge: (trace: Trace) => void): void {
+  fc.assert(
+    fc.property(history, (steps) => {
+      run(steps).forEach(judge);
+    }),
+    runs,
+  );
+}
+
+describe('releases, whatever is asked of them', () => {
+  it('are what the design says', () => {
+    const seen = new Map<string, number>();
+    everywhere(({ request, answer }) => {
+      const each = `${request.action} ${answer}`;
+      seen.set(each, (seen.get(each) ?? 0) + 1);
+    });
+    for (const action of RELEASE_ACTIONS) {
+      expect(seen.get(`${action} changed`), action).toBeGreaterThan(5);
+    }
+    const codes = ['version-mismatch', 'release-in-flight', 'use-rollback', 'version-blocked'];
+    for (const code of [...codes, 'same', 'invalid-transition']) {
+      expect(seen.get(`promote ${code}`), code).toBeGreaterThan(0);
+    }
+  });
+
+  it('have the next release version exactly when something changed', () => {
+    everywhere(({ before, answer, after }) => {
+      if (answer !== 'changed') expect(after).toBe(before);
+      else expect(after.releaseVersion).toBe(before.releaseVersion + 1);
+    });
+  });
+
+  it('are under way in stages exactly while they roll or are paused', () => {
+    everywhere(({ after }) => {
+      expect(after.staged !== null).toBe(['rolling', 'paused'].includes(after.state));
+      if (after.state !== 'paused') expect(after.staged?.pausedFor ?? null).toBeNull();
+    });
+  });
+
+  it('have a candidate above what is stable, and neither of them is blocked', () => {
+    everywhere(({ after: { staged, stableVersion, blockedVersions } }) => {
+      const candidate = staged?.candidateVersion ?? Infinity;
+      expect(candidate).toBeGreaterThan(stableVersion ?? 0);
+      expect(blockedVersions).not.toContain(candidate);
+      expect(blockedVersions).not.toContain(stableVersion);
+    });
+  });
+
+  it('reach one stage after the other, but for a skip', () => {
+    everywhere(({ request, before: { staged: from }, after: { staged: to } }) => {
+      if (to === null) return;
+      const isNew = from?.id !== to.id;
+      const reached = isNew ? -1 : from.stage;
+      if (to.stage === reached) return;
+      const isSkip = request.action === 'skip';
+      expect(to.stage).toBe(isSkip ? to.stages.length - 1 : reached + 1);
+      expect(request.action).toBe(isSkip ? 'skip' : isNew ? 'promote' : 'advance');
+    });
+  });
+
+  it('have no candidate after abort, rollback, disable and all at once', () => {
+    everywhere(({ request: { action, strategy }, answer, after }) => {
+      const isAllAtOnce = action === 'promote' && (strategy ?? 'all-at-once') === 'all-at-once';
+      if (!isAllAtOnce && !['abort', 'rollback', 'disable'].includes(action)) return;
+      // A promotion of what is stable asks for what is so already.
+      if (answer === 'changed' || (answer === 'same' && !isAllAtOnce)) {
+        expect(after.staged).toBeNull();
+      }
+    });
+  });
+
+  it('end once: after the last stage, or by one action that ends them', () => {
+    const ENDING = ['abort', 'rollback', 'disable', 'block', 'promote', 'advance'];
+    let ended = 0;
+    fc.assert(
+      fc.property(history, (steps) => {
+        const over = new Set<string>();
+        for (const { request, before, after } of run(steps)) {
+          if (after.staged !== null) expect(over).not.toContain(after.staged.id);
+          if (before.staged === null || after.staged !== null) {
+            if (before.staged !== null) expect(after.staged?.id).toBe(before.staged.id);
+            continue;
+          }
+          over.add(before.staged.id);
+          ended += 1;
+          expect(ENDING).toContain(request.action);
+          if (request.action !== 'advance') continue;
+          expect(isLastStage(before.staged)).toBe(true);
+          expect(after.stableVersion).toBe(before.staged.candidateVersion);
+        }
+      }),
+      runs,
+    );
+    expect(ended).toBeGreaterThan(100);
+  });
+
+  it('change nothing when they are asked once more for what was done', () => {
+    everywhere(({ request, answer, after, newest }) => {
+      const { action, expectedReleaseVersion: _, ...rest } = request;
+      // Another advance is another stage, and after an abort there is nothing to abort.
+      if (answer !== 'changed' || action === 'advance' || action === 'abort') return;
+      expect(plan(after, { action, ...rest }, newest, -1)).toEqual({
+        ok: true,
+        value: { changed: false, next: after },
+      });
+    });
+  });
+});

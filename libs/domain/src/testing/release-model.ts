@@ -1,0 +1,171 @@
+import type { ReleaseRequest } from '@pawl/contracts';
+import type { ReleaseState } from '../release/release-state.js';
+
+/** A strategy and what it comes to, as far as releases go. */
+export interface ModelStrategy {
+  readonly strategy: ReleaseRequest['strategy'];
+  /** 0: all at once. */
+  readonly stages: number;
+  /** The same for those that ask for the same. */
+  readonly name: string;
+}
+
+export interface ModelAction extends Omit<ReleaseRequest, 'strategy'> {
+  readonly plan: ModelStrategy;
+}
+
+/** `changed`, `same`, or the code of the refusal. */
+export type ModelAnswer = string;
+
+/**
+ * Releases of one address as the design tells them, with no thought for how they are kept: what those
+ * run who are candidates and those who are not is compared before and after each action.
+ */
+export class ReleaseModel {
+  newest = 0;
+  version = 0;
+  contributionAt = 0;
+  loweredAt = 0;
+  stable = 0;
+  isForced = false;
+  isDisabled = false;
+  isPaused = false;
+  candidate = 0;
+  stage = 0;
+  plan = '';
+  stages = 0;
+  readonly blocked = new Set<number>();
+
+  /** The part of a state that the model speaks of. */
+  static of(state: ReleaseState): Record<string, unknown> {
+    const { staged } = state;
+    return {
+      state: state.state,
+      version: state.releaseVersion,
+      contributionAt: state.contributionAt,
+      loweredAt: state.loweredAt ?? 0,
+      stable: state.stableVersion ?? 0,
+      isForced: state.forced,
+      blocked: state.blockedVersions,
+      candidate: staged?.candidateVersion ?? 0,
+      stage: staged?.stage ?? 0,
+      stages: staged?.stages.length ?? 0,
+    };
+  }
+
+  get told(): Record<string, unknown> {
+    const { version, contributionAt, loweredAt, stable, isForced, candidate } = this;
+    const isStaged = candidate !== 0;
+    return {
+      state: this.isDisabled
+        ? 'disabled'
+        : !isStaged
+          ? 'idle'
+          : this.isPaused
+            ? 'paused'
+            : 'rolling',
+      ...{ version, contributionAt, loweredAt, stable, isForced, candidate },
+      blocked: [...this.blocked].sort((a, b) => a - b),
+      stage: isStaged ? this.stage : 0,
+      stages: isStaged ? this.stages : 0,
+    };
+  }
+
+  act(action: ModelAction): ModelAnswer {
+    if (action.expectedReleaseVersion !== undefined) {
+      if (action.expectedReleaseVersion !== this.version) return 'version-mismatch';
+    }
+    if (this.newest === 0) return 'not-found';
+    const target = action.targetVersion ?? this.newest;
+    if (target > this.newest) return 'version-unknown';
+    const before = this.runs();
+    const answer = this.apply(action, target);
+    if (answer !== 'changed') return answer;
+    this.version += 1;
+    const after = this.runs();
+    if (after.some((each, at) => each !== before[at])) this.contributionAt = this.version;
+    if (after.some((each, at) => each < before[at]!)) this.loweredAt = this.version;
+    return answer;
+  }
+
+  /** What those run who are not candidates, and those who are. */
+  private runs(): readonly number[] {
+    if (this.isDisabled) return [0, 0];
+    return [this.stable, this.candidate === 0 ? this.stable : this.candidate];
+  }
+
+  private apply(action: ModelAction, target: number): ModelAnswer {
+    switch (action.action) {
+      case 'promote':
+        return this.promote(action.plan, target);
+      case 'rollback':
+        return this.rollback(target, action.force === true);
+      case 'disable':
+        if (this.isDisabled) return 'same';
+        if (this.stable === 0) return 'invalid-transition';
+        this.isDisabled = true;
+        return this.dropCandidate();
+      case 'enable':
+        if (!this.isDisabled) return 'same';
+        this.isDisabled = false;
+        return 'changed';
+      case 'block':
+        if (this.blocked.has(target)) return 'same';
+        if (target === this.stable) return 'invalid-transition';
+        this.blocked.add(target);
+        return target === this.candidate ? this.dropCandidate() : 'changed';
+      case 'unblock':
+        return this.blocked.delete(target) ? 'changed' : 'same';
+      default:
+        return this.candidate === 0 ? 'invalid-transition' : this.move(action.action);
+    }
+  }
+
+  private promote({ stages, name }: ModelStrategy, target: number): ModelAnswer {
+    if (this.isDisabled) return 'invalid-transition';
+    if (target === this.stable) return 'same';
+    if (target < this.stable) return 'use-rollback';
+    if (this.blocked.has(target)) return 'version-blocked';
+    if (stages === 0) return this.makeStable(target, false);
+    if (this.candidate !== 0) {
+      return this.candidate === target && this.plan === name ? 'same' : 'release-in-flight';
+    }
+    Object.assign(this, { candidate: target, plan: name, stages, stage: 0, isPaused: false });
+    return 'changed';
+  }
+
+  private rollback(target: number, isForced: boolean): ModelAnswer {
+    if (this.stable === 0) return 'invalid-transition';
+    if (target === this.stable) return this.candidate === 0 ? 'same' : this.dropCandidate();
+    if (target > this.stable) return 'use-promote';
+    if (this.blocked.has(target)) return 'version-blocked';
+    return this.makeStable(target, isForced);
+  }
+
+  private move(action: string): ModelAnswer {
+    if (action === 'abort') return this.dropCandidate();
+    if (action === 'pause' || action === 'resume') {
+      if (this.isPaused === (action === 'pause')) return 'same';
+      this.isPaused = !this.isPaused;
+      return 'changed';
+    }
+    if (this.isPaused) return 'invalid-transition';
+    const isLast = this.stage + 1 === this.stages;
+    if (action === 'advance' && isLast) return this.makeStable(this.candidate, false);
+    if (isLast) return 'same';
+    this.stage = action === 'skip' ? this.stages - 1 : this.stage + 1;
+    return 'changed';
+  }
+
+  private makeStable(version: number, isForced: boolean): ModelAnswer {
+    this.stable = version;
+    this.isForced = isForced;
+    return this.dropCandidate();
+  }
+
+  private dropCandidate(): ModelAnswer {
+    this.candidate = 0;
+    this.isPaused = false;
+    return 'changed';
+  }
+}
