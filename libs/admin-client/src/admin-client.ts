@@ -48,6 +48,15 @@ export interface WriteOptions {
   readonly idempotencyKey?: string;
 }
 
+export interface EffectiveOptions {
+  /** Tell for each value which layer set it. */
+  readonly explain?: boolean;
+  /** As this consumer reads it, which may be a candidate of releases in stages. */
+  readonly consumerId?: string;
+  /** Its workload, where several have a consumer of that id. */
+  readonly workload?: string;
+}
+
 export interface PageOptions {
   readonly limit?: number;
   readonly cursor?: string;
@@ -142,12 +151,8 @@ export class AdminClient {
     return this.#json({ method: 'GET', path: path('release', address) });
   }
 
-  effective(address: string, options: { readonly explain?: boolean } = {}): Promise<EffectiveView> {
-    return this.#json({
-      method: 'GET',
-      path: path('effective', address),
-      query: { explain: options.explain },
-    });
+  effective(address: string, options: EffectiveOptions = {}): Promise<EffectiveView> {
+    return this.#json({ method: 'GET', path: path('effective', address), query: { ...options } });
   }
 
   rollout(address: string): Promise<RolloutView> {

@@ -174,6 +174,43 @@ describe('a release', () => {
     expect(test.engine.calls.length).toBe(before);
   });
 
+  it('hands over a strategy as it is', async () => {
+    for (const strategy of [
+      'canary',
+      'one-of-ours',
+      { preset: 'exponential', startPercent: 0.5, factor: 2.5, bakeMs: 0, finalBakeMs: 1_000 },
+      { stages: [{ count: 1, selector: { region: ['eu'] } }, { percent: 100 }], gates: [] },
+    ]) {
+      const wanted = { action: 'promote', strategy };
+      expect(await release(JSON.stringify(wanted))).toMatchObject({ status: 200 });
+      expect(test.engine.calls.at(-1)?.args[1]).toEqual(wanted);
+    }
+    const action = '{"action":"skip","reason":"seen enough"}';
+    expect(await release(action)).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['1', '', 'must be string or object'],
+    ['{"percent":101}', '/percent', 'must be <= 100'],
+    ['{"preset":"canary","bake":1}', '', 'must not have the key "bake"'],
+    ['{"bakeMs":604800001}', '/bakeMs', 'must be <= 604800000'],
+    ['{"stages":[{"percent":5},{"percent":101}]}', '/stages/1/percent', 'must be <= 100'],
+    ['{"stages":[{"count":1,"selector":{}}]}', '/stages/0/selector', 'must NOT have fewer than'],
+    ['{"gates":[{"kind":"latency"}]}', '/gates/0/kind', 'must be one of ["rejections",'],
+    ['{"gates":[{"kind":"lost","onFailure":"cry"}]}', '/gates/0/onFailure', 'must be one of'],
+    [JSON.stringify({ stages: Array(65).fill({}) }), '/stages', 'must NOT have more than 64'],
+  ])('says where a strategy is wrong: %s', async (strategy, pointer, message) => {
+    const answer = await release(`{"action":"promote","strategy":${strategy}}`);
+    expect(answer).toMatchObject({ status: 400, code: 'malformed-request' });
+    expect((answer as { errors?: unknown }).errors).toEqual([
+      {
+        ...{ address: 'acme/shop', pointer: `/strategy${pointer}` },
+        keyword: expect.any(String) as string,
+        message: expect.stringContaining(message) as string,
+      },
+    ]);
+  });
+
   it('says what the engine refuses', async () => {
     expect(await release('{"action":"abort"}')).toMatchObject({
       status: 409,

@@ -4,6 +4,7 @@ import formatsModule from 'ajv-formats';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LARGE_BODY_BYTES } from '../http/body-gate.js';
+import { stagedRollout } from '../testing/fake-config-engine.js';
 import { startTestApp, type TestApp } from '../testing/test-app.js';
 import { openApiDocument } from './openapi-document.js';
 import { OPERATIONS } from './operations.js';
@@ -89,6 +90,20 @@ describe('the document', () => {
     expect([...new Set(used)].sort()).toEqual(Object.keys(document.components.schemas).sort());
   });
 
+  it('names the parts of a release in stages once, and refers to them', () => {
+    const { schemas } = document.components;
+    const refs = (name: string): (string | undefined)[] => {
+      const found = JSON.stringify(schemas[name]).matchAll(/schemas\/(\w+)"/g);
+      return [...new Set([...found].map(([, to]) => to))].sort();
+    };
+    expect(refs('ReleaseRequest')).toEqual(['Strategy']);
+    expect(refs('Strategy')).toEqual(['Gate', 'StrategyStage']);
+    expect(refs('Release')).toEqual(['StagedRelease']);
+    expect(refs('StagedRelease')).toEqual(['Gate', 'StrategyStage']);
+    expect(refs('Rollout')).toEqual(['RolloutRelease']);
+    expect(refs('RolloutRelease')).toEqual(['StrategyStage']);
+  });
+
   it('has schemas that compile', () => {
     for (const name of Object.keys(document.components.schemas)) {
       expect(() => ajv.compile({ $ref: `openapi.json#/components/schemas/${name}` })).not.toThrow();
@@ -155,6 +170,7 @@ describe('an answer', () => {
     get('/v1/schema/{address}'),
     get('/v1/release/{address}'),
     get('/v1/effective/{address}', '?explain=true'),
+    get('/v1/effective/{address}', '?consumerId=host-1&workload=checkout'),
     get('/v1/rollout/{address}'),
     get('/v1/consumers/{address}'),
     get('/v1/history/{address}'),
@@ -184,6 +200,7 @@ describe('an answer', () => {
     write('patch', '/v1/config/{address}', '[]', 'application/json-patch+json'),
     write('put', '/v1/schema/{address}', '{}'),
     write('post', '/v1/release/{address}', '{"action":"promote"}'),
+    write('post', '/v1/release/{address}', '{"action":"promote","strategy":"canary"}'),
     write('post', '/v1/preview/{address}', '{"document":{}}'),
     write('delete', '/v1/schema/{address}', ''),
   ])('of $method $path ($type) is as described', async ({ method, path, payload, type }) => {
@@ -200,6 +217,20 @@ describe('an answer', () => {
     });
     expect(answer.statusCode).toBe(200);
     expect(faults({ path, method, status: 200 }, answer.json())).toBe('none');
+  });
+
+  it('of a rollout in stages is as described', async () => {
+    const before = test.engine.rollout;
+    test.engine.rollout = stagedRollout('acme/shop');
+    const answer = await test.app.inject('/v1/rollout/acme/shop');
+    test.engine.rollout = before;
+    const at = { path: '/v1/rollout/{address}', method: 'get', status: 200 };
+    expect(faults(at, answer.json())).toBe('none');
+    const body = answer.json<{ releases: object[] }>();
+    const [release] = body.releases;
+    for (const wrong of [{ stage: -1 }, { stages: [{ percent: 101 }] }, { candidates: {} }]) {
+      expect(faults(at, { ...body, releases: [{ ...release, ...wrong }] })).not.toBe('none');
+    }
   });
 
   it.each([

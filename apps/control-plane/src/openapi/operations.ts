@@ -134,7 +134,7 @@ const writes: readonly Operation[] = [
     method: 'post',
     path: '/v1/release/{address}',
     operationId: 'release',
-    summary: 'Promote, roll back, disable, enable, block, unblock …',
+    summary: 'Promote, all at once or in stages; advance, skip, pause, resume, abort, roll back …',
     parameters: [address, idempotencyKey, actor],
     body: json('ReleaseRequest'),
     answers: [{ ...ok('Release', 'The release state'), headers: ['Idempotency-Replayed'] }],
@@ -188,7 +188,7 @@ const reads: readonly Operation[] = [
     summary: 'What is read there now',
     parameters: [
       address,
-      query('consumerId', 'As this consumer reads it', { type: 'string' }),
+      query('consumerId', 'As this consumer reads it: as a candidate too', { type: 'string' }),
       query('workload', 'Its workload', { type: 'string' }),
       query('explain', 'Tell for each value which layer set it', { type: 'boolean' }),
     ],

@@ -97,5 +97,7 @@ export const OF_RELEASES: readonly ProblemCode[] = [
   'invalid-transition',
   'use-rollback',
   'use-promote',
+  'release-in-flight',
+  'too-many-releases',
   'version-blocked',
 ];

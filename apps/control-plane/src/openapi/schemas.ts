@@ -47,17 +47,22 @@ const readinessSchema: Schema = {
 };
 
 /** The shapes of contracts, by the name they have in the document. */
-export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = {
+const NAMED_SCHEMAS: Readonly<Record<string, Schema>> = {
   Document: { type: 'object', description: 'A JSON object; RFC 8785 numbers, depth at most 64' },
   JsonSchema: { type: ['object', 'boolean'], description: 'draft-07, 2019-09 or 2020-12' },
   MergePatch: { description: 'RFC 7396' },
   JsonPatch: { type: 'array', items: { type: 'object' }, description: 'RFC 6902' },
   Written: contracts.writtenSchema,
   Definition: contracts.definitionSchema,
+  Strategy: contracts.strategySchema,
+  StrategyStage: contracts.strategyStageSchema,
+  Gate: contracts.gateSchema,
   ReleaseRequest: contracts.releaseRequestSchema,
   Release: contracts.releaseSchema,
+  StagedRelease: contracts.stagedViewSchema,
   Effective: contracts.effectiveSchema,
   Rollout: contracts.rolloutSchema,
+  RolloutRelease: contracts.rolloutReleaseSchema,
   Consumer: contracts.consumerSchema,
   ConsumerPage: page('Consumer', { asOf: contracts.savedAt }),
   HistoryItem: contracts.historyItemSchema,
@@ -77,6 +82,26 @@ export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = {
   Readiness: readinessSchema,
   Problem: problemSchema,
 };
+
+const NAMES = new Map<unknown, string>(
+  Object.entries(NAMED_SCHEMAS).map(([name, schema]) => [schema, name]),
+);
+
+/** The named schemas, each with a reference in place of a part that has a name of its own. */
+export const COMPONENT_SCHEMAS: Readonly<Record<string, Schema>> = Object.fromEntries(
+  Object.entries(NAMED_SCHEMAS).map(([name, schema]) => [name, mapValues(schema, referring)]),
+);
+
+function referring(part: unknown): unknown {
+  const name = NAMES.get(part);
+  if (name !== undefined) return ref(name);
+  if (Array.isArray(part)) return part.map(referring);
+  return typeof part === 'object' && part !== null ? mapValues(part, referring) : part;
+}
+
+function mapValues(from: object, change: (value: unknown) => unknown): Schema {
+  return Object.fromEntries(Object.entries(from).map(([key, value]) => [key, change(value)]));
+}
 
 export function ref(name: string): Schema {
   return { $ref: `#/components/schemas/${name}` };

@@ -10,6 +10,7 @@ import {
   type ReleaseRequest,
   type ReleaseView,
   type RolloutView,
+  type StrategyStage,
   type WrittenView,
 } from '@pawl/contracts';
 import type {
@@ -28,6 +29,11 @@ interface Stored {
 
 export const FAKE_TIME = '2026-01-02T03:04:05.678Z';
 const HASH = 'ab'.repeat(32);
+const RELEASE_ID = 'r1';
+const STAGES: readonly StrategyStage[] = [
+  { count: 1, selector: { region: ['eu'] }, bakeMs: 60_000 },
+  { percent: 100, bakeMs: 0 },
+];
 
 /**
  * A `ConfigEngine` in memory: definitions with preconditions and idempotency keys, everything else a
@@ -90,7 +96,8 @@ export class FakeConfigEngine implements ConfigEngine {
   async release(address: Address, request: ReleaseRequest, context: CommandContext) {
     this.#record('release', address, request, context);
     if (request.action === 'abort') return refused('invalid-transition', 'Nothing to abort.');
-    return done({ status: 200, body: releaseView(address), replayed: false });
+    const view = request.strategy === undefined ? releaseView : stagedView;
+    return done({ status: 200, body: view(address), replayed: false });
   }
 
   async getRelease(address: Address) {
@@ -98,7 +105,10 @@ export class FakeConfigEngine implements ConfigEngine {
     return done(releaseView(address));
   }
 
-  async getEffective(address: Address, query: { readonly explain: boolean }) {
+  async getEffective(
+    address: Address,
+    query: { readonly explain: boolean; readonly consumerId?: string },
+  ) {
     this.#record('getEffective', address, query);
     const origin = { address: address.text, version: 1, author: 'ann' };
     return done({
@@ -107,6 +117,7 @@ export class FakeConfigEngine implements ConfigEngine {
       document: { a: 1 },
       hash: HASH,
       inputs: [],
+      ...(query.consumerId === undefined ? {} : { cohort: RELEASE_ID }),
       ...(query.explain ? { explain: { '/a': origin } } : {}),
     });
   }
@@ -280,6 +291,27 @@ function notFound(address: Address): ReturnType<typeof refused> {
 
 function releaseView(address: Address): ReleaseView {
   return { address: address.text, state: 'idle', releaseVersion: 1, stableVersion: 1 };
+}
+
+/** Version 2 at the first of two stages. */
+function stagedView(address: Address): ReleaseView {
+  const staged = {
+    ...{ id: RELEASE_ID, strategy: 'inline', stage: 0, stages: STAGES },
+    gates: [{ kind: 'rejections' as const, limit: 0, onFailure: 'abort' as const }],
+  };
+  return { ...releaseView(address), state: 'rolling', candidate: 2, staged };
+}
+
+/** A rollout with a release at the first of two stages that waits. */
+export function stagedRollout(address: string): RolloutView {
+  const release = {
+    ...{ id: RELEASE_ID, address, state: 'rolling' as const, candidate: 2 },
+    ...{ stage: 0, stages: STAGES },
+    candidates: { live: 2, applied: 1, rejected: 0, lagging: 1, lost: 0 },
+    bakeLeftMs: 60_000,
+    reason: 'one of two applied it',
+  };
+  return { ...idleRollout(address), releases: [release] };
 }
 
 /** A rollout without consumers that has converged on version 1. */

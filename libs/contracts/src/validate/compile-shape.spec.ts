@@ -6,11 +6,19 @@ import { compileShape } from './compile-shape.js';
 
 const schemaOfSchemas = new Ajv();
 
+const STAGE = '/strategy/stages/0';
+const promote = (strategy: unknown) => ({ action: 'promote', strategy });
+
 describe('compileShape', () => {
   const check = compileShape(releaseRequestSchema);
 
   it('answers nothing for what is of the shape', () => {
     expect(check({ action: 'promote', targetVersion: 3, force: false })).toEqual([]);
+    for (const strategy of ['canary', { preset: 'linear', stepPercent: 12.5, bakeMs: 0 }]) {
+      expect(check(promote(strategy))).toEqual([]);
+    }
+    const stages = [{ count: 1 }, { percent: 0.5, selector: { region: ['eu'] } }, { percent: 100 }];
+    expect(check(promote({ stages, gates: [{ kind: 'lost', percent: 2 }] }))).toEqual([]);
     expect(compileShape(previewRequestSchema)({ document: {}, schema: true })).toEqual([]);
   });
 
@@ -22,6 +30,25 @@ describe('compileShape', () => {
     [{ action: 'a', x: 1 }, '', 'additionalProperties', 'must not have the key "x"'],
     [[], '', 'type', 'must be object'],
     [null, '', 'type', 'must be object'],
+    [promote(7), '/strategy', 'type', 'must be string or object'],
+    [promote(null), '/strategy', 'type', 'must be string or object'],
+    [promote({ steps: 2 }), '/strategy', 'additionalProperties', 'must not have the key "steps"'],
+    [
+      promote({ preset: 'slow' }),
+      ...['/strategy/preset', 'enum', 'must be one of ["canary","linear","exponential"]'],
+    ],
+    [promote({ stages: [] }), '/strategy/stages', 'minItems', 'must NOT have fewer than 1 items'],
+    [promote({ stages: [{ percent: 101 }] }), `${STAGE}/percent`, 'maximum', 'must be <= 100'],
+    [promote({ stages: [{ percent: 0 }] }), `${STAGE}/percent`, 'exclusiveMinimum', 'must be > 0'],
+    [promote({ stages: [{ count: 0.5 }] }), `${STAGE}/count`, 'type', 'must be integer'],
+    [
+      promote({ stages: [{ selector: { region: 'eu' } }] }),
+      ...[`${STAGE}/selector/region`, 'type', 'must be array'],
+    ],
+    [
+      promote({ gates: [{ limit: 1 }] }),
+      ...['/strategy/gates/0', 'required', "must have required property 'kind'"],
+    ],
   ])('says what is wrong with %j', (value, pointer, keyword, message) => {
     expect(check(value)).toEqual([{ pointer, keyword, message }]);
   });

@@ -41,6 +41,9 @@ function describe(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') {
     return `must not have the key ${shown(params['additionalProperty'])}`;
   }
+  if (error.keyword === 'type' && Array.isArray(params['type'])) {
+    return `must be ${params['type'].join(' or ')}`;
+  }
   if (error.keyword === 'const') return `must be ${shown(params['allowedValue'])}`;
   if (error.keyword === 'enum') return `must be one of ${JSON.stringify(params['allowedValues'])}`;
   return message;
