@@ -61,6 +61,25 @@ describe('pawl explain', () => {
     });
   });
 
+  it('reads as a consumer, and says of which release that is a candidate', async () => {
+    const path = 'GET /v1/effective/acme/app?explain=true&consumerId=host-1';
+    world.answers.set(path, json(VIEW));
+    world.answers.set(`${path}&workload=checkout`, json({ ...VIEW, cohort: 'r1+r2' }));
+    const args = ['explain', 'acme/app', '/limits', '--consumer', 'host-1'];
+    const stable = await world.pawl(...args);
+    expect([stable.code, stable.err]).toEqual([0, 'note: host-1 is a candidate of no release\n']);
+    const candidate = await world.pawl(...args, '--workload', 'checkout');
+    expect(candidate.out).toBe(stable.out);
+    expect(candidate.err).toBe('note: host-1 is a candidate of r1 and r2\n');
+    expect((await world.pawl(...args, '-o', 'json')).err).toBe('');
+  });
+
+  it('needs the consumer for a workload', async () => {
+    const { code, err } = await world.pawl('explain', 'acme/app', '--workload', 'checkout');
+    expect([code, err]).toEqual([2, 'pawl: --workload needs the consumer: --consumer <id>\n']);
+    expect(world.requests).toEqual([]);
+  });
+
   it('tells of both in its help', async () => {
     const { out } = await world.pawl('explain', '--help');
     expect(out).toContain('limits.maxItems');

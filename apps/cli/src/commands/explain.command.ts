@@ -1,8 +1,14 @@
+import type { EffectiveView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { CliError } from '../exit-codes.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { print, table } from '../output.js';
 import { pointerOf } from './pointer-of.js';
+
+interface ExplainFlags {
+  readonly consumer?: string;
+  readonly workload?: string;
+}
 
 /** `pawl explain`: which address, version and author set each value. */
 export function addExplain(program: Command, context: CliContext): void {
@@ -13,9 +19,20 @@ export function addExplain(program: Command, context: CliContext): void {
       'only there: keys with dots between them (limits.maxItems; \\. is a dot inside a key), or a JSON Pointer (/limits/maxItems)',
     )
     .description('who set each value that is read here')
-    .action(async (address: string, where: string | undefined) => {
+    .option('--consumer <id>', 'as this consumer reads it, be it a candidate or not')
+    .option('--workload <name>', 'of this workload, where several have a consumer of that name')
+    .action(async (address: string, where: string | undefined, flags: ExplainFlags) => {
+      const { consumer: consumerId, workload } = flags;
+      if (workload !== undefined && consumerId === undefined) {
+        throw new CliError('--workload needs the consumer: --consumer <id>', EXIT.usage);
+      }
       const pointer = where === undefined ? undefined : pointerOf(where);
-      const view = await (await context.client()).effective(address, { explain: true });
+      const client = await context.client();
+      const view = await client.effective(address, {
+        explain: true,
+        ...(consumerId === undefined ? {} : { consumerId }),
+        ...(workload === undefined ? {} : { workload }),
+      });
       const entries = Object.entries(view.explain ?? {}).filter(
         ([at]) => pointer === undefined || at === pointer || at.startsWith(`${pointer}/`),
       );
@@ -34,7 +51,16 @@ export function addExplain(program: Command, context: CliContext): void {
           ]),
         ),
       );
+      if (consumerId !== undefined && context.format() === 'table') {
+        context.terminal.err(cohortNote(consumerId, view));
+      }
     });
+}
+
+function cohortNote(consumerId: string, { cohort }: EffectiveView): string {
+  return cohort === undefined
+    ? `note: ${consumerId} is a candidate of no release\n`
+    : `note: ${consumerId} is a candidate of ${cohort.split('+').join(' and ')}\n`;
 }
 
 function valueAt(document: unknown, pointer: string): unknown {

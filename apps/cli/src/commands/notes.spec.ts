@@ -8,6 +8,7 @@ import {
   json,
   refuse,
   release,
+  releaseInStages,
   rollout,
   stream,
 } from '../testing/cli-world.js';
@@ -33,6 +34,12 @@ describe('what is newest is not what runs', () => {
     ['nothing was released', release(null), /version 3; nothing is released here yet/],
     ['the layer is disabled', release(3, { state: 'disabled' }), /the layer is disabled/],
     ['it runs', release(3), /^$/],
+    ['it is being released', releaseInStages(), /this is version 3, which is being released in/],
+    [
+      'an earlier one is being released',
+      release(1, { state: 'rolling', candidate: 2 }),
+      /this is version 3, not released; version 2 is being released in stages/,
+    ],
   ])('config get on a terminal: %s', async (_what, answer, note) => {
     world.answers.set('GET /v1/release/acme/app', answer);
     const { out, err } = await onTerminal('config', 'get', 'acme/app');
@@ -182,8 +189,18 @@ describe('pawl status of an address whose newest version does not run', () => {
     expect((await status('-o', 'json')).err).toBe('');
   });
 
-  it('says nothing where it runs', async () => {
+  it('says which version is on its way', async () => {
+    world.answers.set('GET /v1/release/acme/app', releaseInStages());
+    expect((await status()).err).toBe(
+      'note: version 6 is written and not released; version 3 is being released in stages\n',
+    );
+  });
+
+  it('says nothing where it runs, or is on its way', async () => {
     world.answers.set('GET /v1/release/acme/app', release(6));
+    expect((await status()).err).toBe('');
+    world.answers.set('GET /v1/config/acme/app', definition(3));
+    world.answers.set('GET /v1/release/acme/app', releaseInStages());
     expect((await status()).err).toBe('');
   });
 });

@@ -16,9 +16,14 @@ export async function releaseNotice(
   }
 }
 
-function noticeText(newest: number, { state, stableVersion }: ReleaseView): string | undefined {
+function noticeText(newest: number, view: ReleaseView): string | undefined {
+  const { state, stableVersion, candidate } = view;
   if (state === 'disabled') return `note: this is version ${newest}; the layer is disabled\n`;
   if (stableVersion === newest) return undefined;
+  if (candidate !== undefined) {
+    const which = candidate === newest ? 'which' : `not released; version ${candidate}`;
+    return `note: this is version ${newest}, ${which} is being released in stages\n`;
+  }
   return stableVersion === null
     ? `note: this is version ${newest}; nothing is released here yet\n`
     : `note: this is version ${newest}, not released; version ${stableVersion} runs\n`;

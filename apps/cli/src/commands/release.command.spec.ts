@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, refuse, release } from '../testing/cli-world.js';
+import { CliWorld, refuse, release, releaseInStages } from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -41,5 +41,155 @@ describe('pawl promote, block, …', () => {
     const { code, err } = await world.pawl('promote', 'acme/app', '--to', '1');
     expect(code).toBe(1);
     expect(err).toContain('that goes back');
+  });
+});
+
+describe('pawl promote in stages', () => {
+  const promote = (...args: string[]) => world.pawl('promote', 'acme/app', ...args);
+  const command = (words: string) => `PAWL_URL=${world.env['PAWL_URL']} pawl ${words}`;
+  const sent = (): unknown => {
+    const written = world.requests.filter(({ line }) => line.startsWith('POST'));
+    return JSON.parse(written.at(-1)?.body ?? 'null');
+  };
+
+  beforeEach(() => {
+    world.answers.set('POST /v1/release/acme/app', releaseInStages({ stage: 0 }));
+  });
+
+  it('says what it reaches, and what can be done then', async () => {
+    const { code, out, err } = await promote('--strategy', 'canary');
+    expect([code, err]).toEqual([0, '']);
+    expect(out.split('\n')).toEqual([
+      'acme/app is rolling at version 2 (release 7): version 3 by canary, stage 1 of 3 (1 of each workload)',
+      `watch it: ${command('status acme/app --watch')}`,
+      `hold it: ${command('pause acme/app')}`,
+      `go on at once: ${command('advance acme/app')}`,
+      `take it back: ${command('abort acme/app')}`,
+      `wait for its end: ${command('wait acme/app --to 3 --timeout 25m')}`,
+      '',
+    ]);
+    expect(sent()).toEqual({ action: 'promote', strategy: 'canary' });
+  });
+
+  it('prints what the control plane answers, for machines', async () => {
+    const { out } = await promote('--strategy', 'canary', '-o', 'json');
+    expect(JSON.parse(out)).toMatchObject({ state: 'rolling', candidate: 3, staged: { stage: 0 } });
+  });
+
+  it.each([
+    [['--strategy', 'all-at-once'], 'all-at-once'],
+    [
+      ['--strategy', 'canary', '--percent', '25%', '--bake', '90s', '--final-bake', '1h'],
+      { preset: 'canary', percent: 25, bakeMs: 90_000, finalBakeMs: 3_600_000 },
+    ],
+    [['--strategy', 'linear', '--step', '12.5'], { preset: 'linear', stepPercent: 12.5 }],
+    [
+      ['--strategy', 'exponential', '--start', '0.5%', '--factor', '2', '--bake', '0s'],
+      { preset: 'exponential', startPercent: 0.5, factor: 2, bakeMs: 0 },
+    ],
+  ])('sends the strategy of %j', async (args, strategy) => {
+    expect((await promote('--to', '3', ...args)).code).toBe(0);
+    expect(sent()).toEqual({ action: 'promote', targetVersion: 3, strategy });
+  });
+
+  it.each([
+    ['stages.json', '{"stages":[{"count":1,"bakeMs":60000},{"percent":100}]}'],
+    ['stages.yaml', 'stages:\n- count: 1\n  bakeMs: 60000\n- percent: 100\n'],
+  ])('sends a strategy from %s', async (name, text) => {
+    const file = await world.file(name, text);
+    expect((await promote('--strategy-file', file)).code).toBe(0);
+    const stages = [{ count: 1, bakeMs: 60_000 }, { percent: 100 }];
+    expect(sent()).toEqual({ action: 'promote', strategy: { stages } });
+  });
+
+  it.each([
+    ['--strategy', 'slow', /Allowed choices are all-at-once, canary, linear, exponential/],
+    ['--percent', '10', /^pawl: --percent needs a strategy: --strategy canary\n$/],
+    ['--bake', '5m', /--bake needs a strategy: --strategy canary or linear or exponential\n$/],
+    ['--strategy canary --step', '10', /canary takes no --step, which is for linear\n$/],
+    [
+      '--strategy all-at-once --bake',
+      '5m',
+      /all-at-once takes no --bake, which is for canary, lin/,
+    ],
+    ['--strategy canary --percent', '0', /a share is above 0% and at most 100%/],
+    ['--strategy canary --percent', '101%', /a share is above 0% and at most 100%/],
+    ['--strategy exponential --factor', '1', /a factor is above 1 and at most 100/],
+    ['--strategy canary --bake', '5', /a duration is a number with ms, s, m or h/],
+    ['--strategy canary --final-bake', '200h', /a bake is at most 168h/],
+    [
+      '--strategy canary --strategy-file',
+      'x',
+      /^pawl: --strategy does not go with --strategy-file/,
+    ],
+    ['--bake 5m --strategy-file', 'x', /^pawl: --bake does not go with --strategy-file/],
+    ['--strategy-file', '/nowhere', /cannot read \/nowhere: there is no such file/],
+  ])('refuses before it asks anybody: %s %s', async (flags, value, text) => {
+    const { code, err } = await promote(...flags.split(' '), value);
+    expect(code).toBe(2);
+    expect(err).toMatch(text);
+    expect(world.requests).toEqual([]);
+  });
+
+  it.each([
+    ['{"stages":[{"percent":101}]}', '/stages/0/percent must be <= 100'],
+    ['stages:\n- count: 1\n  bake: 5m\n', '/stages/0 must not have the key "bake"'],
+    ['7', 'a strategy must be string or object'],
+    ['{"stages":[],"stages":[]}', 'the key "stages" occurs twice'],
+  ])('says where a file is no strategy: %s', async (text, why) => {
+    const file = await world.file('a.yaml', text);
+    const { code, err } = await promote('--strategy-file', file);
+    expect([code, err]).toEqual([2, expect.stringContaining(`pawl: ${file}: ${why}`)]);
+    expect(world.requests).toEqual([]);
+  });
+
+  it.each(['release-in-flight', 'too-many-releases'] as const)(
+    'says where it is seen what is in the way: %s',
+    async (code) => {
+      world.answers.set('POST /v1/release/acme/app', refuse(code, 'r1 is under way'));
+      const { err } = await promote('--strategy', 'linear');
+      expect(err).toMatch(/^pawl: [^:]+: r1 is under way\nlook at it: .* pawl status acme\/app\n$/);
+      const forMachines = await promote('--strategy', 'linear', '-o', 'json');
+      expect(JSON.parse(forMachines.err)).toMatchObject({
+        error: { exitCode: 1, problem: { code }, message: expect.not.stringContaining('look') },
+      });
+    },
+  );
+});
+
+describe('pawl advance, skip, pause, resume, abort', () => {
+  const sent = (): unknown => JSON.parse(world.requests.at(-1)?.body ?? 'null');
+  const labels = (out: string): string[] =>
+    [...out.matchAll(/^(.+?): PAWL_URL/gm)].map(([, label]) => label ?? '');
+
+  it.each(['advance', 'skip', 'pause', 'resume', 'abort'])('%s sends why', async (action) => {
+    const args = [action, 'acme/app', '--reason', 'seen enough', '--expect-release', '6'];
+    expect((await world.pawl(...args)).code).toBe(0);
+    expect(sent()).toEqual({ action, expectedReleaseVersion: 6, reason: 'seen enough' });
+    expect((await world.pawl(action, 'acme/app', '--to', '3')).code).toBe(2);
+    expect((await world.pawl(action, 'acme/app', '--strategy', 'canary')).code).toBe(2);
+  });
+
+  it('says how to go on with what is paused, and why it is', async () => {
+    const answer = releaseInStages({ reason: 'errors\nrise' }, 'paused');
+    world.answers.set('POST /v1/release/acme/app', answer);
+    const { out } = await world.pawl('pause', 'acme/app');
+    expect(out).toMatch(/^acme\/app is paused .*, stage 2 of 3 \(10 %\); errors rise\n/);
+    expect(labels(out)).toEqual(['go on', 'take it back']);
+  });
+
+  it('says what can be done after a step, and where what comes back is seen', async () => {
+    world.answers.set('POST /v1/release/acme/app', releaseInStages());
+    const { out } = await world.pawl('advance', 'acme/app');
+    expect(labels(out)).toEqual([
+      ...['watch it', 'hold it', 'go on at once', 'take it back', 'wait for its end'],
+    ]);
+    expect(out).toContain('--timeout 20m');
+    world.answers.set('POST /v1/release/acme/app', release(2));
+    expect(labels((await world.pawl('abort', 'acme/app')).out)).toEqual(['watch it arrive']);
+    world.answers.set('POST /v1/release/acme/app', release(3));
+    expect((await world.pawl('advance', 'acme/app')).out).toBe(
+      'acme/app is idle at version 3 (release 7)\n',
+    );
   });
 });

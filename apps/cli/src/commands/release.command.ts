@@ -1,12 +1,18 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
-import type { ReleaseRequest, ReleaseView } from '@pawl/contracts';
+import type { ReleaseAction, ReleaseRequest, ReleaseView, StagedView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
+import { problemText } from '../problem-text.js';
 import { parseCount, parseVersion } from './config.command.js';
+import { nextSteps } from './next-steps.js';
+import { candidateText, placeText } from './staged-text.js';
+import { addStrategyOptions, strategyOf } from './strategy-flags.js';
+import type { StrategyFlags } from './strategy-flags.js';
 
-interface ReleaseFlags {
+interface ReleaseFlags extends StrategyFlags {
   readonly to?: number;
   readonly expectRelease?: number;
   readonly reason?: string;
@@ -14,53 +20,66 @@ interface ReleaseFlags {
 }
 
 /** What consumers may notice. */
-const ARRIVING: readonly string[] = ['promote', 'rollback', 'disable', 'enable'];
+const ARRIVING: readonly ReleaseAction[] = ['promote', 'abort', 'rollback', 'disable', 'enable'];
+/** What a wait is given beside the bakes, for everything to be applied. */
+const APPLYING_MINUTES = 5;
+const LONGEST_WAIT_MINUTES = 596 * 60;
 
-/** `pawl promote|rollback|disable|enable|block|unblock`. */
+/** `pawl promote|advance|skip|pause|resume|abort|rollback|disable|enable|block|unblock`. */
 export function addRelease(program: Command, context: CliContext): void {
-  const act = (action: string) => async (address: string, flags: ReleaseFlags) => {
-    const { to, expectRelease, reason, force } = flags;
-    const request: ReleaseRequest = {
-      action,
-      ...(to === undefined ? {} : { targetVersion: to }),
-      ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(force === true ? { force } : {}),
-    };
-    const client = await context.client();
-    const before = await releaseBefore(client, address);
-    const view = await client.release(address, request);
-    const changed = before?.releaseVersion !== view.releaseVersion;
-    print(context.terminal, context.format(), view, () => {
-      if (!changed) return `nothing changed: ${releaseText(view)}\n`;
-      const hint = ARRIVING.includes(action)
-        ? `watch it arrive: ${context.command(`status ${view.address} --watch`)}\n`
-        : '';
-      return `${releaseText(view)}\n${hint}`;
-    });
-  };
-  const command = (name: string, description: string): Command =>
+  const command = (action: ReleaseAction, description: string): Command =>
     program
-      .command(`${name} <address>`)
+      .command(`${action} <address>`)
       .description(description)
       .option('--reason <text>', 'why, for the history')
-      .option('--expect-release <n>', 'the release version you have seen', parseCount);
+      .option('--expect-release <n>', 'the release version you have seen', parseCount)
+      .action((address: string, flags: ReleaseFlags) => act(context, action, address, flags));
   const version = ['--to <version>', 'the version', parseVersion] as const;
-  command('promote', 'release the newest version, or another, to everybody')
-    .option(...version)
-    .action(act('promote'));
+  const promote = command(
+    'promote',
+    'release the newest version, or another, to everybody at once, or in stages',
+  );
+  addStrategyOptions(promote.option(...version));
+  command('advance', 'go on to the next stage at once, after the last one end the release');
+  command('skip', 'go to the last stage at once: everybody gets it');
+  command('pause', 'hold a release in stages where it is');
+  command('resume', 'go on with a release that is paused');
+  command('abort', 'end a release in stages: its candidates go back to the stable version');
   command('rollback', 'go back to an earlier version')
     .requiredOption(...version)
-    .option('--force', 'also where a schema is broken; needs a reason')
-    .action(act('rollback'));
-  command('disable', 'take this layer out').action(act('disable'));
-  command('enable', 'put this layer back').action(act('enable'));
-  command('block', 'forbid that a version is released')
-    .requiredOption(...version)
-    .action(act('block'));
-  command('unblock', 'allow it again')
-    .requiredOption(...version)
-    .action(act('unblock'));
+    .option('--force', 'also where a schema is broken; needs a reason');
+  command('disable', 'take this layer out');
+  command('enable', 'put this layer back');
+  command('block', 'forbid that a version is released').requiredOption(...version);
+  command('unblock', 'allow it again').requiredOption(...version);
+}
+
+async function act(
+  context: CliContext,
+  action: ReleaseAction,
+  address: string,
+  flags: ReleaseFlags,
+): Promise<void> {
+  const { to, expectRelease, reason, force } = flags;
+  const strategy = await strategyOf(context, address, flags);
+  const request: ReleaseRequest = {
+    action,
+    ...(to === undefined ? {} : { targetVersion: to }),
+    ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(force === true ? { force } : {}),
+  };
+  const client = await context.client();
+  const before = await releaseBefore(client, address);
+  const view = await client.release(address, request).catch((error: unknown) => {
+    throw withHint(context, address, error);
+  });
+  const changed = before?.releaseVersion !== view.releaseVersion;
+  print(context.terminal, context.format(), view, () => {
+    if (!changed) return `nothing changed: ${releaseText(view)}\n`;
+    return [releaseText(view), ...hints(context, action, view), ''].join('\n');
+  });
 }
 
 /** `undefined` where it is refused: the transition itself then says why. */
@@ -76,10 +95,42 @@ async function releaseBefore(
   }
 }
 
+/** Tells people where the release is seen that is in the way. */
+function withHint(context: CliContext, address: string, error: unknown): unknown {
+  if (!(error instanceof ProblemError) || context.format() !== 'table') return error;
+  const { problem } = error;
+  if (problem.code !== 'release-in-flight' && problem.code !== 'too-many-releases') return error;
+  const look = `look at it: ${context.command(`status ${address}`)}`;
+  return new CliError(`${problemText(problem)}\n${look}`, EXIT.error, problem);
+}
+
+function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): string[] {
+  const { address, staged, state } = view;
+  const watch = context.command(`status ${address} --watch`);
+  if (staged === undefined) return ARRIVING.includes(action) ? [`watch it arrive: ${watch}`] : [];
+  if (action === 'block' || action === 'unblock') return [];
+  const steps = nextSteps(context, { address, state });
+  if (state === 'paused') return steps;
+  return [`watch it: ${watch}`, ...steps, ...waitHint(context, view, staged)];
+}
+
+function waitHint(context: CliContext, view: ReleaseView, { stage, stages }: StagedView): string[] {
+  if (view.candidate === undefined) return [];
+  const bakesMs = stages.slice(stage).reduce((sum, { bakeMs = 0 }) => sum + bakeMs, 0);
+  const minutes = Math.min(Math.ceil(bakesMs / 60_000) + APPLYING_MINUTES, LONGEST_WAIT_MINUTES);
+  const words = `wait ${view.address} --to ${view.candidate} --timeout ${minutes}m`;
+  return [`wait for its end: ${context.command(words)}`];
+}
+
 function releaseText(view: ReleaseView): string {
-  const stable = view.stableVersion === null ? 'nothing' : `version ${view.stableVersion}`;
+  const { address, state, releaseVersion, stableVersion, staged } = view;
+  const stable = stableVersion === null ? 'nothing' : `version ${stableVersion}`;
   const forced = view.forced === true ? ', forced against a schema' : '';
   const blocked = view.blockedVersions ?? [];
   const without = blocked.length === 0 ? '' : `, blocked: ${blocked.join(', ')}`;
-  return `${view.address} is ${view.state} at ${stable} (release ${view.releaseVersion}${forced}${without})`;
+  const at = `${address} is ${state} at ${stable} (release ${releaseVersion}${forced}${without})`;
+  if (staged === undefined) return at;
+  const why = staged.reason === undefined ? '' : `; ${staged.reason}`;
+  const text = `${at}: ${candidateText(view.candidate, staged)}, ${placeText(staged)}${why}`;
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
 }

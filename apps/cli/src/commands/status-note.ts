@@ -22,7 +22,10 @@ export async function statusNote(
     if (newest === undefined) return await undefinedNote(client, address);
     const { version } = newest;
     const stable = release?.stableVersion ?? null;
-    if (stable === version) return '';
+    if (stable === version || release?.candidate === version) return '';
+    if (release?.candidate !== undefined) {
+      return `note: version ${version} is written and not released; version ${release.candidate} is being released in stages\n`;
+    }
     return stable === null
       ? `note: nothing is released here; version ${version} waits: ${context.command(`promote ${address}`)}\n`
       : `note: version ${version} is written and not released; version ${stable} runs\n`;

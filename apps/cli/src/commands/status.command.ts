@@ -1,35 +1,35 @@
-import type { RolloutView } from '@pawl/contracts';
+import type { ConsumerView, RolloutView, StagedView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { bar, print, table } from '../output.js';
+import { print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
-import { followRollout } from './follow-rollout.js';
+import { nextSteps } from './next-steps.js';
+import { gateLines, releaseProgress } from './release-progress.js';
+import { StagedReleases } from './staged-releases.js';
 import { statusNote } from './status-note.js';
+import { watchStatus } from './watch-status.js';
 
 /** `pawl status`, `pawl consumers`, `pawl scopes`. */
 export function addStatus(program: Command, context: CliContext): void {
   program
     .command('status <address>')
-    .description('published against applied')
+    .description('published against applied, and how far releases in stages have come')
     .option('--watch', 'follow until Ctrl-C')
     .action(async (address: string, flags: { watch?: true }) => {
       const client = await context.client();
+      const forPeople = context.format() === 'table';
       if (flags.watch === true) {
-        if (context.format() === 'table') {
-          context.terminal.err(await statusNote(context, client, address));
-        }
-        for await (const view of followRollout(context, address, context.signal)) {
-          showLine(context, view);
-        }
-        if (context.terminal.isTty) context.terminal.out('\n');
+        if (forPeople) context.terminal.err(await statusNote(context, client, address));
+        await watchStatus(context, address);
         return;
       }
       const view = await client.rollout(address);
-      print(context.terminal, context.format(), view, () => statusText(view));
-      if (context.format() === 'table') {
-        context.terminal.err(await statusNote(context, client, address));
-      }
+      const strategies = forPeople ? await new StagedReleases(context).of(view) : undefined;
+      print(context.terminal, context.format(), view, () =>
+        plainLines([...statusLines(view), ...releasesLines(context, view, strategies)]),
+      );
+      if (forPeople) context.terminal.err(await statusNote(context, client, address));
     });
   program
     .command('consumers <address>')
@@ -45,7 +45,7 @@ export function addStatus(program: Command, context: CliContext): void {
             item.workload,
             item.duplicate === true ? `${item.consumerId} (duplicate)` : item.consumerId,
             item.slot,
-            item.version,
+            versionText(item),
             item.state,
             item.lastSeenAt,
             item.reason ?? '',
@@ -54,6 +54,11 @@ export function addStatus(program: Command, context: CliContext): void {
       print(context.terminal, context.format(), page, text);
     });
   addInventory(program, context);
+}
+
+/** Whether it runs the version as a candidate of a release in stages. */
+function versionText({ version, cohort }: ConsumerView): string {
+  return cohort === undefined ? `${version}` : `${version} (candidate)`;
 }
 
 function addInventory(program: Command, context: CliContext): void {
@@ -79,20 +84,7 @@ function addInventory(program: Command, context: CliContext): void {
     });
 }
 
-function showLine(context: CliContext, view: RolloutView): void {
-  const { terminal } = context;
-  if (context.format() === 'json') {
-    terminal.out(`${JSON.stringify(view)}\n`);
-    return;
-  }
-  const { applied, live, rejected } = view.consumers;
-  const version = view.published === null ? 'nothing published' : `v${view.published.version}`;
-  const state = view.converged ? 'converged' : rejected > 0 ? `${rejected} rejected` : '';
-  const line = `${view.address} ${version} ${bar(applied, live, terminal.columns)} ${[state, ageText(view)].filter((part) => part !== '').join(', ')}`;
-  terminal.out(terminal.isTty ? `\r\u001b[2K${line}` : `${line}\n`);
-}
-
-function statusText(view: RolloutView): string {
+function statusLines(view: RolloutView): string[] {
   const { published, consumers, propagationMs, rejections } = view;
   const lines = [
     published === null
@@ -112,5 +104,26 @@ function statusText(view: RolloutView): string {
   for (const { reason, count } of rejections) lines.push(`rejected × ${count}: ${reason}`);
   lines.push(view.converged ? 'converged' : 'not converged');
   if (view.asOf !== undefined) lines.push(ageText(view));
-  return `${lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ')}\n`;
+  return lines;
+}
+
+/** Each release in stages under way, with what can be done about it. */
+function releasesLines(
+  context: CliContext,
+  { releases = [] }: RolloutView,
+  strategies: ReadonlyMap<string, StagedView | undefined> | undefined,
+): string[] {
+  return releases.flatMap((release) => {
+    const staged = strategies?.get(release.id);
+    return [
+      '',
+      ...releaseProgress(release, staged),
+      ...gateLines(staged),
+      ...nextSteps(context, release),
+    ];
+  });
+}
+
+function plainLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')}\n`).join('');
 }

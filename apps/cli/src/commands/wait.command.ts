@@ -5,7 +5,10 @@ import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { ageText } from './age-text.js';
-import { parseCount } from './config.command.js';
+import { AwaitedReleases, underWayText } from './await-releases.js';
+import type { Ask } from './await-releases.js';
+import { parseCount, parseVersion } from './config.command.js';
+import { parseDuration } from './duration.js';
 import { followRollout, onceStarted } from './follow-rollout.js';
 import type { Connection } from './follow-rollout.js';
 
@@ -13,15 +16,7 @@ interface WaitFlags {
   readonly applied: number;
   readonly timeout: number;
   readonly min: number;
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** `60s`, `500ms`, `5m`: milliseconds. */
-export function parseDuration(text: string): number {
-  const match = /^([0-9]{1,6})(ms|s|m|h)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('a duration is a number with ms, s, m or h');
-  return Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
+  readonly to?: number;
 }
 
 /** `100%`: the share. */
@@ -33,11 +28,16 @@ export function parseShare(text: string): number {
   return Number(match[1]) / 100;
 }
 
-/** `pawl wait`: ends when enough consumers applied the newest snapshot; the exit code tells. */
+/**
+ * `pawl wait`: ends when enough consumers applied the newest snapshot and no release in stages is under
+ * way there, or one has stopped; the exit code tells.
+ */
 export function addWait(program: Command, context: CliContext): void {
   program
     .command('wait <address>')
-    .description('wait until the newest snapshot is applied (exit code 3: too late, 4: rejected)')
+    .description(
+      'wait until the newest snapshot is applied, and the end of releases in stages (exit code 3: too late, 4: rejected, or a release was stopped)',
+    )
     .addOption(
       new Option('--applied <share>', 'share of the live consumers')
         .argParser(parseShare)
@@ -49,6 +49,7 @@ export function addWait(program: Command, context: CliContext): void {
         .default(60_000, '60s'),
     )
     .option('--min <n>', 'live consumers that have to be there', parseCount, 1)
+    .option('--to <version>', 'the version that has to reach everybody', parseVersion)
     .action(async (address: string, flags: WaitFlags) => {
       const view = await waitApplied(context, address, flags);
       print(context.terminal, context.format(), view, () => {
@@ -66,36 +67,69 @@ async function waitApplied(
   const deadline = AbortSignal.timeout(flags.timeout);
   const signal = AbortSignal.any([deadline, context.signal]);
   const connection: Connection = {};
-  const ask = (): Promise<number> => newestSnapshot(context, address, signal);
-  const wanted = await onceStarted(context, ask, signal, connection).catch((error: unknown) => {
-    if (!deadline.aborted || context.signal.aborted) throw error;
-    const why = connection.lostBecause ?? 'the control plane did not answer';
-    throw new CliError(`not in time: ${why}`, EXIT.timedOut);
+  const wait: Wait = {
+    ...{ context, address, flags, signal, connection },
+    ask: (call) =>
+      onceStarted(context, async () => call(await context.client(signal)), signal, connection),
+  };
+  const applied = await untilApplied(wait).catch((error: unknown) => {
+    if (error instanceof CliError || !deadline.aborted || context.signal.aborted) throw error;
   });
-  let last: RolloutView | undefined;
-  for await (const view of followRollout(context, address, signal, connection)) {
-    last = view;
-    if ((view.published?.version ?? 0) < wanted) continue;
-    const { live, applied, rejected } = view.consumers;
-    if (live >= flags.min && applied >= live * flags.applied) return view;
-    if (live >= flags.min && live - rejected < live * flags.applied) {
-      const reasons = view.rejections.map(({ reason, count }) => `${count} × ${reason}`).join('; ');
-      throw new CliError(`${rejected} of ${live} consumers rejected it: ${reasons}`, EXIT.rejected);
-    }
-  }
+  if (applied !== undefined) return applied;
   if (!deadline.aborted) throw new CliError('interrupted');
   const { lostBecause } = connection;
+  if (wait.wanted === undefined) {
+    const why = lostBecause ?? 'the control plane did not answer';
+    throw new CliError(`not in time: ${why}`, EXIT.timedOut);
+  }
   const away = lostBecause === undefined ? '' : `; the control plane is away: ${lostBecause}`;
-  throw new CliError(`not in time: ${lateText(last, wanted, flags)}${away}`, EXIT.timedOut);
+  throw new CliError(
+    `not in time: ${lateText(wait.last, wait.wanted, flags)}${away}`,
+    EXIT.timedOut,
+  );
 }
 
-async function newestSnapshot(
-  context: CliContext,
-  address: string,
-  signal: AbortSignal,
-): Promise<number> {
-  const client = await context.client(signal);
-  return (await client.effective(address)).snapshotVersion;
+interface Wait {
+  readonly context: CliContext;
+  readonly address: string;
+  readonly flags: WaitFlags;
+  readonly signal: AbortSignal;
+  readonly connection: Connection;
+  readonly ask: Ask;
+  /** The snapshot that is waited for, once it is known. */
+  wanted?: number;
+  last?: RolloutView;
+}
+
+/** `undefined`: ended before. */
+async function untilApplied(wait: Wait): Promise<RolloutView | undefined> {
+  const { context, address, flags, signal, connection, ask } = wait;
+  const newest = (): Promise<number> =>
+    ask(async (client) => (await client.effective(address)).snapshotVersion);
+  const releases = new AwaitedReleases(context, ask, flags.applied);
+  if (flags.to !== undefined) await releases.expect(address, flags.to);
+  wait.wanted = await newest();
+  for await (const view of followRollout(context, address, signal, connection)) {
+    wait.last = view;
+    const staged = await releases.judge(view);
+    if (staged === 'ended') wait.wanted = await newest();
+    if ((view.published?.version ?? 0) < wait.wanted) continue;
+    if (isApplied(view, flags) && staged !== 'under way') return view;
+    refuseRejected(view, flags);
+  }
+  return undefined;
+}
+
+function isApplied({ consumers }: RolloutView, { min, applied }: WaitFlags): boolean {
+  return consumers.live >= min && consumers.applied >= consumers.live * applied;
+}
+
+/** Throws a CliError once the share cannot be reached any more. */
+function refuseRejected({ consumers, rejections }: RolloutView, flags: WaitFlags): void {
+  const { live, rejected } = consumers;
+  if (live < flags.min || live - rejected >= live * flags.applied) return;
+  const reasons = rejections.map(({ reason, count }) => `${count} × ${reason}`).join('; ');
+  throw new CliError(`${rejected} of ${live} consumers rejected it: ${reasons}`, EXIT.rejected);
 }
 
 /** Nothing where the owner of the address confirmed it. */
@@ -114,7 +148,8 @@ function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFl
   const arrived =
     `${applied} of ${live} live consumers applied snapshot ${published}` +
     (running === '' ? '' : ` (${running})`) +
-    ageNote(view);
+    ageNote(view) +
+    underWayText(view);
   if (published < wanted) return `snapshot ${wanted} is not published yet; ${arrived}`;
   if (live >= min) return arrived;
   return `${arrived}, and ${min - live} of the ${min} that have to be there (--min) ${min - live === 1 ? 'is' : 'are'} missing`;

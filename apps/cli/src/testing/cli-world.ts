@@ -5,7 +5,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { problem, problemDocument } from '@pawl/contracts';
-import type { RolloutView } from '@pawl/contracts';
+import type { RolloutRelease, RolloutView, StrategyStage } from '@pawl/contracts';
 import { runCli } from '../run-cli.js';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -204,3 +204,33 @@ export const definition = (version: number): Answer =>
 
 export const release = (stableVersion: number | null, more: object = {}): Answer =>
   json({ address: 'acme/app', state: 'idle', releaseVersion: 7, stableVersion, ...more });
+
+const STAGES: readonly StrategyStage[] = [
+  { count: 1, bakeMs: 300_000 },
+  { percent: 10, bakeMs: 300_000 },
+  { percent: 100, bakeMs: 600_000 },
+];
+
+/** Version 3 of `acme/app` at the second of three stages, unless `more` says otherwise. */
+export function underWay(more: Partial<RolloutRelease> = {}): RolloutRelease {
+  return {
+    ...{ id: 'r1', address: 'acme/app', state: 'rolling', candidate: 3, stage: 1, stages: STAGES },
+    candidates: { live: 4, applied: 3, rejected: 0, lagging: 1, lost: 0 },
+    ...more,
+  };
+}
+
+/** What the address of the same release tells of it. */
+export const releaseInStages = (more: object = {}, state = 'rolling'): Answer =>
+  release(2, {
+    ...{ state, candidate: 3 },
+    staged: {
+      ...{ id: 'r1', strategy: 'canary', stage: 1, stages: STAGES },
+      gates: [
+        { kind: 'rejections', limit: 0, onFailure: 'abort' },
+        { kind: 'lost', percent: 5, onFailure: 'pause' },
+        { kind: 'applied', percent: 95, withinMs: 60_000, onFailure: 'pause' },
+      ],
+      ...more,
+    },
+  });

@@ -1,0 +1,135 @@
+import type { AdminClient } from '@pawl/admin-client';
+import type { HistoryItem, ReleaseView, RolloutRelease, RolloutView } from '@pawl/contracts';
+import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
+import { durationText } from './duration.js';
+import { nextSteps } from './next-steps.js';
+import { placeText } from './staged-text.js';
+
+/** Asks the control plane, again while it is away. */
+export type Ask = <T>(call: (client: AdminClient) => Promise<T>) => Promise<T>;
+
+interface Seen {
+  readonly address: string;
+  /** The definition version that is to reach everybody. */
+  readonly candidate: number;
+}
+
+/** What ends a release in stages before it has reached everybody. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  abort: 'it was aborted',
+  rollback: 'it was rolled back',
+  disable: 'the layer was disabled',
+  block: 'the version was blocked',
+  promote: 'another version was promoted',
+};
+const HISTORY_ITEMS = 20;
+
+/**
+ * The releases in stages that a wait at one address has come across, until each of them has ended. A
+ * release that stopped ends the wait: every call may throw a CliError with exit code 4 and the reason.
+ */
+export class AwaitedReleases {
+  /** By id; those under way. */
+  readonly #seen = new Map<string, Seen>();
+
+  constructor(
+    private readonly context: CliContext,
+    private readonly ask: Ask,
+    /** Share of the candidates that must not reject. */
+    private readonly share: number,
+  ) {}
+
+  /** For a version that must reach everybody: released already, or under way. */
+  async expect(address: string, candidate: number): Promise<void> {
+    const release = await this.ask((client) => client.getRelease(address));
+    if (release.candidate === candidate && release.staged !== undefined) {
+      this.#seen.set(release.staged.id, { address, candidate });
+    } else await this.#refuseUnlessStable({ address, candidate }, release);
+  }
+
+  /** `ended`: the last one has, since the view before, and everybody is to run what it released. */
+  async judge({ releases = [], rejections }: RolloutView): Promise<'none' | 'under way' | 'ended'> {
+    for (const release of releases) {
+      const { id, address, candidate = 0 } = release;
+      this.#seen.set(id, { address, candidate });
+      this.#refuseStopped(release, rejections);
+    }
+    if (this.#seen.size === 0) return 'none';
+    for (const [id, seen] of this.#seen) {
+      const isShown = releases.some((release) => release.id === id);
+      if (!isShown && (await this.#hasEnded(id, seen))) this.#seen.delete(id);
+    }
+    return this.#seen.size === 0 ? 'ended' : 'under way';
+  }
+
+  #refuseStopped(release: RolloutRelease, rejections: RolloutView['rejections']): void {
+    const { state, candidates, reason, address, candidate } = release;
+    const what = `version ${candidate ?? '?'} of ${address}`;
+    if (state === 'paused') {
+      const why = reason === undefined ? '' : `: ${reason}`;
+      throw this.#stopped(
+        [`the release of ${what} is paused at ${placeText(release)}${why}`],
+        release,
+      );
+    }
+    const { live, rejected } = candidates;
+    if (live - rejected >= live * this.share) return;
+    const reasons = rejections.map(({ reason: each, count }) => `${count} × ${each}`).join('; ');
+    throw new CliError(
+      `${rejected} of ${live} candidates rejected ${what} at ${placeText(release)}: ${reasons}`,
+      EXIT.rejected,
+    );
+  }
+
+  #stopped(said: readonly string[], under: { readonly address: string; readonly state: string }) {
+    const steps = this.context.format() === 'table' ? nextSteps(this.context, under) : [];
+    return new CliError([...said, ...steps].join('\n'), EXIT.rejected);
+  }
+
+  async #hasEnded(id: string, seen: Seen): Promise<boolean> {
+    const release = await this.ask((client) => client.getRelease(seen.address));
+    const { staged, state } = release;
+    if (staged?.id !== id) {
+      await this.#refuseUnlessStable(seen, release);
+      return true;
+    }
+    if (state !== 'paused') return false;
+    const why = staged.reason === undefined ? '' : `: ${staged.reason}`;
+    const what = `the release of version ${seen.candidate} of ${seen.address}`;
+    throw this.#stopped([`${what} is paused at ${placeText(staged)}${why}`], release);
+  }
+
+  async #refuseUnlessStable({ address, candidate }: Seen, release: ReleaseView): Promise<void> {
+    const { state, stableVersion } = release;
+    if (state !== 'disabled' && stableVersion !== null && stableVersion >= candidate) return;
+    const page = await this.ask((client) => client.history(address, { limit: HISTORY_ITEMS }));
+    const why = endingText(page.items, candidate);
+    const what = `version ${candidate} of ${address} did not reach everybody`;
+    throw new CliError(`${what}${why}`, EXIT.rejected);
+  }
+}
+
+/** What came first after the version was last promoted; nothing where the history is too long to tell. */
+function endingText(newestFirst: readonly HistoryItem[], candidate: number): string {
+  const promoted = newestFirst.findIndex(
+    ({ action, version }) => action === 'promote' && version === candidate,
+  );
+  const after = newestFirst.slice(0, Math.max(promoted, 0));
+  const ending = after.findLast(({ action = '' }) => Object.hasOwn(ENDINGS, action));
+  if (ending === undefined) return '';
+  const { action = '', author, reason } = ending;
+  return `: ${ENDINGS[action]} by ${author}${reason === undefined ? '' : `: ${reason}`}`;
+}
+
+/** How far the releases under way have come, for a wait that ends before them. */
+export function underWayText({ releases = [] }: RolloutView): string {
+  return releases
+    .map((release) => {
+      const { address, candidate, bakeLeftMs, reason } = release;
+      const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} of its bake left`;
+      const why = reason === undefined ? '' : `, ${reason}`;
+      return `; version ${candidate ?? '?'} of ${address} is at ${placeText(release)}${left}${why}`;
+    })
+    .join('');
+}

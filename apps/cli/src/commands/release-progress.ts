@@ -1,0 +1,72 @@
+import type { RolloutRelease, StagedView } from '@pawl/contracts';
+import { durationText } from './duration.js';
+import { candidateText, gateText, placeText, stageText } from './staged-text.js';
+
+const BAR_WIDTH = 20;
+/** Stages that are shown before and after the one that is reached; the first and the last always are. */
+const SHOWN_AROUND = 2;
+
+/**
+ * A release in stages under way, for people: what, a bar for each stage, its candidates at the address
+ * that is looked at, and why it does not go on. `staged`: what its own address tells of it.
+ */
+export function releaseProgress(release: RolloutRelease, staged: StagedView | undefined): string[] {
+  const { address, candidate, state, stage, stages } = release;
+  const what = candidateText(candidate, staged);
+  return [
+    `${what} at ${address} is ${state}, stage ${stage + 1} of ${stages.length}`,
+    ...stageLines(release),
+    `candidates: ${candidatesText(release)}`,
+    ...reasonLines(release),
+  ];
+}
+
+/** The same in one line, without the time that is left. */
+export function releaseLine(release: RolloutRelease, staged: StagedView | undefined): string {
+  const { address, candidate, state, reason } = release;
+  const what = `${candidateText(candidate, staged)} at ${address} is ${state}`;
+  const why = reason === undefined ? '' : `; ${reason}`;
+  return `${what}, ${placeText(release)}: ${candidatesText(release)}${why}`;
+}
+
+/** When it stops by itself, and what then happens; nothing where that is not known. */
+export function gateLines(staged: StagedView | undefined): string[] {
+  const gates = staged?.gates ?? [];
+  return gates.length === 0 ? [] : [`gates: ${gates.map(gateText).join('; ')}`];
+}
+
+function candidatesText({ candidates }: RolloutRelease): string {
+  const { live, applied, rejected, lagging, lost } = candidates;
+  return `${live} live, ${applied} applied, ${rejected} rejected, ${lagging} lagging, ${lost} lost`;
+}
+
+function reasonLines({ state, reason }: RolloutRelease): string[] {
+  if (reason === undefined) return [];
+  return [`${state === 'paused' ? 'paused' : 'waits'}: ${reason}`];
+}
+
+function stageLines(release: RolloutRelease): string[] {
+  const { stage, stages } = release;
+  const last = stages.length - 1;
+  const width = String(stages.length).length;
+  const shown = stages
+    .map((_, at) => at)
+    .filter((at) => at === 0 || at === last || Math.abs(at - stage) <= SHOWN_AROUND);
+  return shown.flatMap((at, index) => {
+    const before = shown[index - 1] ?? at - 1;
+    const gap = before === at - 1 ? [] : ['  …'];
+    return [...gap, `  ${String(at + 1).padStart(width)} ${stageLine(release, at)}`];
+  });
+}
+
+function stageLine({ stage, stages, candidates, bakeLeftMs }: RolloutRelease, at: number): string {
+  const { live, applied } = candidates;
+  const share = at < stage ? 1 : at > stage || live === 0 ? 0 : applied / live;
+  const filled = Math.min(BAR_WIDTH, Math.floor(share * BAR_WIDTH));
+  const drawn = `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}]`;
+  const reached = stages[at];
+  const whom = reached === undefined ? '' : stageText(reached);
+  if (at !== stage) return `${drawn} ${whom}`;
+  const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} of its bake left`;
+  return `${drawn} ${whom}: ${applied} of ${live} applied${left}`;
+}
