@@ -46,7 +46,7 @@ const snapshots = (...versions: number[]): void => {
 };
 const history = (...newestFirst: Partial<HistoryItem>[]): void => {
   const items = newestFirst.map((item) => ({ at: '', author: 'ada', kind: 'release', ...item }));
-  world.answers.set('GET /v1/history/acme/app?limit=20', json({ items }));
+  world.answers.set('GET /v1/history/acme/app?limit=100', json({ items }));
 };
 
 it('waits for the end of a release in stages, and for the snapshot that everybody then runs', async () => {
@@ -73,7 +73,7 @@ it('waits for the releases of ancestors', async () => {
   const { code, err } = await wait();
   expect(code).toBe(1);
   expect(err).toContain('Not found');
-  world.answers.set('GET /v1/history/acme?limit=20', json({ items: [] }));
+  world.answers.set('GET /v1/history/acme?limit=100', json({ items: [] }));
   const stopped = await wait();
   expect([stopped.code, stopped.err]).toEqual([
     4,

@@ -23,7 +23,8 @@ const ENDINGS: Readonly<Record<string, string>> = {
   block: 'the version was blocked',
   promote: 'another version was promoted',
 };
-const HISTORY_ITEMS = 20;
+/** As many as the longest release has stages, and what people do meanwhile. */
+const HISTORY_ITEMS = 100;
 
 /**
  * The releases in stages that a wait at one address has come across, until each of them has ended. A

@@ -151,7 +151,11 @@ describe('pawl promote in stages', () => {
       expect(err).toMatch(/^pawl: [^:]+: r1 is under way\nlook at it: .* pawl status acme\/app\n$/);
       const forMachines = await promote('--strategy', 'linear', '-o', 'json');
       expect(JSON.parse(forMachines.err)).toMatchObject({
-        error: { exitCode: 1, problem: { code }, message: expect.not.stringContaining('look') },
+        error: {
+          exitCode: 1,
+          problem: { code },
+          message: expect.not.stringContaining('look') as string,
+        },
       });
     },
   );
