@@ -35,7 +35,9 @@ describe('compileShape', () => {
     [promote({ steps: 2 }), '/strategy', 'additionalProperties', 'must not have the key "steps"'],
     [
       promote({ preset: 'slow' }),
-      ...['/strategy/preset', 'enum', 'must be one of ["canary","linear","exponential"]'],
+      '/strategy/preset',
+      'enum',
+      'must be one of ["canary","linear","exponential"]',
     ],
     [promote({ stages: [] }), '/strategy/stages', 'minItems', 'must NOT have fewer than 1 items'],
     [promote({ stages: [{ percent: 101 }] }), `${STAGE}/percent`, 'maximum', 'must be <= 100'],
@@ -43,11 +45,15 @@ describe('compileShape', () => {
     [promote({ stages: [{ count: 0.5 }] }), `${STAGE}/count`, 'type', 'must be integer'],
     [
       promote({ stages: [{ selector: { region: 'eu' } }] }),
-      ...[`${STAGE}/selector/region`, 'type', 'must be array'],
+      `${STAGE}/selector/region`,
+      'type',
+      'must be array',
     ],
     [
       promote({ gates: [{ limit: 1 }] }),
-      ...['/strategy/gates/0', 'required', "must have required property 'kind'"],
+      '/strategy/gates/0',
+      'required',
+      "must have required property 'kind'",
     ],
   ])('says what is wrong with %j', (value, pointer, keyword, message) => {
     expect(check(value)).toEqual([{ pointer, keyword, message }]);
