@@ -14,6 +14,9 @@ export interface Failure {
   readonly problem?: ProblemDocument;
 }
 
+/** The command line names these. */
+const NAMED_BY_USER: ReadonlySet<string> = new Set(['malformed-address', 'unknown-strategy']);
+
 /** `hint`: what to do when nobody answers. */
 export function failureOf(error: unknown, hint: string): Failure {
   if (error instanceof CliError) {
@@ -22,8 +25,7 @@ export function failureOf(error: unknown, hint: string): Failure {
   }
   if (error instanceof ProblemError) {
     const { problem } = error;
-    // The command line names the address.
-    const exitCode = problem.code === 'malformed-address' ? EXIT.usage : EXIT.error;
+    const exitCode = NAMED_BY_USER.has(problem.code) ? EXIT.usage : EXIT.error;
     return { message: problemText(problem), exitCode, problem };
   }
   if (error instanceof UnreachableError) {

@@ -103,7 +103,6 @@ describe('pawl promote in stages', () => {
   });
 
   it.each([
-    ['--strategy', 'slow', /Allowed choices are all-at-once, canary, linear, exponential/],
     ['--percent', '10', /^pawl: --percent needs a strategy: --strategy canary\n$/],
     ['--bake', '5m', /--bake needs a strategy: --strategy canary or linear or exponential\n$/],
     ['--strategy canary --step', '10', /canary takes no --step, which is for linear\n$/],
@@ -141,6 +140,14 @@ describe('pawl promote in stages', () => {
     const { code, err } = await promote('--strategy-file', file);
     expect([code, err]).toEqual([2, expect.stringContaining(`pawl: ${file}: ${why}`)]);
     expect(world.requests).toEqual([]);
+  });
+
+  it('ends with 2 for a strategy that nobody knows', async () => {
+    const answer = refuse('unknown-strategy', 'the strategies known are: canary');
+    world.answers.set('POST /v1/release/acme/app', answer);
+    const { code, err } = await promote('--strategy', 'slow');
+    expect([code, err]).toEqual([2, 'pawl: Unknown strategy: the strategies known are: canary\n']);
+    expect(sent()).toEqual({ action: 'promote', strategy: 'slow' });
   });
 
   it.each(['release-in-flight', 'too-many-releases'] as const)(

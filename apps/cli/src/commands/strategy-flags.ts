@@ -1,6 +1,6 @@
 import { parseJson, STRATEGY_NAMES, strategySchema } from '@pawl/contracts';
 import type { Strategy, StrategyName } from '@pawl/contracts';
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
@@ -9,7 +9,7 @@ import { parseBake } from './duration.js';
 
 /** What `promote` takes to release in stages. */
 export interface StrategyFlags {
-  readonly strategy?: StrategyName;
+  readonly strategy?: string;
   readonly strategyFile?: string;
   readonly percent?: number;
   readonly step?: number;
@@ -43,9 +43,7 @@ const NUMBER_FLAGS: readonly NumberFlag[] = [
 /** Adds the options that {@link strategyOf} reads. */
 export function addStrategyOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--strategy <name>', 'in stages, or to everybody at once').choices(STRATEGY_NAMES),
-    )
+    .option('--strategy <name>', `in stages, or to everybody: ${STRATEGY_NAMES.join(', ')}`)
     .option('--percent <share>', 'canary: share of the second stage; else 10%', parsePercent)
     .option('--step <share>', 'linear: what each stage adds; else 20%', parsePercent)
     .option('--start <share>', 'exponential: share of the first stage; else 1%', parsePercent)
@@ -78,7 +76,7 @@ export async function strategyOf(
   if (strategy === undefined) {
     throw usage(`${first.option} needs a strategy: --strategy ${first.of.join(' or ')}`);
   }
-  const odd = given.find(({ of }) => !(of as readonly StrategyName[]).includes(strategy));
+  const odd = given.find(({ of }) => !(of as readonly string[]).includes(strategy));
   if (odd !== undefined) {
     throw usage(`${strategy} takes no ${odd.option}, which is for ${odd.of.join(', ')}`);
   }
