@@ -1,4 +1,4 @@
-import { bucketOf, BUCKETS, isCandidate, isSelected, slotName } from '@pawl/contracts';
+import { bucketOf, BUCKETS, isSelected, slotName } from '@pawl/contracts';
 import type { ConsumerIdentity, ReleaseStage } from '@pawl/contracts';
 import type { Stage, StagedRelease } from './staged-release.js';
 
@@ -22,7 +22,8 @@ export interface Reached {
  * The stages of a release as snapshots of one address tell them. Each stage takes its share of each
  * workload there, the slots of the lowest buckets first, by name. Slots that were named and whose
  * instances are away count, so that nobody is put in the place of one that the release may have ended.
- * The same again where everybody has its share already.
+ * Where hashes have chosen it is not known who is away: later on only workloads that have no candidate
+ * get one by name. The same again where everybody has its share already.
  */
 export function reachStages({ release, instances, before }: Reached): ReleaseStage[] {
   const { id, stages, stage } = release;
@@ -30,57 +31,80 @@ export function reachStages({ release, instances, before }: Reached): ReleaseSta
   const pools = poolsOf(id, instances);
   const reached: ReleaseStage[] = [];
   for (const [at, wanted] of stages.slice(0, stage + 1).entries()) {
-    reached.push(reachStage({ salt: id, pools, earlier: reached, before: before[at] }, wanted));
+    const others = [...reached, ...before.slice(at + 1)];
+    reached.push(reachStage({ pools, others, told: before[at] }, wanted));
   }
   return reached;
 }
 
+/** What decides whether an instance is a candidate, worked out once: there may be 10,000 of them. */
 interface Member extends Instance {
+  readonly name: string;
   readonly bucket: number;
 }
 
-/** The instances of each workload, by bucket: the order in which a release takes them. */
-type Pools = readonly { readonly workload: string; readonly members: readonly Member[] }[];
-
-interface Place {
-  readonly salt: string;
-  readonly pools: Pools;
-  readonly earlier: readonly ReleaseStage[];
-  readonly before: ReleaseStage | undefined;
+/** The instances of one workload, by bucket: the order in which a release takes them. */
+interface Pool {
+  readonly workload: string;
+  readonly members: readonly Member[];
 }
 
-function poolsOf(salt: string, instances: readonly Instance[]): Pools {
-  const pools = new Map<string, Member[]>();
+interface Place {
+  readonly pools: readonly Pool[];
+  /** The stages before, and those behind that were told. */
+  readonly others: readonly ReleaseStage[];
+  /** The stage itself, as it was told last. */
+  readonly told: ReleaseStage | undefined;
+}
+
+/** What a stage takes of one workload. */
+interface Taken {
+  /** Live instances of the workload. */
+  readonly live: number;
+  /** Those of them that are no candidates, by bucket. */
+  readonly rest: readonly Member[];
+  /** Candidates among those whose labels match, and slots that were named and are away. */
+  readonly count: number;
+  /** Slots that it lacks for its share, in the order in which they are taken. */
+  readonly lacks: readonly string[];
+}
+
+function poolsOf(salt: string, instances: readonly Instance[]): readonly Pool[] {
+  const pools = new Map<string, Map<number, Member>>();
   for (const instance of instances) {
     const { workload, slot } = instance;
-    const member = { ...instance, bucket: bucketOf(salt, workload, slot) };
-    const members = pools.get(workload);
-    if (members === undefined) pools.set(workload, [member]);
-    else members.push(member);
-  }
-  for (const members of pools.values()) {
-    members.sort((a, b) => a.bucket - b.bucket || a.slot - b.slot);
+    const members = pools.get(workload) ?? new Map<number, Member>();
+    pools.set(workload, members);
+    // Two processes of one consumer hold the same slot.
+    if (members.has(slot)) continue;
+    const name = slotName(workload, slot);
+    members.set(slot, { ...instance, name, bucket: bucketOf(salt, workload, slot) });
   }
   return [...pools]
-    .map(([workload, members]) => ({ workload, members }))
+    .map(([workload, members]) => ({
+      workload,
+      members: [...members.values()].sort((a, b) => a.bucket - b.bucket || a.slot - b.slot),
+    }))
     .sort((a, b) => (a.workload < b.workload ? -1 : 1));
 }
 
 function reachStage(place: Place, stage: Stage): ReleaseStage {
   const { selector, percent } = stage;
-  const named = place.before?.named ?? [];
-  const basisPoints = place.before?.basisPoints ?? 0;
-  const earlier = place.earlier.reduce((sum, { named: names = [] }) => sum + names.length, 0);
-  const room = MAX_NAMES - earlier - named.length;
-  const exact = lacking(place, stage, { ...only(selector), basisPoints, named });
-  const names = exact.reduce((sum, lacks) => sum + lacks.length, named.length + earlier);
-  if (names <= MAX_CHOSEN || percent === undefined) {
-    return withNames({ ...only(selector), basisPoints }, [...named, ...inTurns(exact, room)]);
+  const named = place.told?.named ?? [];
+  const basisPoints = place.told?.basisPoints ?? 0;
+  const told = { ...only(selector), basisPoints };
+  const names = place.others.reduce((sum, one) => sum + (one.named?.length ?? 0), named.length);
+  const room = MAX_NAMES - names;
+  const exact = takenOf(place, stage, withNames(told, named));
+  const wanted = exact.reduce((sum, { lacks }) => sum + lacks.length, names);
+  if (percent === undefined || (basisPoints === 0 && wanted <= MAX_CHOSEN)) {
+    return withNames(told, [...named, ...inTurns(exact, room)]);
   }
-  const shared = Math.max(basisPoints, sharedBelow(place.pools, percent));
-  const hashed = { ...only(selector), basisPoints: shared };
-  const lacks = lacking(place, stage, { ...hashed, named });
-  return withNames(hashed, [...named, ...inTurns(lacks, room)]);
+  const shared = Math.max(basisPoints, sharedBelow(exact, stage));
+  const hashed = { ...told, basisPoints: shared };
+  const taken = takenOf(place, stage, withNames(hashed, named));
+  const lacking = basisPoints === 0 ? taken : taken.map(onlyFirst);
+  return withNames(hashed, [...named, ...inTurns(lacking, room)]);
 }
 
 function only(selector: ReleaseStage['selector']): Pick<ReleaseStage, 'selector'> {
@@ -91,63 +115,77 @@ function withNames(stage: ReleaseStage, named: readonly string[]): ReleaseStage 
   return named.length === 0 ? stage : { ...stage, named };
 }
 
-/** The slots that each workload lacks for its share, in the order in which they are taken. */
-function lacking(
-  { salt, pools, earlier }: Place,
-  stage: Stage,
-  reached: ReleaseStage,
-): readonly (readonly string[])[] {
-  const stages = [...earlier, reached];
-  const names = new Set(stages.flatMap(({ named = [] }) => named));
-  const release = { id: salt, address: '', salt, stages: stages.map(withoutNames) };
-  const namesOf = countByWorkload(names);
+/** What a stage that has reached this takes of each workload. */
+function takenOf({ pools, others }: Place, stage: Stage, reached: ReleaseStage): Taken[] {
+  const stages = [...others, reached];
+  const isIn = candidates(stages);
+  const namesOf = byWorkload(new Set(stages.flatMap(({ named = [] }) => named)));
   return pools.map(({ workload, members }) => {
-    const isNamed = ({ slot }: Member): boolean => names.has(slotName(workload, slot));
-    const away = (namesOf.get(workload) ?? 0) - members.filter(isNamed).length;
-    const matching = members.filter(({ labels }) => isSelected(stage, labels));
-    const others = matching.filter((member) => !isNamed(member) && !isCandidate(release, member));
-    const taken = matching.length - others.length + away;
-    const lacks = Math.max(0, shareOf(stage, matching.length, members.length) - taken);
-    return others.slice(0, lacks).map(({ slot }) => slotName(workload, slot));
+    const held = new Set(members.map(({ name }) => name));
+    const away = (namesOf.get(workload) ?? []).filter((name) => !held.has(name)).length;
+    const matching = members.filter(({ labels }) => isSelected(stage, labels)).length;
+    const rest = members.filter((member) => !isIn(member));
+    const free = rest.filter(({ labels }) => isSelected(stage, labels));
+    const count = matching - free.length + away;
+    const most = members.length > 1 ? rest.length - 1 : rest.length;
+    const lacking = Math.min(shareOf(stage, matching, members.length) - count, most);
+    const lacks = free.slice(0, Math.max(0, lacking)).map(({ name }) => name);
+    return { live: members.length, rest, count, lacks };
   });
 }
 
-function countByWorkload(names: Iterable<string>): Map<string, number> {
-  const counts = new Map<string, number>();
+/** What `isCandidate` tells, of members. */
+function candidates(stages: readonly ReleaseStage[]): (member: Member) => boolean {
+  const known = stages.map((stage) => ({ stage, names: new Set(stage.named) }));
+  return ({ name, bucket, labels }) =>
+    known.some(
+      ({ stage, names }) =>
+        (bucket < stage.basisPoints || names.has(name)) && isSelected(stage, labels),
+    );
+}
+
+function byWorkload(names: Iterable<string>): Map<string, string[]> {
+  const named = new Map<string, string[]>();
   for (const name of names) {
     const workload = name.slice(0, name.lastIndexOf('/'));
-    counts.set(workload, (counts.get(workload) ?? 0) + 1);
+    const known = named.get(workload);
+    if (known === undefined) named.set(workload, [name]);
+    else known.push(name);
   }
-  return counts;
+  return named;
 }
 
-function withoutNames({ named: _, ...stage }: ReleaseStage): ReleaseStage {
-  return stage;
-}
-
-/** How many of `matching` instances a stage takes, of a workload that has `all` of them. */
+/**
+ * How many of `matching` instances a stage takes, of a workload that has `all` of them. Reckoned in whole
+ * basis points, which are exact.
+ */
 function shareOf({ percent, count }: Stage, matching: number, all: number): number {
-  if (matching === 0) return 0;
-  const wanted = count ?? Math.ceil(((percent ?? 0) * matching) / 100);
+  const wanted = count ?? Math.ceil((Math.round((percent ?? 0) * 100) * matching) / BUCKETS);
   const most = matching === all && all > 1 ? all - 1 : matching;
   return Math.min(Math.max(wanted, 1), most);
 }
 
 /** The share in basis points, lowered so far that no workload of several is in it as a whole. */
-function sharedBelow(pools: Pools, percent: number): number {
-  const highest = pools
-    .filter(({ members }) => members.length > 1)
-    .map(({ members }) => members.at(-1)?.bucket ?? 0);
-  return highest.reduce((least, bucket) => Math.min(least, bucket), Math.floor(percent * 100));
+function sharedBelow(taken: readonly Taken[], stage: Stage): number {
+  let share = Math.round((stage.percent ?? 0) * 100);
+  for (const { live, rest, count } of taken) {
+    const isWhole = rest.every(({ labels }) => isSelected(stage, labels));
+    if (isWhole && live + count > 1) share = Math.min(share, rest.at(-1)?.bucket ?? share);
+  }
+  return share;
+}
+
+function onlyFirst(taken: Taken): Taken {
+  return { ...taken, lacks: taken.count === 0 ? taken.lacks.slice(0, 1) : [] };
 }
 
 /** One name of each workload, then a second one of each, as far as there is room. */
-function inTurns(lacks: readonly (readonly string[])[], room: number): string[] {
+function inTurns(taken: readonly Taken[], room: number): string[] {
   const names: string[] = [];
   for (let turn = 0, any = true; any && names.length < room; turn += 1) {
     any = false;
-    for (const each of lacks) {
-      const name = each[turn];
+    for (const { lacks } of taken) {
+      const name = lacks[turn];
       if (name === undefined || names.length >= room) continue;
       names.push(name);
       any = true;
