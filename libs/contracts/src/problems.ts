@@ -42,6 +42,8 @@ export const PROBLEMS = {
   'use-promote': { status: 409, title: 'That would go forward', retryable: false },
   'release-in-flight': { status: 409, title: 'A release is under way', retryable: false },
   'too-many-releases': { status: 409, title: 'Too many releases under way', retryable: false },
+  frozen: { status: 409, title: 'Nothing goes forward now', retryable: false },
+  'strategy-required': { status: 409, title: 'A strategy is required', retryable: false },
   'version-blocked': { status: 409, title: 'The version is blocked', retryable: false },
   'truth-behind': { status: 409, title: 'PostgreSQL is behind', retryable: false },
   'restore-changed': {

@@ -28,9 +28,9 @@ export const GATE_FAILURES = ['pause', 'abort'] as const;
 
 /**
  * What a release is judged by all the while, from what consumers report. `rejections`: fails when more
- * than `limit` live candidates reject it. `lost`: fails when more than `limit` candidates that applied it
- * fell silent without saying goodbye. `applied`: `percent` of the live candidates must have applied it
- * before a stage ends, and it fails when they have not `withinMs` after the stage was published.
+ * than `limit` live candidates reject it. `lost`: fails when more than `percent` of the candidates applied
+ * it and fell silent since without saying goodbye. `applied`: `percent` of the live candidates must have
+ * applied it before a stage ends, and it fails when they have not `withinMs` after it was published.
  */
 export const gateSchema = {
   type: 'object',

@@ -71,8 +71,12 @@ export const releaseRequestSchema = {
     targetVersion: part.version,
     expectedReleaseVersion: part.counter,
     strategy: strategySchema,
+    /** Of a promote in stages while one is under way: `supersede` drops that one. */
+    conflict: { enum: ['refuse', 'supersede'] },
     reason: { type: 'string', maxLength: 1024 },
     force: { type: 'boolean' },
+    /** Why this must go forward although the scope is frozen. */
+    freezeException: { type: 'string', maxLength: 1024 },
   },
 } as const;
 export type ReleaseRequest = Infer<typeof releaseRequestSchema>;

@@ -23,6 +23,9 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (strategy !== undefined && action !== 'promote') {
     return refused('malformed-request', `${action} takes no strategy: only promote does`);
   }
+  if (request.conflict !== undefined && action !== 'promote') {
+    return refused('malformed-request', `${action} takes no conflict: only promote does`);
+  }
   const resolved = resolveStrategy(strategy);
   if (!resolved.ok) return resolved;
   if (force !== true) return undefined;

@@ -16,6 +16,8 @@ export interface TransitionInput {
   readonly address: AddressText;
   /** Of the release in stages that this may begin: unlike that of every other. */
   readonly releaseId: string;
+  /** Of the strategy that the request carries, where it has a name of its own. */
+  readonly strategyName?: string;
 }
 
 /**
@@ -90,7 +92,8 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
   }
   if (isBlocked(state, target)) return blocked(address, target);
   if (strategy.value !== null) {
-    return begin(input, { target, id: input.releaseId, strategy: strategy.value });
+    const named = { ...strategy.value, strategy: input.strategyName ?? strategy.value.strategy };
+    return begin(input, { target, id: input.releaseId, strategy: named });
   }
   return changed(state, {
     ...{ state: 'idle', stableVersion: target, staged: null },

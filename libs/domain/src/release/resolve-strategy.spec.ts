@@ -90,12 +90,16 @@ describe('resolveStrategy: presets', () => {
     { preset: 'linear', stepPercent: 1 },
     { preset: 'exponential', startPercent: 0.0001, factor: 1.0001 },
     { preset: 'exponential', startPercent: 1, factor: 1.01 },
-  ])('has as many stages as a snapshot can tell, however small the steps: %j', (strategy) => {
-    const shares = sharesOf(strategy).map((share) => share ?? 0);
-    expect(shares.length).toBeGreaterThan(50);
-    expect(shares.length).toBeLessThan(64);
-    expect(shares).toEqual([...shares].sort((a, b) => a - b));
-    expect(shares[0]).toBeGreaterThanOrEqual(0.01);
+  ])('refuses more stages than a snapshot can tell: %j', (strategy) => {
+    expect(resolveStrategy(strategy)).toMatchObject({
+      ok: false,
+      problem: { detail: expect.stringContaining('make more than 64 stages') as string },
+    });
+  });
+
+  it('has 64 stages at most, the last one included', () => {
+    expect(sharesOf({ preset: 'linear', stepPercent: 1.5625 })).toHaveLength(63);
+    expect(resolveStrategy({ preset: 'linear', stepPercent: 1.56 }).ok).toBe(false);
   });
 });
 

@@ -63,7 +63,7 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   if (extra !== undefined) {
     return malformed(`the strategy ${preset ?? 'of stages'} takes no ${extra}: leave it out`);
   }
-  const stages = preset === undefined ? inlineStages(options) : done(presetStages(preset, options));
+  const stages = preset === undefined ? inlineStages(options) : presetStages(preset, options);
   if (!stages.ok) return stages;
   const gates = resolveGates(options.gates);
   if (!gates.ok) return gates;
@@ -83,27 +83,30 @@ function inlineStages({ stages = [] }: Options): Outcome<readonly Stage[]> {
   return done(stages.map((stage) => ({ ...stage, bakeMs: stage.bakeMs ?? 0 })));
 }
 
-function presetStages(preset: Preset, options: Options): readonly Stage[] {
+function presetStages(preset: Preset, options: Options): Outcome<readonly Stage[]> {
   const bakeMs = options.bakeMs ?? BAKE_MS;
   const last: Stage = { percent: 100, bakeMs: options.finalBakeMs ?? FINAL_BAKE_MS };
-  const shares = sharesOf(preset, options).filter((percent) => percent < 100);
-  const before = shares.slice(0, MAX_STAGES - 2).map((percent): Stage => ({ percent, bakeMs }));
+  const shares = sharesOf(preset, options);
+  const before = shares.map((percent): Stage => ({ percent, bakeMs }));
   const first: readonly Stage[] = preset === 'canary' ? [{ count: 1, bakeMs }] : [];
-  return [...first, ...before, last];
+  const stages = [...first, ...before, last];
+  if (stages.length <= MAX_STAGES) return done(stages);
+  return malformed(`these steps make more than ${MAX_STAGES} stages: take larger ones`);
 }
 
-/** The shares before the last stage, in per cent. */
+/** The shares before the last stage, in per cent; no more of them than are too many. */
 function sharesOf(preset: Preset, options: Options): number[] {
-  if (preset === 'canary') return [options.percent ?? CANARY_PERCENT];
-  if (preset === 'linear') {
-    const step = options.stepPercent ?? STEP_PERCENT;
-    const steps = Math.min(MAX_STAGES, Math.ceil(100 / step));
-    return Array.from({ length: steps }, (_, at) => round(step * (at + 1)));
+  if (preset === 'canary') {
+    const share = round(options.percent ?? CANARY_PERCENT);
+    return share < 100 ? [share] : [];
   }
+  const { stepPercent = STEP_PERCENT, startPercent = START_PERCENT, factor = FACTOR } = options;
+  const isLinear = preset === 'linear';
   const shares: number[] = [];
-  let share = options.startPercent ?? START_PERCENT;
-  for (; share < 100 && shares.length < MAX_STAGES; share *= options.factor ?? FACTOR) {
+  for (let share = isLinear ? stepPercent : startPercent; round(share) < 100;) {
     shares.push(round(share));
+    if (shares.length > MAX_STAGES) break;
+    share = isLinear ? stepPercent * (shares.length + 1) : share * factor;
   }
   return shares;
 }

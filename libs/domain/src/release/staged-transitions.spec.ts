@@ -267,17 +267,20 @@ describe('a release in stages: what is refused', () => {
     ],
     [
       ...([paused, { action: 'promote', targetVersion: 6, strategy: 'linear' }] as const),
-      ...(['release-in-flight', 'is paused at stage 2 of 3: let it end, or abort it'] as const),
+      ...([
+        'release-in-flight',
+        'is paused at stage 2 of 3: let it end, abort it, or supersede it',
+      ] as const),
     ],
     [
       rolling,
       { action: 'promote', targetVersion: 6, strategy: { preset: 'canary', percent: 20 } },
-      ...(['release-in-flight', 'let it end, or abort it'] as const),
+      ...(['release-in-flight', 'let it end, abort it, or supersede it'] as const),
     ],
     [
       rolling,
       { action: 'promote', targetVersion: 6, strategy: { preset: 'canary', gates: [] } },
-      ...(['release-in-flight', 'let it end, or abort it'] as const),
+      ...(['release-in-flight', 'let it end, abort it, or supersede it'] as const),
     ],
     [
       ...([rolling, { action: 'promote', targetVersion: 8 }] as const),
@@ -341,6 +344,22 @@ describe('a release in stages: what is refused', () => {
     ).toMatchObject({
       problem: { code: 'release-in-flight', currentReleaseVersion: 7 },
     });
+  });
+
+  it('but one that supersedes it: whoever ran the former candidate may go down', () => {
+    const request = { action: 'promote', targetVersion: 7, strategy: 'linear' };
+    const outcome = plan(rolling, { ...request, conflict: 'supersede' });
+    expect(outcome).toMatchObject({
+      value: {
+        changed: true,
+        next: { state: 'rolling', releaseVersion: 8, contributionAt: 8, loweredAt: 8 },
+      },
+    });
+    expect(outcome).toMatchObject({
+      value: { next: { staged: { candidateVersion: 7, strategy: 'linear', stage: 0 } } },
+    });
+    const abort = { action: 'abort', conflict: 'supersede' } as const;
+    expect(plan(rolling, abort)).toMatchObject({ problem: { code: 'malformed-request' } });
   });
 
   it.each(['advance', 'skip', 'pause', 'resume', 'abort'])(

@@ -11,7 +11,7 @@ export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort';
 
 export interface StagedInput {
   readonly state: ReleaseState;
-  readonly request: Pick<ReleaseRequest, 'reason'>;
+  readonly request: Pick<ReleaseRequest, 'reason' | 'conflict'>;
   readonly address: AddressText;
 }
 
@@ -40,9 +40,12 @@ export function planStaged(action: StagedAction, input: StagedInput): Outcome<Tr
   }
 }
 
-/** The first stage of a release of `target`, which is above the stable version. */
+/**
+ * The first stage of a release of `target`, which is above the stable version; one that is under way is
+ * superseded where that is asked for: its candidates go back first, but those of the new one.
+ */
 export function begin(
-  { state, address }: StagedInput,
+  { state, address, request }: StagedInput,
   release: {
     readonly target: number;
     readonly id: string;
@@ -51,19 +54,20 @@ export function begin(
 ): Outcome<Transition> {
   const { target, id, strategy } = release;
   const { staged } = state;
-  if (staged !== null) {
-    if (staged.candidateVersion === target && isSameStrategy(staged, strategy)) {
-      return unchanged(state);
-    }
+  if (staged?.candidateVersion === target && isSameStrategy(staged, strategy)) {
+    return unchanged(state);
+  }
+  if (staged !== null && request.conflict !== 'supersede') {
     return refused(
       'release-in-flight',
       `release ${staged.id} of version ${staged.candidateVersion} of ${address} is ${state.state} ` +
-        `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, or abort it first`,
+        `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, abort it, or supersede it`,
       { currentReleaseVersion: state.releaseVersion },
     );
   }
   const next = { ...strategy, id, candidateVersion: target, stage: 0, pausedFor: null };
-  return changed(state, { state: 'rolling', staged: next, contributes: true });
+  const lowers = staged !== null;
+  return changed(state, { state: 'rolling', staged: next, contributes: true, lowers });
 }
 
 /** The candidate is dropped, and its candidates go back to the stable version. */

@@ -23,6 +23,7 @@ import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { refusal, troubledCohorts } from './refusal.js';
+import { judgePolicy, policyOf } from './release-policy.js';
 import { releaseView } from './release-view.js';
 
 interface VariantHead {
@@ -79,11 +80,14 @@ export class ChangeRelease {
   }
 
   async #prepare(change: Change): Promise<Outcome<Prepared<ReleaseView>>> {
-    const { node, request, root } = change;
+    const { node, root } = change;
+    const policy = policyOf(root.tree, node.address);
+    const policed = judgePolicy(this.context, policy, change.request);
+    if (!policed.ok) return policed;
     const plan = planTransition({
       state: node.release,
       newestVersion: node.newest?.version ?? 0,
-      request,
+      ...policed.value,
       address: node.address.text,
       releaseId: this.#nextId(root, node),
     });
@@ -241,7 +245,7 @@ export class ChangeRelease {
       releaseVersion: release.releaseVersion,
       ...(version === null ? {} : { version }),
       ...(staged === null ? {} : { message: `${staged.strategy}: ${stage}` }),
-      ...(request.reason === undefined ? {} : { reason: request.reason }),
+      ...whyOf(request),
       ...(release.forced && request.action !== 'disable' ? { forced: true as const } : {}),
     };
   }
@@ -316,6 +320,13 @@ function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {
   return (
     before.contributionAt === next.contributionAt && before.staged?.stage === next.staged?.stage
   );
+}
+
+/** Reason and exception of a request, for the history. */
+function whyOf({ reason, freezeException }: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
+  const exception = freezeException === undefined ? [] : [`freeze exception: ${freezeException}`];
+  const all = [...(reason === undefined ? [] : [reason]), ...exception];
+  return all.length === 0 ? {} : { reason: all.join('; ') };
 }
 
 function reasonOf({ node, request }: Change): string {

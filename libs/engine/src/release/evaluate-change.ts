@@ -6,6 +6,7 @@ import { assert } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Portion } from '../turns.js';
+import { policySchemaOf } from './release-policy.js';
 import { contentAbove, newContent, shared } from '../sharding/build-nodes.js';
 import { cohortAmong, cohortsOf } from '../sharding/cohorts.js';
 import type { Cohort } from '../sharding/cohorts.js';
@@ -218,7 +219,9 @@ class Evaluation {
     document: DocumentRef,
   ): Promise<readonly ProblemError[]> {
     const errors: ProblemError[] = [];
-    const schemas = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);
+    const policy = policySchemaOf(this.context, address);
+    const own = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);
+    const schemas = policy === null ? own : [policy, ...own];
     for (const schema of schemas) {
       if (this.context.clock.monotonicMs() > this.#deadlineMs) {
         this.isOver = true;

@@ -11,6 +11,7 @@ import type { ChangeRelease } from './change-release.js';
 import type { GrowReleases } from './grow-releases.js';
 import { judgeGates } from './judge-gates.js';
 import type { Verdict } from './judge-gates.js';
+import { frozenFor, policyOf } from './release-policy.js';
 
 /** Who advances, pauses and aborts by evidence, in history and audit. */
 const ACTOR = 'pawl';
@@ -124,7 +125,10 @@ export class WatchReleases {
     }
     const candidates = this.#observe(root, node, { watch, nowMs });
     const publishedMs = nowMs - (watch.publishedSinceMs ?? nowMs);
-    watch.verdict = judgeGates(staged.gates, { candidates, publishedMs });
+    const gates = judgeGates(staged.gates, { candidates, publishedMs });
+    const frozen = frozenFor(policyOf(root.tree, node.address), this.context);
+    const isFrozen = frozen !== undefined && gates.kind === 'pass';
+    watch.verdict = isFrozen ? { kind: 'wait', why: `frozen: ${frozen}` } : gates;
     if (watch.busy || nowMs < watch.notBeforeMs) return;
     const { verdict } = watch;
     const expected = { expectedReleaseVersion: node.release.releaseVersion };

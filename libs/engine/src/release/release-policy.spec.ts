@@ -1,0 +1,142 @@
+import { address } from '@pawl/contracts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { claimedWorld, code } from '../testing/engine-world.fixture.js';
+import type { EngineWorld } from '../testing/engine-world.js';
+
+const POLICY = 'acme:release-policy';
+const HOUR_MS = 3_600_000;
+
+let world: EngineWorld;
+/** Thursday 2026-01-01, midnight UTC. */
+let startMs: number;
+beforeEach(async () => {
+  world = await claimedWorld();
+  startMs = world.time.wallMs();
+  for (const x of [1, 2, 3])
+    await world.put('acme/prod', { x }, { kind: x === 1 ? 'none-given' : 'match-any' });
+  await world.promote('acme/prod', 1);
+});
+
+async function policy(document: object, at = POLICY): Promise<void> {
+  const known = (await world.use.getConfig(address(at))).ok;
+  const outcome = known
+    ? await world.over(at, document as never)
+    : await world.put(at, document as never);
+  expect(code(outcome)).toBe('ok');
+  expect(code(await world.promote(at))).toBe('ok');
+}
+
+describe('a release policy', () => {
+  it('is checked as it is written, with what is wrong and where', async () => {
+    const outcome = await world.put(POLICY, {
+      strategies: { slow: { stages: [{ percent: 200 }] } },
+    });
+    expect(code(outcome)).toBe('schema-violation');
+    expect(outcome).toMatchObject({
+      problem: { errors: [{ address: POLICY, pointer: '/strategies/slow/stages/0/percent' }] },
+    });
+    expect(code(await world.put(POLICY, { demnd: 'slow' }))).toBe('schema-violation');
+  });
+
+  it('gives its strategies to what lies below, by name', async () => {
+    const slow = { stages: [{ percent: 10, bakeMs: HOUR_MS }, { percent: 100 }] };
+    await policy({ strategies: { slow } });
+    const outcome = await world.release('acme/prod', { action: 'promote', strategy: 'slow' });
+    expect(outcome).toMatchObject({
+      value: { body: { state: 'rolling', staged: { strategy: 'slow', stage: 0 } } },
+    });
+    const again = await world.release('acme/prod', { action: 'promote', strategy: 'slow' });
+    expect(again).toMatchObject({ value: { body: { releaseVersion: 2 } } });
+    const other = await world.release('acme/prod', { action: 'promote', strategy: 'fast' });
+    expect(code(other)).toBe('unknown-strategy');
+  });
+
+  it('demands a strategy: it is taken where none is named, and all at once is refused', async () => {
+    await policy({ strategies: { slow: { preset: 'canary' } }, demand: 'slow' });
+    const outright = { action: 'promote', strategy: 'all-at-once' };
+    expect(code(await world.release('acme/prod', outright))).toBe('strategy-required');
+    const outcome = await world.promote('acme/prod');
+    expect(outcome).toMatchObject({ value: { body: { staged: { strategy: 'slow' } } } });
+    const other = { action: 'promote', strategy: 'linear' };
+    expect(code(await world.release('acme/prod', other))).toBe('release-in-flight');
+  });
+
+  it('is inherited, and overridden below', async () => {
+    await policy({ demand: 'canary' });
+    await policy({ demand: null }, 'acme/prod:release-policy');
+    expect(await world.promote('acme/prod')).toMatchObject({ value: { body: { state: 'idle' } } });
+  });
+
+  it('freezes what goes forward, but neither what goes back nor itself', async () => {
+    await policy({ frozen: 'incident 12' });
+    const refused = await world.promote('acme/prod', 2);
+    expect(code(refused)).toBe('frozen');
+    expect(refused).toMatchObject({
+      problem: { detail: expect.stringContaining('incident 12') as string },
+    });
+    const excepted = {
+      ...{ action: 'promote', targetVersion: 2 },
+      ...{ reason: 'the mend', freezeException: 'it ends the incident' },
+    };
+    expect(code(await world.release('acme/prod', excepted))).toBe('ok');
+    const { value } = (await world.use.listHistory(address('acme/prod'), { limit: 1 })) as {
+      value: { items: readonly { reason?: string }[] };
+    };
+    expect(value.items[0]?.reason).toBe('the mend; freeze exception: it ends the incident');
+    expect(code(await world.release('acme/prod', { action: 'rollback', targetVersion: 1 }))).toBe(
+      'ok',
+    );
+    await policy({});
+    expect(code(await world.promote('acme/prod', 2))).toBe('ok');
+  });
+
+  it('holds a release in stages where it is, and lets it go on afterwards', async () => {
+    await policy({ frozen: null });
+    const stages = [{ count: 1, bakeMs: 1_000 }, { percent: 100 }];
+    await world.release('acme/prod', { action: 'promote', strategy: { stages, gates: [] } });
+    await policy({ frozen: 'incident 12' });
+    expect(code(await world.release('acme/prod', { action: 'advance' }))).toBe('frozen');
+    expect(code(await world.release('acme/prod', { action: 'pause' }))).toBe('ok');
+    expect(code(await world.release('acme/prod', { action: 'resume' }))).toBe('frozen');
+    expect(code(await world.release('acme/prod', { action: 'abort' }))).toBe('ok');
+  });
+});
+
+describe('a freeze by the clock', () => {
+  const promotedAt = async (hours: number): Promise<string> => {
+    world.time.advance(startMs + hours * HOUR_MS - world.time.wallMs());
+    return code(await world.promote('acme/prod', 2));
+  };
+
+  it('holds from its begin up to its end', async () => {
+    const until = new Date(startMs + 2 * HOUR_MS).toISOString();
+    const since = new Date(startMs + HOUR_MS).toISOString();
+    await policy({ freezes: [{ reason: 'year end', since, until }] });
+    expect(await promotedAt(1)).toBe('frozen');
+    expect(await promotedAt(2)).toBe('ok');
+  });
+
+  it('holds on days of the week by the clocks of a time zone', async () => {
+    const friday = { reason: 'no Fridays', days: ['fri'], from: '16:00', timeZone: 'Asia/Tokyo' };
+    await policy({ freezes: [friday] });
+    // Friday 2026-01-02, 16:00 in Tokyo is 07:00 UTC; it ends at midnight there, 15:00 UTC.
+    expect(await promotedAt(24 + 7)).toBe('frozen');
+    expect(await promotedAt(24 + 14)).toBe('frozen');
+    expect(await promotedAt(24 + 15)).toBe('ok');
+  });
+
+  it('holds over midnight, counted to the day on which it began', async () => {
+    const night = { reason: 'night', days: ['thu'], from: '22:00', to: '06:00' };
+    await policy({ freezes: [night] });
+    expect(await promotedAt(22)).toBe('frozen');
+    expect(await promotedAt(24 + 5)).toBe('frozen');
+    expect(await promotedAt(24 + 6)).toBe('ok');
+  });
+
+  it('of a time zone that nobody knows holds rather than not', async () => {
+    await policy({
+      freezes: [{ reason: 'moon', from: '00:00', to: '00:01', timeZone: 'Moon/Base' }],
+    });
+    expect(await promotedAt(12)).toBe('frozen');
+  });
+});

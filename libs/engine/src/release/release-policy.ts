@@ -1,0 +1,126 @@
+import {
+  canonicalize,
+  parseAddress,
+  POLICY_DOCUMENT,
+  refused,
+  releasePolicySchema,
+  WEEKDAYS,
+} from '@pawl/contracts';
+import type {
+  Address,
+  FreezeWindow,
+  JsonValue,
+  Outcome,
+  ReleasePolicy,
+  ReleaseRequest,
+} from '@pawl/contracts';
+import { ALL_AT_ONCE } from '@pawl/domain';
+import type { SchemaRef } from '@pawl/domain';
+import type { EngineContext } from '../engine-context.js';
+import { stableDocument } from '../sharding/root-tree.js';
+import type { RootTree } from '../sharding/root-tree.js';
+
+/** What goes forward, and so is stopped by a freeze. */
+const FORWARD: ReadonlySet<string> = new Set(['promote', 'advance', 'skip', 'resume', 'enable']);
+
+/** The schema that every effective release policy satisfies; `null` for other documents. */
+export function policySchemaOf(
+  { sha256 }: Pick<EngineContext, 'sha256'>,
+  { document }: Address,
+): SchemaRef | null {
+  if (document !== POLICY_DOCUMENT) return null;
+  const schema = releasePolicySchema as unknown as JsonValue;
+  return { hash: sha256(canonicalize(schema)), schema };
+}
+
+/** The policy that an address is released by: that of the nearest scope at or above it. */
+export function policyOf(tree: RootTree, address: Address): ReleasePolicy {
+  // A policy is not released by itself: it could lock itself.
+  if (address.document === POLICY_DOCUMENT) return {};
+  const parsed = parseAddress(`${address.scope}:${POLICY_DOCUMENT}`);
+  const node = parsed.ok ? tree.path(parsed.address).at(-1) : undefined;
+  return (node && (stableDocument(node) as ReleasePolicy | null)) ?? {};
+}
+
+/** Why nothing goes forward at this time; `undefined`: it may. */
+export function frozenFor(
+  policy: ReleasePolicy,
+  { clock, parseTime }: Pick<EngineContext, 'clock' | 'parseTime'>,
+): string | undefined {
+  if (typeof policy.frozen === 'string') return policy.frozen;
+  const nowMs = clock.wallMs();
+  return policy.freezes?.find((window) => isIn(window, nowMs, parseTime))?.reason;
+}
+
+/** A request as the policy makes it: a strategy by its name is the one that the policy has. */
+export interface PolicedRequest {
+  readonly request: ReleaseRequest;
+  /** Of the policy's strategy that it takes. */
+  readonly strategyName?: string;
+}
+
+/** The request with the policy's strategy; refused while frozen, and without a strategy that is demanded. */
+export function judgePolicy(
+  context: Pick<EngineContext, 'clock' | 'parseTime'>,
+  policy: ReleasePolicy,
+  request: ReleaseRequest,
+): Outcome<PolicedRequest> {
+  const frozen = FORWARD.has(request.action) ? frozenFor(policy, context) : undefined;
+  if (frozen !== undefined && (request.freezeException ?? '').trim() === '') {
+    return refused(
+      'frozen',
+      `nothing goes forward here: ${frozen}; wait, or send a freezeException that says why this must ` +
+        'go out now. Rollback, abort and disable are never frozen',
+    );
+  }
+  if (request.action !== 'promote') return { ok: true, value: { request } };
+  const { demand } = policy;
+  const isDemanded = typeof demand === 'string';
+  const { strategy = isDemanded ? demand : undefined } = request;
+  if (strategy === ALL_AT_ONCE && isDemanded && demand !== ALL_AT_ONCE) {
+    return refused(
+      'strategy-required',
+      `this scope is released in stages: leave the strategy out for "${demand}", or name another`,
+    );
+  }
+  if (typeof strategy !== 'string') return { ok: true, value: { request } };
+  const isOwn = Object.hasOwn(policy.strategies ?? {}, strategy);
+  const found = isOwn ? policy.strategies?.[strategy] : undefined;
+  if (found === undefined) return { ok: true, value: { request: { ...request, strategy } } };
+  return { ok: true, value: { request: { ...request, strategy: found }, strategyName: strategy } };
+}
+
+function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['parseTime']): boolean {
+  const { since, until, days, from = '00:00', to = '24:00', timeZone = 'UTC' } = window;
+  if (since !== undefined && nowMs < parseTime(since)) return false;
+  if (until !== undefined && nowMs >= parseTime(until)) return false;
+  if (days === undefined && window.from === undefined && window.to === undefined) return true;
+  const local = localTime(nowMs, timeZone);
+  // Rather too long than not at all.
+  if (local === undefined) return true;
+  const { time, day } = local;
+  const isDay = (at: number): boolean => days?.includes(WEEKDAYS[at] ?? 'mon') ?? true;
+  if (from < to) return isDay(day) && time >= from && time < to;
+  return (isDay(day) && time >= from) || (isDay((day + 6) % 7) && time < to);
+}
+
+/** Day of the week and `HH:MM` by the clocks of a time zone; `undefined`: no such zone is known. */
+function localTime(nowMs: number, timeZone: string): { day: number; time: string } | undefined {
+  const options = {
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  } as const;
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat('en-GB', { ...options, timeZone });
+  } catch {
+    return undefined;
+  }
+  const parts = format.formatToParts(nowMs);
+  const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
+  const weekday = part('weekday').toLowerCase();
+  const day = WEEKDAYS.findIndex((one) => one === weekday);
+  return { day, time: `${part('hour')}:${part('minute')}` };
+}
