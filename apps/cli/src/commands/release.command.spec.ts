@@ -105,6 +105,7 @@ describe('pawl promote in stages', () => {
   it.each([
     ['--percent', '10', /^pawl: --percent needs a strategy: --strategy canary\n$/],
     ['--bake', '5m', /--bake needs a strategy: --strategy canary or linear or exponential\n$/],
+    ['--strategy slow --bake', '5m', /slow takes no --bake, which is for canary, linear, exponent/],
     ['--strategy canary --step', '10', /canary takes no --step, which is for linear\n$/],
     [
       '--strategy all-at-once --bake',

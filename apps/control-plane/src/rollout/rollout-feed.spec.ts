@@ -1,11 +1,10 @@
-import { address, type RolloutView } from '@pawl/contracts';
+import { address } from '@pawl/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeConfigEngine, idleRollout, stagedRollout } from '../testing/fake-config-engine.js';
+import { FakeConfigEngine, idleRollout } from '../testing/fake-config-engine.js';
 import {
   COALESCE_MS,
   IDLE_MS,
   RolloutFeed,
-  STAGED_MS,
   type RolloutEvent,
   type RolloutListener,
 } from './rollout-feed.js';
@@ -108,25 +107,6 @@ describe('RolloutFeed', () => {
     await vi.advanceTimersByTimeAsync(IDLE_MS + COALESCE_MS);
     expect(heard.idles).toBe(1);
     expect(versions(heard.events)).toEqual([1, 7]);
-  });
-
-  it('reads every two seconds while a release in stages is under way', async () => {
-    const heard = listener();
-    await feed.ready;
-    const change = (to: RolloutView): Promise<unknown> => {
-      engine.changeRollout(to);
-      return vi.advanceTimersByTimeAsync(COALESCE_MS);
-    };
-    await change(stagedRollout('acme/shop'));
-    expect(reads()).toBe(2);
-    await vi.advanceTimersByTimeAsync(2 * STAGED_MS + COALESCE_MS);
-    expect([reads(), heard.events.length]).toEqual([4, 2]);
-    await change(idleRollout('acme/shop', 2));
-    await vi.advanceTimersByTimeAsync(2 * STAGED_MS);
-    expect([reads(), heard.events.length]).toEqual([5, 3]);
-    await change(stagedRollout('acme/shop'));
-    feed.leave(heard);
-    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('signals that nothing is new every 15 s, as is promised', async () => {

@@ -1,4 +1,4 @@
-import { problem, type Address, type Problem, type RolloutView } from '@pawl/contracts';
+import { problem, type Address, type Problem } from '@pawl/contracts';
 import type { ConfigEngine } from '@pawl/engine';
 
 /** One state of a rollout, ready to be sent. */
@@ -23,8 +23,6 @@ export interface RolloutListener {
 export const COALESCE_MS = 100;
 /** DESIGN §8: proxies and clients take a silent stream for a dead one. */
 export const IDLE_MS = 15_000;
-/** How soon it is read again while a release in stages is under way: its bake is counted by seconds. */
-export const STAGED_MS = 2_000;
 
 const CLOSED = problem('no-owner', 'This node is shutting down; ask another.');
 
@@ -43,7 +41,6 @@ export class RolloutFeed {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #idleTimer: NodeJS.Timeout;
-  #stagedTimer: NodeJS.Timeout | undefined;
   readonly #watch: { readonly stop: () => void };
 
   constructor(
@@ -72,7 +69,6 @@ export class RolloutFeed {
     this.#closed = true;
     this.#watch.stop();
     clearTimeout(this.#timer);
-    clearTimeout(this.#stagedTimer);
     clearInterval(this.#idleTimer);
     this.onClosed();
     for (const listener of this.#listeners) listener.end();
@@ -114,18 +110,11 @@ export class RolloutFeed {
     try {
       const outcome = await this.engine.getRollout(this.address);
       if (!outcome.ok) return outcome.problem;
-      this.#readStaged(outcome.value);
       this.#publish(JSON.stringify(outcome.value));
       return null;
     } catch {
       return problem('internal', 'The rollout cannot be read just now.');
     }
-  }
-
-  #readStaged({ releases = [] }: RolloutView): void {
-    clearTimeout(this.#stagedTimer);
-    if (this.#closed || releases.length === 0) return;
-    this.#stagedTimer = setTimeout(() => this.#changed(), STAGED_MS);
   }
 
   #publish(data: string): void {
