@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, json, written } from '../testing/cli-world.js';
+import { CliWorld, json, written, releaseInStages } from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -70,6 +70,10 @@ describe('pawl apply', () => {
     const promoted = await world.pawl('apply', '-f', world.folder, '--promote');
     expect(promoted.code).toBe(0);
     expect(promoted.out).not.toContain('promote it');
+    expect(promoted.out).toMatch(/acme\/app +document +promoted +1\n/);
+    world.answers.set('POST /v1/release/acme/app', releaseInStages());
+    const inStages = await world.pawl('apply', '-f', world.folder, '--promote');
+    expect(inStages.out).toMatch(/acme\/app +document +in stages +3\n/);
   });
 
   it.each([

@@ -14,7 +14,7 @@ import { promoteHint } from './release-notice.js';
 interface Applied {
   readonly address: string;
   readonly kind: 'schema' | 'document';
-  readonly result: 'created' | 'updated' | 'unchanged' | 'promoted';
+  readonly result: 'created' | 'updated' | 'unchanged' | 'promoted' | 'in stages';
   readonly version: number;
 }
 
@@ -131,6 +131,9 @@ async function promote(client: AdminClient, file: DefinitionFile): Promise<Appli
   const before = await client.getRelease(address);
   const after = await client.release(address, { action: 'promote' });
   if (after.releaseVersion === before.releaseVersion) return undefined;
+  if (after.candidate !== undefined) {
+    return { address, kind, result: 'in stages', version: after.candidate };
+  }
   return { address, kind, result: 'promoted', version: after.stableVersion ?? 0 };
 }
 

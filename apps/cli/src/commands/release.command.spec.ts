@@ -151,22 +151,32 @@ describe('pawl promote in stages', () => {
     expect(sent()).toEqual({ action: 'promote', strategy: 'slow' });
   });
 
-  it.each(['release-in-flight', 'too-many-releases'] as const)(
-    'says where it is seen what is in the way: %s',
-    async (code) => {
-      world.answers.set('POST /v1/release/acme/app', refuse(code, 'r1 is under way'));
-      const { err } = await promote('--strategy', 'linear');
-      expect(err).toMatch(/^pawl: [^:]+: r1 is under way\nlook at it: .* pawl status acme\/app\n$/);
-      const forMachines = await promote('--strategy', 'linear', '-o', 'json');
-      expect(JSON.parse(forMachines.err)).toMatchObject({
-        error: {
-          exitCode: 1,
-          problem: { code },
-          message: expect.not.stringContaining('look') as string,
-        },
-      });
-    },
-  );
+  it('supersedes what is under way, and goes forward while frozen, where it is told to', async () => {
+    const args = ['--strategy', 'linear', '--supersede', '--freeze-exception', 'it is down'];
+    expect((await promote(...args)).code).toBe(0);
+    expect(sent()).toEqual({
+      ...{ action: 'promote', strategy: 'linear' },
+      ...{ conflict: 'supersede', freezeException: 'it is down' },
+    });
+  });
+
+  it.each([
+    ['release-in-flight', 'look at it: .* pawl status acme/app\nsupersede it: .* --supersede'],
+    ['too-many-releases', 'look at it: .* pawl status acme/app'],
+    ['frozen', 'go forward all the same: with --freeze-exception and why'],
+  ] as const)('says what can be done where it is refused: %s', async (code, hint) => {
+    world.answers.set('POST /v1/release/acme/app', refuse(code, 'not now'));
+    const { err } = await promote('--strategy', 'linear');
+    expect(err).toMatch(new RegExp(`^pawl: [^:]+: not now\n${hint}\n$`));
+    const forMachines = await promote('--strategy', 'linear', '-o', 'json');
+    expect(JSON.parse(forMachines.err)).toMatchObject({
+      error: {
+        exitCode: 1,
+        problem: { code },
+        message: expect.stringMatching(/not now$/) as string,
+      },
+    });
+  });
 });
 
 describe('pawl advance, skip, pause, resume, abort', () => {
@@ -180,6 +190,8 @@ describe('pawl advance, skip, pause, resume, abort', () => {
     expect(sent()).toEqual({ action, expectedReleaseVersion: 6, reason: 'seen enough' });
     expect((await world.pawl(action, 'acme/app', '--to', '3')).code).toBe(2);
     expect((await world.pawl(action, 'acme/app', '--strategy', 'canary')).code).toBe(2);
+    const exception = await world.pawl(action, 'acme/app', '--freeze-exception', 'it is down');
+    expect(exception.code).toBe(['pause', 'abort'].includes(action) ? 2 : 0);
   });
 
   it('says how to go on with what is paused, and why it is', async () => {

@@ -1,6 +1,12 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
-import type { ReleaseAction, ReleaseRequest, ReleaseView, StagedView } from '@pawl/contracts';
+import type {
+  ProblemCode,
+  ReleaseAction,
+  ReleaseRequest,
+  ReleaseView,
+  StagedView,
+} from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
@@ -17,6 +23,8 @@ interface ReleaseFlags extends StrategyFlags {
   readonly expectRelease?: number;
   readonly reason?: string;
   readonly force?: true;
+  readonly supersede?: true;
+  readonly freezeException?: string;
 }
 
 /** What consumers may notice. */
@@ -35,21 +43,26 @@ export function addRelease(program: Command, context: CliContext): void {
       .option('--expect-release <n>', 'the release version you have seen', parseCount)
       .action((address: string, flags: ReleaseFlags) => act(context, action, address, flags));
   const version = ['--to <version>', 'the version', parseVersion] as const;
+  const exception = ['--freeze-exception <text>', 'why it must go forward while frozen'] as const;
   const promote = command(
     'promote',
     'release the newest version, or another, to everybody at once, or in stages',
   );
-  addStrategyOptions(promote.option(...version));
-  command('advance', 'go on to the next stage at once, after the last one end the release');
-  command('skip', 'go to the last stage at once: everybody gets it');
+  addStrategyOptions(promote.option(...version))
+    .option('--supersede', 'in place of the release in stages that is under way')
+    .option(...exception);
+  command('advance', 'go on to the next stage at once, after the last one end the release').option(
+    ...exception,
+  );
+  command('skip', 'go to the last stage at once: everybody gets it').option(...exception);
   command('pause', 'hold a release in stages where it is');
-  command('resume', 'go on with a release that is paused');
+  command('resume', 'go on with a release that is paused').option(...exception);
   command('abort', 'end a release in stages: its candidates go back to the stable version');
   command('rollback', 'go back to an earlier version')
     .requiredOption(...version)
     .option('--force', 'also where a schema is broken; needs a reason');
   command('disable', 'take this layer out');
-  command('enable', 'put this layer back');
+  command('enable', 'put this layer back').option(...exception);
   command('block', 'forbid that a version is released').requiredOption(...version);
   command('unblock', 'allow it again').requiredOption(...version);
 }
@@ -60,7 +73,7 @@ async function act(
   address: string,
   flags: ReleaseFlags,
 ): Promise<void> {
-  const { to, expectRelease, reason, force } = flags;
+  const { to, expectRelease, reason, force, supersede, freezeException } = flags;
   const strategy = await strategyOf(context, address, flags);
   const request: ReleaseRequest = {
     action,
@@ -69,6 +82,8 @@ async function act(
     ...(strategy === undefined ? {} : { strategy }),
     ...(reason === undefined ? {} : { reason }),
     ...(force === true ? { force } : {}),
+    ...(supersede === true ? { conflict: 'supersede' } : {}),
+    ...(freezeException === undefined ? {} : { freezeException }),
   };
   const client = await context.client();
   const before = await releaseBefore(client, address);
@@ -95,13 +110,19 @@ async function releaseBefore(
   }
 }
 
-/** Tells people where the release is seen that is in the way. */
+/** Tells people what they can do about a refusal. */
 function withHint(context: CliContext, address: string, error: unknown): unknown {
   if (!(error instanceof ProblemError) || context.format() !== 'table') return error;
   const { problem } = error;
-  if (problem.code !== 'release-in-flight' && problem.code !== 'too-many-releases') return error;
   const look = `look at it: ${context.command(`status ${address}`)}`;
-  return new CliError(`${problemText(problem)}\n${look}`, EXIT.error, problem);
+  const hint: Partial<Record<ProblemCode, string>> = {
+    'release-in-flight': `${look}\nsupersede it: the same with --supersede`,
+    'too-many-releases': look,
+    frozen: 'go forward all the same: with --freeze-exception and why',
+  };
+  const told = hint[problem.code];
+  if (told === undefined) return error;
+  return new CliError(`${problemText(problem)}\n${told}`, EXIT.error, problem);
 }
 
 function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): string[] {

@@ -168,6 +168,8 @@ describe('a release', () => {
     ['{"action":"promote","targetVersion":"1"}', 'malformed-request'],
     ['{"action":"promote","force":"yes"}', 'malformed-request'],
     ['{"action":"promote","reason":"a\\u0000b"}', 'malformed-request'],
+    ['{"action":"promote","freezeException":"a\\u0000b"}', 'malformed-request'],
+    ['{"action":"promote","conflict":"queue"}', 'malformed-request'],
   ])('%s is %s', async (payload, code) => {
     const before = test.engine.calls.length;
     expect(await release(payload)).toMatchObject({ status: 400, code });
@@ -185,8 +187,12 @@ describe('a release', () => {
       expect(await release(JSON.stringify(wanted))).toMatchObject({ status: 200 });
       expect(test.engine.calls.at(-1)?.args[1]).toEqual(wanted);
     }
-    const action = '{"action":"skip","reason":"seen enough"}';
-    expect(await release(action)).toMatchObject({ status: 200 });
+    const more = { conflict: 'supersede', freezeException: 'it is down', reason: 'seen enough' };
+    for (const action of ['promote', 'skip']) {
+      const answer = await release(JSON.stringify({ action, ...more }));
+      expect(answer).toMatchObject({ status: 200 });
+      expect(test.engine.calls.at(-1)?.args[1]).toEqual({ action, ...more });
+    }
   });
 
   it.each([

@@ -99,5 +99,7 @@ export const OF_RELEASES: readonly ProblemCode[] = [
   'use-promote',
   'release-in-flight',
   'too-many-releases',
+  'frozen',
+  'strategy-required',
   'version-blocked',
 ];

@@ -63,7 +63,9 @@ function judgeRequest(value: JsonValue, address: Address): ReleaseRequest {
       `${JSON.stringify(wanted.action.slice(0, 64))} is no action; actions are ${RELEASE_ACTIONS.join(', ')}.`,
     );
   }
-  if (wanted.reason !== undefined) plainText('reason', wanted.reason, REASON_LENGTH);
+  const { reason, freezeException } = wanted;
+  if (reason !== undefined) plainText('reason', reason, REASON_LENGTH);
+  if (freezeException !== undefined) plainText('freezeException', freezeException, REASON_LENGTH);
   return wanted;
 }
 
