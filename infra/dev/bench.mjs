@@ -5,13 +5,15 @@ import { createTerminal } from './lib/terminal.mjs';
 
 const HELP = `Prints figures and their ratios to the bare limits, measured by turns in one run.
 
-Usage: npm run bench [put|fanout|reads|recompute|wire|nodes …]
+Usage: npm run bench [put|fanout|reads|recompute|wire|releases|nodes …]
 
   put         a PUT, beside the bare transaction with and without HTTP
   fanout      from publication until the last consumer has applied, beside a bare publish
   reads       a read of local memory, beside a plain property and a Map
   recompute   an edit at a root with 1,000 addresses below
   wire        bytes to a consumer for one changed key of a 64 KiB document
+  releases    a release in stages: a bad one from the first rejection until it is taken back, beside a
+              promote and its rollback; status, and what watching costs, with 10,000 consumers
   nodes       three nodes: a PUT through another than the owner, and by the number of shards; kill -9, stop
               and restart of nodes
 

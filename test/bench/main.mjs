@@ -5,6 +5,7 @@ import { benchNodes } from './nodes.mjs';
 import { benchPut } from './put.mjs';
 import { benchReads } from './reads.mjs';
 import { benchRecompute } from './recompute.mjs';
+import { benchReleases } from './releases.mjs';
 import { benchWire } from './wire.mjs';
 
 const BENCHES = {
@@ -13,6 +14,7 @@ const BENCHES = {
   reads: benchReads,
   recompute: benchRecompute,
   wire: benchWire,
+  releases: benchReleases,
   nodes: benchNodes,
 };
 
