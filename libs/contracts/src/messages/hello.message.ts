@@ -35,6 +35,8 @@ export const helloSchema = {
     incarnation: part.incarnation,
     build: { type: 'string', maxLength: 128 },
     labels: part.labels,
+    /** The slot that it was given last: an owner that does not know of it gives it again. */
+    slot: { type: 'integer', minimum: 0, maximum: 999_999 },
     runs: { type: 'array', maxItems: 1000, items: helloRunSchema },
     /** Set on the last heartbeat of a clean close. */
     leaving: { const: true },

@@ -88,6 +88,13 @@ describe('consumers', () => {
     expect(list.ok && list.value.items.map((item) => item.incarnation)).toEqual(['i2']);
   });
 
+  it('are given the slot that they had from an owner that nobody knows of, where it is free', async () => {
+    const slotOf = async (consumerId: string, slot: number) =>
+      (await world.use.hello({ ...pod, consumerId }, hello(2, { slot })))?.slot;
+    expect([await slotOf('a', 7), await slotOf('b', 7), await slotOf('c', 0)]).toEqual([7, 0, 1]);
+    expect([await slotOf('d', 999_999), await slotOf('a', 3)]).toEqual([2, 7]);
+  });
+
   it('lease the lowest free slot, inherited when its holder is gone', async () => {
     const slotOf = async (consumerId: string) =>
       (await world.use.hello({ ...pod, consumerId }, hello(2)))?.slot;

@@ -69,7 +69,8 @@ export class ShardConsumers {
     for (const address of incarnation.runs.keys()) {
       if (!reported.has(address)) this.#forgetRun(incarnation, address);
     }
-    incarnation.slot = this.#slots.lease(ref, incarnation.slot, (key) => this.#isKeyLive(key));
+    const wanted = incarnation.slot ?? hello.slot ?? null;
+    incarnation.slot = this.#slots.lease(ref, wanted, (key) => this.#isKeyLive(key));
     return incarnation;
   }
 

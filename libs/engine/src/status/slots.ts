@@ -1,9 +1,13 @@
 import type { ConsumerRef } from '../config-engine.js';
 import { consumerKey } from './incarnation.js';
 
+/** How far above the highest slot that is known one that a consumer says it had is believed. */
+const MAX_ABOVE = 1_000;
+
 /**
  * Leases the lowest free number to each consumer of a workload under one root; the holder keeps it
- * while it is live, whoever comes next inherits it.
+ * while it is live, whoever comes next inherits it. One that a former owner has given, and of which
+ * nothing was saved, is given again where it is free.
  */
 export class Slots {
   readonly #holders = new Map<string, string[]>();
@@ -30,7 +34,8 @@ export class Slots {
       const holder = holders[slot];
       return holder === undefined || holder === '' || !isLive(holder);
     };
-    let slot = wanted !== null && wanted <= holders.length && isFree(wanted) ? wanted : 0;
+    const isBelieved = wanted !== null && wanted <= holders.length + MAX_ABOVE;
+    let slot = isBelieved && isFree(wanted) ? wanted : 0;
     while (!isFree(slot)) slot += 1;
     while (holders.length <= slot) holders.push('');
     holders[slot] = key;

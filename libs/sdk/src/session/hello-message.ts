@@ -8,6 +8,9 @@ const RUNS = 1_000;
 /** Rejection reasons in heartbeats are cut to so many UTF-16 units: the ack has told all of it. */
 const REASON_LENGTH = 200;
 
+/** Who sends a heartbeat, and the slot that it was given last. */
+type Greeter = Identity & { readonly slot?: number | null | undefined };
+
 /** The longest that can be said of an address, but for the address and the reason themselves. */
 const LONGEST_RUN: HelloRun = {
   address: '',
@@ -30,7 +33,7 @@ const RUN_BYTES = jsonBytes(LONGEST_RUN) + 1;
  */
 export function fitsHello(identity: Identity, addresses: readonly string[]): boolean {
   if (addresses.length > RUNS) return false;
-  let bytes = jsonBytes(makeHello(identity, [], true));
+  let bytes = jsonBytes(makeHello({ ...identity, slot: 999_999 }, [], true));
   // Addresses are ASCII, and nothing in them is escaped.
   for (const address of addresses) bytes += RUN_BYTES + address.length;
   return bytes <= LIMITS.trafficBytes;
@@ -42,7 +45,7 @@ export function fitsHello(identity: Identity, addresses: readonly string[]): boo
  * slots and labels, and rejection reasons are cut to what room there is, in equal parts.
  */
 export function composeHello(
-  identity: Identity,
+  identity: Greeter,
   runs: readonly HelloRun[],
   leaving: boolean,
 ): Hello {
@@ -67,14 +70,15 @@ export function composeHello(
   );
 }
 
-function makeHello(identity: Identity, runs: readonly HelloRun[], leaving: boolean): Hello {
-  const { incarnation, build, labels } = identity;
+function makeHello(identity: Greeter, runs: readonly HelloRun[], leaving: boolean): Hello {
+  const { incarnation, build, labels, slot } = identity;
   return {
     format: FORMAT,
     incarnation,
     labels,
     runs,
     ...(build === undefined ? {} : { build }),
+    ...(slot === undefined || slot === null ? {} : { slot }),
     ...(leaving ? { leaving: true as const } : {}),
   };
 }

@@ -194,7 +194,7 @@ export class RootSession {
 
   #hello(leaving: boolean): Hello {
     const runs = [...this.#scopes.values()].map(({ runner }) => runner.runs());
-    return composeHello(this.#options.identity, runs, leaving);
+    return composeHello({ ...this.#options.identity, slot: this.#slot }, runs, leaving);
   }
 
   #onReply(data: Uint8Array): void {
