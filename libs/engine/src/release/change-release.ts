@@ -23,7 +23,7 @@ import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { refusal, troubledCohorts } from './refusal.js';
-import { judgePolicy, policyOf } from './release-policy.js';
+import { judgePolicy } from './release-policy.js';
 import { releaseView } from './release-view.js';
 
 interface VariantHead {
@@ -81,8 +81,8 @@ export class ChangeRelease {
 
   async #prepare(change: Change): Promise<Outcome<Prepared<ReleaseView>>> {
     const { node, root } = change;
-    const policy = policyOf(root.tree, node.address);
-    const policed = judgePolicy(this.context, policy, change.request);
+    const place = { tree: root.tree, address: node.address };
+    const policed = judgePolicy(this.context, place, change.request);
     if (!policed.ok) return policed;
     const plan = planTransition({
       state: node.release,

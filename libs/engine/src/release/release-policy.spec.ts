@@ -90,6 +90,12 @@ describe('a release policy', () => {
     expect(code(await world.promote('acme/prod', 2))).toBe('ok');
   });
 
+  it('freezes what lies below, whatever a policy there says', async () => {
+    await policy({ frozen: 'incident 12' });
+    await policy({ frozen: null, freezes: [] }, 'acme/prod:release-policy');
+    expect(code(await world.promote('acme/prod', 2))).toBe('frozen');
+  });
+
   it('holds a release in stages where it is, and lets it go on afterwards', async () => {
     await policy({ frozen: null });
     const stages = [{ count: 1, bakeMs: 1_000 }, { percent: 100 }];

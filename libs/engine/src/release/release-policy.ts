@@ -34,22 +34,35 @@ export function policySchemaOf(
 }
 
 /** The policy that an address is released by: that of the nearest scope at or above it. */
-export function policyOf(tree: RootTree, address: Address): ReleasePolicy {
-  // A policy is not released by itself: it could lock itself.
-  if (address.document === POLICY_DOCUMENT) return {};
-  const parsed = parseAddress(`${address.scope}:${POLICY_DOCUMENT}`);
-  const node = parsed.ok ? tree.path(parsed.address).at(-1) : undefined;
-  return (node && (stableDocument(node) as ReleasePolicy | null)) ?? {};
+function policyOf(tree: RootTree, address: Address): ReleasePolicy {
+  return policiesOf(tree, address).at(-1) ?? {};
 }
 
-/** Why nothing goes forward at this time; `undefined`: it may. */
+/** Those of all scopes on the way from the root down, each with what it inherits. */
+function policiesOf(tree: RootTree, address: Address): ReleasePolicy[] {
+  // A policy is not released by itself: it could lock itself.
+  if (address.document === POLICY_DOCUMENT) return [];
+  const parsed = parseAddress(`${address.scope}:${POLICY_DOCUMENT}`);
+  const nodes = parsed.ok ? tree.path(parsed.address) : [];
+  return nodes.flatMap((node) => (stableDocument(node) as ReleasePolicy | null) ?? []);
+}
+
+/**
+ * Why nothing goes forward at an address at this time; `undefined`: it may. Whoever freezes a scope
+ * freezes what lies below it, whatever the policies there say.
+ */
 export function frozenFor(
-  policy: ReleasePolicy,
   { clock, parseTime }: Pick<EngineContext, 'clock' | 'parseTime'>,
+  tree: RootTree,
+  address: Address,
 ): string | undefined {
-  if (typeof policy.frozen === 'string') return policy.frozen;
   const nowMs = clock.wallMs();
-  return policy.freezes?.find((window) => isIn(window, nowMs, parseTime))?.reason;
+  for (const { frozen, freezes = [] } of policiesOf(tree, address)) {
+    if (typeof frozen === 'string') return frozen;
+    const window = freezes.find((one) => isIn(one, nowMs, parseTime));
+    if (window !== undefined) return window.reason;
+  }
+  return undefined;
 }
 
 /** A request as the policy makes it: a strategy by its name is the one that the policy has. */
@@ -62,10 +75,11 @@ export interface PolicedRequest {
 /** The request with the policy's strategy; refused while frozen, and without a strategy that is demanded. */
 export function judgePolicy(
   context: Pick<EngineContext, 'clock' | 'parseTime'>,
-  policy: ReleasePolicy,
+  { tree, address }: { readonly tree: RootTree; readonly address: Address },
   request: ReleaseRequest,
 ): Outcome<PolicedRequest> {
-  const frozen = FORWARD.has(request.action) ? frozenFor(policy, context) : undefined;
+  const policy = policyOf(tree, address);
+  const frozen = FORWARD.has(request.action) ? frozenFor(context, tree, address) : undefined;
   if (frozen !== undefined && (request.freezeException ?? '').trim() === '') {
     return refused(
       'frozen',

@@ -11,7 +11,7 @@ import type { ChangeRelease } from './change-release.js';
 import type { GrowReleases } from './grow-releases.js';
 import { judgeGates } from './judge-gates.js';
 import type { Verdict } from './judge-gates.js';
-import { frozenFor, policyOf } from './release-policy.js';
+import { frozenFor } from './release-policy.js';
 
 /** Who advances, pauses and aborts by evidence, in history and audit. */
 const ACTOR = 'pawl';
@@ -126,7 +126,7 @@ export class WatchReleases {
     const candidates = this.#observe(root, node, { watch, nowMs });
     const publishedMs = nowMs - (watch.publishedSinceMs ?? nowMs);
     const gates = judgeGates(staged.gates, { candidates, publishedMs });
-    const frozen = frozenFor(policyOf(root.tree, node.address), this.context);
+    const frozen = frozenFor(this.context, root.tree, node.address);
     const isFrozen = frozen !== undefined && gates.kind === 'pass';
     watch.verdict = isFrozen ? { kind: 'wait', why: `frozen: ${frozen}` } : gates;
     if (watch.busy || nowMs < watch.notBeforeMs) return;
