@@ -14,7 +14,10 @@ export interface Candidates {
   applied: number;
   rejected: number;
   lagging: number;
-  /** Slots whose instance ran it, fell silent without saying goodbye, and was not replaced. */
+  /**
+   * Slots whose instance ran it, fell silent without saying goodbye, and was not replaced; none while
+   * it may be that nobody can be heard.
+   */
   lost: number;
   /** One of the reasons given by those that rejected. */
   reason: string | null;
@@ -51,5 +54,6 @@ export function countCandidates(
     else sum.lagging += 1;
     if (state === 'rejected') sum.reason ??= run.rejected?.reason ?? null;
   }
+  if (!consumers.hears) return;
   for (const name of silent) if (!held.has(name)) sum.lost += 1;
 }

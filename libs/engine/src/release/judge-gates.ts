@@ -11,7 +11,7 @@ export type Verdict =
 /** What is known of a stage at one time. */
 export interface StageEvidence {
   readonly candidates: Candidates;
-  /** How long it has been published without a break, milliseconds. */
+  /** How long just this has been published and watched without a break, milliseconds. */
   readonly publishedMs: number;
 }
 

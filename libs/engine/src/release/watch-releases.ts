@@ -33,13 +33,17 @@ interface Watch {
   bakedMs: number;
   /** Monotonic time of the last look at which everything was published; `null`: it was not. */
   publishedMs: number | null;
-  /** Since when it is published without a break. */
-  publishedSinceMs: number | null;
-  notBeforeMs: number;
-  growNotBeforeMs: number;
+  /** The versions published then, summed up: they only grow. */
+  versions: number;
+  /** How long just these versions have been watched while published, milliseconds. */
+  steadyMs: number;
+  /** Monotonic times before which each is not done (again). */
+  readonly notBefore: Record<Deed, number>;
   busy: boolean;
   verdict: Verdict | null;
 }
+
+type Deed = 'stop' | 'advance' | 'grow';
 
 /**
  * Advances, pauses and aborts the releases in stages of the shards that this node serves, by what their
@@ -52,6 +56,7 @@ export class WatchReleases {
   readonly #running = new Set<Promise<void>>();
   /** Roots that are looked at shortly. */
   readonly #soon = new Map<OwnedRoot, TimerHandle>();
+  #stopped = false;
 
   constructor(
     private readonly context: EngineContext,
@@ -85,7 +90,7 @@ export class WatchReleases {
 
   /** Looks at the releases of a root shortly: a consumer has rejected something. */
   soon(root: OwnedRoot): void {
-    if (this.#soon.has(root)) return;
+    if (this.#stopped || this.#soon.has(root)) return;
     const look = (): void => {
       this.#soon.delete(root);
       if (root.shard.serving && root.shard.behind === null) this.lookAt(root);
@@ -95,6 +100,7 @@ export class WatchReleases {
 
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     for (const timer of this.#soon.values()) timer.cancel();
     this.#soon.clear();
     await Promise.all(this.#running);
@@ -119,26 +125,27 @@ export class WatchReleases {
     const watch = this.#watch(root, node, staged);
     const nowMs = this.context.clock.monotonicMs();
     if (state !== 'rolling') {
-      watch.publishedMs = null;
-      watch.publishedSinceMs = null;
+      pauseWatch(watch);
       return;
     }
     const candidates = this.#observe(root, node, { watch, nowMs });
-    const publishedMs = nowMs - (watch.publishedSinceMs ?? nowMs);
-    const gates = judgeGates(staged.gates, { candidates, publishedMs });
+    const gates = judgeGates(staged.gates, { candidates, publishedMs: watch.steadyMs });
     const frozen = frozenFor(this.context, root.tree, node.address);
     const isFrozen = frozen !== undefined && gates.kind === 'pass';
     watch.verdict = isFrozen ? { kind: 'wait', why: `frozen: ${frozen}` } : gates;
-    if (watch.busy || nowMs < watch.notBeforeMs) return;
+    if (watch.busy) return;
     const { verdict } = watch;
+    const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed];
     const expected = { expectedReleaseVersion: node.release.releaseVersion };
     if (verdict.kind === 'fail') {
-      this.#act(root, node, { ...expected, action: verdict.then, reason: verdict.why });
-    } else if (isBaked(staged, watch) && verdict.kind === 'pass') {
-      this.#act(root, node, { ...expected, action: 'advance' });
-    } else if (nowMs >= watch.growNotBeforeMs) {
-      watch.growNotBeforeMs = nowMs + GROW_EVERY_MS;
-      this.#begin(watch, () => this.parts.grow.run(root, node));
+      const stop = { ...expected, action: verdict.then, reason: verdict.why };
+      if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request: stop });
+    } else if (isBaked(staged, watch) && verdict.kind === 'pass' && may('advance')) {
+      const advance = { ...expected, action: 'advance' };
+      this.#act(root, node, { watch, deed: 'advance', request: advance });
+    } else if (may('grow')) {
+      watch.notBefore.grow = nowMs + GROW_EVERY_MS;
+      this.#begin(watch, 'grow', () => this.parts.grow.run(root, node));
     }
   }
 
@@ -151,29 +158,33 @@ export class WatchReleases {
     const candidates = noCandidates();
     const { consumers } = root.shard;
     let isPublished = true;
+    let versions = 0;
     for (const place of [node, ...root.tree.below(node.address)]) {
       if (place.published?.hash !== place.head.hash) isPublished = false;
+      versions += place.head.version;
       const release = place.published?.releases.find(({ id }) => id === watch.id);
       if (release !== undefined) countCandidates(candidates, place, { release, consumers });
     }
     if (!isPublished) {
-      watch.publishedMs = null;
-      watch.publishedSinceMs = null;
+      pauseWatch(watch);
       return candidates;
     }
-    if (watch.publishedMs !== null) {
-      watch.bakedMs += Math.min(nowMs - watch.publishedMs, MAX_STEP_MS);
-    }
+    const stepMs =
+      watch.publishedMs === null ? 0 : Math.min(nowMs - watch.publishedMs, MAX_STEP_MS);
+    watch.bakedMs += stepMs;
+    watch.steadyMs = watch.versions === versions ? watch.steadyMs + stepMs : 0;
+    watch.versions = versions;
     watch.publishedMs = nowMs;
-    watch.publishedSinceMs ??= nowMs;
     return candidates;
   }
 
-  #act(root: OwnedRoot, node: AddressNode, request: ReleaseRequest): void {
-    const { staged } = node.release;
-    if (staged === null) return;
-    const watch = this.#watch(root, node, staged);
-    this.#begin(watch, async () => {
+  #act(
+    root: OwnedRoot,
+    node: AddressNode,
+    act: { readonly watch: Watch; readonly deed: Deed; readonly request: ReleaseRequest },
+  ): void {
+    const { watch, deed, request } = act;
+    this.#begin(watch, deed, async () => {
       const outcome = await this.parts.releases.run(node.address, request, { actor: ACTOR });
       const fields = { address: node.address.text, release: watch.id, ...request };
       if (outcome.ok) this.context.log.info('a release went on by itself', fields);
@@ -181,11 +192,11 @@ export class WatchReleases {
     });
   }
 
-  #begin(watch: Watch, work: () => Promise<void>): void {
+  #begin(watch: Watch, deed: Deed, work: () => Promise<void>): void {
     watch.busy = true;
     const run = work()
       .catch((error: unknown) => {
-        watch.notBeforeMs = this.context.clock.monotonicMs() + RETRY_MS;
+        watch.notBefore[deed] = this.context.clock.monotonicMs() + RETRY_MS;
         const fields = { release: watch.id, stage: watch.stage, error: String(error) };
         this.context.log.warn('a release could not go on; will be tried again', fields);
       })
@@ -202,12 +213,18 @@ export class WatchReleases {
     const known = watches.get(address.text);
     if (known?.id === id && known.stage === stage) return known;
     const watch: Watch = {
-      ...{ id, stage, bakedMs: 0, publishedMs: null, publishedSinceMs: null },
-      ...{ notBeforeMs: 0, growNotBeforeMs: 0, busy: false, verdict: null },
+      ...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, steadyMs: 0 },
+      ...{ notBefore: { stop: 0, advance: 0, grow: 0 }, busy: false, verdict: null },
     };
     watches.set(address.text, watch);
     return watch;
   }
+}
+
+/** What is not published, or not rolling, is not baked, and is watched anew. */
+function pauseWatch(watch: Watch): void {
+  watch.publishedMs = null;
+  watch.steadyMs = 0;
 }
 
 function bakeMsOf({ stages, stage }: StagedRelease): number {

@@ -11,6 +11,8 @@ import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
 
 /** Heartbeats that may be missed before a consumer is no longer live. */
 const MISSED_HEARTBEATS = 3;
+/** Heartbeats in which somebody is heard, unless nobody can be. */
+const HEARD_WITHIN = 1.5;
 /** Consumers at which heartbeats get rarer, so that a shard hears about this many per interval. */
 const CONSUMERS_PER_INTERVAL = 20_000;
 
@@ -29,6 +31,9 @@ export class ShardConsumers {
   #count = 0;
   /** Monotonic time at which what was saved had been read; from then on consumers can be heard. */
   #restoredMs = -Infinity;
+  /** Monotonic times at which anybody was heard last, and since when without a long break. */
+  #heardMs = -Infinity;
+  #hearingSinceMs = -Infinity;
 
   constructor(
     private readonly context: EngineContext,
@@ -107,6 +112,17 @@ export class ShardConsumers {
     const sinceMs = presumed ? Math.max(lastSeenMs, this.#restoredMs) : lastSeenMs;
     const silentMs = this.context.clock.monotonicMs() - sinceMs;
     return !left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
+  }
+
+  /**
+   * Whether others have been heard for so long that who is silent is silent by itself: not while NATS or
+   * this process was away, nor before everybody has had the time to be heard again.
+   */
+  get hears(): boolean {
+    const nowMs = this.context.clock.monotonicMs();
+    const { intervalMs } = this;
+    const isHeard = nowMs - this.#heardMs <= HEARD_WITHIN * intervalMs;
+    return isHeard && nowMs - this.#hearingSinceMs > MISSED_HEARTBEATS * intervalMs;
   }
 
   /** Another live incarnation reports under the same consumer id. */
@@ -203,6 +219,9 @@ export class ShardConsumers {
     const incarnation = known ?? this.#add(ref, id, nowMs, wallMs);
     if (incarnation === undefined) return undefined;
     if (!this.isLive(incarnation)) this.#isLiveAgain(incarnation, wallMs);
+    const breakMs = nowMs - this.#heardMs;
+    if (breakMs > HEARD_WITHIN * this.intervalMs) this.#hearingSinceMs = nowMs;
+    this.#heardMs = nowMs;
     incarnation.lastSeenMs = nowMs;
     incarnation.lastSeenWallMs = wallMs;
     incarnation.left = false;

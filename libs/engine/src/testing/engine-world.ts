@@ -1,15 +1,19 @@
 import { address, canonicalize, parseJson, shardOf } from '@pawl/contracts';
 import type {
   AddressText,
+  HistoryItem,
   JsonValue,
   Outcome,
   ReleaseRequest,
   ReleaseView,
+  RolloutView,
   Sha256,
   Snapshot,
+  SnapshotVariant,
+  Strategy,
   WrittenView,
 } from '@pawl/contracts';
-import { assert, ManualTime } from '@pawl/kernel';
+import { assert } from '@pawl/kernel';
 import type {
   CommandContext,
   ConfigEngine,
@@ -29,6 +33,7 @@ import { FakeSavedStatus } from './fake-saved-status.js';
 import { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 import { FakeStatusStore } from './fake-status-store.js';
 import { FakeTruthStore } from './fake-truth-store.js';
+import { WorldTime } from './world-time.js';
 
 const SHARDS = 4;
 const FIRST_SERVED = '2026-01-01T00:00:00.000Z';
@@ -50,7 +55,7 @@ export type Remembered = (shard: number) => ShardMark | null;
 
 /** The engine with every port faked but the validator; time moves only by hand. */
 export class EngineWorld {
-  readonly time = new ManualTime(1_767_225_600_000);
+  readonly time = new WorldTime(1_767_225_600_000);
   readonly truth = new FakeTruthStore(
     { name: 'main', id: 'test', generation: 1, shards: SHARDS },
     () => this.time.monotonicMs(),
@@ -166,6 +171,24 @@ export class EngineWorld {
     return this.release(at, { action: 'promote', ...target });
   }
 
+  /** Begins a release in stages of the newest version. */
+  begin(at: string, strategy: Strategy): Promise<Outcome<Written<ReleaseView>>> {
+    return this.release(at, { action: 'promote', strategy });
+  }
+
+  async releaseOf(at: string): Promise<ReleaseView> {
+    return valueOf(await this.use.getRelease(address(at)));
+  }
+
+  async rollout(at: string): Promise<RolloutView> {
+    return valueOf(await this.use.getRollout(address(at)));
+  }
+
+  /** The last lines of history, the newest first. */
+  async history(at: string, limit = 1): Promise<readonly HistoryItem[]> {
+    return valueOf(await this.use.listHistory(address(at), { limit })).items;
+  }
+
   /** What is published at an address, once everything that is ready has run. */
   async published(at: string): Promise<Snapshot> {
     await this.settle();
@@ -174,11 +197,15 @@ export class EngineWorld {
     return snapshot;
   }
 
-  /** What a consumer reads at an address: inline, or the content by its hash. */
-  async read(at: string): Promise<JsonValue> {
+  /** What a consumer of a cohort reads at an address: inline, or the content by its hash. */
+  async read(at: string, cohort = ''): Promise<JsonValue> {
     const { variants } = await this.published(at);
-    const variant = variants[''];
-    if (variant === undefined || variant.absent === true) return null;
+    const variant = variants[cohort];
+    return variant === undefined ? null : this.#contentOf(at, variant);
+  }
+
+  #contentOf(at: string, variant: SnapshotVariant): JsonValue {
+    if (variant.absent === true) return null;
     if (variant.inline !== undefined) return variant.inline as JsonValue;
     const text = this.publisher.contents.get(`${address(at).root}/${variant.hash}`);
     assert(text !== undefined, `the content ${variant.hash} is stored`);
@@ -253,4 +280,9 @@ export class EngineWorld {
       recheck: (shard) => void this.rechecked.push(shard),
     };
   }
+}
+
+function valueOf<T>(outcome: Outcome<T>): T {
+  assert(outcome.ok, 'what was asked for is there');
+  return outcome.value;
 }

@@ -1,0 +1,155 @@
+import { cohortOf, isHigher } from '@pawl/contracts';
+import type { AckItem, AddressText, Snapshot } from '@pawl/contracts';
+import type { ConsumerRef } from '../config-engine.js';
+import type { EngineWorld } from './engine-world.js';
+
+/** What a consumer runs. */
+interface Held {
+  readonly generation: number;
+  readonly version: number;
+  readonly hash: string;
+  readonly cohort: string;
+}
+
+/** One instance that opens one address, and runs what is published there as its cohort. */
+export class FakeConsumer {
+  slot: number | null = null;
+  held: Held | null = null;
+  /** While false nothing is heard of it. */
+  up = true;
+  /** Why it rejects a snapshot; `null`: it applies it. */
+  judge: (snapshot: Snapshot, cohort: string) => string | null = () => null;
+  /** While true it reports nothing of what is published. */
+  isStuck = false;
+  incarnation = 'i1';
+  #rejected: Held | null = null;
+
+  constructor(
+    private readonly world: EngineWorld,
+    readonly ref: ConsumerRef,
+    readonly at: AddressText,
+    readonly labels: Readonly<Record<string, string>>,
+  ) {}
+
+  /** A heartbeat, which tells it its slot. */
+  async hello(leaving = false): Promise<void> {
+    if (!this.up) return;
+    const { generation, version, hash, cohort } = this.held ?? {};
+    const run =
+      this.held === null
+        ? { generation: 0, version: 0 }
+        : { generation: generation ?? 0, version: version ?? 0, hash: hash ?? '', cohort };
+    const reply = await this.world.use.hello(this.ref, {
+      ...{ format: 1, incarnation: this.incarnation, labels: { ...this.labels } },
+      runs: [{ address: this.at, ...run } as never],
+      ...(leaving ? { leaving: true as const } : {}),
+    });
+    if (reply !== undefined) this.slot = reply.slot;
+  }
+
+  /** The process ends without a word. */
+  kill(): void {
+    this.up = false;
+  }
+
+  async leave(): Promise<void> {
+    await this.hello(true);
+    this.up = false;
+  }
+
+  /** Takes what is published, and says what it made of it. */
+  follow(): void {
+    const snapshot = this.world.publisher.snapshots.get(this.at);
+    if (!this.up || this.isStuck || snapshot === undefined) return;
+    const cohort = this.cohortIn(snapshot);
+    const { generation, version, hash } = snapshot;
+    const next: Held = { generation, version, hash, cohort };
+    if (isKnown(this.held, next) || isKnown(this.#rejected, next)) return;
+    const reason = this.judge(snapshot, cohort);
+    if (reason === null) this.held = next;
+    else this.#rejected = next;
+    const state = reason === null ? 'applied' : 'rejected';
+    this.#ack({ ...next, state, ...(reason === null ? {} : { reason }) });
+  }
+
+  cohortIn({ releases }: Pick<Snapshot, 'releases'>): string {
+    const { ref, slot, labels } = this;
+    return cohortOf(releases, { workload: ref.workload, slot, labels });
+  }
+
+  #ack(item: Held & Pick<AckItem, 'state' | 'reason'>): void {
+    const { cohort, ...rest } = item;
+    const items: AckItem[] = [
+      { address: this.at, ...rest, ...(cohort === '' ? {} : { cohort }), ageMs: 0 },
+    ];
+    this.world.use.ack(this.ref, { format: 1, incarnation: this.incarnation, items });
+  }
+}
+
+/** Instances that say hello every five seconds, and follow what is published once a second. */
+export class FakeFleet {
+  readonly all: FakeConsumer[] = [];
+  #sinceHelloMs = 0;
+
+  constructor(private readonly world: EngineWorld) {}
+
+  /** More instances of a workload at an address; they are heard at once. */
+  async add(
+    at: string,
+    workload: string,
+    count: number,
+    labels: Readonly<Record<string, string>> = {},
+  ): Promise<FakeConsumer[]> {
+    const [root = ''] = at.split(/[/:]/);
+    const from = this.all.filter(({ ref }) => ref.workload === workload).length;
+    const added = Array.from({ length: count }, (_, index) => {
+      const ref = { root, workload, consumerId: `${workload}-${from + index}` };
+      return new FakeConsumer(this.world, ref, at as AddressText, labels);
+    });
+    this.all.push(...added);
+    for (const one of added) await one.hello();
+    await this.world.settle();
+    this.follow();
+    return added;
+  }
+
+  get live(): FakeConsumer[] {
+    return this.all.filter(({ up }) => up);
+  }
+
+  follow(): void {
+    for (const one of this.all) one.follow();
+  }
+
+  async hello(): Promise<void> {
+    for (const one of this.all) await one.hello();
+    await this.world.settle();
+  }
+
+  /** Lets time pass; everybody who is up goes on reporting. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 1_000) {
+      const stepMs = Math.min(1_000, left);
+      this.follow();
+      await this.world.pass(stepMs);
+      this.follow();
+      this.#sinceHelloMs += stepMs;
+      if (this.#sinceHelloMs < 5_000) continue;
+      this.#sinceHelloMs = 0;
+      await this.hello();
+    }
+  }
+
+  /** Those that are candidates of some release by what is published at their address. */
+  candidates(): FakeConsumer[] {
+    return this.live.filter((one) => {
+      const snapshot = this.world.publisher.snapshots.get(one.at);
+      return snapshot !== undefined && one.cohortIn(snapshot) !== '';
+    });
+  }
+}
+
+function isKnown(known: Held | null, next: Held): boolean {
+  if (known === null || isHigher(next, known)) return false;
+  return isHigher(known, next) || known.cohort === next.cohort;
+}
