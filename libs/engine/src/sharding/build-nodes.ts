@@ -157,11 +157,16 @@ export function headOf(
 }
 
 /**
- * A node for an address that was not known: it reads what is read at the nearest known ancestor. Its
- * first snapshot version is above the sum of theirs: an opened address that was forgotten and is
- * opened again then never gets a version that it had, since each of its versions came from a change
- * of an ancestor that has a definition, and those are never forgotten.
+ * The first snapshot version of an address below these, which are never forgotten: above the sum of
+ * theirs. An opened address that was forgotten and is opened again then never gets a version that it had,
+ * since its versions come from changes of ancestors that have a definition; where others come as well,
+ * forgetting sees to it.
  */
+export function firstVersion(defined: readonly AddressNode[]): number {
+  return defined.reduce((sum, node) => sum + node.head.version, 1);
+}
+
+/** A node for an address that was not known: it reads what is read at the nearest known ancestor. */
 export function newNode(
   context: EngineContext,
   tree: RootTree,
@@ -178,7 +183,7 @@ export function newNode(
   const contents = contentsAt(context, { path, above: above.at(-1), layer: () => null });
   const head = headOf(context, address, {
     generation: tree.generation,
-    version: defined.reduce((sum, node) => sum + node.head.version, 1),
+    version: firstVersion(defined),
     inputs: inputsOf(path),
     releases: releasesAt(path, { before: [], instances }),
     contents,

@@ -30,7 +30,7 @@ async function hello(incarnation = 'i1'): Promise<void> {
 /** Everything is a week older, and nobody was heard meanwhile. */
 async function grow(): Promise<void> {
   await world.pass(1_000);
-  world.time.advance(WEEK_MS + 60_000);
+  world.time.suspend(WEEK_MS + 60_000);
 }
 
 const sweep = (): Promise<void> => world.sweepAll('consumers');
@@ -133,5 +133,84 @@ describe('forgetting an opened address', () => {
     expect([isStored(), await isKnown()]).toEqual([true, true]);
     await sweep();
     expect([isStored(), await isKnown()]).toEqual([false, false]);
+  });
+});
+
+describe('forgetting an opened address where a release in stages grew', () => {
+  const ref = (consumerId: string) => ({ ...pod, consumerId });
+  const say = async (consumerId: string): Promise<void> => {
+    const runs = [{ address: EU.text, generation: 0, version: 0 }];
+    await world.use.hello(ref(consumerId), { format: 1, incarnation: 'i1', labels: {}, runs });
+    await world.settle();
+  };
+
+  beforeEach(async () => {
+    await sweep();
+    await world.over('acme/app', { a: 2 });
+    const stages = [
+      { percent: 30, bakeMs: WEEK_MS },
+      { percent: 100, bakeMs: WEEK_MS },
+    ];
+    expect(code(await world.begin('acme/app', { stages, gates: [] }))).toBe('ok');
+  });
+
+  it('never gives it a version again that it had', async () => {
+    await say('pod-1');
+    for (let n = 2; n < 12; n += 1) {
+      await say(`pod-${n}`);
+      await world.pass(6_000);
+    }
+    const before = await world.published(EU.text);
+    const above = await world.published('acme/app');
+    await grow();
+    await sweep();
+    expect([isStored(), await isKnown()]).toEqual([false, false]);
+    const raised = await world.published('acme/app');
+    expect(raised.version).toBeGreaterThan(above.version);
+    expect([raised.releases, raised.variants]).toEqual([above.releases, above.variants]);
+    await say('other');
+    expect((await world.published(EU.text)).version).toBe(before.version + 1);
+    await world.restart();
+    expect((await world.published(EU.text)).version).toBe(before.version + 1);
+    expect((await world.published('acme/app')).hash).toBe(raised.hash);
+    expect(world.incidents).toEqual([]);
+  });
+
+  it('does not name others under the version that named those before', async () => {
+    await say('pod-1');
+    const before = await world.published(EU.text);
+    await grow();
+    await sweep();
+    for (let n = 2; n < 9; n += 1) {
+      const message = { format: 1, incarnation: 'i1', labels: {}, runs: [] } as const;
+      await world.use.hello(ref(`pod-${n}`), { ...message, runs: [] });
+    }
+    await say('pod-8');
+    const after = await world.published(EU.text);
+    expect(after.version).toBeGreaterThan(before.version);
+  });
+
+  it('changes nothing above when it is not committed', async () => {
+    await say('pod-1');
+    const above = await world.published('acme/app');
+    await grow();
+    world.truth.beforeCommit = () => {
+      world.truth.beforeCommit = () => Promise.resolve();
+      return Promise.reject(new TruthUnavailableError('down'));
+    };
+    await expect(sweep()).rejects.toThrow();
+    await world.pass(1_000);
+    expect(await world.published('acme/app')).toEqual(above);
+    expect([isStored(), await isKnown()]).toEqual([true, true]);
+  });
+
+  it('leaves what lies above alone where nothing had grown', async () => {
+    expect(code(await world.release('acme/app', { action: 'abort' }))).toBe('ok');
+    await say('pod-1');
+    const above = await world.published('acme/app');
+    await grow();
+    await sweep();
+    expect(await isKnown()).toBe(false);
+    expect(await world.published('acme/app')).toBe(above);
   });
 });

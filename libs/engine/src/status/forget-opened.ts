@@ -1,5 +1,7 @@
+import type { SnapshotHead } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
+import { firstVersion, nextHead } from '../sharding/build-nodes.js';
 import type { FenceChecks } from '../sharding/fence-checks.js';
 import type { OwnedRoot, OwnedShard } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
@@ -56,11 +58,20 @@ async function forget(
   let isForgotten = false;
   try {
     await context.publisher.remove(address, root.shard.token);
-    const changes = { ...NO_CHANGES, forgotten: [address.text] };
-    const outcome = await shards.commit(root, { ...changes, root: root.name, idempotency: null });
+    const raised = raisedAbove(context, root, node);
+    const changes = {
+      ...{ ...NO_CHANGES, root: root.name, idempotency: null },
+      forgotten: [address.text],
+      snapshots: raised === undefined ? [] : [raised.head],
+    };
+    const outcome = await shards.commit(root, changes);
     if (outcome.kind === 'fenced') shards.refusedByFence(root.shard);
     if (outcome.kind === 'conflict') shards.doubt(root);
     isForgotten = outcome.kind === 'committed';
+    if (isForgotten && raised !== undefined) {
+      raised.above.head = raised.head;
+      publication.enqueue(root, raised.above);
+    }
   } finally {
     if (!isForgotten) {
       root.tree.add(node);
@@ -68,4 +79,24 @@ async function forget(
     }
   }
   return isForgotten;
+}
+
+/**
+ * What makes the address, once it is opened again, begin above every version that it had. That is so by
+ * itself unless it had more of them than its ancestors changed, or its last named instances that it may
+ * not name again: where a release in stages grew there. The nearest ancestor with a definition then gets
+ * a higher version.
+ */
+function raisedAbove(
+  context: EngineContext,
+  { tree }: OwnedRoot,
+  { address, head }: AddressNode,
+): { readonly above: AddressNode; readonly head: SnapshotHead } | undefined {
+  const path = tree.path(address).filter(({ newest }) => newest !== null);
+  const above = path.at(-1);
+  const lowest = head.releases.length === 0 ? head.version : head.version + 1;
+  const lacks = lowest - firstVersion(path);
+  if (above === undefined || lacks <= 0) return undefined;
+  const before = above.head.version + lacks - 1;
+  return { above, head: nextHead(context, above, { tree, above: before }) };
 }
