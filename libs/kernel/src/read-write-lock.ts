@@ -3,6 +3,7 @@ import { assert } from './assert.js';
 type Mode = 'shared' | 'exclusive';
 interface Waiter {
   readonly mode: Mode;
+  readonly isUrgent: boolean;
   readonly start: () => void;
 }
 
@@ -12,8 +13,9 @@ export class LockQueueFullError extends Error {
 }
 
 /**
- * Fair in-process lock: many `shared` holders or one `exclusive`, in order of arrival. At most
- * `maxWaiters` wait; one more is refused with {@link LockQueueFullError}.
+ * Fair in-process lock: many `shared` holders or one `exclusive`, in order of arrival. What is urgent goes
+ * before all that waits and is not. At most `maxWaiters` wait, and as many urgent ones beside them; one
+ * more is refused with {@link LockQueueFullError}.
  */
 export class ReadWriteLock {
   #shared = 0;
@@ -27,8 +29,8 @@ export class ReadWriteLock {
     return this.#shared === 0 && !this.#exclusive && this.#waiters.length === 0;
   }
 
-  async run<T>(mode: Mode, work: () => Promise<T>): Promise<T> {
-    await this.#acquire(mode);
+  async run<T>(mode: Mode, work: () => Promise<T>, isUrgent = false): Promise<T> {
+    await this.#acquire(mode, isUrgent);
     try {
       return await work();
     } finally {
@@ -36,15 +38,20 @@ export class ReadWriteLock {
     }
   }
 
-  #acquire(mode: Mode): Promise<void> | undefined {
+  #acquire(mode: Mode, isUrgent: boolean): Promise<void> | undefined {
     if (this.#waiters.length === 0 && this.#grantable(mode)) {
       this.#grant(mode);
       return undefined;
     }
-    if (this.#waiters.length >= this.maxWaiters) {
+    const urgent = this.#waiters.filter((waiter) => waiter.isUrgent).length;
+    const before = isUrgent ? urgent : this.#waiters.length - urgent;
+    if (before >= this.maxWaiters) {
       throw new LockQueueFullError(`more than ${this.maxWaiters} callers wait for this lock`);
     }
-    return new Promise((resolve) => this.#waiters.push({ mode, start: resolve }));
+    const at = isUrgent ? urgent : this.#waiters.length;
+    return new Promise((resolve) =>
+      this.#waiters.splice(at, 0, { mode, isUrgent, start: resolve }),
+    );
   }
 
   #grantable(mode: Mode): boolean {

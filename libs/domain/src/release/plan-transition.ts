@@ -6,7 +6,7 @@ import type { Transition } from './changed-release.js';
 import { checkRequest, isReleaseAction } from './check-request.js';
 import type { ReleaseState } from './release-state.js';
 import { resolveStrategy } from './resolve-strategy.js';
-import { begin, dropped, planStaged } from './staged-transitions.js';
+import { begin, dropped, inFlight, planStaged } from './staged-transitions.js';
 
 export interface TransitionInput {
   readonly state: ReleaseState;
@@ -95,6 +95,8 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
     const named = { ...strategy.value, strategy: input.strategyName ?? strategy.value.strategy };
     return begin(input, { target, id: input.releaseId, strategy: named });
   }
+  const isMeant = request.strategy !== undefined || request.conflict === 'supersede';
+  if (state.staged !== null && !isMeant) return inFlight(input, state.staged);
   return changed(state, {
     ...{ state: 'idle', stableVersion: target, staged: null },
     ...{ forced: false, contributes: true, lowers: target < candidateOf(state) },

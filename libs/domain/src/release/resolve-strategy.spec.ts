@@ -97,6 +97,14 @@ describe('resolveStrategy: presets', () => {
     });
   });
 
+  it('refuses what would not fit the snapshots that tell it', () => {
+    const values = Array.from({ length: 64 }, (_, at) => `${at}`.padEnd(100, 'x'));
+    const stage = { percent: 1, selector: { region: values, zone: values, host: values } };
+    expect(resolveStrategy({ stages: [stage, { percent: 100 }] })).toMatchObject({
+      problem: { code: 'malformed-request' },
+    });
+  });
+
   it('has 64 stages at most, the last one included', () => {
     expect(sharesOf({ preset: 'linear', stepPercent: 1.5625 })).toHaveLength(63);
     expect(resolveStrategy({ preset: 'linear', stepPercent: 1.56 }).ok).toBe(false);

@@ -1,6 +1,5 @@
-import { done, refused } from '@pawl/contracts';
-import type { Gate, Outcome, Strategy } from '@pawl/contracts';
-import { STRATEGY_NAMES } from '@pawl/contracts';
+import { canonicalize, done, refused, STRATEGY_NAMES, utf8Length } from '@pawl/contracts';
+import type { Gate, JsonValue, Outcome, Strategy } from '@pawl/contracts';
 import type { Stage, StagedRelease } from './staged-release.js';
 
 /** Stages and gates of a strategy, with everything that was left out. */
@@ -18,6 +17,8 @@ const START_PERCENT = 1;
 const FACTOR = 3;
 /** As many as a snapshot can tell. */
 const MAX_STAGES = 64;
+/** Canonical bytes of all stages: three releases with 2,000 names each must fit a message with them. */
+const MAX_BYTES = 16 * 1024;
 
 /** What a release is judged by when its strategy names no gates. */
 const DEFAULT_GATES: readonly Gate[] = [
@@ -65,6 +66,12 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   }
   const stages = preset === undefined ? inlineStages(options) : presetStages(preset, options);
   if (!stages.ok) return stages;
+  const bytes = utf8Length(canonicalize(stages.value as unknown as JsonValue));
+  if (bytes > MAX_BYTES) {
+    return malformed(
+      `the stages have ${bytes} bytes, at most ${MAX_BYTES} fit: every snapshot tells them`,
+    );
+  }
   const gates = resolveGates(options.gates);
   if (!gates.ok) return gates;
   return done({ strategy: preset ?? 'inline', stages: stages.value, gates: gates.value });

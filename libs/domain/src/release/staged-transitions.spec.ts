@@ -174,7 +174,7 @@ describe.each([
     ],
     [
       'all at once above it',
-      { action: 'promote', targetVersion: 7 },
+      { action: 'promote', targetVersion: 7, strategy: 'all-at-once' },
       { ...contributes, stableVersion: 7, forced: false },
     ],
     [
@@ -184,7 +184,7 @@ describe.each([
     ],
     [
       'all at once below it, which says that candidates go down',
-      { action: 'promote', targetVersion: 5 },
+      { action: 'promote', targetVersion: 5, strategy: 'all-at-once' },
       { ...lowered, stableVersion: 5, forced: false },
     ],
   ])('%s', (_name, request, change) => {
@@ -200,7 +200,7 @@ describe('the first release ever of an address in stages', () => {
       { ...lowered, blockedVersions: [6] },
     ],
     [
-      { action: 'promote', targetVersion: 5 },
+      { action: 'promote', targetVersion: 5, strategy: 'all-at-once' },
       { ...lowered, stableVersion: 5 },
     ],
   ])('is ended by %j', (request, change) => {
@@ -281,6 +281,10 @@ describe('a release in stages: what is refused', () => {
       rolling,
       { action: 'promote', targetVersion: 6, strategy: { preset: 'canary', gates: [] } },
       ...(['release-in-flight', 'let it end, abort it, or supersede it'] as const),
+    ],
+    [
+      ...([paused, { action: 'promote', targetVersion: 6 }] as const),
+      ...(['release-in-flight', 'the strategy all-at-once, where it is named, ends it'] as const),
     ],
     [
       ...([rolling, { action: 'promote', targetVersion: 8 }] as const),

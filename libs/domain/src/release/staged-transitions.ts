@@ -58,16 +58,25 @@ export function begin(
     return unchanged(state);
   }
   if (staged !== null && request.conflict !== 'supersede') {
-    return refused(
-      'release-in-flight',
-      `release ${staged.id} of version ${staged.candidateVersion} of ${address} is ${state.state} ` +
-        `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, abort it, or supersede it`,
-      { currentReleaseVersion: state.releaseVersion },
-    );
+    return inFlight({ state, address }, staged);
   }
   const next = { ...strategy, id, candidateVersion: target, stage: 0, pausedFor: null };
   const lowers = staged !== null;
   return changed(state, { state: 'rolling', staged: next, contributes: true, lowers });
+}
+
+/** The refusal of a promote that does not say what is to become of the release under way. */
+export function inFlight(
+  { state, address }: Pick<StagedInput, 'state' | 'address'>,
+  staged: StagedRelease,
+): Outcome<never> {
+  return refused(
+    'release-in-flight',
+    `release ${staged.id} of version ${staged.candidateVersion} of ${address} is ${state.state} ` +
+      `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, abort it, or supersede it; ` +
+      'the strategy all-at-once, where it is named, ends it',
+    { currentReleaseVersion: state.releaseVersion },
+  );
 }
 
 /** The candidate is dropped, and its candidates go back to the stable version. */

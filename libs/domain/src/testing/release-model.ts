@@ -121,11 +121,12 @@ export class ReleaseModel {
     }
   }
 
-  private promote({ stages, name }: ModelStrategy, target: number): ModelAnswer {
+  private promote({ strategy, stages, name }: ModelStrategy, target: number): ModelAnswer {
     if (this.isDisabled) return 'invalid-transition';
     if (target === this.stable) return 'same';
     if (target < this.stable) return 'use-rollback';
     if (this.blocked.has(target)) return 'version-blocked';
+    if (stages === 0 && strategy === undefined && this.candidate !== 0) return 'release-in-flight';
     if (stages === 0) return this.makeStable(target, false);
     if (this.candidate !== 0) {
       return this.candidate === target && this.plan === name ? 'same' : 'release-in-flight';

@@ -53,8 +53,11 @@ interface Consequences {
   readonly dropped: readonly Dropped[];
 }
 
+/** What stops or takes back: it waits for nothing else under the root. */
+const URGENT: ReadonlySet<string> = new Set(['rollback', 'abort', 'disable', 'pause', 'block']);
+
 /** Rounds in which releases that stand in the way are dropped, before all that could are. */
-const ROUNDS = 3;
+const ROUNDS = 1;
 
 /** Every transition of a release state, with the snapshots that follow from it. */
 export class ChangeRelease {
@@ -69,7 +72,8 @@ export class ChangeRelease {
     request: ReleaseRequest,
     context: CommandContext,
   ): Promise<Outcome<Written<ReleaseView>>> {
-    const options = { name: 'release', address, mode: 'exclusive', context } as const;
+    const isUrgent = URGENT.has(request.action);
+    const options = { name: 'release', address, mode: 'exclusive', isUrgent, context } as const;
     return this.commands.run(options, async (root) => {
       const node = root.tree.get(address);
       if (node === undefined) {

@@ -61,6 +61,16 @@ describe('a release policy', () => {
     expect(code(await world.release('acme/prod', other))).toBe('release-in-flight');
   });
 
+  it.each([
+    { stages: [{ percent: 100 }], gates: [] },
+    'quick',
+    { preset: 'linear', stepPercent: 100 } as const,
+  ])('demands stages, not only a name: %j', async (strategy) => {
+    await policy({ demand: 'canary', strategies: { quick: 'all-at-once' } });
+    const outcome = await world.release('acme/prod', { action: 'promote', strategy });
+    expect(code(outcome)).toBe('strategy-required');
+  });
+
   it('is inherited, and overridden below', async () => {
     await policy({ demand: 'canary' });
     await policy({ demand: null }, 'acme/prod:release-policy');
@@ -94,6 +104,17 @@ describe('a release policy', () => {
     await policy({ frozen: 'incident 12' });
     await policy({ frozen: null, freezes: [] }, 'acme/prod:release-policy');
     expect(code(await world.promote('acme/prod', 2))).toBe('frozen');
+  });
+
+  it('freezes what comes to its scope from above', async () => {
+    await policy({ frozen: 'incident 12' }, 'acme/prod/pay:release-policy');
+    const refused = await world.promote('acme/prod', 2);
+    expect(code(refused)).toBe('frozen');
+    expect(refused).toMatchObject({
+      problem: { detail: expect.stringContaining('acme/prod/pay') as string },
+    });
+    await world.put('acme/prod/mail', { x: 1 });
+    expect(code(await world.promote('acme/prod/mail'))).toBe('ok');
   });
 
   it('holds a release in stages where it is, and lets it go on afterwards', async () => {

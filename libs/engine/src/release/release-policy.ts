@@ -14,11 +14,11 @@ import type {
   ReleasePolicy,
   ReleaseRequest,
 } from '@pawl/contracts';
-import { ALL_AT_ONCE } from '@pawl/domain';
+import { ALL_AT_ONCE, resolveStrategy } from '@pawl/domain';
 import type { SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
-import type { RootTree } from '../sharding/root-tree.js';
+import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 
 /** What goes forward, and so is stopped by a freeze. */
 const FORWARD: ReadonlySet<string> = new Set(['promote', 'advance', 'skip', 'resume', 'enable']);
@@ -40,16 +40,28 @@ function policyOf(tree: RootTree, address: Address): ReleasePolicy {
 
 /** Those of all scopes on the way from the root down, each with what it inherits. */
 function policiesOf(tree: RootTree, address: Address): ReleasePolicy[] {
+  return policyNodes(tree, address, 'path').map(asPolicy);
+}
+
+function policyNodes(tree: RootTree, address: Address, where: 'path' | 'below'): AddressNode[] {
   // A policy is not released by itself: it could lock itself.
   if (address.document === POLICY_DOCUMENT) return [];
   const parsed = parseAddress(`${address.scope}:${POLICY_DOCUMENT}`);
-  const nodes = parsed.ok ? tree.path(parsed.address) : [];
-  return nodes.flatMap((node) => (stableDocument(node) as ReleasePolicy | null) ?? []);
+  return parsed.ok ? tree[where](parsed.address) : [];
+}
+
+/** What a policy says. A document of another shape, older than policies are, freezes: nobody knows better. */
+function asPolicy(node: AddressNode): ReleasePolicy {
+  const document: ReleasePolicy = stableDocument(node) ?? {};
+  const { freezes = [], strategies = {} } = document;
+  const isShaped = Array.isArray(freezes) && typeof strategies === 'object';
+  if (isShaped) return document;
+  return { frozen: `${node.address.text} is no release policy: write and promote one` };
 }
 
 /**
  * Why nothing goes forward at an address at this time; `undefined`: it may. Whoever freezes a scope
- * freezes what lies below it, whatever the policies there say.
+ * freezes what lies below it, whatever the policies there say, and what comes to it from above.
  */
 export function frozenFor(
   { clock, parseTime }: Pick<EngineContext, 'clock' | 'parseTime'>,
@@ -57,12 +69,23 @@ export function frozenFor(
   address: Address,
 ): string | undefined {
   const nowMs = clock.wallMs();
-  for (const { frozen, freezes = [] } of policiesOf(tree, address)) {
-    if (typeof frozen === 'string') return frozen;
-    const window = freezes.find((one) => isIn(one, nowMs, parseTime));
-    if (window !== undefined) return window.reason;
+  const here = policiesOf(tree, address).flatMap((policy) => frozenBy(policy, nowMs, parseTime));
+  if (here[0] !== undefined) return here[0];
+  for (const node of policyNodes(tree, address, 'below')) {
+    const [reason] = frozenBy(asPolicy(node), nowMs, parseTime);
+    if (reason !== undefined) return `${reason} (of ${node.address.scope}, which this reaches)`;
   }
   return undefined;
+}
+
+function frozenBy(
+  { frozen, freezes = [] }: ReleasePolicy,
+  nowMs: number,
+  parseTime: EngineContext['parseTime'],
+): string[] {
+  if (typeof frozen === 'string') return [frozen];
+  const window = freezes.find((one) => isIn(one, nowMs, parseTime));
+  return window === undefined ? [] : [window.reason];
 }
 
 /** A request as the policy makes it: a strategy by its name is the one that the policy has. */
@@ -88,20 +111,26 @@ export function judgePolicy(
     );
   }
   if (request.action !== 'promote') return { ok: true, value: { request } };
-  const { demand } = policy;
-  const isDemanded = typeof demand === 'string';
-  const { strategy = isDemanded ? demand : undefined } = request;
-  if (strategy === ALL_AT_ONCE && isDemanded && demand !== ALL_AT_ONCE) {
+  const demand = typeof policy.demand === 'string' ? policy.demand : undefined;
+  const wanted = request.strategy ?? demand;
+  const named = typeof wanted === 'string' ? wanted : undefined;
+  const isOwn = named !== undefined && Object.hasOwn(policy.strategies ?? {}, named);
+  const strategy = isOwn ? policy.strategies?.[named] : wanted;
+  if (demand !== undefined && demand !== ALL_AT_ONCE && !isInStages(strategy)) {
     return refused(
       'strategy-required',
-      `this scope is released in stages: leave the strategy out for "${demand}", or name another`,
+      `this scope is released in stages: leave the strategy out for "${demand}", or name another that has stages`,
     );
   }
-  if (typeof strategy !== 'string') return { ok: true, value: { request } };
-  const isOwn = Object.hasOwn(policy.strategies ?? {}, strategy);
-  const found = isOwn ? policy.strategies?.[strategy] : undefined;
-  if (found === undefined) return { ok: true, value: { request: { ...request, strategy } } };
-  return { ok: true, value: { request: { ...request, strategy: found }, strategyName: strategy } };
+  if (strategy === undefined) return { ok: true, value: { request } };
+  const asked = { ...request, strategy };
+  return { ok: true, value: isOwn ? { request: asked, strategyName: named } : { request: asked } };
+}
+
+/** Whether somebody is reached before everybody is; what is no strategy is judged elsewhere. */
+function isInStages(strategy: ReleaseRequest['strategy']): boolean {
+  const resolved = resolveStrategy(strategy);
+  return !resolved.ok || (resolved.value?.stages.length ?? 0) > 1;
 }
 
 function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['parseTime']): boolean {
@@ -118,23 +147,40 @@ function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['par
   return (isDay(day) && time >= from) || (isDay((day + 6) % 7) && time < to);
 }
 
+/** Formatters by time zone: making one takes ten times as long as asking it. */
+const FORMATS = new Map<string, Intl.DateTimeFormat | null>();
+const MAX_FORMATS = 100;
+
 /** Day of the week and `HH:MM` by the clocks of a time zone; `undefined`: no such zone is known. */
 function localTime(nowMs: number, timeZone: string): { day: number; time: string } | undefined {
+  const format = formatOf(timeZone);
+  if (format === null) return undefined;
+  const parts = format.formatToParts(nowMs);
+  const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
+  const weekday = part('weekday').toLowerCase();
+  const day = WEEKDAYS.findIndex((one) => one === weekday);
+  return { day, time: `${part('hour')}:${part('minute')}` };
+}
+
+function formatOf(timeZone: string): Intl.DateTimeFormat | null {
+  const known = FORMATS.get(timeZone);
+  if (known !== undefined) return known;
+  if (FORMATS.size >= MAX_FORMATS) FORMATS.clear();
+  const format = makeFormat(timeZone);
+  FORMATS.set(timeZone, format);
+  return format;
+}
+
+function makeFormat(timeZone: string): Intl.DateTimeFormat | null {
   const options = {
     weekday: 'short',
     hour: '2-digit',
     minute: '2-digit',
     hourCycle: 'h23',
   } as const;
-  let format: Intl.DateTimeFormat;
   try {
-    format = new Intl.DateTimeFormat('en-GB', { ...options, timeZone });
+    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone });
   } catch {
-    return undefined;
+    return null;
   }
-  const parts = format.formatToParts(nowMs);
-  const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
-  const weekday = part('weekday').toLowerCase();
-  const day = WEEKDAYS.findIndex((one) => one === weekday);
-  return { day, time: `${part('hour')}:${part('minute')}` };
 }

@@ -34,6 +34,8 @@ export interface CommandOptions {
   readonly address: Address;
   /** `exclusive`: nothing else is written under the root meanwhile. */
   readonly mode: 'shared' | 'exclusive';
+  /** It goes before what waits for the root and is not. */
+  readonly isUrgent?: boolean;
   readonly context: CommandContext;
 }
 
@@ -108,8 +110,10 @@ export class CommandRunner {
       return unsure === undefined ? this.#once(root, options, prepare) : surely(unsure);
     };
     const ordered = (): Promise<Ended<T>> =>
-      root.lock.run(options.mode, () =>
-        options.mode === 'shared' ? root.withAddress(options.address, work) : work(),
+      root.lock.run(
+        options.mode,
+        () => (options.mode === 'shared' ? root.withAddress(options.address, work) : work()),
+        options.isUrgent,
       );
     return root.uncertain ? this.shards.reload(root).then(ordered) : ordered();
   }
