@@ -170,6 +170,23 @@ describe('a release in stages', () => {
     expect(await world.published('acme/app')).toBe(before);
   });
 
+  it('is superseded by another, whose candidates are its own from the first stage on', async () => {
+    await fleet.add('acme/app', 'checkout', 6);
+    const before = await staged.begun('acme/app', { a: 2 });
+    await staged.act('acme/app', 'advance');
+    await world.over('acme/app', { a: 3 });
+    const more = { strategy: STAGES, conflict: 'supersede' };
+    expect(await staged.act('acme/app', 'promote', more)).toBe('ok');
+    const { releases, inputs } = await staged.whole('acme/app');
+    expect(releases).toMatchObject([{ stages: [{ named: [expect.anything()] }] }]);
+    expect(releases[0]?.id).not.toBe(before);
+    expect(inputs[0]).toMatchObject({ definitionVersion: 1, candidate: 3, loweredAt: 4 });
+    expect(await world.read('acme/app', releases[0]?.id)).toEqual({ a: 3 });
+    const read = (await documents()).map((document) => JSON.stringify(document));
+    expect(read.filter((text) => text === '{"a":3}')).toHaveLength(1);
+    expect(read.filter((text) => text === '{"a":1}')).toHaveLength(5);
+  });
+
   it('is paused and resumed without a snapshot of it', async () => {
     await staged.begun('acme/app', { a: 2 });
     const before = await world.published('acme/app');
