@@ -133,7 +133,8 @@ describe('a release in stages', () => {
   it('says that it was lowered when all get at once less than candidates had', async () => {
     await world.over('acme/app', { a: 2 });
     await staged.begun('acme/app', { a: 3 });
-    expect(await staged.act('acme/app', 'promote', { targetVersion: 2 })).toBe('ok');
+    const more = { targetVersion: 2, strategy: 'all-at-once' };
+    expect(await staged.act('acme/app', 'promote', more)).toBe('ok');
     expect((await staged.whole('acme/app')).inputs[0]).toMatchObject({
       ...{ definitionVersion: 2, releaseVersion: 3, loweredAt: 3 },
     });
