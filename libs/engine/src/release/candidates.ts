@@ -15,8 +15,8 @@ export interface Candidates {
   rejected: number;
   lagging: number;
   /**
-   * Slots whose instance ran it, fell silent without saying goodbye, and was not replaced; none while
-   * it may be that nobody can be heard.
+   * Slots whose instance ran it, or was live when it began, fell silent without saying goodbye, and was
+   * not replaced; none while it may be that nobody can be heard.
    */
   lost: number;
   /** One of the reasons given by those that rejected. */
@@ -27,33 +27,71 @@ export function noCandidates(): Candidates {
   return { live: 0, applied: 0, rejected: 0, lagging: 0, lost: 0, reason: null };
 }
 
+/** A live candidate and how it answers, or a slot that is lost. */
+export interface SeenCandidate {
+  readonly workload: string;
+  readonly state: 'applied' | 'rejected' | 'lagging' | 'lost';
+  /** Why it rejected. */
+  readonly reason: string | null;
+}
+
+interface At {
+  readonly node: Pick<AddressNode, 'address' | 'published'>;
+  readonly release: SnapshotRelease;
+  readonly consumers: ShardConsumers;
+  /** Since when the release is known here, monotonic milliseconds; what is left out is not told of. */
+  readonly sinceMs?: number;
+}
+
 /** Counts the candidates of a release at one address into `sum`. */
 export function countCandidates(
   sum: Candidates,
-  node: Pick<AddressNode, 'address' | 'published'>,
-  of: { readonly release: SnapshotRelease; readonly consumers: ShardConsumers },
+  node: At['node'],
+  of: Pick<At, 'release' | 'consumers'>,
 ): void {
-  const { release, consumers } = of;
+  eachCandidate({ node, ...of }, (seen) => {
+    countCandidate(sum, seen);
+    sum.reason ??= seen.reason;
+  });
+}
+
+export function countCandidate(
+  sum: Omit<Candidates, 'reason'>,
+  { state }: Pick<SeenCandidate, 'state'>,
+): void {
+  if (state !== 'lost') sum.live += 1;
+  sum[state] += 1;
+}
+
+/** Calls back for each candidate of a release at one address, as far as they are heard. */
+export function eachCandidate(
+  { node, release, consumers, sinceMs = Infinity }: At,
+  tell: (seen: SeenCandidate) => void,
+): void {
   const held = new Set<string>();
-  const silent = new Set<string>();
+  const silent = new Map<string, string>();
   for (const incarnation of consumers.at(node.address.text)) {
     const identity = identityOf(incarnation);
+    const { workload } = identity;
     const run = incarnation.runs.get(node.address.text) ?? emptyRun();
-    const name = slotName(identity.workload, identity.slot ?? -1);
+    const name = slotName(workload, identity.slot ?? -1);
     const isLive = consumers.isLive(incarnation);
     if (isLive) held.add(name);
     if (!isCandidate(release, identity)) continue;
     if (!isLive) {
-      if (!incarnation.left && releasesOf(run.cohort).includes(release.id)) silent.add(name);
+      const ran = releasesOf(run.cohort).includes(release.id);
+      // It may die of the version before it can say that it runs it.
+      const wasThere = ran || consumers.wasLiveSince(incarnation, sinceMs);
+      if (!incarnation.left && wasThere) silent.set(name, workload);
       continue;
     }
-    sum.live += 1;
-    const state = consumerState(true, { incarnation, run }, node.published);
-    if (state === 'applied') sum.applied += 1;
-    else if (state === 'rejected') sum.rejected += 1;
-    else sum.lagging += 1;
-    if (state === 'rejected') sum.reason ??= run.rejected?.reason ?? null;
+    const answered = consumerState(true, { incarnation, run }, node.published);
+    const state = answered === 'applied' || answered === 'rejected' ? answered : 'lagging';
+    const reason = state === 'rejected' ? (run.rejected?.reason ?? null) : null;
+    tell({ workload, state, reason });
   }
   if (!consumers.hears) return;
-  for (const name of silent) if (!held.has(name)) sum.lost += 1;
+  for (const [name, workload] of silent) {
+    if (!held.has(name)) tell({ workload, state: 'lost', reason: null });
+  }
 }

@@ -108,8 +108,8 @@ describe('a release in stages, watched', () => {
     fleet.all.forEach((one) => (one.isStuck = false));
     await fleet.pass(1_000);
     const { bakeLeftMs } = (await shown()) ?? {};
-    expect(bakeLeftMs).toBeGreaterThanOrEqual(2_000);
-    await fleet.pass(6_000);
+    expect(bakeLeftMs).toBeGreaterThanOrEqual(8_000);
+    await fleet.pass(12_000);
     expect(await stage()).toBe(1);
   });
 

@@ -5,11 +5,12 @@ import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
-import { countCandidates, noCandidates } from './candidates.js';
 import type { Candidates } from './candidates.js';
 import type { ChangeRelease } from './change-release.js';
+import { gatherEvidence, noEvidence } from './gather-evidence.js';
+import type { Evidence } from './gather-evidence.js';
 import type { GrowReleases } from './grow-releases.js';
-import { judgeGates } from './judge-gates.js';
+import { isShort, judgeGates } from './judge-gates.js';
 import type { Verdict } from './judge-gates.js';
 import { frozenFor } from './release-policy.js';
 
@@ -29,17 +30,23 @@ const GATHER_MS = 50;
 interface Watch {
   readonly id: string;
   readonly stage: number;
-  /** How long it was watched while everything was published, milliseconds. */
+  /** Monotonic time at which this owner first saw the release. */
+  readonly sinceMs: number;
+  /** How long its candidates were well while everything was published, milliseconds. */
   bakedMs: number;
   /** Monotonic time of the last look at which everything was published; `null`: it was not. */
   publishedMs: number | null;
   /** The versions published then, summed up: they only grow. */
   versions: number;
-  /** How long just these versions have been watched while published, milliseconds. */
-  steadyMs: number;
+  /** How long too few have applied just these versions, milliseconds. */
+  shortMs: number;
+  /** It was not rolling at the last look: whoever resumes it has seen what is wrong. */
+  isHeld: boolean;
+  forgiven: Pick<Candidates, 'rejected' | 'lost'>;
   /** Monotonic times before which each is not done (again). */
   readonly notBefore: Record<Deed, number>;
-  busy: boolean;
+  /** What is under way. */
+  readonly doing: Set<Deed>;
   verdict: Verdict | null;
 }
 
@@ -125,57 +132,83 @@ export class WatchReleases {
     const watch = this.#watch(root, node, staged);
     const nowMs = this.context.clock.monotonicMs();
     if (state !== 'rolling') {
-      pauseWatch(watch);
+      watch.publishedMs = null;
+      watch.isHeld = true;
       return;
     }
-    const candidates = this.#observe(root, node, { watch, nowMs });
-    const gates = judgeGates(staged.gates, { candidates, publishedMs: watch.steadyMs });
-    const frozen = frozenFor(this.context, root.tree, node.address);
-    const isFrozen = frozen !== undefined && gates.kind === 'pass';
-    watch.verdict = isFrozen ? { kind: 'wait', why: `frozen: ${frozen}` } : gates;
-    if (watch.busy) return;
-    const { verdict } = watch;
-    const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed];
-    const expected = { expectedReleaseVersion: node.release.releaseVersion };
+    const { evidence, stepMs, isSame } = this.#observe(root, node, { watch, nowMs });
+    const { all } = evidence;
+    if (watch.isHeld) watch.forgiven = { rejected: all.rejected, lost: all.lost };
+    watch.isHeld = false;
+    watch.shortMs = isSame && isShort(staged.gates, evidence) ? watch.shortMs + stepMs : 0;
+    const { shortMs, forgiven } = watch;
+    const verdict = judgeGates(staged.gates, { ...evidence, shortMs, forgiven });
+    if (verdict.kind === 'pass') watch.bakedMs += stepMs;
+    else if (all.live === 0) watch.bakedMs = 0;
+    watch.verdict = verdict;
+    this.#follow(root, node, { watch, verdict, nowMs });
+  }
+
+  /** Does what the verdict asks for. */
+  #follow(
+    root: OwnedRoot,
+    node: AddressNode,
+    of: { readonly watch: Watch; readonly verdict: Verdict; readonly nowMs: number },
+  ): void {
+    const { watch, verdict, nowMs } = of;
+    const { staged } = node.release;
+    const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed] && !watch.doing.has(deed);
+    const expected = { expectedReleaseVersion: node.release.releaseVersion, reason: verdict.why };
     if (verdict.kind === 'fail') {
-      const stop = { ...expected, action: verdict.then, reason: verdict.why };
-      if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request: stop });
-    } else if (isBaked(staged, watch) && verdict.kind === 'pass' && may('advance')) {
-      const advance = { ...expected, action: 'advance' };
-      this.#act(root, node, { watch, deed: 'advance', request: advance });
-    } else if (may('grow')) {
+      const request = { ...expected, action: verdict.then };
+      if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request });
+      return;
+    }
+    const frozen = frozenFor(this.context, root.tree, node.address);
+    if (frozen !== undefined) {
+      if (verdict.kind === 'pass') watch.verdict = { kind: 'wait', why: `frozen: ${frozen}` };
+      return;
+    }
+    if (staged === null || watch.doing.size > 0) return;
+    const isPass = verdict.kind === 'pass';
+    if (isPass && isBaked(staged, watch) && may('advance')) {
+      const request = { ...expected, action: 'advance' };
+      this.#act(root, node, { watch, deed: 'advance', request });
+    } else if ((isPass || verdict.grows === true) && may('grow')) {
       watch.notBefore.grow = nowMs + GROW_EVERY_MS;
       this.#begin(watch, 'grow', () => this.parts.grow.run(root, node));
     }
   }
 
-  /** Counts candidates, and time, where everything that the release reaches is published. */
+  /**
+   * What is reported, and how much time is to be counted since the last look: none unless everything that
+   * the release reaches is published. `isSame`: just these versions were published then, too.
+   */
   #observe(
     root: OwnedRoot,
     node: AddressNode,
     { watch, nowMs }: { readonly watch: Watch; readonly nowMs: number },
-  ): Candidates {
-    const candidates = noCandidates();
+  ): { readonly evidence: Evidence; readonly stepMs: number; readonly isSame: boolean } {
+    const evidence = noEvidence();
     const { consumers } = root.shard;
+    const { sinceMs } = watch;
     let isPublished = true;
     let versions = 0;
     for (const place of [node, ...root.tree.below(node.address)]) {
       if (place.published?.hash !== place.head.hash) isPublished = false;
       versions += place.head.version;
       const release = place.published?.releases.find(({ id }) => id === watch.id);
-      if (release !== undefined) countCandidates(candidates, place, { release, consumers });
+      if (release !== undefined) gatherEvidence(evidence, place, { release, consumers, sinceMs });
     }
     if (!isPublished) {
-      pauseWatch(watch);
-      return candidates;
+      watch.publishedMs = null;
+      return { evidence, stepMs: 0, isSame: false };
     }
-    const stepMs =
-      watch.publishedMs === null ? 0 : Math.min(nowMs - watch.publishedMs, MAX_STEP_MS);
-    watch.bakedMs += stepMs;
-    watch.steadyMs = watch.versions === versions ? watch.steadyMs + stepMs : 0;
+    const lastMs = watch.publishedMs ?? nowMs;
+    const isSame = watch.publishedMs !== null && watch.versions === versions;
     watch.versions = versions;
     watch.publishedMs = nowMs;
-    return candidates;
+    return { evidence, stepMs: Math.min(nowMs - lastMs, MAX_STEP_MS), isSame };
   }
 
   #act(
@@ -187,13 +220,13 @@ export class WatchReleases {
     this.#begin(watch, deed, async () => {
       const outcome = await this.parts.releases.run(node.address, request, { actor: ACTOR });
       const fields = { address: node.address.text, release: watch.id, ...request };
-      if (outcome.ok) this.context.log.info('a release went on by itself', fields);
+      if (outcome.ok) this.context.log.info('a release was judged by its candidates', fields);
       else throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
     });
   }
 
   #begin(watch: Watch, deed: Deed, work: () => Promise<void>): void {
-    watch.busy = true;
+    watch.doing.add(deed);
     const run = work()
       .catch((error: unknown) => {
         watch.notBefore[deed] = this.context.clock.monotonicMs() + RETRY_MS;
@@ -201,7 +234,7 @@ export class WatchReleases {
         this.context.log.warn('a release could not go on; will be tried again', fields);
       })
       .finally(() => {
-        watch.busy = false;
+        watch.doing.delete(deed);
         this.#running.delete(run);
       });
     this.#running.add(run);
@@ -212,26 +245,25 @@ export class WatchReleases {
     this.#watches.set(root, watches);
     const known = watches.get(address.text);
     if (known?.id === id && known.stage === stage) return known;
+    const isKnown = known?.id === id;
     const watch: Watch = {
-      ...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, steadyMs: 0 },
-      ...{ notBefore: { stop: 0, advance: 0, grow: 0 }, busy: false, verdict: null },
+      ...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },
+      sinceMs: isKnown ? known.sinceMs : this.context.clock.monotonicMs(),
+      forgiven: isKnown ? known.forgiven : { rejected: 0, lost: 0 },
+      isHeld: false,
+      notBefore: { stop: 0, advance: 0, grow: 0 },
+      doing: new Set(),
     };
     watches.set(address.text, watch);
     return watch;
   }
 }
 
-/** What is not published, or not rolling, is not baked, and is watched anew. */
-function pauseWatch(watch: Watch): void {
-  watch.publishedMs = null;
-  watch.steadyMs = 0;
-}
-
 function bakeMsOf({ stages, stage }: StagedRelease): number {
   return stages[stage]?.bakeMs ?? 0;
 }
 
-/** Once it has been seen published for as long as its bake. */
+/** Once its candidates were well for as long as its bake, all published. */
 function isBaked(staged: StagedRelease, { bakedMs, publishedMs }: Watch): boolean {
   return publishedMs !== null && bakedMs >= bakeMsOf(staged);
 }

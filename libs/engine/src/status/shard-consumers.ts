@@ -114,6 +114,11 @@ export class ShardConsumers {
     return !left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
   }
 
+  /** Whether it was live at a monotonic time, as far as it has been heard, or later. */
+  wasLiveSince({ lastSeenMs }: Incarnation, sinceMs: number): boolean {
+    return lastSeenMs + MISSED_HEARTBEATS * this.intervalMs >= sinceMs;
+  }
+
   /**
    * Whether others have been heard for so long that who is silent is silent by itself: not while NATS or
    * this process was away, nor before everybody has had the time to be heard again.

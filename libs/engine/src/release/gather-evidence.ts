@@ -1,0 +1,56 @@
+import { isCandidate, isSelected } from '@pawl/contracts';
+import type { SnapshotRelease } from '@pawl/contracts';
+import type { AddressNode } from '../sharding/root-tree.js';
+import { identityOf } from '../status/rollout-view.js';
+import type { ShardConsumers } from '../status/shard-consumers.js';
+import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
+import type { Candidates } from './candidates.js';
+
+/** What consumers report of a release over all addresses that it reaches. */
+export interface Evidence {
+  readonly all: Candidates;
+  readonly byWorkload: Map<string, Candidates>;
+  /** Workloads with live instances that are no candidates. */
+  readonly rest: Set<string>;
+  /** Whether the newest stage takes a live instance itself. */
+  isNewestReached: boolean;
+  /** Whether a stage that is reached takes instances whatever their labels are. */
+  takesAnybody: boolean;
+}
+
+export function noEvidence(): Evidence {
+  return {
+    ...{ all: noCandidates(), byWorkload: new Map(), rest: new Set() },
+    ...{ isNewestReached: false, takesAnybody: false },
+  };
+}
+
+/** Adds what is reported at one address. */
+export function gatherEvidence(
+  evidence: Evidence,
+  node: Pick<AddressNode, 'address' | 'published'>,
+  of: {
+    readonly release: SnapshotRelease;
+    readonly consumers: ShardConsumers;
+    readonly sinceMs: number;
+  },
+): void {
+  const { release, consumers } = of;
+  const { all, byWorkload } = evidence;
+  eachCandidate({ node, ...of }, (seen) => {
+    const own = byWorkload.get(seen.workload) ?? noCandidates();
+    byWorkload.set(seen.workload, own);
+    for (const sum of [all, own]) countCandidate(sum, seen);
+    all.reason ??= seen.reason;
+  });
+  const newest = release.stages.at(-1);
+  evidence.takesAnybody ||= release.stages.some(({ selector }) => selector === undefined);
+  for (const incarnation of consumers.at(node.address.text)) {
+    const identity = identityOf(incarnation);
+    if (identity.slot === null || !consumers.isLive(incarnation)) continue;
+    if (!isCandidate(release, identity)) evidence.rest.add(identity.workload);
+    else if (newest !== undefined && isSelected(newest, identity.labels)) {
+      evidence.isNewestReached = true;
+    }
+  }
+}
