@@ -1,5 +1,5 @@
 import type { Address } from '@pawl/contracts';
-import type { LastKnownGood } from './applier/last-known-good.js';
+import type { LastKnownGood, Restored } from './applier/last-known-good.js';
 import type { PawlError } from './errors.js';
 
 /**
@@ -38,9 +38,12 @@ export interface Link {
 
 /** Keeps the last applied snapshot per address across restarts, a folder of files in production. */
 export interface LastKnownGoodStore {
-  /** What was kept for an address. Rejects with `cache-corrupt` when it cannot be trusted. */
-  load(address: Address): Promise<LastKnownGood | undefined>;
-  /** Resolves when the record is durable; whole or not at all. Rejects with a cache error. */
+  /** What is to be started from at an address. Rejects with `cache-corrupt` when it cannot be trusted. */
+  load(address: Address): Promise<Restored | undefined>;
+  /**
+   * The record is about to run, be it what was loaded. Resolves when it is durable; whole or not at
+   * all. Rejects with a cache error.
+   */
   save(record: LastKnownGood): Promise<void>;
   /** Waits for what is being saved and releases the folder. */
   close(): Promise<void>;

@@ -1,12 +1,12 @@
 import type { HeldSnapshot, JsonObject, Snapshot } from '@pawl/contracts';
 import type { PawlErrorCode } from '../errors.js';
-import type { LastKnownGood, VariantContent } from './last-known-good.js';
+import type { LastKnownGood, Restored, VariantContent } from './last-known-good.js';
 import type { VersionPoint } from './version-point.js';
 
 /** What happens to one address. Answers to effects carry the effect's `job`; late ones are ignored. */
 export type ApplierInput =
-  /** The file's record: as the first input, or later where the disk is late. */
-  | { readonly kind: 'restored'; readonly record: LastKnownGood }
+  /** What the file says to start from: as the first input, or later where the disk is late. */
+  | { readonly kind: 'restored'; readonly record: Restored }
   /** The owner leases this slot to the consumer; `null`: none. */
   | { readonly kind: 'leased'; readonly slot: number | null }
   /** A push carried this snapshot; `text` is what it was parsed from. */

@@ -16,11 +16,11 @@ import { decodeContent } from './decode-content.js';
 import { detailOf, Incidents } from './incidents.js';
 import type { InstallationPin } from './installation-pin.js';
 import { recordOf } from './last-known-good.js';
-import type { LastKnownGood, Running, VariantContent } from './last-known-good.js';
+import type { LastKnownGood, Restored, Running, VariantContent } from './last-known-good.js';
 import { OwnIdentity } from './own-identity.js';
 import { ReadNeed } from './read-need.js';
 import { Refusals } from './refusals.js';
-import { isForward, isNewer, isTwin, newest } from './version-point.js';
+import { isForward, isNewer, isSameName, isTwin, newest } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
 import { hashOf } from './hash-of.js';
 
@@ -124,19 +124,27 @@ export class Applier {
    * One that comes when something runs already tells nothing more; of a job that is under way the newer
    * one goes first.
    */
-  #restore(record: LastKnownGood): void {
-    const { address, head } = record;
+  #restore(record: Restored): void {
+    const { address, head, refused } = record;
     if (address !== this.#env.address || !this.#admit(head.installation)) return;
     if (this.#running !== null) return;
+    const wasHeard = this.#job !== null || this.#next !== null || this.rejected !== null;
     if (this.#job?.stage === 'fetching') this.#stepBack(this.#job);
-    if (this.#self.restore(head)) this.#tryAgain();
+    if (this.#self.restore(refused?.of ?? head)) this.#tryAgain();
+    if (refused !== undefined) this.#bar(refused);
     if (this.#job !== null && isNewer(head, this.#job.head)) this.#job = null;
     if (this.#job !== null) {
       this.#late = record;
       return;
     }
     this.#keep(record);
-    this.#proceed();
+    if (wasHeard || this.#settled) this.#proceed();
+  }
+
+  /** A snapshot is refused for the life of this process. */
+  #bar({ of, reason }: NonNullable<Restored['refused']>): void {
+    if (this.#job !== null && isSameName(this.#job.head, of)) this.#job = null;
+    this.#effects.push({ kind: 'reject', rejection: this.#refusals.bar(of, reason) });
   }
 
   /** What this process wrote already stays what the file holds. */
@@ -262,6 +270,7 @@ export class Applier {
     if (!this.#verify(snapshot, origin.text)) return;
     this.#need.see(snapshot, this.#floor);
     this.#refusals.recall(snapshot, this.#self.cohortIn(snapshot.releases));
+    if (this.#job === null && !this.behind) this.#runRestored();
   }
 
   #judge(snapshot: Snapshot, origin: Origin): void {
@@ -384,14 +393,12 @@ export class Applier {
     const job = this.#job;
     if (job === null || job.id !== jobId || job.stage !== 'validating') return;
     if (this.#self.hasLeft(job)) return this.#redo(job);
-    const fromFile = job.snapshot === null;
     if (failure !== null) {
       this.#job = null;
-      if (fromFile) this.#restored = null;
+      if (job.snapshot === null) this.#restored = null;
       this.#reject(job.head, failure);
       return this.#proceed();
     }
-    if (fromFile) return this.#apply(job, job.content, job.document);
     this.#store(job, job.content, job.document);
   }
 
@@ -453,7 +460,7 @@ export class Applier {
     if (this.#job !== null) this.#stepBack(this.#job);
     const candidate: Candidate = { head: restored.head, lowered: false, snapshot: null };
     const { content } = restored;
-    if (content.absent) return this.#apply(candidate, content, undefined);
+    if (content.absent) return this.#store(candidate, content, undefined);
     const decoded = decodeContent(content.text, content, this.#env.sha256);
     if (decoded.ok) return this.#validate(candidate, decoded.content, decoded.document);
     this.#restored = null;
@@ -462,10 +469,7 @@ export class Applier {
   }
 
   #reject(head: Pick<HeldSnapshot, 'hash' | 'cohort'> & VersionPoint, reason: string): void {
-    const { generation, version, hash } = head;
-    const rejection: Rejection = { generation, version, hash, cohort: cohortHeld(head), reason };
-    this.#refusals.add(rejection);
-    this.#effects.push({ kind: 'reject', rejection });
+    this.#effects.push({ kind: 'reject', rejection: this.#refusals.add(head, reason) });
   }
 
   #nextJob(): number {

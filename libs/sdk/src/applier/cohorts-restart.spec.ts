@@ -19,7 +19,9 @@ describe('a consumer that starts again', () => {
     restart();
     world.give({ kind: 'settle' });
     world.answer(0);
-    expect(world.waiting).toEqual([]);
+    const record = { head: world.disk!.head };
+    expect(world.waiting).toMatchObject([{ kind: 'store', record }]);
+    world.settle();
     expect(world.ran()).toEqual([[1, 'r1', true]]);
     world.read(makeSnapshot({ version: 2, inputs: [layer(1)] }));
     expect(world.rejections).toMatchObject([{ version: 2 }]);

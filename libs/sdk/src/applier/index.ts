@@ -11,6 +11,6 @@ export type {
 export { decodeContent } from './decode-content.js';
 export type { DecodedContent } from './decode-content.js';
 export { InstallationPin } from './installation-pin.js';
-export type { LastKnownGood, VariantContent } from './last-known-good.js';
-export { isNewer, newest } from './version-point.js';
+export type { LastKnownGood, Restored, SnapshotName, VariantContent } from './last-known-good.js';
+export { isForward, isNewer, isSameName, newest } from './version-point.js';
 export type { VersionPoint } from './version-point.js';

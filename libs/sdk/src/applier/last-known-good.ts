@@ -28,6 +28,18 @@ export interface LastKnownGood {
   readonly content: VariantContent;
 }
 
+/** A snapshot, and as which cohort it runs. */
+export type SnapshotName = Pick<
+  HeldSnapshot,
+  'generation' | 'version' | 'hash' | 'cohort' | 'identity'
+>;
+
+/** What a process starts from. */
+export interface Restored extends LastKnownGood {
+  /** What ran after it, is not to run again in this process, and why. */
+  readonly refused?: { readonly of: SnapshotName; readonly reason: string };
+}
+
 /** What runs: the document, not its text, which is as large again. */
 export interface Running {
   readonly head: HeldSnapshot;

@@ -25,7 +25,7 @@ export class OwnIdentity {
    * Takes the slot of a former process, which was leased to the workload that it was then. Says whether
    * that is another slot than so far.
    */
-  restore({ identity }: HeldSnapshot): boolean {
+  restore({ identity }: Pick<HeldSnapshot, 'identity'>): boolean {
     if (this.#leased || identity?.workload !== this.#value.workload) return false;
     return this.#take(identity.slot);
   }

@@ -1,4 +1,6 @@
+import { cohortHeld } from '@pawl/contracts';
 import type { Rejection } from './applier-io.js';
+import type { SnapshotName } from './last-known-good.js';
 import { isNewer, isTwin } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
 
@@ -8,6 +10,8 @@ const REMEMBERED = 8;
 /** What was refused since something was last applied from the network, oldest first. */
 export class Refusals {
   #refused: readonly Rejection[] = [];
+  /** Refused until something newer is applied, and never tried. */
+  #barred: Rejection | null = null;
 
   /** Of one version the one that was refused last. */
   get newest(): Rejection | null {
@@ -17,13 +21,23 @@ export class Refusals {
     );
   }
 
-  add(rejection: Rejection): void {
+  add(of: SnapshotName, reason: string): Rejection {
+    const { generation, version, hash } = of;
+    const rejection: Rejection = { generation, version, hash, cohort: cohortHeld(of), reason };
     this.#refused = [...this.#refused.slice(1 - REMEMBERED), rejection];
+    return rejection;
+  }
+
+  /** A snapshot is not to be tried by this process, whatever is applied. */
+  bar(of: SnapshotName, reason: string): Rejection {
+    this.#barred = this.add(of, reason);
+    return this.#barred;
   }
 
   /** Whether a snapshot was refused as the variant of that cohort. */
   has(snapshot: VersionPoint & { readonly hash: string }, cohort: string): boolean {
-    return this.#refused.some((each) => isTwin(each, snapshot) && each.cohort === cohort);
+    const isIt = (each: Rejection): boolean => isTwin(each, snapshot) && each.cohort === cohort;
+    return this.#refused.some(isIt) || (this.#barred !== null && isIt(this.#barred));
   }
 
   /** What was refused as the variant of that cohort, and came again, counts as refused last. */
@@ -33,13 +47,15 @@ export class Refusals {
   }
 
   /**
-   * What moved to a newer version leaves all behind, else what is refused and newer still counts. Says
-   * whether something newer was left behind.
+   * What moved to a newer version leaves all behind but what is barred and newer still, else what is
+   * refused and newer still counts. Says whether something newer was left behind.
    */
   applied(head: VersionPoint, before: VersionPoint | null): boolean {
     const newer = this.#refused.filter((each) => isNewer(each, head));
-    const isMove = isNewer(head, before);
-    this.#refused = isMove ? [] : newer;
-    return isMove && newer.length > 0;
+    const barred = this.#refused.filter((each) => each === this.#barred);
+    this.#refused = isNewer(head, before)
+      ? newer.filter((each) => barred.includes(each))
+      : this.#refused.filter((each) => newer.includes(each) || barred.includes(each));
+    return newer.some((each) => !this.#refused.includes(each));
   }
 }

@@ -1,5 +1,5 @@
 import { cohortHeld } from '@pawl/contracts';
-import type { HeldSnapshot } from '@pawl/contracts';
+import type { SnapshotName } from './last-known-good.js';
 
 /** Where a snapshot stands in its address's history: by generation, then by version. */
 export interface VersionPoint {
@@ -22,9 +22,14 @@ export function isTwin(
 }
 
 /** Whether what runs may move there: to a newer snapshot, or the same one as another cohort. */
-export function isForward(head: HeldSnapshot, before: HeldSnapshot | null): boolean {
+export function isForward(head: SnapshotName, before: SnapshotName | null): boolean {
   if (before === null || isNewer(head, before)) return true;
-  return isTwin(head, before) && cohortHeld(head) !== cohortHeld(before);
+  return isTwin(head, before) && !isSameName(head, before);
+}
+
+/** Whether it is the same snapshot, run as the same cohort. */
+export function isSameName(a: SnapshotName, b: SnapshotName): boolean {
+  return isTwin(a, b) && cohortHeld(a) === cohortHeld(b);
 }
 
 /** The newer of two points; the first when they are equal. */

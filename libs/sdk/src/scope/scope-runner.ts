@@ -9,6 +9,7 @@ import type {
   InstallationPin,
   LastKnownGood,
   Rejection,
+  Restored,
   ValidateEffect,
   VersionPoint,
 } from '../applier/index.js';
@@ -35,7 +36,7 @@ export interface ScopeReports {
 /** Where last-known-good records are kept, and the one that was there; `undefined`: there is none. */
 export interface Kept {
   readonly cache: LastKnownGoodStore | undefined;
-  readonly record: LastKnownGood | undefined;
+  readonly record: Restored | undefined;
 }
 
 export const NOTHING_KEPT: Kept = { cache: undefined, record: undefined };
