@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sha256 } from '@pawl/contracts/node';
 import { FileCache } from './cache/file-cache.js';
+import { ownProcessEnds } from './cache/process-ends.js';
 import { NatsLink } from './nats/nats-link.js';
 import { checkOptions } from './options.js';
 import type { CheckedOptions, ConnectOptions } from './options.js';
@@ -48,10 +49,12 @@ export async function connect(options: ConnectOptions): Promise<Pawl> {
 }
 
 async function openCache(
-  { cacheDir, consumerId, installation }: CheckedOptions,
+  { cacheDir, consumerId, installation, crashLoop, build }: CheckedOptions,
   onProblem: (problem: PawlError) => void,
 ): Promise<FileCache | undefined> {
   if (cacheDir === undefined) return undefined;
-  const timer = backgroundTimer;
-  return FileCache.open({ cacheDir, consumerId, installation, sha256, timer, onProblem });
+  return FileCache.open({
+    ...{ cacheDir, consumerId, installation, crashLoop, build, sha256, onProblem },
+    ...{ timer: backgroundTimer, ends: ownProcessEnds },
+  });
 }

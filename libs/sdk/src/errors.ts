@@ -23,6 +23,7 @@ export type PawlErrorCode =
   | 'cache-locked'
   | 'cache-corrupt'
   | 'cache-write-failed'
+  | 'crash-loop'
   | 'permission-denied'
   | 'connection-refused'
   | 'connection-failed';

@@ -1,7 +1,7 @@
 export { connect } from './connect.js';
 export { PawlError } from './errors.js';
 export type { PawlErrorCode } from './errors.js';
-export type { ConnectOptions, NatsCredentials } from './options.js';
+export type { ConnectOptions, CrashLoopOptions, NatsCredentials } from './options.js';
 export type {
   AbsentEvent,
   AppliedEvent,

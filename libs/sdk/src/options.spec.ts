@@ -14,7 +14,17 @@ describe('checkOptions', () => {
       consumerId: hostname().replace(/[^A-Za-z0-9_-]/g, '_'),
       openTimeoutMs: 2_000,
       startTimeoutMs: 10_000,
+      crashLoop: { settleMs: 60_000, windowMs: 10_000 },
     });
+  });
+
+  it('takes what counts as a crash loop', () => {
+    const check = (crashLoop: ConnectOptions['crashLoop'] & object) =>
+      checkOptions({ servers, crashLoop }).crashLoop;
+    expect(checkOptions({ servers, crashLoop: false }).crashLoop).toBe(false);
+    expect(check({ settleMs: 20_000 })).toEqual({ settleMs: 20_000, windowMs: 10_000 });
+    expect(check({ settleMs: 5_000 })).toEqual({ settleMs: 5_000, windowMs: 5_000 });
+    expect(check({ windowMs: 0 })).toEqual({ settleMs: 60_000, windowMs: 0 });
   });
 
   it('makes a consumerId fit for a subject and a folder', () => {
@@ -39,6 +49,9 @@ describe('checkOptions', () => {
     ['build', { servers, build: 'x'.repeat(129) }],
     ['time-out', { servers, openTimeoutMs: -1 }],
     ['time-out text', { servers, startTimeoutMs: '5' }],
+    ['crash loop', { servers, crashLoop: true }],
+    ['unknown crash loop', { servers, crashLoop: { settle: 1 } }],
+    ['crash window', { servers, crashLoop: { settleMs: 5, windowMs: 6 } }],
     ['unknown', { servers, cachedir: 'x' }],
   ])('refuses %s', async (_, options) => {
     await expect(connect(options as ConnectOptions)).rejects.toMatchObject({

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { LIMITS, subjectsOf } from '@pawl/contracts';
 import type { Subjects } from '@pawl/contracts';
 import type { NodeConnectionOptions } from '@nats-io/transport-node';
+import type { CrashLoopLimits } from './cache/scope-trial.js';
 import { messageOf, PawlError } from './errors.js';
 import { parseServers } from './nats/server-list.js';
 import type { ServerList } from './nats/server-list.js';
@@ -43,7 +44,23 @@ export interface ConnectOptions {
   readonly staleAfterMs?: number;
   /** Acks wait up to this long to travel together. Default 250. */
   readonly ackWindowMs?: number;
+  /**
+   * With a `cacheDir`: a snapshot that the process does not survive twice is refused with `crash-loop`
+   * by the next process, which starts from the one before. `false`: it is run again and again.
+   */
+  readonly crashLoop?: false | CrashLoopOptions;
   readonly nats?: NatsCredentials;
+}
+
+/** Which ends of the process are held against the snapshot that it applied last. */
+export interface CrashLoopOptions {
+  /** Once it has run this long no end is. Default 60,000. */
+  readonly settleMs?: number;
+  /**
+   * So long an end counts that leaves no mark, as by SIGKILL or out of memory; later only an exit code
+   * other than 0. At most `settleMs`. Default 10,000.
+   */
+  readonly windowMs?: number;
 }
 
 export interface CheckedOptions {
@@ -60,11 +77,14 @@ export interface CheckedOptions {
   readonly validateTimeoutMs: number;
   readonly staleAfterMs: number;
   readonly ackWindowMs: number;
+  readonly crashLoop: CrashLoopLimits | false;
   readonly nats: NatsCredentials;
 }
 
 const MAX_TIMEOUT_MS = 3_600_000;
 const BUILD_LENGTH = 128;
+const SETTLE_MS = 60_000;
+const CRASH_WINDOW_MS = 10_000;
 const WORKLOAD = /^[A-Za-z0-9_-]{1,128}$/;
 const KNOWN: ReadonlySet<string> = new Set<keyof ConnectOptions>([
   'servers',
@@ -79,6 +99,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ConnectOptions>([
   'validateTimeoutMs',
   'staleAfterMs',
   'ackWindowMs',
+  'crashLoop',
   'nats',
 ]);
 
@@ -102,6 +123,7 @@ export function checkOptions(options: ConnectOptions): CheckedOptions {
     validateTimeoutMs: checkMs(options.validateTimeoutMs, 'validateTimeoutMs', 5_000),
     staleAfterMs: checkMs(options.staleAfterMs, 'staleAfterMs', 30_000),
     ackWindowMs: checkMs(options.ackWindowMs, 'ackWindowMs', 250),
+    crashLoop: checkCrashLoop(options.crashLoop ?? {}),
     nats: options.nats ?? {},
   };
 }
@@ -163,6 +185,18 @@ function checkBuild(value: unknown): string | undefined {
   const build = optionalText(value, 'build');
   if (build === undefined || build.length <= BUILD_LENGTH) return build;
   throw bad(`"build" has more than ${BUILD_LENGTH} characters`);
+}
+
+function checkCrashLoop(value: false | CrashLoopOptions): CrashLoopLimits | false {
+  if (value === false) return false;
+  if (typeof value !== 'object') throw bad('"crashLoop" is neither false nor an object');
+  const unknown = Object.keys(value).find((key) => key !== 'settleMs' && key !== 'windowMs');
+  if (unknown !== undefined) throw bad(`there is no option "crashLoop.${unknown}"`);
+  const settleMs = checkMs(value.settleMs, 'crashLoop.settleMs', SETTLE_MS);
+  const fallback = Math.min(CRASH_WINDOW_MS, settleMs);
+  const windowMs = checkMs(value.windowMs, 'crashLoop.windowMs', fallback);
+  if (windowMs <= settleMs) return { settleMs, windowMs };
+  throw bad('"crashLoop.windowMs" is more than "crashLoop.settleMs"');
 }
 
 function checkMs(value: unknown, name: string, fallback: number): number {

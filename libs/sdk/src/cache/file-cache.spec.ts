@@ -80,6 +80,9 @@ describe('FileCache', () => {
       installation: 'main',
       sha256,
       timer: new ManualTime(),
+      crashLoop: false,
+      build: undefined,
+      ends: { watch: () => () => undefined },
       onProblem: (problem) => problems.push(problem),
     });
     if (cache !== undefined) opened.push(cache);
@@ -120,6 +123,19 @@ describe('FileCache', () => {
     const { ino } = await stat(path);
     await cache?.save(recordOf(2, 'longer'));
     expect(await cache?.load(at)).toEqual(recordOf(2, 'longer'));
+    expect((await stat(path)).ino).not.toBe(ino);
+  });
+
+  it('does not write again what the file holds', async () => {
+    const cache = await open();
+    await cache?.save(recordOf(1));
+    await cache?.close();
+    const path = join(folder(), cacheFileName(at, 'main', sha256));
+    const { ino } = await stat(path);
+    const next = await open();
+    await next?.save((await next.load(at))!);
+    expect((await stat(path)).ino).toBe(ino);
+    await next?.save(recordOf(1));
     expect((await stat(path)).ino).not.toBe(ino);
   });
 

@@ -1,14 +1,16 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Timer } from '@pawl/kernel';
 import { parseAddress } from '@pawl/contracts';
-import type { Address, Sha256 } from '@pawl/contracts';
-import type { LastKnownGood } from '../applier/index.js';
+import type { Address, HeldSnapshot, Sha256 } from '@pawl/contracts';
+import type { LastKnownGood, Restored } from '../applier/index.js';
 import { asPawlError, messageOf, PawlError } from '../errors.js';
 import type { LastKnownGoodStore } from '../ports.js';
-import { cacheFileName, decodeCacheFile, encodeCacheFile } from './cache-file.js';
-import { FolderLock, hasCode } from './folder-lock.js';
-import { writeWhole } from './write-whole.js';
+import { CrashGuard } from './crash-guard.js';
+import { FolderLock } from './folder-lock.js';
+import { KeptFiles } from './kept-files.js';
+import type { ProcessEnds } from './process-ends.js';
+import type { CrashLoopLimits } from './scope-trial.js';
 
 export interface FileCacheOptions {
   readonly cacheDir: string;
@@ -17,6 +19,11 @@ export interface FileCacheOptions {
   readonly installation: string;
   readonly sha256: Sha256;
   readonly timer: Timer;
+  /** `false`: a snapshot that processes do not survive is run again and again. */
+  readonly crashLoop: CrashLoopLimits | false;
+  /** The service's own version. */
+  readonly build: string | undefined;
+  readonly ends: ProcessEnds;
   readonly onProblem: (problem: PawlError) => void;
 }
 
@@ -27,13 +34,17 @@ interface Writing {
 }
 
 /**
- * Last-known-good files below `<cacheDir>/<consumerId>`, one per address. The folder's lock lets one
- * live process write; any other reads what is there and writes nothing.
+ * Last-known-good files below `<cacheDir>/<consumerId>`, one per address, and beside it what the crash
+ * guard keeps. The folder's lock lets one live process write; any other reads what is there and writes
+ * nothing.
  */
 export class FileCache implements LastKnownGoodStore {
   readonly #folder: string;
-  readonly #options: FileCacheOptions;
   readonly #lock: FolderLock | null;
+  readonly #files: KeptFiles;
+  readonly #guard: CrashGuard | null;
+  /** What each file holds, as far as this process knows. */
+  readonly #onFile = new Map<string, HeldSnapshot>();
   readonly #writing = new Map<string, Writing>();
   #lost = false;
   #closed = false;
@@ -41,7 +52,10 @@ export class FileCache implements LastKnownGoodStore {
   private constructor(folder: string, lock: FolderLock | null, options: FileCacheOptions) {
     this.#folder = folder;
     this.#lock = lock;
-    this.#options = options;
+    const { installation, sha256, crashLoop: limits } = options;
+    const files = new KeptFiles({ folder, installation, sha256 });
+    this.#files = files;
+    this.#guard = limits === false ? null : new CrashGuard({ ...options, limits, files, lock });
   }
 
   /** `undefined` when the folder cannot be used, which is told as a problem. */
@@ -63,18 +77,11 @@ export class FileCache implements LastKnownGoodStore {
     }
   }
 
-  async load(address: Address): Promise<LastKnownGood | undefined> {
-    const path = this.#pathOf(address);
-    let text;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (thrown) {
-      if (hasCode(thrown, 'ENOENT')) return undefined;
-      throw new PawlError('cache-unavailable', messageOf(thrown), { cause: thrown });
-    }
-    const decoded = decodeCacheFile(text, address.text, this.#options.sha256);
-    if (decoded.ok) return decoded.record;
-    throw new PawlError('cache-corrupt', `${path} ${decoded.message}; it is not used`);
+  async load(address: Address): Promise<Restored | undefined> {
+    const kept = await this.#files.readCurrent(address);
+    if (kept === undefined) return undefined;
+    this.#onFile.set(address.text, kept.head);
+    return this.#guard === null ? kept : this.#guard.judge(address, kept);
   }
 
   /** Writes of one address come one after the other; a record that a newer one overtakes is skipped. */
@@ -94,6 +101,7 @@ export class FileCache implements LastKnownGoodStore {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([...this.#writing.values()].map(({ done }) => done));
+    await this.#guard?.close();
     try {
       await this.#lock?.release();
     } catch {
@@ -123,15 +131,15 @@ export class FileCache implements LastKnownGoodStore {
         `another process took the cache folder ${this.#folder} over`,
       );
     }
-    const address = parseAddress(record.address);
-    if (!address.ok) throw new TypeError(address.message);
-    const path = this.#pathOf(address.address);
-    const target = { folder: this.#folder, path, temporaryPath: `${path}.tmp` };
-    await writeWhole(target, encodeCacheFile(record, this.#options.sha256));
-  }
-
-  #pathOf(address: Address): string {
-    const { installation, sha256 } = this.#options;
-    return join(this.#folder, cacheFileName(address, installation, sha256));
+    const parsed = parseAddress(record.address);
+    if (!parsed.ok) throw new TypeError(parsed.message);
+    const { address } = parsed;
+    const onFile = this.#onFile.get(record.address);
+    try {
+      await this.#guard?.begin(address, record, onFile);
+    } finally {
+      if (record.head !== onFile) await this.#files.writeCurrent(address, record);
+      this.#onFile.set(record.address, record.head);
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +59,11 @@ export class FolderLock {
   /** Whether the lock file still names this holder. */
   async isHeld(): Promise<boolean> {
     return parseHolder((await readLock(this.#path)) ?? '')?.token === this.#token;
+  }
+
+  /** The same at once, for a process that ends. Throws when there is no lock file. */
+  isHeldNow(): boolean {
+    return parseHolder(readFileSync(this.#path, 'utf8'))?.token === this.#token;
   }
 
   async release(): Promise<void> {

@@ -1,0 +1,149 @@
+import type { Timer, TimerHandle } from '@pawl/kernel';
+import { isSameName } from '../applier/index.js';
+import type { SnapshotName } from '../applier/index.js';
+import type { ProcessEnd } from './process-ends.js';
+import { afterEnd, decodeTrial, encodeTrial, endUnclean } from './trial.js';
+import type { Trial } from './trial.js';
+import type { TrialFile } from './trial-file.js';
+
+/** When a snapshot counts as survived, in milliseconds since it was applied. */
+export interface CrashLoopLimits {
+  /** Then it has settled: no end is held against it any more. */
+  readonly settleMs: number;
+  /** Until then an end that left no mark counts (kill -9, out of memory); at most `settleMs`. */
+  readonly windowMs: number;
+}
+
+interface ScopeTrialOptions {
+  readonly file: TrialFile;
+  readonly limits: CrashLoopLimits;
+  readonly build: string | null;
+  readonly timer: Timer;
+  /** Whether the folder is still this process's. */
+  readonly mayWrite: () => Promise<boolean>;
+  readonly onFailure: (thrown: unknown) => void;
+  /** It is no longer watched. */
+  readonly onSettled: () => void;
+}
+
+/** The trial of one address: on the disk, and watched while this process runs what is on trial. */
+export class ScopeTrial {
+  readonly #options: ScopeTrialOptions;
+  #isRead = false;
+  #trial: Trial | undefined;
+  #written: string | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #timers: readonly TimerHandle[] = [];
+
+  constructor(options: ScopeTrialOptions) {
+    this.#options = options;
+  }
+
+  get value(): Trial | undefined {
+    return this.#trial;
+  }
+
+  /** Whether what is on trial runs in this process and has not settled. */
+  get isWatched(): boolean {
+    return this.#timers.length > 0;
+  }
+
+  /**
+   * What the processes before have left, `onFile` being what they kept. `isOwn`: the folder is this
+   * process's, so that they are gone.
+   */
+  async read(onFile: SnapshotName, isOwn: boolean): Promise<Trial | undefined> {
+    if (this.#isRead) return this.#trial;
+    this.#isRead = true;
+    const text = await this.#options.file.read();
+    const left = text === undefined ? undefined : decodeTrial(text);
+    if (left === undefined) return undefined;
+    const ran = isOwn && isSameName(left.of, onFile);
+    this.#trial = afterEnd(left, this.#options.build, ran);
+    return this.#trial;
+  }
+
+  /** A snapshot is about to run; `state`: whether an end without a mark is to count. */
+  async begin(head: SnapshotName, state: 'open' | 'closed'): Promise<void> {
+    const { build } = this.#options;
+    const before = this.#trial;
+    this.#isRead = true;
+    if (before !== undefined && isSameName(before.of, head)) {
+      if (before.state === 'settled' || this.isWatched) return;
+      this.#trial = { ...before, state };
+    } else {
+      this.#trial = { of: head, build, uncleanEnds: 0, state };
+    }
+    this.#watch();
+    await this.write();
+  }
+
+  /** How the process ends is noted before this returns. */
+  endNow(end: ProcessEnd): void {
+    const trial = this.#trial;
+    if (trial === undefined || !this.isWatched) return;
+    this.#trial = end === 'clean' ? { ...trial, state: 'closed' } : endUnclean(trial);
+    this.#written = encodeTrial(this.#trial);
+    this.#options.file.replaceNow(this.#written);
+  }
+
+  /** The process ends clean as far as this address is concerned. */
+  async close(): Promise<void> {
+    if (!this.isWatched) return;
+    this.#unwatch();
+    await this.#become('closed');
+  }
+
+  #watch(): void {
+    this.#unwatch();
+    const { timer, limits } = this.#options;
+    const note = (state: 'closed' | 'settled'): void => {
+      this.#become(state).catch(this.#options.onFailure);
+    };
+    this.#timers = [
+      timer.after(limits.windowMs, () => note('closed')),
+      timer.after(limits.settleMs, () => {
+        this.#unwatch();
+        note('settled');
+        this.#options.onSettled();
+      }),
+    ];
+  }
+
+  #unwatch(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+
+  async #become(state: 'closed' | 'settled'): Promise<void> {
+    if (this.#trial === undefined) return;
+    this.#trial = { ...this.#trial, state };
+    await this.write();
+  }
+
+  /** Brings the file to what the trial is by then; one write after the other. */
+  write(): Promise<void> {
+    const writing = this.#writing.then(() => this.#writeNewest());
+    this.#writing = writing.catch(() => undefined);
+    return writing;
+  }
+
+  async #writeNewest(): Promise<void> {
+    if (!(await this.#options.mayWrite())) return;
+    for (;;) {
+      const text = this.#text();
+      if (text === undefined || text === this.#written) return;
+      try {
+        await this.#options.file.replace(text);
+        this.#written = text;
+      } catch (thrown) {
+        // What was noted at once meanwhile got in its way.
+        if (text === this.#text()) throw thrown;
+      }
+    }
+  }
+
+  #text(): string | undefined {
+    return this.#trial === undefined ? undefined : encodeTrial(this.#trial);
+  }
+}

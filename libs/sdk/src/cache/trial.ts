@@ -1,0 +1,82 @@
+import { helloSchema, snapshotSchema } from '@pawl/contracts';
+import { compileShape } from '@pawl/contracts/validate';
+import type { SnapshotName } from '../applier/index.js';
+
+/** Unclean ends after which a snapshot that has not settled is not run again. */
+export const UNCLEAN_ENDS = 2;
+
+/** What is known of a scope's newest snapshot: whether the processes that ran it stayed alive. */
+export interface Trial {
+  readonly of: SnapshotName;
+  /** Of the service; what one build does not survive another may. */
+  readonly build: string | null;
+  readonly uncleanEnds: number;
+  /**
+   * `open`: it runs since a moment ago, and an end without a mark counts as unclean; `closed`: only an
+   * end that is marked as unclean counts; `settled`: none does any more.
+   */
+  readonly state: 'open' | 'closed' | 'settled';
+}
+
+const { generation, version, hash } = snapshotSchema.properties;
+const faultsOf = compileShape({
+  type: 'object',
+  required: ['of', 'build', 'uncleanEnds', 'state'],
+  properties: {
+    of: {
+      type: 'object',
+      required: ['generation', 'version', 'hash'],
+      properties: {
+        ...{ generation, version, hash },
+        cohort: { type: 'string' },
+        identity: {
+          type: 'object',
+          required: ['workload', 'slot', 'labels'],
+          properties: {
+            workload: { type: 'string' },
+            slot: { type: ['integer', 'null'], minimum: 0 },
+            labels: helloSchema.properties.labels,
+          },
+        },
+      },
+    },
+    build: { type: ['string', 'null'] },
+    uncleanEnds: { type: 'integer', minimum: 0 },
+    state: { enum: ['open', 'closed', 'settled'] },
+  },
+});
+
+export function encodeTrial({ of, build, uncleanEnds, state }: Trial): string {
+  const { generation, version, hash, cohort, identity } = of;
+  const named = { generation, version, hash, cohort, identity };
+  return JSON.stringify({ of: named, build, uncleanEnds, state });
+}
+
+/** `undefined` for what is no trial: then nothing is known, and nothing is held against anybody. */
+export function decodeTrial(text: string): Trial | undefined {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return faultsOf(value).length === 0 ? (value as Trial) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is not to be run again. */
+export function isCrashLoop({ state, uncleanEnds }: Trial): boolean {
+  return state !== 'settled' && uncleanEnds >= UNCLEAN_ENDS;
+}
+
+/**
+ * What a trial is for the next process, which is of a build. `ran`: the process before ran what is on
+ * trial and is gone, so that a mark that is missing counts.
+ */
+export function afterEnd(trial: Trial, build: string | null, ran: boolean): Trial {
+  if (trial.state === 'settled') return trial;
+  if (trial.build !== build) return { ...trial, build, uncleanEnds: 0, state: 'closed' };
+  return ran && trial.state === 'open' ? endUnclean(trial) : { ...trial, state: 'closed' };
+}
+
+export function endUnclean(trial: Trial): Trial {
+  return { ...trial, uncleanEnds: trial.uncleanEnds + 1, state: 'closed' };
+}
