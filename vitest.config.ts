@@ -16,6 +16,7 @@ const pairs = [
     'cli',
     'closed-checkout',
     'compose',
+    'crash-loop',
     'crashes',
     'etcd-clients',
     'etcd-locks',

@@ -10,6 +10,10 @@ export interface ConsumerOptions extends ConnectOptions {
   readonly address: string;
   /** Documents with this key are rejected by `validate`. */
   readonly refuseKey?: string;
+  /** It does not survive documents with this key: it exits with code 1 once it runs one. */
+  readonly exitKey?: string;
+  /** Nothing in it listens to SIGTERM. */
+  readonly hasNoHandler?: boolean;
 }
 
 /** What a consumer process printed: what happened, in order. */
@@ -33,8 +37,10 @@ export interface ConsumerProcess {
   resume(): void;
   /** kill -9; resolves when it is gone. */
   kill(): Promise<void>;
-  /** Closes it in order; answers its exit code. */
+  /** SIGTERM, on which it closes in order; answers its exit code, null when the signal ended it. */
   close(): Promise<number | null>;
+  /** Answers its exit code once it ended by itself. */
+  ended(): Promise<number | null>;
 }
 
 /** Starts a consumer from the SDK's build in a process of its own. */
@@ -74,5 +80,6 @@ export function spawnConsumer(options: ConsumerOptions): ConsumerProcess {
     resume: () => signal('SIGCONT'),
     kill: async () => void (await end('SIGKILL')),
     close: () => end('SIGTERM'),
+    ended: async () => (await exited)[0],
   };
 }

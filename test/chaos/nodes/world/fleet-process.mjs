@@ -28,7 +28,8 @@ async function follow(number) {
   const consumer = `consumer-${number}`;
   const address = scopes[number % scopes.length];
   const options = { servers, workload: 'chaos', consumerId: consumer, cacheDir };
-  const pawl = await connect({ ...options, staleAfterMs: 60_000 });
+  // Whatever is killed here, configuration is not why.
+  const pawl = await connect({ ...options, crashLoop: false, staleAfterMs: 60_000 });
   const scope = await pawl.open(address, { startTimeoutMs: 120_000 });
   const note = (/** @type {boolean} */ lowered, isStart = false) => {
     const { generation, version, hash } = lastKnownGood(join(cacheDir, consumer));
