@@ -21,6 +21,7 @@ export * from './messages/push.message.js';
 export * from './messages/snapshot.message.js';
 export * from './messages/subjects.js';
 export * from './problems.js';
+export * from './rest/release-list.js';
 export * from './rest/release-policy.js';
 export * from './rest/restore-views.js';
 export * from './rest/strategy.js';

@@ -18,10 +18,13 @@ import type {
   Page,
   PreviewRequest,
   PreviewView,
+  ReleaseItem,
   ReleaseRequest,
+  ReleaseSummary,
   ReleaseView,
   RolloutView,
   ScopeView,
+  StagedState,
   WrittenView,
 } from '@pawl/contracts';
 
@@ -70,6 +73,14 @@ export interface PageQuery {
   readonly cursor?: string;
 }
 
+/** What of the audit is told: all of it, or what is not older than either of these. */
+export interface AuditPageQuery extends PageQuery {
+  /** RFC 3339. */
+  readonly since?: string;
+  /** Milliseconds before now. */
+  readonly withinMs?: number;
+}
+
 /**
  * Every use-case of the control plane. Expected failures are problems in the outcome; a refused
  * request changes nothing. Documents arrive parsed by `parseJson`, so they hold no duplicate keys,
@@ -112,10 +123,18 @@ export interface ConfigEngine {
     query: PageQuery & { readonly state?: ConsumerState },
   ): Promise<Outcome<ConsumerPage>>;
   listHistory(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>>;
-  listAudit(query: PageQuery): Promise<Outcome<Page<AuditItem>>>;
+  listAudit(query: AuditPageQuery): Promise<Outcome<Page<AuditItem>>>;
   diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;
   preview(address: Address, request: PreviewRequest, away?: Away): Promise<Outcome<PreviewView>>;
   listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
+  /** Releases in stages under way, by address. */
+  listReleases(
+    query: PageQuery & { readonly state?: StagedState },
+  ): Promise<Outcome<Page<ReleaseItem>>>;
+  /** The address that the release of this id, which is under way, is of. */
+  findRelease(id: string): Promise<Outcome<Address>>;
+  /** What that release has reached. */
+  sumUpRelease(address: Address, id: string): Promise<Outcome<ReleaseSummary>>;
   cluster(): Promise<Outcome<ClusterView>>;
 
   /** A heartbeat; `undefined` when this node does not own the root's shard. */

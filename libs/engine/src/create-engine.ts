@@ -12,9 +12,11 @@ import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
 import { ChangeRelease } from './release/change-release.js';
 import { GrowReleases } from './release/grow-releases.js';
+import { findRelease, listReleases } from './release/list-releases.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
 import { releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
+import { sumUpRelease } from './release/sum-up-release.js';
 import { WatchReleases } from './release/watch-releases.js';
 import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
@@ -198,10 +200,24 @@ function useCases(context: EngineContext, parts: Parts): ConfigEngine {
           throw error;
         }),
       ),
-    listScopes: (query) => listScopes(context.truth, query),
+    ...overAll(context, parts),
     cluster: async () => done(await clusterView(context, shards, fences.behind)),
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
+  };
+}
+
+/** What is told over all shards, and where that leads to. */
+function overAll(
+  { truth }: EngineContext,
+  { shards, fences, watch }: Parts,
+): Pick<ConfigEngine, 'listScopes' | 'listReleases' | 'findRelease' | 'sumUpRelease'> {
+  return {
+    listScopes: (query) => listScopes(truth, query),
+    listReleases: (query) => listReleases(truth, query),
+    findRelease: (id) => findRelease(truth, id),
+    sumUpRelease: (address, id) =>
+      fences.read(address.root, () => sumUpRelease({ shards, watch }, address, id)),
   };
 }
 

@@ -14,6 +14,7 @@ import { AcceptAsSeen1764000000008 } from './migrations/1764000000008-accept-as-
 import { IdempotencyClock1764000000009 } from './migrations/1764000000009-idempotency-clock.js';
 import { HighestRemembered1764000000010 } from './migrations/1764000000010-highest-remembered.js';
 import { StagedReleases1764000000011 } from './migrations/1764000000011-staged-releases.js';
+import { IncidentReads1764000000012 } from './migrations/1764000000012-incident-reads.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -59,6 +60,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       IdempotencyClock1764000000009,
       HighestRemembered1764000000010,
       StagedReleases1764000000011,
+      IncidentReads1764000000012,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

@@ -1,6 +1,7 @@
 import { FencedError, TruthUnavailableError } from '@pawl/engine';
 import type {
   AddressImage,
+  AuditQuery,
   BehindReading,
   Changeset,
   CommitOutcome,
@@ -14,6 +15,7 @@ import type {
   Installation,
   InventoryQuery,
   KnownTruth,
+  ReleasesQuery,
   RestoreAcceptance,
   RestoreOutcome,
   ShardMark,
@@ -145,13 +147,19 @@ export class SimulatedTruth implements TruthStore {
     return this.#read(fence, 'history', (as) => tables.readHistory(as, address, query));
   }
 
-  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
+  readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]> {
     return this.sessions.use((session) => session.send(() => this.#server.tables.readAudit(query)));
   }
 
   readInventory(query: InventoryQuery): ReturnType<TruthStore['readInventory']> {
     return this.sessions.use((session) =>
       session.send(() => this.#server.tables.readInventory(query)),
+    );
+  }
+
+  readReleases(query: ReleasesQuery): ReturnType<TruthStore['readReleases']> {
+    return this.sessions.use((session) =>
+      session.send(() => this.#server.tables.readReleases(query)),
     );
   }
 

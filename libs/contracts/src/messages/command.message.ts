@@ -95,6 +95,7 @@ export const ownerCallSchema = {
       workload: word,
     }),
     call('get-rollout', [], {}),
+    call('sum-up-release', ['id'], { id: part.pathId }),
     call('list-consumers', ['limit'], { limit, cursor, state: { enum: CONSUMER_STATES } }),
     call('list-history', ['limit'], { limit, cursor }),
     call('diff', ['from', 'to'], { from: part.counter, to: part.counter }),

@@ -10,7 +10,7 @@ import type {
   Page,
 } from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
-import type { PageQuery } from '../config-engine.js';
+import type { AuditPageQuery, PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -86,10 +86,22 @@ export class ReadDefinitions {
     });
   }
 
-  async audit(query: PageQuery): Promise<Outcome<Page<AuditItem>>> {
+  async audit(query: AuditPageQuery): Promise<Outcome<Page<AuditItem>>> {
+    const sinceMs = this.#since(query);
+    const since = sinceMs === undefined ? {} : { since: this.context.formatTime(sinceMs) };
     return this.#page(query, async (historyQuery) =>
-      done(await this.context.truth.readAudit(historyQuery)),
+      done(await this.context.truth.readAudit({ ...historyQuery, ...since })),
     );
+  }
+
+  /** The later of both bounds, as a wall time. */
+  #since({ since, withinMs }: AuditPageQuery): number | undefined {
+    const { clock, parseTime } = this.context;
+    const times = [
+      ...(since === undefined ? [] : [parseTime(since)]),
+      ...(withinMs === undefined ? [] : [clock.wallMs() - withinMs]),
+    ];
+    return times.length === 0 ? undefined : Math.max(...times);
   }
 
   async #page<T extends HistoryItem>(

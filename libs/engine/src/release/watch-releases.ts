@@ -126,6 +126,12 @@ export class WatchReleases {
     return { bakeLeftMs };
   }
 
+  /** Since when this owner knows the release under way at an address, monotonic milliseconds. */
+  knownSinceMs(root: OwnedRoot, node: AddressNode): number {
+    const { staged } = node.release;
+    return staged === null ? Infinity : this.#watch(root, node, staged).sinceMs;
+  }
+
   #look(root: OwnedRoot, node: AddressNode): void {
     const { staged, state } = node.release;
     if (staged === null) return;

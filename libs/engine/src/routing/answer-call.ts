@@ -37,6 +37,8 @@ function dispatch(
       return engine.getEffective(address, call);
     case 'get-rollout':
       return engine.getRollout(address);
+    case 'sum-up-release':
+      return engine.sumUpRelease(address, call.id);
     case 'list-consumers':
       return engine.listConsumers(address, call);
     case 'list-history':

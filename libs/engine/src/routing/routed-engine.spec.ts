@@ -140,6 +140,7 @@ describe('on a node that owns nothing', () => {
       (engine) => engine.getRelease(APP),
       (engine) => engine.getEffective(APP, { explain: true, workload: 'shop' }),
       (engine) => engine.getRollout(APP),
+      (engine) => engine.sumUpRelease(APP, 'r1'),
       (engine) => engine.listConsumers(APP, { limit: 10, state: 'applied' }),
       (engine) => engine.listHistory(APP, { limit: 2 }),
       (engine) => engine.diff(APP, 1, 2),
@@ -151,7 +152,7 @@ describe('on a node that owns nothing', () => {
     }
     const bare = await any.deleteSchema({ ...write, precondition: { kind: 'match-any' } });
     expect(bare).toMatchObject({ value: { body: { version: 4 } } });
-    expect(new Set(calls.map(({ operation }) => operation)).size).toBe(14);
+    expect(new Set(calls.map(({ operation }) => operation)).size).toBe(15);
   });
 
   it('a write whose answer was lost is done once, and told as done', async () => {

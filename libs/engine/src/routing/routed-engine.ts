@@ -63,6 +63,8 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
     },
     listAudit: (query) => local.listAudit(query),
     listScopes: (query) => local.listScopes(query),
+    listReleases: (query) => local.listReleases(query),
+    findRelease: (id) => local.findRelease(id),
     cluster: () => local.cluster(),
     hello: (from, hello) => local.hello(from, hello),
     ack: (from, ack) => local.ack(from, ack),
@@ -149,6 +151,7 @@ type Reads = Pick<
   | 'getRelease'
   | 'getEffective'
   | 'getRollout'
+  | 'sumUpRelease'
   | 'listConsumers'
   | 'listHistory'
   | 'diff'
@@ -203,6 +206,8 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
         { operation: 'get-rollout' },
         { here: () => local.getRollout(address), saved: () => saved?.getRollout(address) },
       ),
+    sumUpRelease: (address, id) =>
+      read(address, { operation: 'sum-up-release', id }, () => local.sumUpRelease(address, id)),
     listConsumers: (address, query) =>
       status(
         address,

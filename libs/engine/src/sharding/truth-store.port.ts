@@ -1,5 +1,17 @@
-import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
-import type { Definition, ReleaseState, SchemaRef, SnapshotHead } from '@pawl/domain';
+import type {
+  AddressText,
+  BehindAddress,
+  ScopeView,
+  StagedState,
+  TruthBehind,
+} from '@pawl/contracts';
+import type {
+  Definition,
+  ReleaseState,
+  SchemaRef,
+  SnapshotHead,
+  StagedRelease,
+} from '@pawl/domain';
 import type { Fence } from './fence.js';
 import type { ShardMark } from './shard-mark.js';
 
@@ -205,12 +217,34 @@ export interface HistoryQuery {
   readonly before?: string;
 }
 
+export interface AuditQuery extends HistoryQuery {
+  /** Entries of this time or later only; written as in the entries. */
+  readonly since?: string;
+}
+
 export interface InventoryQuery {
   readonly limit: number;
   /** Addresses after this one only. */
   readonly after?: string;
   /** A scope: its addresses and those below it only. */
   readonly within?: string;
+}
+
+export interface ReleasesQuery {
+  readonly limit: number;
+  /** Addresses after this one only. */
+  readonly after?: string;
+  /** Those in this state only. */
+  readonly state?: StagedState;
+}
+
+/** An address with a release in stages under way. */
+export interface StagedAddress {
+  readonly address: AddressText;
+  readonly state: StagedState;
+  readonly releaseVersion: number;
+  readonly stableVersion: number | null;
+  readonly staged: StagedRelease;
 }
 
 /**
@@ -297,10 +331,12 @@ export interface TruthStore {
     address: AddressText,
     query: HistoryQuery,
   ): Promise<readonly StoredHistoryEntry[]>;
-  /** Newest first over all addresses; not bound to a shard, a projection for people. */
-  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]>;
+  /** Last written first over all addresses; not bound to a shard, a projection for people. */
+  readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]>;
   /** Every known address, in order; not bound to a shard, for people. */
   readInventory(query: InventoryQuery): Promise<readonly ScopeView[]>;
+  /** Every release in stages under way, in order of address; not bound to a shard, for people. */
+  readReleases(query: ReleasesQuery): Promise<readonly StagedAddress[]>;
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
   /** Deletes idempotency records of the shard that are older; answers how many. */
   sweepIdempotency(fence: Fence, olderThan: IdempotencyAges): Promise<number>;

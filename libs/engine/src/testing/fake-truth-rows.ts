@@ -4,8 +4,10 @@ import { assert } from '@pawl/kernel';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type {
   AddressImage,
-  HistoryQuery,
+  AuditQuery,
   NewDefinition,
+  ReleasesQuery,
+  StagedAddress,
   StoredHistoryEntry,
 } from '../sharding/truth-store.port.js';
 
@@ -68,13 +70,33 @@ function parsed(text: string) {
 
 export function page(
   entries: readonly StoredHistoryEntry[],
-  query: HistoryQuery,
+  query: AuditQuery,
 ): StoredHistoryEntry[] {
   const before = query.before === undefined ? Infinity : Number(query.before);
+  const { since = '' } = query;
   return entries
-    .filter((entry) => Number(entry.sequence) < before)
+    .filter((entry) => Number(entry.sequence) < before && entry.at >= since)
     .reverse()
     .slice(0, query.limit);
+}
+
+/** Those of the rows with a release in stages under way that are asked for. */
+export function stagedPage(
+  rows: Iterable<Row>,
+  { limit, after = '', state }: ReleasesQuery,
+): StagedAddress[] {
+  const found: StagedAddress[] = [];
+  for (const { address, release } of rows) {
+    const { staged, releaseVersion, stableVersion } = release;
+    if (staged === null || address <= after) continue;
+    assert(
+      release.state === 'rolling' || release.state === 'paused',
+      'a release in stages is under way in these states only',
+    );
+    if (state !== undefined && release.state !== state) continue;
+    found.push({ address, state: release.state, releaseVersion, stableVersion, staged });
+  }
+  return found.sort((a, b) => (a.address < b.address ? -1 : 1)).slice(0, limit);
 }
 
 export function rootOf(text: AddressText): string {

@@ -7,6 +7,7 @@ import type { ShardMark } from '../sharding/shard-mark.js';
 import { FencedError, ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
+  AuditQuery,
   BehindReading,
   Changeset,
   CommitOutcome,
@@ -17,12 +18,14 @@ import type {
   Installation,
   InventoryQuery,
   KnownTruth,
+  ReleasesQuery,
   RestoreAcceptance,
   RestoreOutcome,
+  StagedAddress,
   StoredHistoryEntry,
   TruthStore,
 } from '../sharding/truth-store.port.js';
-import { copyOf, imageOf, isWithin, page, rootOf, stored } from './fake-truth-rows.js';
+import { copyOf, imageOf, isWithin, page, rootOf, stagedPage, stored } from './fake-truth-rows.js';
 import type { Row } from './fake-truth-rows.js';
 
 /** When a fake finds that it is behind. */
@@ -249,7 +252,7 @@ export class FakeTruthStore implements TruthStore {
     );
   }
 
-  readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
+  readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]> {
     return Promise.resolve(page(this.#history, query));
   }
 
@@ -266,6 +269,10 @@ export class FakeTruthStore implements TruthStore {
       snapshotVersion: row.snapshot?.version ?? 0,
     }));
     return Promise.resolve(views);
+  }
+
+  readReleases(query: ReleasesQuery): Promise<readonly StagedAddress[]> {
+    return Promise.resolve(stagedPage(this.#rows.values(), query));
   }
 
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {

@@ -136,6 +136,13 @@ function stagedSnapshot(version: number): NewSnapshot {
   };
 }
 
+/** A release of this state at an address of its own, of which nothing was stable before. */
+async function begin(subject: TruthSubject, fence: Fence, address: string, state: ReleaseState) {
+  const definitions = [1, 2].map((version) => definition(address, version, '{}'));
+  const next = { ...state, releaseVersion: 1, stableVersion: null };
+  await write(subject, fence, [...definitions.map(written), released(next, address)]);
+}
+
 /** What every truth store promises of releases in stages. */
 export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
   {
@@ -293,6 +300,36 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
       const advanced = changes('acme', { ...released(next), snapshots });
       expectCommitted(await truth.commit(fence, advanced), 'the next stage');
       expectSame((await load(subject, fence))?.release, next, 'the next stage');
+    },
+  },
+  {
+    name: 'lists the releases under way over all shards, in order of address, until they end',
+    run: async (subject) => {
+      const { truth } = subject;
+      const fence = await withVersions(subject, [1, 2]);
+      expectSame(await truth.readReleases({ limit: 10 }), [], 'none');
+      await write(subject, fence, [released(rolling)]);
+      const pausedStage = { ...staged, id: 'release-2', pausedFor: 'wait for "ann" 😀' };
+      const paused = { ...rolling, state: 'paused', staged: pausedStage } as const;
+      await begin(subject, fence, 'acme/app/x', paused);
+      await begin(subject, fence, 'acme/app:limits', rolling);
+      const first = { address: text(APP), releaseVersion: 2, stableVersion: 1, staged };
+      const listed = { ...first, state: 'rolling' } as const;
+      const others = { ...listed, releaseVersion: 1, stableVersion: null };
+      const all = [
+        listed,
+        { ...others, address: text('acme/app/x'), state: 'paused', staged: pausedStage } as const,
+        { ...others, address: text('acme/app:limits') },
+      ];
+      expectSame(await truth.readReleases({ limit: 10 }), all, 'all');
+      expectSame(await truth.readReleases({ limit: 1 }), all.slice(0, 1), 'the first page');
+      const after = text(APP);
+      expectSame(await truth.readReleases({ limit: 1, after }), all.slice(1, 2), 'the next');
+      const ofState = await truth.readReleases({ limit: 10, state: 'paused' });
+      expectSame(ofState, all.slice(1, 2), 'those that are paused');
+      const ended = { ...rolling, state: 'idle', releaseVersion: 3, staged: null } as const;
+      await write(subject, fence, [released(ended)]);
+      expectSame(await truth.readReleases({ limit: 10 }), all.slice(1), 'without the ended one');
     },
   },
 ];

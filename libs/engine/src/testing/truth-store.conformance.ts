@@ -6,6 +6,7 @@ import { expectRejection, expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 import { truthBehindCases } from './truth-behind.conformance.js';
 import { truthGroupCases } from './truth-group.conformance.js';
+import { truthListsCases } from './truth-lists.conformance.js';
 import { truthStagedCases } from './truth-staged.conformance.js';
 import {
   AT,
@@ -369,4 +370,5 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
   ...truthGroupCases,
   ...truthBehindCases,
   ...truthStagedCases,
+  ...truthListsCases,
 ];

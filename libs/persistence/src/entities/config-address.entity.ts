@@ -5,6 +5,7 @@ import { safeInteger } from './transformers.js';
 /** A known address with its release state; its newest version is that of its last definition. */
 @Entity('config_address')
 @Index('config_address_shard', ['shard', 'address'])
+@Index('config_address_staged', ['address'], { where: '(staged IS NOT NULL)' })
 export class ConfigAddressEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'config_address_pkey' })
   address!: string;

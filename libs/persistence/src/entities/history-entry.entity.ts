@@ -4,6 +4,7 @@ import { safeInteger } from './transformers.js';
 /** One line of history (by address) and audit (over all), written with the change itself. */
 @Entity('history_entry')
 @Index('history_entry_address', ['address', 'sequence'])
+@Index('history_entry_at', ['at'])
 export class HistoryEntryEntity {
   @PrimaryGeneratedColumn('increment', {
     type: 'bigint',

@@ -8,7 +8,7 @@ import type {
   SnapshotHead,
   StagedRelease,
 } from '@pawl/domain';
-import type { AddressImage } from '@pawl/engine';
+import type { AddressImage, StagedAddress } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
 import type { PacedParser } from './paced-parser.js';
 
@@ -56,6 +56,25 @@ export interface AddressRow
   readonly cohorts: SnapshotHead['cohorts'] | null;
   readonly published_version: string | null;
   readonly published_at: Date | null;
+}
+
+/** An address with a release in stages under way. */
+export interface StagedRow {
+  readonly address: AddressText;
+  readonly state: StagedAddress['state'];
+  readonly release_version: string;
+  readonly stable_version: string | null;
+  readonly staged: string;
+}
+
+export async function decodeStaged(row: StagedRow, parser: PacedParser): Promise<StagedAddress> {
+  return {
+    address: row.address,
+    state: row.state,
+    releaseVersion: toSafeInteger(row.release_version),
+    stableVersion: orNull(row.stable_version),
+    staged: await parseStaged(row.staged, parser),
+  };
 }
 
 /** Long texts are parsed by `parser`, at its pace. */
@@ -171,8 +190,12 @@ async function decodeRelease(row: AddressRow, parser: PacedParser): Promise<Rele
     loweredAt: orNull(row.lowered_at),
     forced: row.forced,
     blockedVersions: row.blocked_versions.map(toSafeInteger),
-    staged: staged === null ? null : ((await parser.parse(staged)) as unknown as StagedRelease),
+    staged: staged === null ? null : await parseStaged(staged, parser),
   };
+}
+
+async function parseStaged(text: string, parser: PacedParser): Promise<StagedRelease> {
+  return (await parser.parse(text)) as unknown as StagedRelease;
 }
 
 async function decodeHead(row: AddressRow, parser: PacedParser): Promise<SnapshotHead | null> {

@@ -5,6 +5,7 @@ import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
 import type {
   AddressImage,
+  AuditQuery,
   BehindReading,
   Changeset,
   CommitOutcome,
@@ -16,9 +17,11 @@ import type {
   Installation,
   InventoryQuery,
   KnownTruth,
+  ReleasesQuery,
   RestoreAcceptance,
   RestoreOutcome,
   ShardMark,
+  StagedAddress,
   StoredHistoryEntry,
   TruthStore,
 } from '@pawl/engine';
@@ -26,8 +29,8 @@ import type { FencedStatements } from '../sessions/fenced-statements.js';
 import { toSafeInteger } from '../entities/transformers.js';
 import { sweepAll } from '../sessions/sweep-all.js';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
-import { decodeDefinition } from './decode-address.js';
-import type { DefinitionRow } from './decode-address.js';
+import { decodeDefinition, decodeStaged } from './decode-address.js';
+import type { DefinitionRow, StagedRow } from './decode-address.js';
 import { decodeHistory, decodeIdempotent } from './decode-history.js';
 import type { HistoryRow, IdempotencyRow } from './decode-history.js';
 import { encodeChangeset, encodeChangesets } from './encode-changeset.js';
@@ -227,12 +230,14 @@ export class PostgresTruthStore implements TruthStore {
     return rows.map(decodeHistory);
   }
 
-  async readAudit(query: HistoryQuery): Promise<readonly StoredHistoryEntry[]> {
-    const answer = await this.#sessions.read<HistoryRow>({
-      name: 'pawl_audit',
-      text: queries.AUDIT,
-      values: [sequenceOf(query), query.limit],
-    });
+  async readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]> {
+    const { since, limit } = query;
+    const values = [sequenceOf(query), limit];
+    const answer = await this.#sessions.read<HistoryRow>(
+      since === undefined
+        ? { name: 'pawl_audit', text: queries.AUDIT, values }
+        : { name: 'pawl_audit_since', text: queries.AUDIT_SINCE, values: [...values, since] },
+    );
     assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
     return answer.rows.map(decodeHistory);
   }
@@ -251,6 +256,19 @@ export class PostgresTruthStore implements TruthStore {
       state: row.state,
       snapshotVersion: toSafeInteger(row.snapshot_version),
     }));
+  }
+
+  async readReleases({ limit, after, state }: ReleasesQuery): Promise<readonly StagedAddress[]> {
+    const answer = await this.#sessions.read<StagedRow>({
+      name: 'pawl_releases',
+      text: queries.RELEASES,
+      values: [after ?? '', state ?? null, limit],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    const parser = new PacedParser(this.options.scheduler);
+    const releases: StagedAddress[] = [];
+    for (const row of answer.rows) releases.push(await decodeStaged(row, parser));
+    return releases;
   }
 
   async findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {

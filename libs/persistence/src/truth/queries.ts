@@ -78,6 +78,11 @@ export const HISTORY = `
 export const AUDIT = `
   SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
 
+/** As {@link AUDIT}, of time $3 or later. */
+export const AUDIT_SINCE = `
+  SELECT h.* FROM history_entry h
+  WHERE h.sequence < $1 AND h.at >= $3 ORDER BY h.sequence DESC LIMIT $2`;
+
 /**
  * After address $1, within scope $2 where that is not null, at most $3; of all shards, so under no
  * fence. What is within a scope lies between it and it followed by a character above all others.
@@ -89,6 +94,12 @@ export const INVENTORY = `
   FROM config_address a LEFT JOIN config_snapshot h ON h.address = a.address
   WHERE a.address > $1 AND ($2::text IS NULL OR (a.address >= $2 AND a.address < $2 || '~'
     AND (a.address = $2 OR starts_with(a.address, $2 || '/') OR starts_with(a.address, $2 || ':'))))
+  ORDER BY a.address LIMIT $3`;
+
+/** Under way, after address $1, in state $2 where that is not null, at most $3; under no fence. */
+export const RELEASES = `
+  SELECT a.address, a.state, a.release_version, a.stable_version, a.staged FROM config_address a
+  WHERE a.staged IS NOT NULL AND a.address > $1 AND ($2::text IS NULL OR a.state = $2)
   ORDER BY a.address LIMIT $3`;
 
 /** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */

@@ -1,0 +1,98 @@
+import type { Infer } from '../messages/infer.js';
+import * as part from '../messages/parts.js';
+
+export const STAGED_STATES = ['rolling', 'paused'] as const;
+/** How a release in stages that is under way stands. */
+export type StagedState = (typeof STAGED_STATES)[number];
+
+const itemProperties = {
+  id: part.pathId,
+  /** The address that is released. */
+  address: part.address,
+  state: { enum: STAGED_STATES },
+  /** Name of the strategy, or `inline`. */
+  strategy: { type: 'string' },
+  /** The definition version that is being released. */
+  candidate: part.version,
+  stableVersion: { ...part.version, type: ['integer', 'null'] },
+  /** The stage that is reached; 0 is the first. */
+  stage: part.counter,
+  /** How many stages there are. */
+  stages: part.version,
+  releaseVersion: part.counter,
+  /** Why it is paused; of one that is summed up also what it waits for. */
+  reason: { type: 'string' },
+} as const;
+const itemRequired = [
+  ...['id', 'address', 'state', 'strategy', 'candidate'],
+  ...['stableVersion', 'stage', 'stages', 'releaseVersion'],
+] as const;
+
+/** One release in stages under way. */
+export const releaseItemSchema = {
+  type: 'object',
+  required: itemRequired,
+  properties: itemProperties,
+} as const;
+
+const countProperties = {
+  live: part.counter,
+  applied: part.counter,
+  rejected: part.counter,
+  lagging: part.counter,
+  /** Slots whose instances fell silent since it began, or after they had applied it, and nobody took over. */
+  lost: part.counter,
+} as const;
+const countRequired = ['live', 'applied', 'rejected', 'lagging', 'lost'] as const;
+
+/** Instances that run, or are to run, the candidate; one counts at each address that it has open. */
+export const candidateCountsSchema = {
+  type: 'object',
+  required: countRequired,
+  properties: countProperties,
+} as const;
+
+/** One release in stages under way, with what it has reached over every address below its own. */
+export const releaseSummarySchema = {
+  type: 'object',
+  required: [...itemRequired, 'candidates', 'addresses', 'byWorkload', 'rejections'],
+  properties: {
+    ...itemProperties,
+    candidates: candidateCountsSchema,
+    /** The addresses that it reaches, those with rejections and losses first, at most 1,000. */
+    addresses: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['address', 'candidates'],
+        properties: { address: part.address, candidates: candidateCountsSchema },
+      },
+    },
+    /** The workloads that it has reached, in the same order, at most 1,000. */
+    byWorkload: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['workload', ...countRequired],
+        properties: { workload: { type: 'string' }, ...countProperties },
+      },
+    },
+    /** There are more addresses, or workloads, than are listed; all are counted. */
+    more: { const: true },
+    /** The reasons given most often. */
+    rejections: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['reason', 'count'],
+        properties: { reason: { type: 'string' }, count: part.counter },
+      },
+    },
+    /** What is left of the stage's bake, milliseconds, as far as the owner has watched it. */
+    bakeLeftMs: part.counter,
+  },
+} as const;
+
+export type ReleaseItem = Infer<typeof releaseItemSchema>;
+export type CandidateCounts = Infer<typeof candidateCountsSchema>;
+export type ReleaseSummary = Infer<typeof releaseSummarySchema>;

@@ -1,0 +1,82 @@
+import { done, parseAddress, refused } from '@pawl/contracts';
+import type { Address, Outcome, Page, ReleaseItem, StagedState } from '@pawl/contracts';
+import { assert } from '@pawl/kernel';
+import type { PageQuery } from '../config-engine.js';
+import { badCursor } from '../config/read-definitions.js';
+import { truthUnavailable } from '../sharding/refusals.js';
+import { TruthUnavailableError } from '../sharding/truth-store.port.js';
+import type { StagedAddress, TruthStore } from '../sharding/truth-store.port.js';
+
+const CURSOR = /^[a-z0-9/:_-]{1,600}$/;
+/** Releases that are read at once where one is looked for. */
+const PORTION = 1_000;
+
+/** The releases in stages under way, whoever owns them: read from the truth itself, on any node. */
+export async function listReleases(
+  truth: TruthStore,
+  { limit, cursor, state }: PageQuery & { readonly state?: StagedState },
+): Promise<Outcome<Page<ReleaseItem>>> {
+  if (cursor !== undefined && !CURSOR.test(cursor)) return badCursor();
+  return answered(async () => {
+    const found = await truth.readReleases({
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { after: cursor }),
+      ...(state === undefined ? {} : { state }),
+    });
+    const items = found.slice(0, limit).map(releaseItem);
+    const last = items.at(-1);
+    return done(found.length > limit && last ? { items, next: last.address } : { items });
+  });
+}
+
+/** The address that is released by the release of this id; the same way. */
+export async function findRelease(truth: TruthStore, id: string): Promise<Outcome<Address>> {
+  return answered(async () => {
+    let after = '';
+    for (;;) {
+      const found = await truth.readReleases({ limit: PORTION, after });
+      const wanted = found.find(({ staged }) => staged.id === id);
+      if (wanted !== undefined) {
+        const parsed = parseAddress(wanted.address);
+        assert(parsed.ok, 'a stored address is well formed');
+        return done(parsed.address);
+      }
+      if (found.length < PORTION) return noSuchRelease(id);
+      after = found.at(-1)?.address ?? '';
+    }
+  });
+}
+
+export function releaseItem(of: StagedAddress): ReleaseItem {
+  const { address, state, releaseVersion, stableVersion, staged } = of;
+  const { id, strategy, candidateVersion, stage, stages, pausedFor } = staged;
+  return {
+    id,
+    address,
+    state,
+    strategy,
+    candidate: candidateVersion,
+    stableVersion,
+    stage,
+    stages: stages.length,
+    releaseVersion,
+    ...(pausedFor === null ? {} : { reason: pausedFor }),
+  };
+}
+
+export function noSuchRelease(id: string): Outcome<never> {
+  return refused(
+    'not-found',
+    `no release in stages with the id ${id} is under way: it has ended, or never was; ` +
+      'look into the history, /v1/history/{address} or /v1/changes',
+  );
+}
+
+async function answered<T>(read: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof TruthUnavailableError) return truthUnavailable();
+    throw error;
+  }
+}
