@@ -12,6 +12,7 @@ import { MetricsController } from './metrics/metrics.controller.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { PreviewController } from './preview/preview.controller.js';
 import { ReleaseController } from './release/release.controller.js';
+import { ReleasesController } from './releases/releases.controller.js';
 import { RestoreController } from './restore/restore.controller.js';
 import { RolloutController } from './rollout/rollout.controller.js';
 import { RolloutStreams } from './rollout/rollout-streams.js';
@@ -56,6 +57,7 @@ export class AppModule {
         ConfigController,
         SchemaController,
         ReleaseController,
+        ReleasesController,
         EffectiveController,
         RolloutController,
         ConsumersController,

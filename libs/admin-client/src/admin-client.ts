@@ -14,10 +14,13 @@ import type {
   Page,
   PreviewRequest,
   PreviewView,
+  ReleaseItem,
   ReleaseRequest,
+  ReleaseSummary,
   ReleaseView,
   RolloutView,
   ScopeView,
+  StagedState,
   WrittenView,
 } from '@pawl/contracts';
 import { parseAddress, problem, problemDocument } from '@pawl/contracts';
@@ -60,6 +63,11 @@ export interface EffectiveOptions {
 export interface PageOptions {
   readonly limit?: number;
   readonly cursor?: string;
+}
+
+export interface ChangesOptions extends PageOptions {
+  /** RFC 3339, or how long ago: `30s`, `15m`, `1h`, `7d`. */
+  readonly since?: string;
 }
 
 /** A JSON value, or its text when how numbers are written matters. */
@@ -226,7 +234,24 @@ export class AdminClient {
     return this.#json({ method: 'POST', path: '/v1/restore/accept', body: { json: request } });
   }
 
-  audit(options: PageOptions = {}): Promise<Page<AuditItem>> {
+  /** Releases in stages under way, by address. */
+  releases(
+    options: PageOptions & { readonly state?: StagedState } = {},
+  ): Promise<Page<ReleaseItem>> {
+    return this.#json({ method: 'GET', path: '/v1/releases', query: { ...options } });
+  }
+
+  /** What one of them has reached, over every address and workload. */
+  releaseSummary(id: string): Promise<ReleaseSummary> {
+    return this.#json({ method: 'GET', path: `/v1/releases/${encodeURIComponent(id)}` });
+  }
+
+  /** Who changed what and why, over all addresses, newest first. */
+  changes(options: ChangesOptions = {}): Promise<Page<AuditItem>> {
+    return this.#json({ method: 'GET', path: '/v1/changes', query: { ...options } });
+  }
+
+  audit(options: ChangesOptions = {}): Promise<Page<AuditItem>> {
     return this.#json({ method: 'GET', path: '/v1/audit', query: { ...options } });
   }
 

@@ -1,6 +1,7 @@
 export { AdminClient } from './admin-client.js';
 export type {
   AdminClientOptions,
+  ChangesOptions,
   EffectiveOptions,
   Expect,
   JsonBody,

@@ -5,9 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { send, valueOf } from '../http/answers.js';
 import { Query } from '../http/query.js';
 import { addressOf } from '../http/request-address.js';
+import { sinceOf } from '../http/since.js';
 import { CONFIG_ENGINE } from '../tokens.js';
 
-/** What happened: `/v1/history/{address}`, `/v1/diff/{address}`, `/v1/audit`. */
+/** What happened: `/v1/history/{address}`, `/v1/diff/{address}`, `/v1/audit`, `/v1/changes`. */
 @Controller('v1')
 export class HistoryController {
   constructor(@Inject(CONFIG_ENGINE) private readonly engine: ConfigEngine) {}
@@ -33,9 +34,9 @@ export class HistoryController {
     send(reply, valueOf(await this.engine.diff(address, from, to)));
   }
 
-  @Get('audit')
+  @Get(['audit', 'changes'])
   async audit(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const page = new Query(request, ['limit', 'cursor']).page();
-    send(reply, valueOf(await this.engine.listAudit(page)));
+    const query = new Query(request, ['since', 'limit', 'cursor']);
+    send(reply, valueOf(await this.engine.listAudit({ ...query.page(), ...sinceOf(query) })));
   }
 }

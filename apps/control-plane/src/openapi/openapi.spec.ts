@@ -64,9 +64,11 @@ describe('the document', () => {
   });
 
   it('has exactly the routes that the server has', () => {
+    const named = (path: string): string =>
+      path.replace('*', path.startsWith('/v1/releases') ? '{id}' : '{address}');
     const served = test.routes
       .filter(({ method }) => method !== 'HEAD')
-      .map(({ method, path }) => `${method.toLowerCase()} ${path.replace('*', '{address}')}`);
+      .map(({ method, path }) => `${method.toLowerCase()} ${named(path)}`);
     const described = operations.map(({ method, path }) => `${method} ${path}`);
     expect(described.sort()).toEqual(served.sort());
     expect(served.length).toBeGreaterThan(15);
@@ -77,9 +79,8 @@ describe('the document', () => {
     expect(new Set(ids).size).toBe(ids.length);
     for (const { path, operation } of operations) {
       const declared = operation.parameters.filter((parameter) => parameter.in === 'path');
-      expect(declared.map(({ name }) => name)).toEqual(
-        path.includes('{address}') ? ['address'] : [],
-      );
+      const [, inPath] = /\{(\w+)\}/.exec(path) ?? [];
+      expect(declared.map(({ name }) => name)).toEqual(inPath === undefined ? [] : [inPath]);
     }
   });
 
@@ -128,7 +129,7 @@ describe('the problems', () => {
 
   it.each(OPERATIONS)('that $method $path can always have are described', async (operation) => {
     const { path, method, body } = operation;
-    const url = path.replace('{address}', 'acme/shop');
+    const url = path.replace('{address}', 'acme/shop').replace('{id}', 'r1');
     const request = { method: method.toUpperCase() as 'PUT', url };
     const type = Object.keys(body ?? {})[0] ?? 'application/json';
     const provoke: [InjectOptions, number][] = [
@@ -178,11 +179,14 @@ describe('an answer', () => {
     get('/v1/scopes'),
     get('/v1/cluster'),
     get('/v1/audit'),
+    get('/v1/changes', '?since=1h'),
+    get('/v1/releases'),
+    get('/v1/releases/{id}'),
     get('/healthz'),
     get('/readyz'),
     get('/openapi.json'),
   ])('of $method $path is as described', async ({ method, path, query }) => {
-    const url = path.replace('{address}', 'acme/shop') + query;
+    const url = path.replace('{address}', 'acme/shop').replace('{id}', 'r1') + query;
     const answer = await test.app.inject({ method: 'GET', url });
     expect(answer.statusCode).toBe(200);
     expect(faults({ path, method, status: 200 }, answer.json())).toBe('none');

@@ -1,4 +1,4 @@
-import { CONSUMER_STATES, LIMITS } from '@pawl/contracts';
+import { CONSUMER_STATES, LIMITS, STAGED_STATES } from '@pawl/contracts';
 import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE } from '../http/json-body.js';
 import type { Answer, Operation, Parameter } from './operation.js';
 import {
@@ -47,6 +47,14 @@ const page = [
   }),
   query('cursor', 'The "next" of the former page', { type: 'string' }),
 ];
+const since = query('since', 'RFC 3339, or how long ago with s, m, h or d: 1h', { type: 'string' });
+const releaseId: Parameter = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: 'Of a release in stages under way, as the list has it',
+  schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
+};
 const actor = header('X-Pawl-Actor', 'Who asks; "anonymous" when left out');
 const idempotencyKey = header(
   'Idempotency-Key',
@@ -249,10 +257,28 @@ const reads: readonly Operation[] = [
     summary: 'What PostgreSQL lacks that was seen elsewhere, shard by shard',
     answers: [ok('Restore', 'Read-only shards, and why')],
   }),
+  read('releases', {
+    operationId: 'listReleases',
+    summary: 'Releases in stages under way, by address',
+    parameters: [query('state', 'Only those in this state', { enum: STAGED_STATES }), ...page],
+    answers: [ok('ReleaseItemPage', 'A page')],
+  }),
+  read('releases/{id}', {
+    operationId: 'sumUpRelease',
+    summary: 'What one of them has reached, over every address and workload',
+    parameters: [releaseId],
+    answers: [ok('ReleaseSummary', 'The release')],
+  }),
+  read('changes', {
+    operationId: 'listChanges',
+    summary: 'Who changed what and why since a time, newest first: the audit',
+    parameters: [since, ...page],
+    answers: [ok('AuditPage', 'A page')],
+  }),
   read('audit', {
     operationId: 'listAudit',
     summary: 'Who did what, newest first',
-    parameters: page,
+    parameters: [since, ...page],
     answers: [ok('AuditPage', 'A page')],
   }),
 ];

@@ -1,5 +1,6 @@
 import {
   done,
+  parseAddress,
   refused,
   type Address,
   type ClusterView,
@@ -7,6 +8,7 @@ import {
   type JsonObject,
   type JsonValue,
   type Outcome,
+  type ReleaseItem,
   type ReleaseRequest,
   type ReleaseView,
   type RolloutView,
@@ -34,6 +36,12 @@ const STAGES: readonly StrategyStage[] = [
   { count: 1, selector: { region: ['eu'] }, bakeMs: 60_000 },
   { percent: 100, bakeMs: 0 },
 ];
+
+/** The release in stages under way. */
+const RELEASE: ReleaseItem = {
+  ...{ id: RELEASE_ID, address: 'acme/shop', state: 'rolling', strategy: 'inline' },
+  ...{ candidate: 2, stableVersion: 1, stage: 0, stages: STAGES.length, releaseVersion: 2 },
+};
 
 /**
  * A `ConfigEngine` in memory: definitions with preconditions and idempotency keys, everything else a
@@ -195,6 +203,30 @@ export class FakeConfigEngine implements ConfigEngine {
       snapshotVersion: 0,
     };
     return done({ items: [item] });
+  }
+
+  async listReleases(query: unknown) {
+    this.#record('listReleases', query);
+    return done({ items: [RELEASE] });
+  }
+
+  async findRelease(id: string): Promise<Outcome<Address>> {
+    this.#record('findRelease', id);
+    const parsed = parseAddress(RELEASE.address);
+    return id === RELEASE_ID && parsed.ok ? done(parsed.address) : refused('not-found', 'Ended.');
+  }
+
+  async sumUpRelease(address: Address, id: string) {
+    this.#record('sumUpRelease', address, id);
+    const candidates = { live: 2, applied: 1, rejected: 1, lagging: 0, lost: 0 };
+    return done({
+      ...RELEASE,
+      candidates,
+      addresses: [{ address: address.text, candidates }],
+      byWorkload: [{ workload: 'checkout', ...candidates }],
+      rejections: [{ reason: 'too high', count: 1 }],
+      bakeLeftMs: 60_000,
+    });
   }
 
   async cluster(): Promise<Outcome<ClusterView>> {

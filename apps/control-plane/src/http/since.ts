@@ -1,0 +1,29 @@
+import type { AuditPageQuery } from '@pawl/engine';
+import { ProblemException } from '@pawl/platform';
+import type { Query } from './query.js';
+
+const DURATION = /^([0-9]{1,9})(s|m|h|d)$/;
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+/** A hundred years. */
+const LONGEST_MS = 36_525 * 86_400_000;
+
+/** `?since=`: a time, or how long ago; nothing when it is not given. */
+export function sinceOf(query: Query): Pick<AuditPageQuery, 'since' | 'withinMs'> {
+  const text = query.raw('since');
+  if (text === undefined) return {};
+  const [, count, unit = ''] = DURATION.exec(text) ?? [];
+  if (count !== undefined) {
+    return { withinMs: Math.min(Number(count) * (UNITS_MS[unit] ?? 0), LONGEST_MS) };
+  }
+  if (TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text))) return { since: text };
+  throw ProblemException.of(
+    'malformed-request',
+    '?since= takes a time such as 2026-01-02T03:04:05Z (a + in it is sent as %2B), or how long ago with s, m, h or d: 1h.',
+  );
+}
