@@ -22,6 +22,7 @@ const pairs = [
     'etcd-locks',
     'etcd3',
     'etcdctl',
+    'incident',
     'jobs',
     'launcher',
     'launcher-failures',

@@ -1,9 +1,12 @@
 import { AdminClient } from '@pawl/admin-client';
 import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './commands/apply.command.js';
+import { addChanges } from './commands/changes.command.js';
 import { addConfig } from './commands/config.command.js';
 import { addExplain } from './commands/explain.command.js';
+import { addFreeze } from './commands/freeze.command.js';
 import { addRelease } from './commands/release.command.js';
+import { addReleases } from './commands/releases.command.js';
 import { addRestore } from './commands/restore.command.js';
 import { addStatus } from './commands/status.command.js';
 import { addWait } from './commands/wait.command.js';
@@ -142,6 +145,9 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
   };
   addConfig(program, context);
   addRelease(program, context);
+  addReleases(program, context);
+  addChanges(program, context);
+  addFreeze(program, context);
   addRestore(program, context);
   addStatus(program, context);
   addWait(program, context);

@@ -1,6 +1,7 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
 import type { CliContext } from '../context.js';
+import { found } from './found.js';
 
 /**
  * What the rollout of an address does not say: that its layer is disabled, that its newest version is
@@ -44,14 +45,4 @@ async function undefinedNote(client: AdminClient, address: string): Promise<stri
   return nearest === undefined
     ? `note: nothing is defined at ${address}, nor above it\n`
     : `note: nothing is defined at ${address}; it reads what ${nearest.address} gives\n`;
-}
-
-/** `undefined`: not found. */
-async function found<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof ProblemError && error.problem.status === 404) return undefined;
-    throw error;
-  }
 }

@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, json, refuse } from '../testing/cli-world.js';
+
+let world: CliWorld;
+beforeEach(async () => {
+  world = await CliWorld.start();
+  scopes('acme', 'acme/prod/app:limits');
+});
+afterEach(() => world.stop());
+
+const REASON = ['--reason', 'incident 12'];
+
+/** Every address that is known. */
+function scopes(...addresses: string[]): void {
+  const items = addresses.map((address) => ({ address }));
+  world.answers.set('GET /v1/scopes?limit=1000', json({ items }));
+  for (const scope of ['acme', 'acme/prod']) {
+    const within = items.filter(({ address }) => address.startsWith(scope));
+    const line = `GET /v1/scopes?prefix=${encodeURIComponent(scope)}&limit=1000`;
+    world.answers.set(line, json({ items: within }));
+  }
+}
+
+/** The policy of a scope: its versions, and which of them is released. */
+function policy(scope: string, versions: readonly object[], stableVersion: number | null): void {
+  const at = `${scope}:release-policy`;
+  const view = (version: number) => ({ address: at, version, document: versions[version - 1] });
+  const newest = versions.length;
+  if (newest > 0) world.answers.set(`GET /v1/config/${at}`, json(view(newest)));
+  for (let version = 1; version <= newest; version += 1) {
+    world.answers.set(`GET /v1/config/${at}?version=${version}`, json(view(version)));
+  }
+  const release = { address: at, state: 'idle', releaseVersion: 1, stableVersion };
+  if (newest > 0) world.answers.set(`GET /v1/release/${at}`, json(release));
+  world.answers.set(`PUT /v1/config/${at}?message=incident+12`, json(view(newest + 1)));
+  world.answers.set(`POST /v1/release/${at}`, json({ ...release, stableVersion: newest + 1 }));
+}
+
+/** What holds for a scope in the end. */
+function effective(scope: string, document: object | null, by = scope): void {
+  const address = `${scope}:release-policy`;
+  const explain = { '/frozen': { address: `${by}:release-policy`, version: 1, author: 'ann' } };
+  const view = { address, snapshotVersion: 1, document, hash: '', explain };
+  world.answers.set(`GET /v1/effective/${address}?explain=true`, json(view));
+}
+
+function sent(): unknown[] {
+  const written = world.requests.filter(({ line }) => !line.startsWith('GET'));
+  return written.map(({ body }) => JSON.parse(body) as unknown);
+}
+
+describe('pawl freeze', () => {
+  it('writes into the policy of a scope that had none, and releases it', async () => {
+    policy('acme', [], null);
+    const { code, out, err } = await world.pawl('freeze', 'acme', ...REASON);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toBe('acme is frozen: acme:release-policy version 1\n1 scope is frozen\n');
+    expect(sent()).toEqual([
+      { frozen: 'incident 12' },
+      { action: 'promote', targetVersion: 1, reason: 'incident 12' },
+    ]);
+    const [put] = world.requests.filter(({ line }) => line.startsWith('PUT'));
+    expect(put?.headers['if-none-match']).toBe('*');
+  });
+
+  it('keeps the rest of the policy, and leaves out what was not released', async () => {
+    policy('acme', [{ demand: 'canary' }, { demand: null }], 1);
+    const { out } = await world.pawl('freeze', 'acme', ...REASON);
+    expect(out).toContain('version 2 of the policy, which was not released, is left out');
+    expect(sent()[0]).toEqual({ demand: 'canary', frozen: 'incident 12' });
+    const [put] = world.requests.filter(({ line }) => line.startsWith('PUT'));
+    expect(put?.headers['if-match']).toBe('"2"');
+  });
+
+  it('takes nothing of a policy of which nothing was released', async () => {
+    policy('acme', [{ demand: 'canary' }], null);
+    await world.pawl('freeze', 'acme', ...REASON);
+    expect(sent()[0]).toEqual({ frozen: 'incident 12' });
+  });
+
+  it('changes nothing where it is frozen for that reason already', async () => {
+    policy('acme', [{ frozen: 'incident 12' }], 1);
+    const { code, out } = await world.pawl('freeze', 'acme', ...REASON);
+    expect([code, out]).toEqual([0, 'acme is frozen already\n1 scope is frozen\n']);
+    expect(world.writes()).toEqual([]);
+  });
+
+  it('freezes every root with --all, goes on past one that fails, and names it', async () => {
+    scopes('acme', 'acme/app', 'bad:limits', 'zoo/x');
+    for (const root of ['acme', 'zoo']) policy(root, [], null);
+    policy('bad', [], null);
+    world.answers.set('POST /v1/release/bad:release-policy', refuse('no-owner', 'ask again'));
+    const { code, out, err } = await world.pawl('freeze', '--all', ...REASON);
+    expect(code).toBe(1);
+    expect(out).toContain('acme is frozen: acme:release-policy version 1\n');
+    expect(out).toContain('zoo is frozen: zoo:release-policy version 1\n');
+    expect(err).toMatch(/not frozen:\nbad: .*ask again\n/);
+    expect(err).toContain('pawl freeze bad --reason <text>');
+    const asJson = await world.pawl('-o', 'json', 'freeze', '--all', ...REASON);
+    expect(asJson.code).toBe(1);
+    const told = JSON.parse(asJson.out) as { frozen: object[]; failed: object[] };
+    expect(told.frozen).toHaveLength(2);
+    expect(told.failed).toEqual([
+      { scope: 'bad', why: expect.stringContaining('ask again') as string },
+    ]);
+  });
+
+  it.each([
+    [['freeze', 'acme'], "required option '--reason <text>'"],
+    [['freeze', 'acme', '--reason', ' '], 'a reason has 1 to 1024 characters'],
+    [['freeze', ...REASON], 'name the scopes, or say --all'],
+    [['unfreeze', 'acme', '--all'], 'name the scopes, or say --all'],
+    [['unfreeze', 'acme:limits'], '"acme:limits" is not a scope: it names a document'],
+    [['freeze', 'Acme', ...REASON], '"Acme" is not a scope'],
+  ])('%j is refused before anything is asked', async (args, why) => {
+    const { code, err } = await world.pawl(...args);
+    expect([code, err]).toEqual([2, expect.stringContaining(why)]);
+    expect(world.requests).toEqual([]);
+  });
+});
+
+describe('pawl unfreeze', () => {
+  const unfreeze = (...args: string[]) => world.pawl('unfreeze', ...args, ...REASON);
+
+  it('takes the freeze out of the policy, and nothing else', async () => {
+    policy('acme', [{ demand: 'canary', frozen: 'incident 12' }], 1);
+    const { code, out, err } = await unfreeze('acme');
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toBe('acme is unfrozen: acme:release-policy version 2\n1 scope is unfrozen\n');
+    expect(sent()[0]).toEqual({ demand: 'canary' });
+  });
+
+  it('changes nothing where nothing is frozen, and tells what still is', async () => {
+    scopes('acme/prod', 'acme/prod/a:release-policy', 'acme/prod/b:release-policy');
+    policy('acme/prod', [], null);
+    effective('acme', { frozen: 'year end' });
+    effective('acme/prod/a', { frozen: 'year end' }, 'acme');
+    effective('acme/prod/b', { frozen: 'broken' });
+    const { code, out, err } = await unfreeze('acme/prod');
+    expect([code, world.writes()]).toEqual([0, []]);
+    expect(out).toContain('acme/prod was not frozen\n');
+    expect(err.split('\n')).toEqual([
+      'note: acme/prod/b:release-policy still freezes all below: broken',
+      'note: acme:release-policy still freezes all below: year end',
+      '',
+    ]);
+    const asJson = await world.pawl('-o', 'json', 'unfreeze', 'acme/prod');
+    expect(JSON.parse(asJson.out)).toEqual({
+      unfrozen: [{ scope: 'acme/prod' }],
+      failed: [],
+      still: [
+        { address: 'acme/prod/b:release-policy', why: 'broken' },
+        { address: 'acme:release-policy', why: 'year end' },
+      ],
+    });
+  });
+
+  it('fails where nobody can tell whether something is frozen still', async () => {
+    policy('acme', [{ frozen: 'incident 12' }], 1);
+    const line = 'GET /v1/effective/acme:release-policy?explain=true';
+    world.answers.set(line, refuse('no-owner', 'ask again'));
+    const { code, out, err } = await unfreeze('acme');
+    expect([code, out]).toEqual([1, expect.stringContaining('acme is unfrozen')]);
+    expect(err).toMatch(/not unfrozen:\nacme: may be frozen still: .*ask again\n/);
+  });
+});

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CliWorld, json, refuse } from '../testing/cli-world.js';
+
+const COUNTS = { live: 4, applied: 2, rejected: 1, lagging: 1, lost: 0 };
+const NONE = { live: 0, applied: 0, rejected: 0, lagging: 0, lost: 0 };
+const ITEM = {
+  ...{ id: 'r1', address: 'acme/app', state: 'rolling', strategy: 'canary', candidate: 3 },
+  ...{ stableVersion: 2, stage: 0, stages: 3, releaseVersion: 7 },
+};
+const PAUSED = { ...ITEM, id: 'r2', address: 'zoo', state: 'paused', reason: 'wait\nfor ann' };
+const SUMMARY = {
+  ...ITEM,
+  candidates: COUNTS,
+  addresses: [
+    { address: 'acme/app/x', candidates: COUNTS },
+    { address: 'acme/app', candidates: NONE },
+  ],
+  byWorkload: [{ workload: 'checkout', ...COUNTS }],
+  rejections: [{ reason: 'too high', count: 1 }],
+  bakeLeftMs: 90_000,
+  reason: '2 of 4 have applied it',
+};
+
+let world: CliWorld;
+beforeEach(async () => {
+  world = await CliWorld.start();
+});
+afterEach(() => world.stop());
+
+const command = (words: string) => `PAWL_URL=${world.env['PAWL_URL']} pawl ${words}`;
+
+describe('pawl releases', () => {
+  it('lists what is under way, over all pages', async () => {
+    world.answers.set('GET /v1/releases?limit=1000', json({ items: [ITEM], next: 'acme/app' }));
+    const next = 'GET /v1/releases?limit=1000&cursor=acme%2Fapp';
+    world.answers.set(next, json({ items: [PAUSED] }));
+    const { code, out } = await world.pawl('releases');
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      'RELEASE  ADDRESS   STATE    WHAT                 STABLE  STAGE   WHY',
+      'r1       acme/app  rolling  version 3 by canary  2       1 of 3',
+      'r2       zoo       paused   version 3 by canary  2       1 of 3  wait for ann',
+      `sum one up: ${command('releases <release>')}`,
+      '',
+    ]);
+    const asJson = await world.pawl('releases', '-o', 'json');
+    expect(JSON.parse(asJson.out)).toEqual({ items: [ITEM, PAUSED] });
+  });
+
+  it('lists those in one state, and says that there are none', async () => {
+    world.answers.set('GET /v1/releases?state=paused&limit=1000', json({ items: [] }));
+    const { out } = await world.pawl('releases', '--state', 'paused');
+    expect(out).toBe('nothing is being released in stages\n');
+    expect((await world.pawl('releases', '--state', 'idle')).code).toBe(2);
+  });
+
+  it('sums one up', async () => {
+    world.answers.set('GET /v1/releases/r1', json(SUMMARY));
+    const { code, out } = await world.pawl('releases', 'r1');
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      'acme/app is rolling: version 3 by canary after version 2, stage 1 of 3, 1m 30s left to bake',
+      'waits: 2 of 4 have applied it',
+      'candidates: 4 live, 2 applied, 1 rejected, 1 lagging, 0 lost',
+      '',
+      'WORKLOAD  LIVE  APPLIED  REJECTED  LAGGING  LOST',
+      'checkout  4     2        1         1        0',
+      '',
+      'ADDRESS     LIVE  APPLIED  REJECTED  LAGGING  LOST',
+      'acme/app/x  4     2        1         1        0',
+      '1 more without candidates',
+      '',
+      'REJECTED  WHY',
+      '1         too high',
+      '',
+      `hold it: ${command('pause acme/app')}`,
+      `go on at once: ${command('advance acme/app')}`,
+      `take it back: ${command('abort acme/app')}`,
+      '',
+    ]);
+    const asJson = await world.pawl('releases', 'r1', '-o', 'json');
+    expect(JSON.parse(asJson.out)).toEqual(SUMMARY);
+  });
+
+  it('sums up one that has reached nobody, and one of which not all is listed', async () => {
+    const empty = { ...SUMMARY, candidates: NONE, addresses: [], byWorkload: [], rejections: [] };
+    const view = { ...empty, state: 'paused', reason: 'wait', more: true };
+    world.answers.set('GET /v1/releases/r1', json(view));
+    const { out } = await world.pawl('releases', 'r1');
+    expect(out).toContain('\npaused: wait\n');
+    expect(out).toContain('not all are listed');
+    expect(out).not.toContain('WORKLOAD');
+  });
+
+  it('says of one that has ended where to look', async () => {
+    world.answers.set('GET /v1/releases/r9', refuse('not-found', 'look into the history'));
+    const { code, err } = await world.pawl('releases', 'r9');
+    expect([code, err]).toEqual([1, expect.stringContaining('look into the history')]);
+  });
+});
+
+describe('pawl changes', () => {
+  const at = '2026-01-02T03:04:05.678Z';
+  const items = [
+    { address: 'acme', at, author: 'ann', kind: 'release', action: 'promote', releaseVersion: 2 },
+    { address: 'acme', at, author: 'ann', kind: 'definition', version: 2, message: 'why\nnot' },
+  ];
+
+  it('tells who did what where, of the last hour unless told', async () => {
+    world.answers.set('GET /v1/changes?since=1h&limit=100', json({ items }));
+    const { code, out, err } = await world.pawl('changes');
+    expect([code, err]).toEqual([0, '']);
+    expect(out.split('\n')).toEqual([
+      'WHEN                      WHO  WHERE  WHAT     VERSION  RELEASE  WHY',
+      `${at}  ann  acme   promote  -        2`,
+      `${at}  ann  acme   write    2        -        why not`,
+      '',
+    ]);
+  });
+
+  it('says that there are more, or none', async () => {
+    world.answers.set('GET /v1/changes?since=7d&limit=2', json({ items, next: '9' }));
+    expect((await world.pawl('changes', '--since', '7d', '--limit', '2')).err).toContain('more');
+    world.answers.set('GET /v1/changes?since=1h&limit=100', json({ items: [] }));
+    expect((await world.pawl('changes')).out).toBe('nothing has changed since 1h\n');
+  });
+});

@@ -1,0 +1,107 @@
+import { STAGED_STATES } from '@pawl/contracts';
+import type { CandidateCounts, ReleaseItem, ReleaseSummary, StagedState } from '@pawl/contracts';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { CliContext } from '../context.js';
+import { print, table } from '../output.js';
+import { allPages } from './all-pages.js';
+import { durationText } from './duration.js';
+import { nextSteps } from './next-steps.js';
+import { candidateText } from './staged-text.js';
+
+/** `pawl releases`: what is being released in stages, over all addresses; one of them summed up. */
+export function addReleases(program: Command, context: CliContext): void {
+  program
+    .command('releases')
+    .argument('[id]', 'sum this one up: what it has reached, over every address and workload')
+    .description('releases in stages that are under way, over all addresses')
+    .addOption(new Option('--state <state>', 'only those').choices(STAGED_STATES))
+    .action((id: string | undefined, flags: { state?: StagedState }) =>
+      id === undefined ? list(context, flags) : sumUp(context, id),
+    );
+}
+
+async function list(context: CliContext, flags: { state?: StagedState }): Promise<void> {
+  const client = await context.client();
+  const items: ReleaseItem[] = [];
+  for await (const item of allPages((page) => client.releases({ ...flags, ...page }))) {
+    items.push(item);
+  }
+  print(context.terminal, context.format(), { items }, () => {
+    if (items.length === 0) return 'nothing is being released in stages\n';
+    const rows = items.map((item) => [
+      item.id,
+      item.address,
+      item.state,
+      candidateText(item.candidate, item),
+      item.stableVersion,
+      stageText(item),
+      item.reason ?? '',
+    ]);
+    const heads = ['release', 'address', 'state', 'what', 'stable', 'stage', 'why'];
+    return `${table(heads, rows)}sum one up: ${context.command('releases <release>')}\n`;
+  });
+}
+
+async function sumUp(context: CliContext, id: string): Promise<void> {
+  const view = await (await context.client()).releaseSummary(id);
+  print(context.terminal, context.format(), view, () => summaryText(context, view));
+}
+
+function summaryText(context: CliContext, view: ReleaseSummary): string {
+  const { address, state, candidate, stableVersion, bakeLeftMs, reason, candidates } = view;
+  const before = stableVersion === null ? 'nothing' : `version ${stableVersion}`;
+  const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} left to bake`;
+  const head = [
+    `${address} is ${state}: ${candidateText(candidate, view)} after ${before}, stage ${stageText(view)}${left}`,
+    ...(reason === undefined ? [] : [`${state === 'paused' ? 'paused' : 'waits'}: ${reason}`]),
+    `candidates: ${Object.entries(candidates)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ')}`,
+  ].map((line) => line.replaceAll(/[\u0000-\u001f\u007f]/g, ' '));
+  const reached = view.addresses.filter((one) => counts(one.candidates).some((n) => n > 0));
+  const without = view.addresses.length - reached.length;
+  return [
+    `${head.join('\n')}\n`,
+    countsTable(
+      'workload',
+      view.byWorkload.map((one) => [one.workload, one]),
+    ),
+    countsTable(
+      'address',
+      reached.map((one) => [one.address, one.candidates]),
+    ),
+    without === 0 ? '' : `${without} more without candidates\n`,
+    view.more === true ? 'not all are listed; all are counted\n' : '',
+    view.rejections.length === 0 ? '' : '\n',
+    ...(view.rejections.length === 0 ? [] : [rejectionsTable(view)]),
+    `\n${nextSteps(context, view).join('\n')}\n`,
+  ].join('');
+}
+
+function rejectionsTable({ rejections }: ReleaseSummary): string {
+  return table(
+    ['rejected', 'why'],
+    rejections.map(({ count, reason }) => [count, reason]),
+  );
+}
+
+function countsTable(
+  what: string,
+  rows: readonly (readonly [name: string, of: CandidateCounts])[],
+): string {
+  if (rows.length === 0) return '';
+  const heads = [what, 'live', 'applied', 'rejected', 'lagging', 'lost'];
+  return `\n${table(
+    heads,
+    rows.map(([name, of]) => [name, ...counts(of)]),
+  )}`;
+}
+
+function counts({ live, applied, rejected, lagging, lost }: CandidateCounts): number[] {
+  return [live, applied, rejected, lagging, lost];
+}
+
+function stageText({ stage, stages }: Pick<ReleaseItem, 'stage' | 'stages'>): string {
+  return `${stage + 1} of ${stages}`;
+}
