@@ -7,6 +7,7 @@ export { mergeLayers } from './layering/merge-layers.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';
 export type { TransitionInput } from './release/plan-transition.js';
+export { reachPlaces } from './release/reach-places.js';
 export { reachStages } from './release/reach-stages.js';
 export type { Instance } from './release/reach-stages.js';
 export * from './release/release-state.js';

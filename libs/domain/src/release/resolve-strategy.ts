@@ -1,5 +1,5 @@
 import { canonicalize, done, refused, STRATEGY_NAMES, utf8Length } from '@pawl/contracts';
-import type { Gate, JsonValue, Outcome, Strategy } from '@pawl/contracts';
+import type { Gate, Outcome, Strategy } from '@pawl/contracts';
 import type { Stage, StagedRelease } from './staged-release.js';
 
 /** Stages and gates of a strategy, with everything that was left out. */
@@ -66,7 +66,7 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   }
   const stages = preset === undefined ? inlineStages(options) : presetStages(preset, options);
   if (!stages.ok) return stages;
-  const bytes = utf8Length(canonicalize(stages.value as unknown as JsonValue));
+  const bytes = utf8Length(canonicalize(stages.value));
   if (bytes > MAX_BYTES) {
     return malformed(
       `the stages have ${bytes} bytes, at most ${MAX_BYTES} fit: every snapshot tells them`,

@@ -19,7 +19,6 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { Publication } from '../publication/publication.js';
-import { instancesAt } from '../status/instances-at.js';
 import { judgePrecondition } from './precondition.js';
 
 /** What the next definition version holds; worked out from the newest one. */
@@ -152,11 +151,7 @@ export class PutDefinition {
     const { version, document, schema, author, createdAt: at, message } = definition;
     const added =
       node === undefined
-        ? newNode(this.context, root.tree, {
-            address,
-            newest: definition,
-            instances: () => instancesAt(root.shard.consumers, address.text),
-          })
+        ? newNode(this.context, root.tree, { address, newest: definition })
         : undefined;
     const schemaText = schema === null ? null : canonicalize(schema.schema);
     return {

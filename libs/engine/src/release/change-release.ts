@@ -16,12 +16,12 @@ import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
-import { instancesAt } from '../status/instances-at.js';
 import { dropping, tooManyReleases } from './releases-in-flight.js';
 import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
 import { newestValidVersion } from './newest-valid-version.js';
+import { reachNodes } from './reach-nodes.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
 import { releaseView } from './release-view.js';
@@ -272,7 +272,9 @@ export class ChangeRelease {
     return this.context.formatTime(this.context.clock.wallMs());
   }
 
-  /** The next snapshot head of each variant; gives the event loop a turn between portions. */
+  /**
+   * The next snapshot head of each variant, of the first of these releases and what it brings; gives the event loop a turn between portions.
+   */
   async #heads(
     { tree, shard }: OwnedRoot,
     releases: readonly {
@@ -282,6 +284,9 @@ export class ChangeRelease {
     variants: readonly Variant[],
   ): Promise<VariantHead[]> {
     const changed = new Map(releases.map(({ address, next }) => [address, next]));
+    const staged = releases[0]?.next.staged ?? null;
+    const nodes = variants.flatMap(({ node }) => node ?? []);
+    const stages = staged === null ? undefined : reachNodes(staged, nodes, shard.consumers);
     const heads: VariantHead[] = [];
     const turns = new Turns(this.context.scheduler);
     for (const variant of variants) {
@@ -297,7 +302,10 @@ export class ChangeRelease {
         inputs: inputsOf(path),
         releases: releasesAt(path, {
           before: node?.head.releases ?? [],
-          instances: () => instancesAt(shard.consumers, address.text),
+          reached:
+            staged === null
+              ? undefined
+              : { id: staged.id, stages: stages?.get(address.text) ?? [] },
         }),
         contents,
       });

@@ -9,8 +9,8 @@ import { pathReleases, releasesAt } from '../sharding/path-releases.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { CommandRunner } from '../sharding/run-command.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
-import { instancesAt } from '../status/instances-at.js';
 import { Turns } from '../turns.js';
+import { reachNodes } from './reach-nodes.js';
 
 /** Gives workloads that have grown since a stage was reached their share of it. */
 export class GrowReleases {
@@ -61,12 +61,13 @@ export class GrowReleases {
   ): { readonly place: AddressNode; readonly releases: readonly SnapshotRelease[] }[] {
     const { staged } = node.release;
     if (staged === null || node.release.state !== 'rolling') return [];
-    return [node, ...tree.below(node.address)].flatMap((place) => {
+    const nodes = [node, ...tree.below(node.address)];
+    const reached = reachNodes(staged, nodes, shard.consumers);
+    return nodes.flatMap((place) => {
       const before = place.head.releases;
-      const instances = instancesAt(shard.consumers, place.address.text);
-      if (instances.length === 0) return [];
+      const stages = reached.get(place.address.text) ?? [];
       const path = pathReleases(tree, place.address);
-      const releases = releasesAt(path, { before, instances: () => instances }, staged.id);
+      const releases = releasesAt(path, { before, reached: { id: staged.id, stages } });
       return isSame(before, releases) ? [] : [{ place, releases }];
     });
   }

@@ -142,6 +142,7 @@ describe('a release in stages of an address with others below', () => {
     const id = await staged.begun('acme', { a: 2 });
     const [canary] = await fleet.add('acme/app/eu', 'checkout', 1);
     await staged.whole('acme/app/eu');
+    await fleet.pass(6_000);
     expect(await world.read('acme/app/eu')).toEqual({ a: 1, b: 1 });
     expect(await staged.readBy(canary!)).toMatchObject({ document: { a: 2, b: 1 }, cohort: id });
     expect(code(await world.put('acme/new', { c: 1 }))).toBe('ok');

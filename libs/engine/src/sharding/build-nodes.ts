@@ -16,7 +16,7 @@ import { Turns } from '../turns.js';
 import { cohortAmong, cohortsOf } from './cohorts.js';
 import type { Cohort } from './cohorts.js';
 import { inputsOf, pathReleases, releasesAt, stagedIds } from './path-releases.js';
-import type { PathRelease, Place } from './path-releases.js';
+import type { PathRelease } from './path-releases.js';
 import { contentOf, layerFor } from './root-tree.js';
 import type { AddressNode, Content, RootTree } from './root-tree.js';
 import type { AddressImage } from './truth-store.port.js';
@@ -63,7 +63,7 @@ function nodeOf(
     generation: tree.generation,
     version: stored?.version ?? 0,
     inputs: inputsOf(path),
-    releases: releasesAt(path, { before: stored?.releases ?? [], instances: () => [] }),
+    releases: releasesAt(path, { before: stored?.releases ?? [] }),
     contents,
   });
   const published =
@@ -173,10 +173,9 @@ export function newNode(
   of: {
     readonly address: Address;
     readonly newest: Definition | null;
-    readonly instances: Place['instances'];
   },
 ): AddressNode {
-  const { address, newest, instances } = of;
+  const { address, newest } = of;
   const above = tree.path(address);
   const defined = above.filter((node) => node.newest !== null);
   const path = pathReleases(tree, address);
@@ -185,7 +184,7 @@ export function newNode(
     generation: tree.generation,
     version: firstVersion(defined),
     inputs: inputsOf(path),
-    releases: releasesAt(path, { before: [], instances }),
+    releases: releasesAt(path, { before: [] }),
     contents,
   });
   return {

@@ -7,7 +7,7 @@ import type {
   SnapshotRelease,
 } from '@pawl/contracts';
 import { isLastStage, reachStages, snapshotInput } from '@pawl/domain';
-import type { Instance, ReleaseState, StagedRelease } from '@pawl/domain';
+import type { ReleaseState, StagedRelease } from '@pawl/domain';
 import type { RootTree } from './root-tree.js';
 
 /** The release state of one layer. */
@@ -41,37 +41,33 @@ export function inputsOf(path: readonly PathRelease[]): SnapshotInput[] {
   return path.flatMap(({ address, release }) => snapshotInput(address, release) ?? []);
 }
 
-/** Who is at an address, and what its snapshot told of releases. */
+/** What the snapshot of an address told of releases, and the one that has come further there. */
 export interface Place {
   readonly before: readonly SnapshotRelease[];
-  readonly instances: () => readonly Instance[];
+  readonly reached?: { readonly id: string; readonly stages: readonly ReleaseStage[] } | undefined;
 }
 
 /**
- * The releases that a snapshot of a place tells: what was told stays, and a stage that is new is
- * reached. `grows`: of this release every workload gets its share of the stages told before, too, for
- * who came since.
+ * The releases that a snapshot of a place tells: what was told stays. Where a stage was never told, as
+ * at an address that was not known, it has reached nobody yet, but as the last one everybody.
  */
-export function releasesAt(
-  path: readonly PathRelease[],
-  place: Place,
-  grows?: string,
-): SnapshotRelease[] {
+export function releasesAt(path: readonly PathRelease[], place: Place): SnapshotRelease[] {
   return path.flatMap(({ address, release: { staged } }) => {
     if (staged === null) return [];
-    const told = place.before.find(({ id }) => id === staged.id)?.stages ?? [];
-    const stays = grows !== staged.id && isReached(staged, told);
-    const stages = stays ? told : reach(staged, told, place);
-    return [{ id: staged.id, address, salt: staged.id, stages }];
+    return [{ id: staged.id, address, salt: staged.id, stages: stagesAt(staged, place) }];
   });
 }
 
-function reach(
-  release: StagedRelease,
-  before: readonly ReleaseStage[],
-  { instances }: Place,
-): ReleaseStage[] {
-  return reachStages({ release, before, instances: instances() });
+function stagesAt(staged: StagedRelease, { before, reached }: Place): readonly ReleaseStage[] {
+  if (reached?.id === staged.id) return reached.stages;
+  const told = toldOf(before, staged.id);
+  if (isReached(staged, told)) return told;
+  return reachStages({ release: staged, before: told, instances: [] });
+}
+
+/** The stages of a release that a snapshot told. */
+export function toldOf(before: readonly SnapshotRelease[], id: string): readonly ReleaseStage[] {
+  return before.find((release) => release.id === id)?.stages ?? [];
 }
 
 function isReached(staged: StagedRelease, told: readonly ReleaseStage[]): boolean {

@@ -10,7 +10,6 @@ import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
-import { instancesAt } from './instances-at.js';
 import type { RolloutWatchers } from './rollout-watchers.js';
 
 /** Heartbeats and acks: what consumers say, and what they are told. */
@@ -126,10 +125,7 @@ export class ConsumerTraffic {
       this.context.log.warn('too many opened addresses: ignoring one', { address: address.text });
       return { ok: true, value: nothing };
     }
-    const node = newNode(this.context, root.tree, {
-      ...{ address, newest: null },
-      instances: () => instancesAt(root.shard.consumers, address.text),
-    });
+    const node = newNode(this.context, root.tree, { address, newest: null });
     return {
       ok: true,
       value: {

@@ -1,0 +1,86 @@
+import type { ReleaseStage } from '@pawl/contracts';
+import { slotName } from '@pawl/contracts';
+import { reachStages } from './reach-stages.js';
+import type { Instance, Reached } from './reach-stages.js';
+
+/** An address that a release reaches. */
+export interface ReachedPlace {
+  readonly instances: readonly Instance[];
+  /** The stages as its snapshot tells them; nobody leaves them. */
+  readonly told: readonly ReleaseStage[];
+}
+
+/**
+ * The stages of a release at each of the addresses that it reaches, in their order. A workload has its
+ * share over all of them: its instances may be at one address each. So addresses that share a workload
+ * are reached together, and each names those of the slots taken that are there.
+ */
+export function reachPlaces(
+  release: Reached['release'],
+  places: readonly ReachedPlace[],
+): readonly (readonly ReleaseStage[])[] {
+  const stages = new Map<ReachedPlace, readonly ReleaseStage[]>();
+  for (const group of groupsOf(places)) {
+    const instances = group.flatMap((place) => place.instances);
+    const all = reachStages({ release, instances, before: union(group) });
+    for (const place of group) stages.set(place, stagesAt(place, all));
+  }
+  return places.map((place) => stages.get(place) ?? []);
+}
+
+/** The places that are connected by workloads; each group in order. */
+function groupsOf(places: readonly ReachedPlace[]): ReachedPlace[][] {
+  const groups = new Map<string, Set<ReachedPlace>>();
+  const alone: Set<ReachedPlace>[] = [];
+  for (const place of places) {
+    let group = new Set([place]);
+    const workloads = [...new Set(place.instances.map(({ workload }) => workload))];
+    if (workloads.length === 0) alone.push(group);
+    for (const workload of workloads) group = merged(groups, group, workload);
+    for (const workload of workloads) groups.set(workload, group);
+  }
+  return [...new Set(groups.values()), ...alone].map((group) => [...group]);
+}
+
+/** Both groups as one, the smaller one added to the larger, for every workload of either. */
+function merged(
+  groups: Map<string, Set<ReachedPlace>>,
+  group: Set<ReachedPlace>,
+  workload: string,
+): Set<ReachedPlace> {
+  const other = groups.get(workload);
+  if (other === undefined || other === group) return group;
+  const [into, from] = other.size >= group.size ? [other, group] : [group, other];
+  for (const place of from) {
+    into.add(place);
+    for (const { workload: of } of place.instances)
+      if (groups.get(of) === from) groups.set(of, into);
+  }
+  return into;
+}
+
+/** What the snapshots of some places tell together. */
+function union(group: readonly ReachedPlace[]): ReleaseStage[] {
+  const stages: ReleaseStage[] = [];
+  const names: Set<string>[] = [];
+  for (const { told } of group) {
+    for (const [at, stage] of told.entries()) {
+      const known = stages[at] ?? stage;
+      stages[at] = { ...known, basisPoints: Math.max(known.basisPoints, stage.basisPoints) };
+      const named = (names[at] ??= new Set());
+      for (const name of stage.named ?? []) named.add(name);
+    }
+  }
+  return stages.map(({ named: _, ...stage }, at) => ({ ...stage, named: [...(names[at] ?? [])] }));
+}
+
+/** Of the stages of all places, what one of them tells: whom it told before, and who is there. */
+function stagesAt({ instances, told }: ReachedPlace, all: readonly ReleaseStage[]): ReleaseStage[] {
+  const here = new Set(instances.map(({ workload, slot }) => slotName(workload, slot)));
+  return all.map(({ named = [], ...stage }, at) => {
+    const before = all.length === 1 && stage.basisPoints === 10_000 ? [] : (told[at]?.named ?? []);
+    const known = new Set(before);
+    const names = [...before, ...named.filter((name) => here.has(name) && !known.has(name))];
+    return names.length === 0 ? stage : { ...stage, named: names };
+  });
+}
