@@ -15,7 +15,7 @@ beforeEach(async () => {
   ({ world, fleet } = staged);
 });
 
-async function documents(): Promise<JsonValue[]> {
+async function documents(): Promise<unknown[]> {
   const views = await Promise.all(fleet.all.map((one) => staged.readBy(one)));
   return views.map(({ document }) => document);
 }

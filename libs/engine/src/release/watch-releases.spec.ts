@@ -5,7 +5,7 @@ import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 import { FakeFleet } from '../testing/fake-fleet.js';
 
-type Gates = Exclude<Strategy, string>['gates'];
+type Gates = NonNullable<Exclude<Strategy, string>['gates']>;
 
 const AT = 'acme/app';
 

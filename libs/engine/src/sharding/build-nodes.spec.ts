@@ -38,6 +38,7 @@ function image(name: string, value: Record<string, string>): AddressImage {
     address,
     newest,
     stable: newest,
+    candidate: null,
     release: { ...INITIAL_RELEASE, releaseVersion: 1, stableVersion: 1, contributionAt: 1 },
     snapshot: null,
     publishedVersion: 0,
