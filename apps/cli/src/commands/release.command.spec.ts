@@ -65,7 +65,7 @@ describe('pawl promote in stages', () => {
       `hold it: ${command('pause acme/app')}`,
       `go on at once: ${command('advance acme/app')}`,
       `take it back: ${command('abort acme/app')}`,
-      `wait for its end: ${command('wait acme/app --to 3 --timeout 25m')}`,
+      `wait for its end: ${command('wait acme/app --to 3 --min 0 --timeout 25m')}`,
       '',
     ]);
     expect(sent()).toEqual({ action: 'promote', strategy: 'canary' });

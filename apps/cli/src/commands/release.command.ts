@@ -139,7 +139,8 @@ function waitHint(context: CliContext, view: ReleaseView, { stage, stages }: Sta
   if (view.candidate === undefined) return [];
   const bakesMs = stages.slice(stage).reduce((sum, { bakeMs = 0 }) => sum + bakeMs, 0);
   const minutes = Math.min(Math.ceil(bakesMs / 60_000) + APPLYING_MINUTES, LONGEST_WAIT_MINUTES);
-  const words = `wait ${view.address} --to ${view.candidate} --timeout ${minutes}m`;
+  // Its gates have seen to live instances, which may all be below the address.
+  const words = `wait ${view.address} --to ${view.candidate} --min 0 --timeout ${minutes}m`;
   return [`wait for its end: ${context.command(words)}`];
 }
 

@@ -166,7 +166,10 @@ export const rolloutReleaseSchema = {
     candidate: part.version,
     stage: part.counter,
     stages: { type: 'array', items: strategyStageSchema },
-    /** Of this address: its live instances that run, or are to run, the candidate. */
+    /**
+     * Live instances that run, or are to run, the candidate: at this address; of the address's own release,
+     * at all addresses that it reaches.
+     */
     candidates: {
       type: 'object',
       required: ['live', 'applied', 'rejected', 'lagging', 'lost'],

@@ -4,7 +4,10 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import { countCandidates, noCandidates } from './candidates.js';
 import type { WatchReleases } from './watch-releases.js';
 
-/** The releases in stages under way at an address, with what they have reached there. */
+/**
+ * The releases in stages under way at an address, with what they have reached there; of the address's own
+ * release, over all addresses that it reaches.
+ */
 export function releasesView(
   root: OwnedRoot,
   node: AddressNode,
@@ -16,7 +19,11 @@ export function releasesView(
     const { staged, state } = released?.release ?? {};
     if (released === undefined || staged === null || staged === undefined) return [];
     const sum = noCandidates();
-    countCandidates(sum, node, { release, consumers });
+    const places = released === node ? [node, ...root.tree.below(node.address)] : [node];
+    for (const place of places) {
+      const told = place.published?.releases.find(({ id }) => id === release.id);
+      if (told !== undefined) countCandidates(sum, place, { release: told, consumers });
+    }
     const { reason: _, ...candidates } = sum;
     return [
       {

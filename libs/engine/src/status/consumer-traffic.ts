@@ -29,7 +29,7 @@ export class ConsumerTraffic {
       readonly commands: CommandRunner;
       readonly publication: Publication;
       readonly watchers: RolloutWatchers;
-      /** Told when a consumer rejects something. */
+      /** Told when a candidate of some release rejects something. */
       readonly rejected: (root: OwnedRoot) => void;
     },
   ) {
@@ -91,7 +91,9 @@ export class ConsumerTraffic {
       this.#watchers.changed(address);
     }
     const root = shard.roots.get(from.root);
-    if (root !== undefined && items.some(({ state }) => state === 'rejected')) this.#rejected(root);
+    const isTold = ({ state, cohort }: (typeof items)[number]): boolean =>
+      state === 'rejected' && cohort !== undefined;
+    if (root !== undefined && items.some(isTold)) this.#rejected(root);
   }
 
   /** Makes an address known because a consumer opened it below one that has a document. */
