@@ -1,5 +1,6 @@
 import { PROBLEMS } from '../problems.js';
 import type { Problem, ProblemCode } from '../problems.js';
+import { preflightRequestSchema } from '../rest/preflight-views.js';
 import { CONSUMER_STATES, problemErrorSchema, releaseRequestSchema } from '../rest/views.js';
 import { LIMITS } from '../limits.js';
 import type { Infer } from './infer.js';
@@ -100,6 +101,7 @@ export const ownerCallSchema = {
     call('list-history', ['limit'], { limit, cursor }),
     call('diff', ['from', 'to'], { from: part.counter, to: part.counter }),
     call('preview', ['request'], { request: { type: 'object' } }),
+    call('preflight', ['request', 'id'], { request: preflightRequestSchema, id: part.pathId }),
   ],
 } as const;
 

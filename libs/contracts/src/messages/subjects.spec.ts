@@ -12,8 +12,10 @@ describe('subjectsOf', () => {
       'pawl.main.snapshot.acme.prod.limits',
     );
     expect(subjects.push(address('acme'))).toBe('pawl.main.push.acme.config');
+    expect(subjects.prepare(address('acme/prod'))).toBe('pawl.main.prepare.acme.prod.config');
     expect(subjects.content('acme', 'ab12')).toBe('pawl.main.content.acme.ab12');
     expect(subjects.ack('acme', 'checkout', 'c-1')).toBe('pawl.main.ack.acme.checkout.c-1');
+    expect(subjects.vote('acme', 'checkout', 'c-1')).toBe('pawl.main.vote.acme.checkout.c-1');
     expect(subjects.hello('acme', 'checkout', 'c-1')).toBe('pawl.main.hello.acme.checkout.c-1');
     expect(subjects.command(3, 2n ** 48n)).toBe('pawl.main.command.3.281474976710656');
   });

@@ -13,7 +13,9 @@ export interface Subjects {
   rootSnapshots(root: string): string;
   content(root: string, hash: string): string;
   push(address: Address): string;
+  prepare(address: Address): string;
   ack(root: string, workload: string, consumerId: string): string;
+  vote(root: string, workload: string, consumerId: string): string;
   hello(root: string, workload: string, consumerId: string): string;
   command(shard: number, token: bigint): string;
 }
@@ -38,7 +40,9 @@ export function subjectsOf(installation: string): Subjects {
     rootSnapshots: (root) => `${prefix}.snapshot.${root}.>`,
     content: (root, hash) => `${prefix}.content.${root}.${hash}`,
     push: (address) => `${prefix}.push.${tail(address)}`,
+    prepare: (address) => `${prefix}.prepare.${tail(address)}`,
     ack: (root, workload, consumerId) => `${prefix}.ack.${root}.${workload}.${consumerId}`,
+    vote: (root, workload, consumerId) => `${prefix}.vote.${root}.${workload}.${consumerId}`,
     hello: (root, workload, consumerId) => `${prefix}.hello.${root}.${workload}.${consumerId}`,
     command: (shard, token) => `${prefix}.command.${shard}.${token}`,
   };

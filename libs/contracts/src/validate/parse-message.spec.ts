@@ -33,6 +33,14 @@ const valid: Record<MessageKind, Record<string, unknown>> = {
     ...{ format: 1, incarnation: 'i' },
     items: [{ address: 'acme', generation: 1, version: 3, state: 'applied', ageMs: 0 }],
   },
+  prepare: {
+    ...{ format: 1, installation: 'main/0f3c', id: 'p1', address: 'acme', fencingToken: '7' },
+    ...{ version: 4, hash: ABSENT_HASH, size: 0, deadlineMs: 2_000 },
+  },
+  vote: {
+    ...{ format: 1, incarnation: 'i' },
+    items: [{ id: 'p1', address: 'acme', hash: ABSENT_HASH, verdict: 'accept' }],
+  },
 };
 const kinds = Object.keys(valid) as MessageKind[];
 

@@ -2,10 +2,14 @@ import { ackSchema } from '../messages/ack.message.js';
 import type { Ack } from '../messages/ack.message.js';
 import { helloReplySchema, helloSchema } from '../messages/hello.message.js';
 import type { Hello, HelloReply } from '../messages/hello.message.js';
+import { prepareSchema } from '../messages/prepare.message.js';
+import type { Prepare } from '../messages/prepare.message.js';
 import { pushSchema } from '../messages/push.message.js';
 import type { Push } from '../messages/push.message.js';
 import { snapshotSchema } from '../messages/snapshot.message.js';
 import type { Snapshot } from '../messages/snapshot.message.js';
+import { voteSchema } from '../messages/vote.message.js';
+import type { Vote } from '../messages/vote.message.js';
 import { compileShape } from './compile-shape.js';
 import type { ShapeFault } from './compile-shape.js';
 
@@ -16,6 +20,8 @@ export interface Messages {
   readonly hello: Hello;
   readonly helloReply: HelloReply;
   readonly ack: Ack;
+  readonly prepare: Prepare;
+  readonly vote: Vote;
 }
 export type MessageKind = keyof Messages;
 
@@ -30,6 +36,8 @@ const SHAPES: Readonly<Record<MessageKind, (value: unknown) => readonly ShapeFau
   hello: compileShape(helloSchema),
   helloReply: compileShape(helloReplySchema),
   ack: compileShape(ackSchema),
+  prepare: compileShape(prepareSchema),
+  vote: compileShape(voteSchema),
 };
 
 /**
