@@ -8,7 +8,7 @@ export type {
   Rejection,
   ValidateEffect,
 } from './applier-io.js';
-export { decodeContent } from './decode-content.js';
+export { adoptInline, decodeContent } from './decode-content.js';
 export type { DecodedContent } from './decode-content.js';
 export { InstallationPin } from './installation-pin.js';
 export type { LastKnownGood, Restored, SnapshotName, VariantContent } from './last-known-good.js';

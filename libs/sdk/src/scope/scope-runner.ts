@@ -1,11 +1,19 @@
 import { BoundedQueue } from '@pawl/kernel';
 import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
-import type { Address, ConsumerIdentity, HeldSnapshot, HelloRun, Subjects } from '@pawl/contracts';
+import type {
+  Address,
+  ConsumerIdentity,
+  HeldSnapshot,
+  HelloRun,
+  Subjects,
+  VoteItem,
+} from '@pawl/contracts';
 import { Applier, isNewer } from '../applier/index.js';
 import type {
   ApplierEffect,
   ApplierInput,
   ApplyEffect,
+  FetchEffect,
   InstallationPin,
   LastKnownGood,
   Rejection,
@@ -16,12 +24,14 @@ import type {
 import type { Capabilities } from '../capabilities.js';
 import { decodePush } from '../nats/decode-message.js';
 import type { DecodedSnapshot } from '../nats/decode-message.js';
-import { asPawlError, messageOf, PawlError, shorten } from '../errors.js';
+import { asPawlError, messageOf, PawlError } from '../errors.js';
 import type { PawlErrorCode } from '../errors.js';
 import type { LastKnownGoodStore } from '../ports.js';
+import { ScopePreflight } from '../preflight/scope-preflight.js';
 import type { Validate } from '../types.js';
 import { ContentFetcher } from './content-fetcher.js';
 import type { ScopeHandle } from './scope-handle.js';
+import { reasonOf, runValidate } from './run-validate.js';
 import { settleWithin } from './settle-within.js';
 import { SnapshotReader } from './snapshot-reader.js';
 
@@ -29,6 +39,8 @@ import { SnapshotReader } from './snapshot-reader.js';
 export interface ScopeReports {
   applied(address: Address, head: HeldSnapshot): void;
   rejected(address: Address, rejection: Rejection): void;
+  /** What would be made of a document is known, and to be told within so many milliseconds. */
+  voted(vote: VoteItem, withinMs: number): void;
   /** A push arrived. */
   heard(): void;
 }
@@ -46,6 +58,7 @@ interface RunnerOptions {
   readonly subjects: Subjects;
   readonly installation: InstallationPin;
   readonly consumer: Omit<ConsumerIdentity, 'slot'>;
+  readonly incarnation: string;
   readonly capabilities: Capabilities;
   readonly handle: ScopeHandle<unknown>;
   readonly validate: Validate<unknown> | undefined;
@@ -58,8 +71,6 @@ interface RunnerOptions {
 /** Inputs that may wait while one is being handled; far above what one address produces. */
 const WAITING_INPUTS = 256;
 const STORE_TIMEOUT_MS = 5_000;
-/** Rejection reasons as they travel; the message schemas allow 2,048 characters. */
-const REASON_LENGTH = 1_000;
 
 /**
  * Runs the applier of one address: carries out its effects in order, feeds their answers back, and
@@ -70,6 +81,7 @@ export class ScopeRunner {
   readonly #applier: Applier;
   readonly #reader: SnapshotReader;
   readonly #fetcher: ContentFetcher;
+  readonly #preflight: ScopePreflight;
   readonly #waiting = new BoundedQueue<ApplierInput>(WAITING_INPUTS);
   readonly #started: Promise<void>;
   #markStarted: () => void = () => undefined;
@@ -99,6 +111,12 @@ export class ScopeRunner {
       onFetched: (input) => this.#dispatch(input),
       onMissing: (job) => this.#dispatch({ kind: 'missing', job }),
     });
+    this.#preflight = new ScopePreflight({
+      ...options,
+      workload: consumer.workload,
+      onVote: (vote, withinMs) => options.reports.voted(vote, withinMs),
+      onProblem,
+    });
   }
 
   /** Resolves once something runs. */
@@ -123,6 +141,7 @@ export class ScopeRunner {
     const { link } = this.#options.capabilities;
     const subject = this.#options.subjects.push(this.#options.address);
     this.#unsubscribe = link.subscribe(subject, (data) => this.#onPush(data));
+    this.#preflight.start();
     if (link.state === 'up') this.linkUp(0);
   }
 
@@ -183,6 +202,7 @@ export class ScopeRunner {
     this.#stopped = true;
     this.#reader.stop();
     this.#fetcher.stop();
+    this.#preflight.stop();
     this.#unsubscribe?.();
     this.#unsubscribe = null;
   }
@@ -246,7 +266,7 @@ export class ScopeRunner {
   #perform(effect: ApplierEffect, readDelayMs: number): void {
     switch (effect.kind) {
       case 'fetch':
-        return this.#fetcher.fetch(effect);
+        return this.#fetch(effect);
       case 'validate':
         return this.#validate(effect);
       case 'store':
@@ -265,26 +285,23 @@ export class ScopeRunner {
     }
   }
 
+  /** What was fetched to be judged beforehand is not fetched again. */
+  #fetch(effect: FetchEffect): void {
+    const prepared = this.#preflight.takeContent(effect.hash);
+    if (prepared === null) return this.#fetcher.fetch(effect);
+    this.#fetcher.stop();
+    this.#dispatch({ kind: 'fetched', job: effect.job, ...prepared });
+  }
+
   #validate({ job, document, version }: ValidateEffect): void {
     const answer = (failure: string | null): void =>
       this.#dispatch({ kind: 'validated', job, failure });
     const { validate, validateTimeoutMs, capabilities } = this.#options;
-    if (validate === undefined) return answer(null);
-    let result: unknown;
-    try {
-      result = validate(document, { version });
-    } catch (thrown) {
-      return answer(reasonOf(thrown));
-    }
-    if (!isThenable(result)) return answer(null);
-    const settling = settleWithin(
-      Promise.resolve(result),
-      capabilities.background,
-      validateTimeoutMs,
-    );
-    void settling.then((settled) => {
-      if (settled.kind === 'value') answer(null);
-      else if (settled.kind === 'failed') answer(reasonOf(settled.error));
+    const { background: timer } = capabilities;
+    const within = { timer, ms: validateTimeoutMs };
+    runValidate(validate, { document, version }, within, (how) => {
+      if (how.kind === 'passed') answer(null);
+      else if (how.kind === 'refused') answer(reasonOf(how.thrown));
       else answer(`validate did not end within ${validateTimeoutMs} ms`);
     });
   }
@@ -348,16 +365,4 @@ export class ScopeRunner {
   #report(error: PawlError): void {
     if (!this.#stopped) this.#options.handle.events.emit('error', error);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
-}
-
-function reasonOf(thrown: unknown): string {
-  return shorten(messageOf(thrown), REASON_LENGTH);
 }

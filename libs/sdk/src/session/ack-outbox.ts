@@ -1,12 +1,9 @@
 import { FORMAT } from '@pawl/contracts';
 import type { Ack, AckItem } from '@pawl/contracts';
+import { batchesOf } from './batches.js';
 
 /** What happened, by this process's monotonic clock. */
 export type AckEntry = Omit<AckItem, 'ageMs'> & { readonly atMs: number };
-
-/** Bytes of one ack message, roughly; far below a NATS server's 1 MiB. */
-const MESSAGE_LENGTH = 200_000;
-const ITEMS_PER_MESSAGE = 1_000;
 
 /**
  * What waits to be acknowledged: per address the newest application and the newest rejection, so
@@ -27,24 +24,11 @@ export class AckOutbox {
 
   /** Takes everything out, as messages small enough to be sent. */
   drain(incarnation: string, nowMs: number): readonly Ack[] {
-    const messages: Ack[] = [];
-    let items: AckItem[] = [];
-    let length = 0;
-    const finish = (): void => {
-      if (items.length > 0) messages.push({ format: FORMAT, incarnation, items });
-      items = [];
-      length = 0;
-    };
-    for (const { atMs, ...rest } of [...this.#rejected.values(), ...this.#applied.values()]) {
-      const item: AckItem = { ...rest, ageMs: Math.max(0, Math.round(nowMs - atMs)) };
-      const itemLength = 3 * JSON.stringify(item).length;
-      if (items.length >= ITEMS_PER_MESSAGE || length + itemLength > MESSAGE_LENGTH) finish();
-      items.push(item);
-      length += itemLength;
-    }
-    finish();
+    const items = [...this.#rejected.values(), ...this.#applied.values()].map(
+      ({ atMs, ...rest }): AckItem => ({ ...rest, ageMs: Math.max(0, Math.round(nowMs - atMs)) }),
+    );
     this.#applied.clear();
     this.#rejected.clear();
-    return messages;
+    return batchesOf(items).map((batch) => ({ format: FORMAT, incarnation, items: batch }));
   }
 }

@@ -114,6 +114,7 @@ export class PawlClient implements Pawl {
       subjects: this.#options.subjects,
       installation: this.#installation,
       consumer: { workload: session.workload, labels: this.#options.identity.labels },
+      incarnation: this.#options.identity.incarnation,
       capabilities: this.#capabilities,
       validateTimeoutMs: this.#options.validateTimeoutMs,
       spreadMs: () => session.spreadMs(),

@@ -1,6 +1,6 @@
 import type { TimerHandle } from '@pawl/kernel';
 import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
-import type { Address, HeldSnapshot, Hello, HelloReply, Subjects } from '@pawl/contracts';
+import type { Address, HeldSnapshot, Hello, HelloReply, Subjects, VoteItem } from '@pawl/contracts';
 import type { InstallationPin, Rejection } from '../applier/index.js';
 import { Backoff } from '../backoff.js';
 import type { Capabilities } from '../capabilities.js';
@@ -12,6 +12,7 @@ import { AckOutbox } from './ack-outbox.js';
 import type { AckEntry } from './ack-outbox.js';
 import { composeHello } from './hello-message.js';
 import type { Identity } from './identity.js';
+import { VoteBox } from './vote-box.js';
 
 export interface SessionScope {
   readonly runner: ScopeRunner;
@@ -44,6 +45,7 @@ export class RootSession {
   readonly #options: RootSessionOptions;
   readonly #scopes = new Map<string, SessionScope>();
   readonly #outbox = new AckOutbox();
+  readonly #votes: VoteBox;
   readonly #unanswered: Backoff;
   #helloTimer: TimerHandle | null = null;
   #ackTimer: TimerHandle | null = null;
@@ -60,6 +62,13 @@ export class RootSession {
 
   constructor(options: RootSessionOptions) {
     this.#options = options;
+    const { root, workload, identity, subjects, capabilities } = options;
+    const { consumerId, incarnation } = identity;
+    const subject = subjects.vote(root, workload, consumerId);
+    this.#votes = new VoteBox({
+      ...{ incarnation, timer: capabilities.background },
+      send: (vote) => void capabilities.link.publish(subject, JSON.stringify(vote)),
+    });
     this.#unanswered = new Backoff(options.capabilities.rng, { baseMs: 500, capMs: HELLO_MS });
     this.#heardMs = options.capabilities.clock.monotonicMs();
     this.#watchFreshness();
@@ -107,12 +116,20 @@ export class RootSession {
     this.#owe(address, rejection, { state: 'rejected', reason: rejection.reason });
   }
 
+  /** Votes travel within the time of acks, or more where a fleet has rarer heartbeats. */
+  voted(vote: VoteItem, withinMs: number): void {
+    const windowMs = this.#options.ackWindowMs * Math.max(1, this.#intervalMs / HELLO_MS);
+    const delayMs = Math.min(windowMs, withinMs) * this.#options.capabilities.rng.next();
+    this.#votes.add(vote, delayMs);
+  }
+
   /** Sends what waits and says goodbye; nothing is sent afterwards. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#helloTimer?.cancel();
     this.#ackTimer?.cancel();
+    this.#votes.close();
     this.#staleTimer?.cancel();
     this.#sendAcks();
     if (this.#scopes.size === 0) return;
