@@ -10,6 +10,7 @@ import { HistoryController } from './history/history.controller.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
+import { PreflightController } from './preflight/preflight.controller.js';
 import { PreviewController } from './preview/preview.controller.js';
 import { ReleaseController } from './release/release.controller.js';
 import { ReleasesController } from './releases/releases.controller.js';
@@ -63,6 +64,7 @@ export class AppModule {
         ConsumersController,
         HistoryController,
         PreviewController,
+        PreflightController,
         ScopesController,
         ClusterController,
         RestoreController,

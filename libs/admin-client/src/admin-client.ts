@@ -12,6 +12,8 @@ import type {
   HealthView,
   HistoryItem,
   Page,
+  PreflightRequest,
+  PreflightView,
   PreviewRequest,
   PreviewView,
   ReleaseItem,
@@ -23,7 +25,7 @@ import type {
   StagedState,
   WrittenView,
 } from '@pawl/contracts';
-import { parseAddress, problem, problemDocument } from '@pawl/contracts';
+import { parseAddress, PREFLIGHT_MS, problem, problemDocument } from '@pawl/contracts';
 import { readEvents } from './event-stream.js';
 import type { ServerSentEvent } from './event-stream.js';
 import { lost, send, sendStreaming } from './http.js';
@@ -209,6 +211,16 @@ export class AdminClient {
 
   preview(address: string, request: PreviewRequest): Promise<PreviewView> {
     return this.#json({ method: 'POST', path: path('preview', address), body: { json: request } });
+  }
+
+  /** Asks the live consumers, which takes up to the request's `timeoutMs`. */
+  preflight(address: string, request: PreflightRequest = {}): Promise<PreflightView> {
+    return this.#json({
+      method: 'POST',
+      path: path('preflight', address),
+      body: { json: request },
+      extraMs: request.timeoutMs ?? PREFLIGHT_MS.preset,
+    });
   }
 
   scopes(options: PageOptions & { readonly prefix?: string } = {}): Promise<Page<ScopeView>> {

@@ -24,11 +24,14 @@ export interface Request {
   readonly body?: { readonly text: string } | { readonly json: unknown };
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** How much longer than others this one is waited for. */
+  readonly extraMs?: number;
 }
 
 /** Sends a request; throws {@link ProblemError} for a refusal and {@link UnreachableError}. */
 export async function send(options: HttpOptions, request: Request): Promise<Response> {
-  const signals = [AbortSignal.timeout(options.timeoutMs), options.signal, request.signal];
+  const timeout = AbortSignal.timeout(options.timeoutMs + (request.extraMs ?? 0));
+  const signals = [timeout, options.signal, request.signal];
   return ensureOk(await open(options, request, anyOf(signals)), options.url);
 }
 

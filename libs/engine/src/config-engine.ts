@@ -16,6 +16,8 @@ import type {
   JsonValue,
   Outcome,
   Page,
+  PreflightRequest,
+  PreflightView,
   PreviewRequest,
   PreviewView,
   ReleaseItem,
@@ -25,6 +27,7 @@ import type {
   RolloutView,
   ScopeView,
   StagedState,
+  Vote,
   WrittenView,
 } from '@pawl/contracts';
 
@@ -126,6 +129,15 @@ export interface ConfigEngine {
   listAudit(query: AuditPageQuery): Promise<Outcome<Page<AuditItem>>>;
   diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;
   preview(address: Address, request: PreviewRequest, away?: Away): Promise<Outcome<PreviewView>>;
+  /**
+   * What the live consumers make of promoting a version, at the address and below; changes nothing. One
+   * that is repeated under the same `id`, which is unlike that of every other, is joined.
+   */
+  preflight(
+    address: Address,
+    request: PreflightRequest,
+    id: string,
+  ): Promise<Outcome<PreflightView>>;
   listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
   /** Releases in stages under way, by address. */
   listReleases(
@@ -140,6 +152,8 @@ export interface ConfigEngine {
   /** A heartbeat; `undefined` when this node does not own the root's shard. */
   hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined>;
   ack(from: ConsumerRef, ack: Ack): void;
+  /** An answer in a preflight. */
+  vote(from: ConsumerRef, vote: Vote): void;
 }
 
 export interface ConsumerRef {

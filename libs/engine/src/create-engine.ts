@@ -13,6 +13,7 @@ import { Publication } from './publication/publication.js';
 import { ChangeRelease } from './release/change-release.js';
 import { GrowReleases } from './release/grow-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
+import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
 import { releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
@@ -79,12 +80,16 @@ export function createEngine(context: EngineContext): Engine {
   const releases = new ChangeRelease(context, commands, publication);
   const grow = new GrowReleases(context, commands, publication);
   const watch = new WatchReleases(context, { shards, releases, grow });
+  const preflights = new Preflights(context, shards);
   const ticker = startTicker(context, () => {
     watchers.tick();
     watch.look();
   });
   return {
-    use: useCases(context, { publication, shards, fences, commands, watchers, releases, watch }),
+    use: {
+      ...useCases(context, { publication, shards, fences, commands, watchers, releases, watch }),
+      ...preflightUseCases(fences, preflights),
+    },
     restore: restoreUseCases(context, fences, shards),
     host: shards,
     serves: (root) => shards.shardOf(root) !== undefined,
@@ -107,6 +112,7 @@ export function createEngine(context: EngineContext): Engine {
     fleet: () => fleetStatus(context, shards.served()),
     stop: async () => {
       ticker.stop();
+      preflights.stop();
       await watch.stop();
       fences.stop();
       await publication.stop();
@@ -132,7 +138,18 @@ interface Surely {
   readonly asOf?: string;
 }
 
-function useCases(context: EngineContext, parts: Parts): ConfigEngine {
+type PreflightUseCases = Pick<ConfigEngine, 'preflight' | 'vote'>;
+type OtherUseCases = Omit<ConfigEngine, keyof PreflightUseCases>;
+
+function preflightUseCases(fences: FenceChecks, preflights: Preflights): PreflightUseCases {
+  return {
+    preflight: (address, request, id) =>
+      fences.read(address.root, () => preflights.run({ id, address, request })),
+    vote: (from, vote) => preflights.vote(from, vote),
+  };
+}
+
+function useCases(context: EngineContext, parts: Parts): OtherUseCases {
   const { publication, shards, fences, commands, watchers, releases, watch } = parts;
   const put = new PutDefinition(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);

@@ -1,5 +1,5 @@
 import { pushText, snapshotText } from '@pawl/contracts';
-import type { Address, Snapshot, Subjects } from '@pawl/contracts';
+import type { Address, Prepare, Snapshot, Subjects } from '@pawl/contracts';
 import { DistributionUnavailableError } from '@pawl/engine';
 import type { PublishOutcome, SnapshotPublisher } from '@pawl/engine';
 import { SnapshotStore } from '../../../libs/distribution/src/publication/snapshot-store.js';
@@ -81,6 +81,11 @@ export class SimulatedPublisher implements SnapshotPublisher {
     const { connection, subjects, witness } = this.options;
     const text = pushText(snapshot, snapshotText(snapshot));
     if (connection.publish(subjects.push(address), text)) witness.pushed(snapshot);
+  }
+
+  askToPrepare(address: Address, message: Prepare): void {
+    const { connection, subjects } = this.options;
+    connection.publish(subjects.prepare(address), JSON.stringify(message));
   }
 
   read(address: Address): Promise<Snapshot | undefined> {

@@ -64,6 +64,7 @@ describe('what is refused before anything is made of it', () => {
     ['OPTIONS', '/v1/schema/acme', 'DELETE, GET, HEAD, PUT'],
     ['PUT', '/v1/release/acme', 'GET, HEAD, POST'],
     ['GET', '/v1/preview/acme', 'POST'],
+    ['GET', '/v1/preflight/acme', 'POST'],
     ['DELETE', '/v1/scopes?limit=1', 'GET, HEAD'],
     ['POST', '/healthz', 'GET, HEAD'],
   ])('%s %s, and says what the path takes', async (method, url, allow) => {

@@ -206,6 +206,7 @@ describe('an answer', () => {
     write('post', '/v1/release/{address}', '{"action":"promote"}'),
     write('post', '/v1/release/{address}', '{"action":"promote","strategy":"canary"}'),
     write('post', '/v1/preview/{address}', '{"document":{}}'),
+    write('post', '/v1/preflight/{address}', '{"targetVersion":2}'),
     write('delete', '/v1/schema/{address}', ''),
   ])('of $method $path ($type) is as described', async ({ method, path, payload, type }) => {
     const content = document.paths[path]?.[method]?.requestBody?.content ?? {};

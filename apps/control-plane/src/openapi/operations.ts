@@ -6,6 +6,7 @@ import {
   OF_BODIES,
   OF_DOCUMENT_WRITES,
   OF_PATCHES,
+  OF_PREFLIGHTS,
   OF_READS,
   OF_RELEASES,
   OF_RESTORES,
@@ -167,6 +168,18 @@ const writes: readonly Operation[] = [
     body: json('PreviewRequest'),
     answers: [ok('Preview', 'What it would do, also when it would be refused')],
     problems: OF_BODIES,
+  },
+  {
+    method: 'post',
+    path: '/v1/preflight/{address}',
+    operationId: 'preflight',
+    summary: 'What the live consumers make of a release before it is made; changes nothing',
+    parameters: [address],
+    body: json('PreflightRequest'),
+    answers: [
+      ok('Preflight', 'How they voted; valid is true when everyone who was asked accepted'),
+    ],
+    problems: OF_PREFLIGHTS,
   },
 ];
 

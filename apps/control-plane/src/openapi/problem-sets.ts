@@ -89,6 +89,15 @@ export const OF_SCHEMA_WRITES: readonly ProblemCode[] = [
   'schema-reference',
 ];
 
+/** Asking what would come of a promotion. */
+export const OF_PREFLIGHTS: readonly ProblemCode[] = [
+  ...OF_BODIES,
+  ...OF_VALIDATION,
+  'invalid-transition',
+  'use-rollback',
+  'version-blocked',
+];
+
 export const OF_RELEASES: readonly ProblemCode[] = [
   ...OF_COMMANDS,
   ...OF_BODIES,

@@ -74,6 +74,8 @@ const NAMED_SCHEMAS: Readonly<Record<string, Schema>> = {
   AuditItem: contracts.auditItemSchema,
   AuditPage: page('AuditItem'),
   Diff: contracts.diffSchema,
+  PreflightRequest: contracts.preflightRequestSchema,
+  Preflight: contracts.preflightSchema,
   PreviewRequest: contracts.previewRequestSchema,
   Preview: contracts.previewSchema,
   Scope: contracts.scopeSchema,

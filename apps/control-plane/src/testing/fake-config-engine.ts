@@ -9,6 +9,8 @@ import {
   type JsonValue,
   type Outcome,
   type ReleaseItem,
+  type PreflightRequest,
+  type PreflightView,
   type ReleaseRequest,
   type ReleaseView,
   type RolloutView,
@@ -193,6 +195,31 @@ export class FakeConfigEngine implements ConfigEngine {
     return done({ valid: true, errors: [], patch: [], addresses: [item] });
   }
 
+  async preflight(
+    address: Address,
+    request: PreflightRequest,
+    id: string,
+  ): Promise<Outcome<PreflightView>> {
+    this.#record('preflight', address, request, id);
+    const consumer = {
+      ...{ address: address.text, workload: 'checkout', consumerId: 'host-1' },
+      ...{ incarnation: 'x1', build: '1.2.3' },
+    };
+    const counts = { accepted: 1, rejected: 1, cannotSay: 0, silent: 1 };
+    return done({
+      id,
+      address: address.text,
+      version: request.targetVersion ?? 1,
+      addresses: [{ address: address.text, changed: true, consumers: 3 }],
+      consumers: { asked: 3, ...counts },
+      valid: false,
+      byBuild: [{ workload: 'checkout', build: '1.2.3', zone: 'eu-1', ...counts }],
+      rejections: [{ ...consumer, pointer: '/a', reason: 'too many' }],
+      reasons: [{ reason: 'too many', count: 1 }],
+      unsure: [{ ...consumer, answer: 'silent' }],
+    });
+  }
+
   async listScopes(query: unknown) {
     this.#record('listScopes', query);
     const item = {
@@ -254,6 +281,10 @@ export class FakeConfigEngine implements ConfigEngine {
 
   ack(): void {
     this.#record('ack');
+  }
+
+  vote(): void {
+    this.#record('vote');
   }
 
   #record(name: keyof ConfigEngine, ...args: unknown[]): void {

@@ -1,4 +1,4 @@
-import type { Push } from '@pawl/contracts';
+import type { Prepare, Push } from '@pawl/contracts';
 import { FakeSnapshotPublisher } from '@pawl/engine/testing';
 import { ManualTime } from '@pawl/kernel';
 import { describeSnapshotPublisher } from '../testing/snapshot-publisher.conformance.js';
@@ -12,6 +12,9 @@ describeSnapshotPublisher('the fake of the engine’s tests', async () => {
     readContent: async (root, hash) => publisher.contents.get(`${root}/${hash}`),
     nextPush: async () => ({
       push: new Promise<Push>((resolve) => (publisher.onPush = resolve)),
+    }),
+    nextPrepare: async () => ({
+      prepare: new Promise<Prepare>((resolve) => (publisher.onPrepare = resolve)),
     }),
     close: () => Promise.resolve(),
   };

@@ -3,7 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { address, CONTENT_ENCODING_HEADER, subjectsOf } from '@pawl/contracts';
-import type { Push } from '@pawl/contracts';
+import type { Prepare, Push } from '@pawl/contracts';
 import { connectDistribution } from '../connect-distribution.js';
 import { signal } from '../testing/recording.js';
 import { NatsTestServer } from '../testing/nats-test-server.js';
@@ -50,6 +50,13 @@ async function makeSubject(): Promise<PublisherSubject> {
       bare.subscribe(subject, { max: 1, callback: (_, message) => fire(message.json()) });
       await bare.flush();
       return { push: promise };
+    },
+    nextPrepare: async (at) => {
+      const { promise, fire } = signal<Prepare>();
+      const subject = subjects.prepare(address(at));
+      bare.subscribe(subject, { max: 1, callback: (_, message) => fire(message.json()) });
+      await bare.flush();
+      return { prepare: promise };
     },
     close: async () => {
       await one.close();

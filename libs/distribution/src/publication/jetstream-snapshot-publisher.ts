@@ -1,5 +1,5 @@
 import { pushText, snapshotText } from '@pawl/contracts';
-import type { Address, Snapshot, Subjects } from '@pawl/contracts';
+import type { Address, Prepare, Snapshot, Subjects } from '@pawl/contracts';
 import type { ContentCollection, PublishOutcome, SnapshotPublisher } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
@@ -90,12 +90,12 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
   /** Carries the snapshot itself when it is all that a consumer needs. Lost while NATS is down. */
   push(address: Address, snapshot: Snapshot): void {
     const message = pushText(snapshot, snapshotText(snapshot));
-    const subject = this.options.subjects.push(address);
-    try {
-      this.options.link.connection?.publish(subject, message);
-    } catch (error) {
-      this.options.logger.warn({ subject, error: describeError(error) }, 'a push was not sent');
-    }
+    this.#send(this.options.subjects.push(address), message, 'a push was not sent');
+  }
+
+  askToPrepare(address: Address, message: Prepare): void {
+    const subject = this.options.subjects.prepare(address);
+    this.#send(subject, JSON.stringify(message), 'consumers were not asked');
   }
 
   read(address: Address): Promise<Snapshot | undefined> {
@@ -124,5 +124,13 @@ export class JetStreamSnapshotPublisher implements SnapshotPublisher {
   /** Stops what runs in the background; the link is closed by whoever opened it. */
   close(): void {
     this.#keeper.close();
+  }
+
+  #send(subject: string, message: string, otherwise: string): void {
+    try {
+      this.options.link.connection?.publish(subject, message);
+    } catch (error) {
+      this.options.logger.warn({ subject, error: describeError(error) }, otherwise);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { address } from '@pawl/contracts';
-import type { Push, Snapshot } from '@pawl/contracts';
+import type { Prepare, Push, Snapshot } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { ContentCollection, SnapshotPublisher } from '@pawl/engine';
 import { sampleSnapshot } from './sample-snapshot.js';
@@ -17,6 +17,8 @@ export interface PublisherSubject {
   readContent(root: string, hash: string): Promise<string | undefined>;
   /** The next push to an address; resolves once it is being waited for. */
   nextPush(at: string): Promise<{ readonly push: Promise<Push> }>;
+  /** The same of what consumers of an address are asked. */
+  nextPrepare(at: string): Promise<{ readonly prepare: Promise<Prepare> }>;
   close(): Promise<void>;
 }
 
@@ -184,6 +186,17 @@ export function describeSnapshotPublisher(
         publisher.push(PROD, sample({ content: '{"large":true}' }));
         expect((await apart.push).snapshot).toBeUndefined();
       });
+    });
+
+    it('asks consumers of an address what they are to be asked', async () => {
+      const message: Prepare = {
+        ...{ format: 1, installation: subject.installation, id: 'p1', address: 'acme/prod' },
+        ...{ fencingToken: '7', version: 4, hash: sha256('{}'), size: 2, inline: {} },
+        ...{ deadlineMs: 2_000, only: ['i1'] },
+      };
+      const { prepare } = await subject.nextPrepare('acme/prod');
+      publisher.askToPrepare(PROD, message);
+      expect(await prepare).toEqual(message);
     });
 
     describe('contents', () => {

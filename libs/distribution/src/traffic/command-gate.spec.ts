@@ -49,7 +49,11 @@ async function startOwner(gate: CommandGate): Promise<void> {
     dropped,
     gate,
   });
-  const traffic = { hello: () => Promise.resolve(undefined), ack: () => undefined };
+  const traffic = {
+    hello: () => Promise.resolve(undefined),
+    ack: () => undefined,
+    vote: () => undefined,
+  };
   const commands = {
     execute: async (_: unknown, command: OwnerCommand) => {
       done.push(command);

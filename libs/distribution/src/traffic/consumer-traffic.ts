@@ -1,4 +1,4 @@
-import type { Ack, Hello, HelloReply, OwnerCommand, OwnerReply } from '@pawl/contracts';
+import type { Ack, Hello, HelloReply, OwnerCommand, OwnerReply, Vote } from '@pawl/contracts';
 import type { ConsumerRef, OwnerTarget } from '@pawl/engine';
 
 /** What consumers say, checked and decoded; `ConfigEngine` is one. */
@@ -7,6 +7,8 @@ export interface ConsumerTraffic {
   hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined>;
   /** Called very often; must not block. */
   ack(from: ConsumerRef, ack: Ack): void;
+  /** The same. */
+  vote(from: ConsumerRef, vote: Vote): void;
 }
 
 /** What other nodes ask of the owner of a shard. */

@@ -5,9 +5,15 @@ import { CONSUMER_TRAFFIC, OWNER_COMMANDS } from './consumer-traffic.js';
 import type { ConsumerTraffic, OwnerCommands } from './consumer-traffic.js';
 import { DroppedMessages } from './dropped-messages.js';
 import { HelloController } from './hello.controller.js';
+import { VoteController } from './vote.controller.js';
 
 /** The handlers that a module lists as its controllers. */
-export const distributionControllers: Type[] = [HelloController, AckController, CommandController];
+export const distributionControllers: Type[] = [
+  HelloController,
+  AckController,
+  VoteController,
+  CommandController,
+];
 
 /** What the handlers need, as a module's providers. */
 export function distributionProviders(parts: {

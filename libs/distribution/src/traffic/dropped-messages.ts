@@ -3,7 +3,7 @@ import { SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { systemClock } from '../connection/system-clock.js';
 
-export type TrafficKind = 'hello' | 'ack' | 'command';
+export type TrafficKind = 'hello' | 'ack' | 'vote' | 'command';
 export type DropReason =
   /** Not JSON, not the message it should be, or on a subject that names no consumer. */
   | 'malformed'

@@ -48,6 +48,7 @@ class TestOwner implements ConsumerTraffic, OwnerCommands {
   /** Heartbeats are answered after this. */
   helloed: Promise<void> = Promise.resolve();
   onAck: () => void = () => undefined;
+  readonly vote = (): void => undefined;
 
   async hello(from: ConsumerRef, hello: Hello): Promise<HelloReply | undefined> {
     this.hellos.push([from, hello]);
@@ -238,11 +239,8 @@ describe('owner commands', () => {
   it('are executed by the owner and answered', async () => {
     await startOwner([3]);
     const { commands, close } = await open();
-    expect(await commands.send({ shard: 3, token: 7n }, SWEEP, 5_000)).toEqual({
-      format: 1,
-      ok: true,
-      value: 12,
-    });
+    const answer = await commands.send({ shard: 3, token: 7n }, SWEEP, 5_000);
+    expect(answer).toEqual({ format: 1, ok: true, value: 12 });
     expect(owner.commands).toEqual([SWEEP]);
     await close();
   });

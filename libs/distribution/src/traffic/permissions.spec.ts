@@ -3,8 +3,8 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { address, subjectsOf } from '@pawl/contracts';
-import type { Hello, OwnerCommand } from '@pawl/contracts';
+import { ABSENT_HASH, address, subjectsOf } from '@pawl/contracts';
+import type { Hello, OwnerCommand, Prepare, Vote } from '@pawl/contracts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,14 @@ class TestModule {}
 const OPERATIONS = new URL('../../../../docs/operations.md', import.meta.url);
 const PROD = address('acme/prod');
 const HELLO: Hello = { format: 1, incarnation: 'i1', labels: {}, runs: [] };
+const PREPARE: Prepare = {
+  ...{ format: 1, installation: 'main/one', id: 'p1', address: 'acme/prod', fencingToken: '7' },
+  ...{ version: 4, hash: ABSENT_HASH, size: 0, absent: true, deadlineMs: 2_000 },
+};
+const VOTE: Vote = {
+  ...{ format: 1, incarnation: 'i1' },
+  items: [{ id: 'p1', address: 'acme/prod', hash: ABSENT_HASH, verdict: 'accept' }],
+};
 const TEXT = '{"stored":"apart"}';
 const SWEEP: OwnerCommand = { format: 1, kind: 'sweep', sweep: 'contents' };
 const subjects = subjectsOf('main');
@@ -45,6 +53,7 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   const server = await documentedServer();
   const servers = `nats://node:secret@127.0.0.1:${server.port}`;
   const heard: OwnerCommand[] = [];
+  const voted = signal();
   const dropped = new DroppedMessages();
   const logger = recordingLogger();
   const refusals = () => logger.lines.filter((line) => !line.startsWith('info'));
@@ -59,6 +68,7 @@ it('the documented permissions let nodes and consumers work, and no consumer com
       newest: [],
     }),
     ack: () => undefined,
+    vote: () => voted.fire(),
   };
   const commands = {
     execute: async (_: unknown, command: OwnerCommand) => {
@@ -89,6 +99,11 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   const pushed = new Promise((resolve) => {
     consumer.subscribe(subjects.push(PROD), { callback: (_, { data }) => resolve(data.length) });
   });
+  const asked = new Promise((resolve) => {
+    consumer.subscribe(subjects.prepare(PROD), {
+      callback: (_, message) => resolve(message.json()),
+    });
+  });
   await consumer.flush();
   await node.publisher.publish(PROD, snapshot);
   await node.publisher.storeContent('acme', sha256(TEXT), TEXT);
@@ -102,6 +117,11 @@ it('the documented permissions let nodes and consumers work, and no consumer com
   expect((await consumer.request(hello, JSON.stringify(HELLO))).json()).toMatchObject({
     fencingToken: '7',
   });
+
+  node.publisher.askToPrepare(PROD, PREPARE);
+  expect(await asked).toEqual(PREPARE);
+  consumer.publish(subjects.vote('acme', 'checkout', 'c'), JSON.stringify(VOTE));
+  await voted.promise;
 
   const forged = consumer.request(subjects.command(3, 7n), JSON.stringify(SWEEP));
   await expect(forged).rejects.toThrow(/permissions violation/i);

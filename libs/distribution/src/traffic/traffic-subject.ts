@@ -3,6 +3,7 @@ import type { ConsumerRef } from '@pawl/engine';
 /** Handler patterns, relative to the installation's prefix. */
 export const HELLO_PATTERN = 'hello.*.*.*';
 export const ACK_PATTERN = 'ack.*.*.*';
+export const VOTE_PATTERN = 'vote.*.*.*';
 export const COMMAND_PATTERN = 'command.*.*';
 
 const ROOT = /^[a-z0-9][a-z0-9_-]{0,62}$/;

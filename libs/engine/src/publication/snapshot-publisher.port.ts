@@ -1,4 +1,4 @@
-import type { Address, Snapshot } from '@pawl/contracts';
+import type { Address, Prepare, Snapshot } from '@pawl/contracts';
 
 export type PublishOutcome =
   /** Stored now. */
@@ -42,6 +42,8 @@ export interface SnapshotPublisher {
   publish(address: Address, snapshot: Snapshot): Promise<PublishOutcome>;
   /** Tells subscribers; fire and forget, core NATS. */
   push(address: Address, snapshot: Snapshot): void;
+  /** Asks subscribers what they would make of a document; fire and forget, core NATS. */
+  askToPrepare(address: Address, message: Prepare): void;
   /** The newest stored snapshot of an address; never an older one, also right after a publish. */
   read(address: Address): Promise<Snapshot | undefined>;
   /**

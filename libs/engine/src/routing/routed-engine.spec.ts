@@ -171,6 +171,30 @@ describe('on a node that owns nothing', () => {
     ).toEqual(new Set(['routed 1', 'routed 2']));
   });
 
+  it('a preflight whose answer was lost is asked for again, and made once', async () => {
+    await put(any, { a: 1 });
+    let asked = 0;
+    world.publisher.onPrepare = () => (asked += 1);
+    await world.use.hello(
+      { root: 'acme', workload: 'app', consumerId: 'c' },
+      {
+        ...{ format: 1, incarnation: 'i', labels: {} },
+        runs: [{ address: 'acme/app', generation: 1, version: 1 }],
+      },
+    );
+    calls = [];
+    lose = 1;
+    const answer = await settled(any.preflight(APP, { timeoutMs: 1_000 }, 'p1'));
+    expect(answer).toMatchObject({
+      value: { id: 'p1', valid: false, consumers: { asked: 1, silent: 1 } },
+    });
+    expect(calls).toMatchObject([
+      { operation: 'preflight', id: 'p1' },
+      { operation: 'preflight', id: 'p1' },
+    ]);
+    expect(asked).toBe(2);
+  });
+
   it('a caller’s own key gives the first answer again, and says so', async () => {
     const context = { actor: 'ann', idempotency: { key: 'PUT /x k', requestHash: 'a'.repeat(64) } };
     const write = () =>

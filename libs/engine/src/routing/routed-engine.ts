@@ -1,4 +1,4 @@
-import { FORMAT } from '@pawl/contracts';
+import { FORMAT, PREFLIGHT_MS } from '@pawl/contracts';
 import type { Address, Outcome, OwnerCall, ReleaseView, WrittenView } from '@pawl/contracts';
 import type {
   Away,
@@ -31,6 +31,8 @@ export interface RoutedEngineOptions extends RouterOptions {
   ) => Promise<Outcome<unknown>>;
 }
 
+/** How long a preflight may take beside the waiting for votes: checks, and the way to its owner. */
+const PREFLIGHT_EXTRA_MS = 15_000;
 /** How long the owner is waited for, or sought, before status is told as it was saved. */
 const STATUS_MS = 700;
 
@@ -49,6 +51,7 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
   return {
     ...routedWrites(options, router),
     ...routedReads(options, router),
+    preflight: routedPreflight(options, router),
     watchRollout: (address, changed) => {
       const [own, others] = [
         local.watchRollout(address, changed),
@@ -68,6 +71,7 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
     cluster: () => local.cluster(),
     hello: (from, hello) => local.hello(from, hello),
     ack: (from, ack) => local.ack(from, ack),
+    vote: (from, vote) => local.vote(from, vote),
   };
 }
 
@@ -225,6 +229,18 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
       read(address, { operation: 'diff', from, to }, () => local.diff(address, from, to)),
     preview: (address, request, away) =>
       read(address, { operation: 'preview', request }, () => local.preview(address, request), away),
+  };
+}
+
+/** Takes longer than one attempt to reach the owner may: each joins what the first has begun. */
+function routedPreflight(options: RoutedEngineOptions, router: Router): ConfigEngine['preflight'] {
+  return (address, request, id) => {
+    const work = {
+      here: () => options.local.preflight(address, request, id),
+      call: () => callAt(address, { operation: 'preflight', request, id }),
+    };
+    const deadlineMs = PREFLIGHT_EXTRA_MS + (request.timeoutMs ?? PREFLIGHT_MS.preset);
+    return router.run(address.root, new ReadErrand(work, answerHere(options)), deadlineMs);
   };
 }
 

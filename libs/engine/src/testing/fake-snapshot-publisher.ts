@@ -1,5 +1,5 @@
 import { pushOf, isHigher } from '@pawl/contracts';
-import type { Address, AddressText, Push, Snapshot } from '@pawl/contracts';
+import type { Address, AddressText, Prepare, Push, Snapshot } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
 import type {
@@ -16,6 +16,8 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
   readonly #storedAtMs = new Map<string, number>();
   /** Called with what subscribers of an address would get. */
   onPush: (push: Push) => void = () => undefined;
+  /** The same of what they are asked. */
+  onPrepare: (message: Prepare) => void = () => undefined;
   /** While false, every call fails as if NATS were down. */
   up = true;
   readonly #listeners: (() => void)[] = [];
@@ -57,6 +59,10 @@ export class FakeSnapshotPublisher implements SnapshotPublisher {
 
   push(_address: Address, snapshot: Snapshot): void {
     if (this.up) this.onPush(pushOf(snapshot));
+  }
+
+  askToPrepare(_address: Address, message: Prepare): void {
+    if (this.up) this.onPrepare(message);
   }
 
   async read(address: Address): Promise<Snapshot | undefined> {

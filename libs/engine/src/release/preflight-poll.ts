@@ -1,0 +1,158 @@
+import type { AddressText, PreflightView, Verdict, VoteItem } from '@pawl/contracts';
+import type { ConsumerRef } from '../config-engine.js';
+import { consumerKey } from '../status/incarnation.js';
+import type { Incarnation } from '../status/incarnation.js';
+import { compareText } from '../status/rollout-view.js';
+
+/** Consumers that are named, of each kind, and rows by build. */
+const MAX_NAMED = 1_000;
+/** Reasons that are counted, and told. */
+const MAX_COUNTED = 1_000;
+const MAX_REASONS = 20;
+/** The label that says where an instance runs. */
+const ZONE = 'zone';
+
+type Rejection = PreflightView['rejections'][number];
+type Unsure = PreflightView['unsure'][number];
+type ByBuild = PreflightView['byBuild'][number];
+type Answer = 'accepted' | 'rejected' | 'cannotSay' | 'silent';
+
+/** The worst of an instance's answers is its answer. */
+const FROM_WORST: readonly Answer[] = ['rejected', 'silent', 'cannotSay', 'accepted'];
+const ANSWERS: Readonly<Record<Verdict, Answer>> = {
+  accept: 'accepted',
+  reject: 'rejected',
+  'cannot-say': 'cannotSay',
+};
+
+interface Asked {
+  readonly incarnation: Incarnation;
+  /** By address. */
+  readonly answers: Map<AddressText, Answer>;
+}
+
+/**
+ * Who was asked in one preflight, and what they answered. Everybody is silent until heard; the first
+ * answer of an incarnation at an address counts, if it is about the document that was asked about.
+ * Keeps of each answer only that it was given, and of the first ones how.
+ */
+export class PreflightPoll {
+  readonly #asked = new Map<string, Asked>();
+  readonly #rejections: Rejection[] = [];
+  readonly #doubts: Unsure[] = [];
+  readonly #reasons = new Map<string, number>();
+  readonly #askedAt = new Map<string, number>();
+  #missing = 0;
+
+  /** Everybody who was asked has answered. */
+  get isComplete(): boolean {
+    return this.#missing === 0;
+  }
+
+  /** It is asked at this address, if it was not yet. */
+  ask(incarnation: Incarnation, address: AddressText): void {
+    const key = keyOf(incarnation.ref, incarnation.id);
+    const asked = this.#asked.get(key) ?? { incarnation, answers: new Map() };
+    this.#asked.set(key, asked);
+    if (asked.answers.has(address)) return;
+    asked.answers.set(address, 'silent');
+    this.#askedAt.set(address, this.askedAt(address) + 1);
+    this.#missing += 1;
+  }
+
+  /** How many were asked at this address. */
+  askedAt(address: AddressText): number {
+    return this.#askedAt.get(address) ?? 0;
+  }
+
+  /** Whether this one was asked at this address and has not answered. */
+  isMissing({ ref, id }: Incarnation, address: AddressText): boolean {
+    return this.#asked.get(keyOf(ref, id))?.answers.get(address) === 'silent';
+  }
+
+  /** Takes an answer about the right document; from anybody else than who was asked it is passed over. */
+  vote(from: ConsumerRef, incarnation: string, item: VoteItem): void {
+    const address = item.address as AddressText;
+    const asked = this.#asked.get(keyOf(from, incarnation));
+    if (asked?.answers.get(address) !== 'silent') return;
+    asked.answers.set(address, ANSWERS[item.verdict]);
+    this.#missing -= 1;
+    if (item.verdict === 'reject') this.#reject(asked.incarnation, item);
+    else if (item.verdict === 'cannot-say' && this.#doubts.length < MAX_NAMED) {
+      const { reason } = item;
+      const why = reason === undefined ? {} : { reason };
+      this.#doubts.push({ ...named(asked.incarnation, address), answer: 'cannot-say', ...why });
+    }
+  }
+
+  /** What was answered; who has said goodbye meanwhile does not count. */
+  result(): Pick<PreflightView, 'consumers' | 'byBuild' | 'rejections' | 'reasons' | 'unsure'> {
+    const consumers = { asked: 0, ...noAnswers() };
+    const byBuild = new Map<string, ByBuild & Record<Answer, number>>();
+    const unsure = [...this.#doubts];
+    for (const { incarnation, answers } of this.#asked.values()) {
+      const given = new Set(answers.values());
+      const answer = FROM_WORST.find((one) => given.has(one)) ?? 'silent';
+      if (incarnation.left && answer === 'silent') continue;
+      consumers.asked += 1;
+      consumers[answer] += 1;
+      const { workload, build, zone } = placeOf(incarnation);
+      const key = JSON.stringify([workload, build ?? '', zone ?? '']);
+      const row = byBuild.get(key) ?? { ...placeOf(incarnation), ...noAnswers() };
+      row[answer] += 1;
+      byBuild.set(key, row);
+      for (const [address, one] of answers) {
+        if (one !== 'silent' || unsure.length >= MAX_NAMED) continue;
+        unsure.push({ ...named(incarnation, address), answer: 'silent' });
+      }
+    }
+    return {
+      consumers,
+      byBuild: [...byBuild]
+        .sort(([a], [b]) => compareText(a, b))
+        .map(([, row]) => row)
+        .slice(0, MAX_NAMED),
+      rejections: this.#rejections,
+      reasons: [...this.#reasons]
+        .map(([reason, count]) => ({ reason, count }))
+        .sort((a, b) => b.count - a.count || compareText(a.reason, b.reason))
+        .slice(0, MAX_REASONS),
+      unsure,
+    };
+  }
+
+  #reject(incarnation: Incarnation, { address, pointer, reason = '' }: VoteItem): void {
+    const count = this.#reasons.get(reason) ?? 0;
+    if (count > 0 || this.#reasons.size < MAX_COUNTED) this.#reasons.set(reason, count + 1);
+    if (this.#rejections.length >= MAX_NAMED) return;
+    const where = pointer === undefined ? {} : { pointer };
+    this.#rejections.push({ ...named(incarnation, address), ...where, reason });
+  }
+}
+
+function keyOf(ref: ConsumerRef, incarnation: string): string {
+  return `${consumerKey(ref)} ${incarnation}`;
+}
+
+function noAnswers(): Record<Answer, number> {
+  return { accepted: 0, rejected: 0, cannotSay: 0, silent: 0 };
+}
+
+function placeOf({
+  ref,
+  build,
+  labels,
+}: Incarnation): Pick<ByBuild, 'workload' | 'build' | 'zone'> {
+  const zone = Object.hasOwn(labels, ZONE) ? labels[ZONE] : undefined;
+  return {
+    workload: ref.workload,
+    ...(build === null ? {} : { build }),
+    ...(zone === undefined ? {} : { zone }),
+  };
+}
+
+function named({ ref, id, build }: Incarnation, address: string): Omit<Unsure, 'answer'> {
+  const { workload, consumerId } = ref;
+  const known = build === null ? {} : { build };
+  return { address, workload, consumerId, incarnation: id, ...known };
+}
