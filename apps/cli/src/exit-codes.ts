@@ -7,7 +7,7 @@ export const EXIT = {
   usage: 2,
   /** `wait`: not there in time. */
   timedOut: 3,
-  /** `wait`: consumers rejected the version. */
+  /** `wait`: consumers rejected the version; `preflight`: not all would take it. */
   rejected: 4,
 } as const;
 

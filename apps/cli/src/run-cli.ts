@@ -5,6 +5,7 @@ import { addChanges } from './commands/changes.command.js';
 import { addConfig } from './commands/config.command.js';
 import { addExplain } from './commands/explain.command.js';
 import { addFreeze } from './commands/freeze.command.js';
+import { addPreflight } from './commands/preflight.command.js';
 import { addRelease } from './commands/release.command.js';
 import { addReleases } from './commands/releases.command.js';
 import { addRestore } from './commands/restore.command.js';
@@ -148,6 +149,7 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
   addReleases(program, context);
   addChanges(program, context);
   addFreeze(program, context);
+  addPreflight(program, context);
   addRestore(program, context);
   addStatus(program, context);
   addWait(program, context);
