@@ -33,6 +33,7 @@ const pairs = [
     'nodes-basics',
     'nodes-launched',
     'nodes-routing',
+    'preflight',
     'quorum-cluster',
     'quorum-tls',
     'readiness',

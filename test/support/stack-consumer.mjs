@@ -2,7 +2,7 @@
 // unless nothing in it listens to that.
 import { connect } from '@pawl/sdk';
 
-const { address, refuseKey, exitKey, hasNoHandler, ...options } = JSON.parse(
+const { address, refuseKey, blockKey, blockMs, exitKey, hasNoHandler, ...options } = JSON.parse(
   process.argv[2] ?? '{}',
 );
 
@@ -19,6 +19,9 @@ const scope = await pawl.open(address, {
   validate: (document) => {
     if (refuseKey !== undefined && Object.hasOwn(document, refuseKey)) {
       throw new Error(`"${refuseKey}" is not for me`);
+    }
+    if (blockKey !== undefined && Object.hasOwn(document, blockKey)) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs);
     }
   },
 });

@@ -14,6 +14,9 @@ export interface ConsumerOptions extends ConnectOptions {
   readonly exitKey?: string;
   /** Nothing in it listens to SIGTERM. */
   readonly hasNoHandler?: boolean;
+  /** On documents with this key `validate` blocks the process for so long, milliseconds. */
+  readonly blockKey?: string;
+  readonly blockMs?: number;
 }
 
 /** What a consumer process printed: what happened, in order. */
