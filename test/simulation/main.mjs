@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npm run sim -- --seed N | --minutes M`: replays one seed, or runs fresh seeds for so long. Needs
 // a build. `--of log` runs the consensus core alone, `--of quorum` members of the quorum with clients,
-// watches and leases, `--of nodes` the whole control plane with consumers and writers; all three in
-// turn unless told. Prints the states that were reached; ends with 1 at the first broken invariant.
+// watches and leases, `--of nodes` the whole control plane with consumers and writers, `--of releases`
+// the same with releases in stages; all of them in turn unless told. Prints the states that were reached; ends with 1 at the first broken invariant.
 import { parseArgs } from 'node:util';
 import { runWorlds } from '@pawl/metadata/simulation';
 import { runSeeds } from '@pawl/raft/testing';
@@ -15,6 +15,7 @@ const RUNS = {
   log: runSeeds,
   quorum: runWorlds,
   nodes: (options) => nodes().runNodes(options),
+  releases: (options) => nodes().runNodes({ ...options, staged: true }),
 };
 let loaded;
 
@@ -38,7 +39,8 @@ const WORLDS = {
   log: ['log'],
   quorum: ['quorum'],
   nodes: ['nodes'],
-  all: ['log', 'quorum', 'nodes'],
+  releases: ['releases'],
+  all: ['log', 'quorum', 'nodes', 'releases'],
 };
 const worlds = Object.hasOwn(WORLDS, values.of) ? WORLDS[values.of] : undefined;
 

@@ -24,13 +24,13 @@ Runs clients against a quorum of processes that are harmed in turn, and judges a
   --only NAME     only faults with this in their name (--only ? lists them)
   --etcd PROGRAM  a real etcd in the place of pawl quorum`;
 
-export const SIM = `Usage: npm run sim [-- --seed N | --minutes M] [--of log|quorum|nodes|all] [--events N]
+export const SIM = `Usage: npm run sim [-- --seed N | --minutes M] [--of WORLD] [--events N]
 
 Runs simulated worlds and checks their invariants after every step; ends with 1 at the first broken one.
   --seed N     replays that seed
   --minutes M  how long fresh seeds are run, all worlds together (default 1)
   --of WORLD   log: the consensus core; quorum: its members with clients; nodes: the whole with
-               consumers and writers; all (default)
+               consumers and writers; releases: the same with releases in stages; all (default)
   --events N   of a seed (default 20000)`;
 
 export const TEST = `Usage: npm test [-- --node24] [-- FILE … and other arguments of vitest run]

@@ -10,7 +10,7 @@ import type {
 import { sha256 } from '@pawl/contracts/node';
 import type { Axis, Floor, Histories } from './histories.js';
 import { NOWHERE } from './kept-truth.js';
-import type { KeptAddress, KeptDefinition } from './kept-truth.js';
+import type { KeptAddress, KeptDefinition, NewRelease } from './kept-truth.js';
 import type { Ledger } from './ledger.js';
 import type { Violations } from './violations.js';
 
@@ -91,10 +91,12 @@ export class Answers {
     const { snapshotVersion: version, document, hash, inputs } = view;
     this.#read(asked, { axis: 'snapshot', version }, ({ heads }) => {
       const head = heads.get(version);
+      const variant = head?.variants.get(view.cohort ?? '');
       return (
         head !== undefined &&
-        sha256(head.text) === hash &&
-        isSame(head.document, document) &&
+        variant !== undefined &&
+        sha256(variant.text) === hash &&
+        isSame(variant.document, document) &&
         isSame(head.inputs, inputs)
       );
     });
@@ -147,8 +149,16 @@ function isRelease({ releases }: KeptAddress, view: ReleaseView): boolean {
     next.state === state &&
     next.stableVersion === stableVersion &&
     next.forced === forced &&
-    isSame(next.blockedVersions, blockedVersions)
+    isSame(next.blockedVersions, blockedVersions) &&
+    isStaged(next.staged, view)
   );
+}
+
+function isStaged(staged: NewRelease['staged'], view: ReleaseView): boolean {
+  if (staged === null) return view.candidate === undefined && view.staged === undefined;
+  const { candidateVersion, pausedFor, ...shown } = staged;
+  const reason = pausedFor === null ? {} : { reason: pausedFor };
+  return view.candidate === candidateVersion && isSame({ ...shown, ...reason }, view.staged);
 }
 
 /** Of two JSON values. */

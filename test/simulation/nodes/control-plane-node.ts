@@ -53,6 +53,8 @@ export interface NodeOptions {
   /** Something failed that is to succeed or to be refused. */
   readonly failed: (error: Error) => void;
   readonly log: (level: string, message: string, fields?: object) => void;
+  /** An ack came to who serves its shard. */
+  readonly acked?: (owner: string, ack: Ack) => void;
 }
 
 /** One process of the control plane: everything that `compose` wires, over simulated servers. */
@@ -116,6 +118,11 @@ export class ControlPlaneNode {
       newId: options.newId,
     });
     this.#hearConsumers(subjects.prefix);
+  }
+
+  /** As fences name it. */
+  get owner(): string {
+    return `${this.id}/${this.options.incarnation}`;
   }
 
   /** It has claimed what it could. */
@@ -241,9 +248,12 @@ export class ControlPlaneNode {
       if (reply !== undefined) respond?.(JSON.stringify(reply));
     };
     connection.subscribe(`${prefix}.hello.>`, (message) => void hello(message));
-    connection.subscribe(`${prefix}.ack.>`, ({ subject, data }) =>
-      engine.use.ack(from(subject), JSON.parse(data) as Ack),
-    );
+    connection.subscribe(`${prefix}.ack.>`, ({ subject, data }) => {
+      const ref = from(subject);
+      const ack = JSON.parse(data) as Ack;
+      if (engine.serves(ref.root)) this.options.acked?.(this.owner, ack);
+      engine.use.ack(ref, ack);
+    });
   }
 
   #log(): Record<'debug' | 'info' | 'warn' | 'error', (message: string, fields?: object) => void> {

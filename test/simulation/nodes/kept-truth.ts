@@ -1,5 +1,11 @@
 import { canonicalize } from '@pawl/contracts';
-import type { AddressText, JsonObject, JsonValue, SnapshotInput } from '@pawl/contracts';
+import type {
+  AddressText,
+  JsonObject,
+  JsonValue,
+  SnapshotInput,
+  SnapshotRelease,
+} from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { Changeset } from '@pawl/engine';
 
@@ -15,8 +21,17 @@ export interface KeptDefinition {
 }
 
 export interface KeptRelease {
+  /** The command that made it; empty: the owner did, by himself. */
   readonly op: string;
   readonly next: NewRelease;
+}
+
+/** What the consumers of one cohort read. */
+export interface KeptVariant {
+  /** What its inputs give; null: absent. */
+  readonly document: JsonObject | null;
+  /** Canonical text of the document, '' where it is absent. */
+  readonly text: string;
 }
 
 export interface KeptHead {
@@ -24,10 +39,9 @@ export interface KeptHead {
   readonly version: number;
   readonly hash: string;
   readonly inputs: readonly SnapshotInput[];
-  /** What its inputs give; null: absent. */
-  readonly document: JsonObject | null;
-  /** Canonical text of the document, '' where it is absent. */
-  readonly text: string;
+  readonly releases: readonly SnapshotRelease[];
+  /** By cohort. */
+  readonly variants: ReadonlyMap<string, KeptVariant>;
 }
 
 export interface KeptAddress {
@@ -46,6 +60,7 @@ export const NOWHERE: NewRelease = {
   loweredAt: null,
   forced: false,
   blockedVersions: [],
+  staged: null,
 };
 
 /** All that PostgreSQL holds, by a second bookkeeping. */
@@ -83,6 +98,17 @@ export class KeptTruth {
     for (const op of this.ops) copy.ops.add(op);
     for (const [shard, fence] of this.fences) copy.fences.set(shard, fence);
     return copy;
+  }
+
+  /** The release states of what is known on the way from the root, from there down. */
+  path(at: AddressText): readonly (readonly [AddressText, NewRelease])[] {
+    return this.addresses
+      .filter((address) => at === address || at.startsWith(`${address}/`))
+      .map((address) => [address, this.release(address)]);
+  }
+
+  release(address: AddressText): NewRelease {
+    return this.of(address).releases.at(-1)?.next ?? NOWHERE;
   }
 
   /**

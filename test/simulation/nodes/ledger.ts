@@ -2,17 +2,27 @@ import { canonicalize, parseAddress, parseJson, snapshotHash } from '@pawl/contr
 import type { AddressText, JsonObject, JsonValue, Snapshot, SnapshotInput } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import type { Changeset, Fence } from '@pawl/engine';
-import { keptDefinition, KeptTruth, NOWHERE } from './kept-truth.js';
-import type { KeptAddress, KeptHead, NewRelease } from './kept-truth.js';
+import { keyOf, layersFor, setsOf } from './cohort-rules.js';
+import { keptDefinition, KeptTruth } from './kept-truth.js';
+import type { KeptAddress, KeptHead, KeptVariant, NewRelease } from './kept-truth.js';
 import { Losses } from './losses.js';
 import type { LossesWorld } from './losses.js';
+import { isAllowed } from './release-rules.js';
 import type { PublicationWitness } from './simulated-publisher.js';
 import type { TruthWitness } from './simulated-postgres.js';
 import { satisfies } from './small-validator.js';
+import { StagedReleases } from './staged-releases.js';
+import type { StagedWorld } from './staged-releases.js';
 import type { Violations } from './violations.js';
 
 type NewDefinition = Changeset['definitions'][number];
 type NewSnapshot = Changeset['snapshots'][number];
+
+interface ReleaseOf {
+  readonly changeset: Changeset;
+  readonly address: AddressText;
+  readonly shard: number;
+}
 
 interface KeptShelf {
   readonly generation: number;
@@ -32,6 +42,7 @@ export interface KeptCopy {
  */
 export class Ledger implements TruthWitness, PublicationWitness {
   readonly losses: Losses;
+  readonly staged: StagedReleases;
   /** What PostgreSQL held each time before an older copy took its place, and holds now. */
   readonly #eras: KeptTruth[];
   /** Commands whose callers were told that nothing was written. */
@@ -48,14 +59,16 @@ export class Ledger implements TruthWitness, PublicationWitness {
 
   constructor(
     private readonly judge: Violations,
-    private readonly world: LossesWorld & {
-      readonly generation: number;
-      hasContent(root: string, hash: string): boolean;
-    },
+    private readonly world: LossesWorld &
+      StagedWorld & {
+        readonly generation: number;
+        hasContent(root: string, hash: string): boolean;
+      },
   ) {
     this.#eras = [new KeptTruth(world.generation)];
     this.#highestGeneration = world.generation;
     this.losses = new Losses(judge, world);
+    this.staged = new StagedReleases(judge, world);
   }
 
   /** Counts how often PostgreSQL was put back. */
@@ -117,6 +130,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
     this.judge.demand(token >= (before?.token ?? 0n), 'a fence is never lowered (I4)');
     this.truth.fences.set(shard, { token, owner });
     this.losses.raised(fence, owner);
+    this.staged.raised(shard, owner);
   }
 
   wrote(what: string, fence: Fence): void {
@@ -129,7 +143,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
 
   committed(fence: Fence, changesets: readonly Changeset[]): void {
     this.#fenced('a commit', fence);
-    const ops = changesets.flatMap((changeset) => this.#commit(changeset));
+    const ops = changesets.flatMap((changeset) => this.#commit(changeset, fence));
     this.losses.committed(fence, ops);
   }
 
@@ -163,6 +177,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
     if (former !== undefined) this.world.reached('published again');
     this.judge.demand(former === undefined || former === hash, `${at} never says two things (I6)`);
     this.#everStored.set(at, hash);
+    this.staged.stored(snapshot);
     this.judge.demand(
       snapshotHash(snapshot, sha256) === hash,
       `${at} has the hash of what it says (I10)`,
@@ -183,23 +198,24 @@ export class Ledger implements TruthWitness, PublicationWitness {
     return this.#everStored.get(at) === hash ? this.#committed.get(`${at} ${hash}`) : undefined;
   }
 
-  #checkContent({ address, version, variants }: Snapshot, { document, text }: KeptHead): void {
+  #checkContent({ address, version, variants }: Snapshot, head: KeptHead): void {
     const at = `${address} ${version}`;
-    const variant = variants[''];
-    if (variant === undefined) return this.judge.demand(false, `${at} has a stable variant (I7)`);
-    this.judge.demand(sha256(text) === variant.hash, `${at} is what its inputs give (I3, I10)`);
-    this.judge.demand(
-      (document === null) === (variant.absent === true),
-      `${at} is absent if it is (I10)`,
-    );
-    if (document === null) return;
+    const keys = Object.keys(variants).sort().join();
+    const isWhole = keys === [...head.variants.keys()].sort().join();
+    if (!isWhole) return this.judge.demand(false, `${at} has a variant for each cohort (I7)`);
     const parsed = parseAddress(address);
     const root = parsed.ok ? parsed.address.root : '';
-    const isReadable = variant.inline !== undefined || this.world.hasContent(root, variant.hash);
-    this.judge.demand(
-      isReadable,
-      `the content of ${at} is readable before ${at} is published (§6)`,
-    );
+    for (const [key, { document, text }] of head.variants) {
+      const variant = variants[key];
+      const of = key === '' ? at : `${at} for ${key}`;
+      this.judge.demand(sha256(text) === variant?.hash, `${of} is what its inputs give (I3, I10)`);
+      const isAbsent = (document === null) === (variant?.absent === true);
+      this.judge.demand(isAbsent, `${of} is absent if it is (I10)`);
+      if (document === null || variant === undefined) continue;
+      const isReadable = variant.inline !== undefined || this.world.hasContent(root, variant.hash);
+      const what = `the content of ${of} is readable before ${at} is published (§6)`;
+      this.judge.demand(isReadable, what);
+    }
   }
 
   #fenced(what: string, { shard, token }: Fence): void {
@@ -211,13 +227,17 @@ export class Ledger implements TruthWitness, PublicationWitness {
   }
 
   /** The commands that took effect. */
-  #commit(changeset: Changeset): readonly string[] {
+  #commit(changeset: Changeset, { shard }: Fence): readonly string[] {
     const ops = new Set<string>();
     for (const definition of changeset.definitions) ops.add(this.#define(definition));
     for (const { address, next } of changeset.releases) {
-      ops.add(this.#release(changeset, address, next));
+      ops.add(this.#release({ changeset, address, shard }, next));
     }
+    ops.delete('');
     for (const snapshot of changeset.snapshots) this.#head(snapshot);
+    for (const { address, next } of changeset.releases) {
+      this.staged.reached(this.truth, address, { next, heads: changeset.snapshots });
+    }
     this.judge.demand(ops.size <= 1, 'a changeset is of one command');
     for (const op of ops) this.#took(op);
     return [...ops];
@@ -236,9 +256,10 @@ export class Ledger implements TruthWitness, PublicationWitness {
     return op;
   }
 
-  #release(changeset: Changeset, address: AddressText, next: NewRelease): string {
+  /** The command that did it; empty: the owner by himself, or because of another one. */
+  #release({ changeset, address, shard }: ReleaseOf, next: NewRelease): string {
     const kept = this.of(address);
-    const now = kept.releases.at(-1)?.next ?? NOWHERE;
+    const now = this.truth.release(address);
     const entry = changeset.history.find(
       (each) => each.address === address && each.releaseVersion === next.releaseVersion,
     );
@@ -248,17 +269,31 @@ export class Ledger implements TruthWitness, PublicationWitness {
       next.releaseVersion === kept.releases.length + 1,
       `${what} leaves no gap (I2)`,
     );
-    const { stableVersion } = next;
-    const exists = stableVersion === null || stableVersion <= kept.definitions.length;
+    const { stableVersion, staged } = next;
+    const versions = [stableVersion ?? 0, staged?.candidateVersion ?? 0];
+    const exists = versions.every((version) => version <= kept.definitions.length);
     this.judge.demand(exists, `${what} releases a version that there is (I2)`);
     this.judge.demand(isAllowed(action, now, next), `${what} is allowed in that state (I2)`);
-    const op = entry?.reason ?? 'nobody';
+    const isOwn = entry?.author === 'pawl';
+    if (isOwn) this.staged.wentOn({ address, shard, action, now }, this.of(address).head);
+    const isDropped = entry?.reason?.startsWith('dropped by ') === true;
+    if (isDropped) this.world.reached('release dropped by another command');
+    if (staged !== null && now.staged?.id !== staged.id) {
+      this.world.reached('release in stages begun');
+    }
+    if (!isOwn && now.staged !== null) this.world.reached(`release under way: ${action}`);
+    const op = isOwn || isDropped ? '' : (entry?.reason ?? 'nobody');
     kept.releases.push({ op, next });
-    this.trace.push(`release ${address} ${next.releaseVersion} ${action} ${stableVersion}`);
+    const stage =
+      staged === null ? '' : ` ${staged.candidateVersion}@${staged.stage} ${next.state}`;
+    const by = isOwn ? ' by itself' : '';
+    this.trace.push(
+      `release ${address} ${next.releaseVersion} ${action} ${stableVersion}${stage}${by}`,
+    );
     return op;
   }
 
-  #head({ address, generation, version, hash, inputs }: NewSnapshot): void {
+  #head({ address, generation, version, hash, inputs, releases }: NewSnapshot): void {
     const kept = this.of(address);
     const { truth } = this;
     const at = `${address} ${generation}.${version}`;
@@ -268,49 +303,40 @@ export class Ledger implements TruthWitness, PublicationWitness {
       generation === truth.generation,
       `${at} is committed under the generation ${truth.generation} (I6)`,
     );
-    const document = truth.effective(inputs);
-    this.judge.demand(document !== undefined, `${at} is made of versions that there are (R8)`);
-    const text = document ? canonicalize(document) : '';
-    const head = { generation, version, hash, inputs, document: document ?? null, text };
+    this.staged.told(truth, address, { inputs, releases, before: kept.head });
+    const variants = new Map<string, KeptVariant>();
+    for (const reached of setsOf(releases)) {
+      const layers = layersFor(inputs, reached);
+      const document = truth.effective(layers);
+      this.judge.demand(document !== undefined, `${at} is made of versions that there are (R8)`);
+      const text = document ? canonicalize(document) : '';
+      const key = keyOf(reached.map(({ id }) => id));
+      variants.set(key, { document: document ?? null, text });
+      const isForced = key === '' && inputs.some(({ forced }) => forced === true);
+      if (document && !isForced) {
+        for (const layer of layers)
+          this.#checkSchema(key === '' ? at : `${at} for ${key}`, layer, document);
+      }
+    }
+    const head = { generation, version, hash, inputs, releases, variants };
     kept.head = head;
     kept.heads.set(version, head);
     this.#committed.set(`${at} ${hash}`, head);
     this.trace.push(`head ${address} ${version} ${hash.slice(0, 8)}`);
-    if (document) for (const input of inputs) this.#checkSchema(at, input, document);
   }
 
-  #checkSchema(at: string, input: SnapshotInput, document: JsonObject): void {
-    if (input.definitionVersion === null || input.forced === true) return;
-    const of = this.of(input.address as AddressText);
-    const schema = of.definitions[input.definitionVersion - 1]?.schema ?? null;
+  #checkSchema(at: string, layer: SnapshotInput, document: JsonObject): void {
+    if (layer.definitionVersion === null) return;
+    const of = this.of(layer.address as AddressText);
+    const schema = of.definitions[layer.definitionVersion - 1]?.schema ?? null;
     const valid = schema === null || satisfies(schema, document);
-    this.judge.demand(valid, `${at} satisfies the schema of ${input.address} (I9)`);
+    this.judge.demand(valid, `${at} satisfies the schema of ${layer.address} (I9)`);
   }
 
   #took(op: string): void {
     this.judge.demand(!this.truth.ops.has(op), `${op} takes effect once`);
     this.judge.demand(!this.#refused.has(op), `${op} was refused, and is written (I5)`);
     this.truth.ops.add(op);
-  }
-}
-
-function isAllowed(action: string, now: NewRelease, next: NewRelease): boolean {
-  const [from, to] = [now.stableVersion ?? 0, next.stableVersion ?? 0];
-  switch (action) {
-    case 'promote':
-      return now.state === 'idle' && next.state === 'idle' && to > from;
-    case 'rollback':
-      return (
-        now.state === next.state &&
-        to < from &&
-        next.loweredAt === (now.state === 'disabled' ? now.loweredAt : next.releaseVersion)
-      );
-    case 'disable':
-      return now.state === 'idle' && next.state === 'disabled' && to === from;
-    case 'enable':
-      return now.state === 'disabled' && next.state === 'idle' && to === from;
-    default:
-      return false;
   }
 }
 

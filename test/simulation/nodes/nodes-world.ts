@@ -14,6 +14,8 @@ import { Ledger } from './ledger.js';
 import { checkReported } from './reported.js';
 import { SimulatedNats } from './simulated-nats.js';
 import { SimulatedPostgres } from './simulated-postgres.js';
+import { StagedLife } from './staged-life.js';
+import { EVERYBODY, STAGED_ADDRESSES, STAGED_CONSUMERS } from './staged-scenery.js';
 import { Violations, ViolationError } from './violations.js';
 import { Wire } from './wire.js';
 import { WorldFaults } from './world-faults.js';
@@ -32,8 +34,11 @@ const ADDRESSES = [
   'delta/x',
 ].map((text) => address(text).text);
 const WRITERS = ['p', 'q', 'r', 's', 't', 'u', 'v', 'w'];
+const STAGED_WRITERS = ['p', 'q', 'r', 's'];
 /** Simulated time within which all must be well again once the faults have ended. */
 const HEALED_WITHIN_MS = 60_000;
+/** And every release in stages is over, or waits. */
+const SETTLED_WITHIN_MS = 180_000;
 const RESTART_MS = 300;
 /** How long most requests are about one address. */
 const HOT_MS = 8_000;
@@ -64,7 +69,7 @@ export interface NodesReport {
 export class NodesWorld implements NodesWorldView {
   readonly judge = new Violations();
   readonly histories = new Histories(this.judge);
-  readonly addresses = ADDRESSES;
+  readonly addresses: readonly AddressText[];
   readonly ids = IDS;
   readonly shards = INSTALLATION.shards;
   /** False while the members of the quorum do not reach each other. */
@@ -80,6 +85,9 @@ export class NodesWorld implements NodesWorldView {
   readonly consumers: readonly SimulatedConsumer[];
   readonly log: string[] = [];
   readonly #reached = new Map<string, number>();
+  /** What worlds have whose releases go in stages. */
+  readonly #staged: StagedLife | null;
+  readonly #faults: WorldFaults;
   #ids = 0;
   #isOver = false;
 
@@ -88,8 +96,9 @@ export class NodesWorld implements NodesWorldView {
   readonly doubtful = new Set<string>();
   readonly kind: WorldKind;
 
-  constructor(seed: number) {
+  constructor(seed: number, { staged = false }: { readonly staged?: boolean } = {}) {
     this.kind = KINDS[seed % KINDS.length] as WorldKind;
+    this.addresses = staged ? STAGED_ADDRESSES : ADDRESSES;
     this.quorum = new SimulatedQuorum({
       seed,
       founders: IDS,
@@ -107,20 +116,30 @@ export class NodesWorld implements NodesWorldView {
         this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
       reached: (what) => this.reached(what),
       noted: (shard, raised) => notedMark(this.quorum, shard, raised),
+      everybody: EVERYBODY,
+      clocks: () => this.#staged?.clocks() ?? new Map(),
+      claimed: (owner) => this.#staged?.claimed(owner),
+      rejections: (head, at) => this.#staged?.rejections(head, at) ?? [],
+      wentOn: (owner) => this.#staged?.wentOn(owner),
     });
     this.answers = new Answers(this.ledger, this.histories, this.judge);
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
-    this.consumers = ADDRESSES.map((at, index) => this.#consumer(`c${index}`, at));
+    this.#faults = new WorldFaults(this);
+    this.#staged = staged ? new StagedLife(this, (node) => this.#faults.betweenStages(node)) : null;
+    const places = staged ? STAGED_CONSUMERS.map(({ at }) => at) : ADDRESSES;
+    this.consumers = places.map((at, index) => this.#consumer(index, at));
   }
 
   /** Throws at the first broken invariant. */
   async run(events: number): Promise<NodesReport> {
     for (const id of IDS) await this.start(id);
     await this.#until('served shards', () => this.#isServed());
-    for (const name of WRITERS) new WorldWriter(this, name).start();
-    for (const consumer of this.consumers) consumer.start();
+    for (const name of this.isStaged ? STAGED_WRITERS : WRITERS)
+      new WorldWriter(this, name).start();
+    if (this.#staged === null) for (const consumer of this.consumers) consumer.start();
+    else this.#staged.consumers.start();
     this.#heat();
-    new WorldFaults(this).start();
+    this.#faults.start();
     for (let event = 0; event < events; event += 1) {
       await this.#step();
       if (event % REPORTED_EVERY === 0) await this.#checkReported();
@@ -131,6 +150,10 @@ export class NodesWorld implements NodesWorldView {
     const reached = Object.fromEntries(this.#reached);
     const seen = [this.ledger.trace, this.histories.trace, [...this.#reached]];
     return { reached, trace: crc32(JSON.stringify(seen)) };
+  }
+
+  get isStaged(): boolean {
+    return this.#staged !== null;
   }
 
   get isCalm(): boolean {
@@ -207,6 +230,7 @@ export class NodesWorld implements NodesWorldView {
       observer: this.#observer(),
       failed: (error) => this.#failed(id, error),
       log: (level, message, fields) => this.#logged(level, message, fields),
+      acked: (owner, ack) => this.#staged?.acked(owner, ack),
     });
     this.nodes.set(id, node);
     node.sessions.reached = (what) => this.reached(what);
@@ -242,10 +266,12 @@ export class NodesWorld implements NodesWorldView {
     node.gone();
   }
 
-  #consumer(id: string, at: AddressText): SimulatedConsumer {
+  #consumer(index: number, at: AddressText): SimulatedConsumer {
+    const staged = this.#staged;
     return new SimulatedConsumer({
-      id,
+      id: `c${index}`,
       address: at,
+      ...(staged === null ? {} : { temper: () => staged.temper(index) }),
       installation: INSTALLATION.name,
       nats: this.nats,
       wire: this.wire,
@@ -255,6 +281,7 @@ export class NodesWorld implements NodesWorldView {
       applied: (consumer, version) => {
         this.reached('applied');
         this.ledger.trace.push(`apply ${consumer.incarnation} ${version}`);
+        staged?.consumers.applied(consumer, version);
       },
     });
   }
@@ -306,8 +333,8 @@ export class NodesWorld implements NodesWorldView {
     return goesOn;
   }
 
-  async #until(what: string, holds: () => boolean): Promise<void> {
-    const endMs = this.nowMs() + HEALED_WITHIN_MS;
+  async #until(what: string, holds: () => boolean, withinMs = HEALED_WITHIN_MS): Promise<void> {
+    const endMs = this.nowMs() + withinMs;
     while (!holds()) {
       const goesOn = await this.#step(endMs);
       if (!goesOn) throw new ViolationError(`once the faults end there is ${what}`);
@@ -315,7 +342,7 @@ export class NodesWorld implements NodesWorldView {
   }
 
   #heat(): void {
-    this.hot = ADDRESSES[this.rng.below(ADDRESSES.length)] ?? this.hot;
+    this.hot = this.addresses[this.rng.below(this.addresses.length)] ?? this.hot;
     if (!this.isOver) this.later(HOT_MS, () => this.#heat());
   }
 
@@ -346,18 +373,25 @@ export class NodesWorld implements NodesWorldView {
       sessions.onStep = () => false;
     }
     for (const consumer of this.consumers) {
-      if (consumer.isRunning) consumer.time.resume();
-      else consumer.start();
+      if (!consumer.isRunning) consumer.start();
+      consumer.time.resume();
+      if (this.isStaged) consumer.connection.heal();
     }
     for (const id of IDS) this.restart(id);
   }
 
   async #rest(): Promise<void> {
     await this.#until('an owner who serves each shard', () => this.#isServed());
+    if (this.#staged !== null) {
+      const settled = (): boolean => this.#staged?.isSettled === true;
+      const what = 'no release in stages but those that wait for something';
+      await this.#until(what, settled, SETTLED_WITHIN_MS);
+    }
     await this.#until('nothing left to publish', () => this.#isPublished());
     await this.#until('a consumer of each address that runs it', () =>
       this.consumers.every((consumer) => this.#hasConverged(consumer)),
     );
+    await this.#until('a slot for each consumer', () => this.#staged?.isPlaced !== false);
   }
 
   #isServed(): boolean {
@@ -391,9 +425,11 @@ export class NodesWorld implements NodesWorldView {
     return message && (JSON.parse(message.data) as Snapshot);
   }
 
-  #hasConverged({ address: at, running, isRunning }: SimulatedConsumer): boolean {
+  #hasConverged(consumer: SimulatedConsumer): boolean {
+    const { address: at, running, isRunning } = consumer;
     const { head } = this.ledger.of(at);
     if (!isRunning) return false;
+    if (head !== null && this.#staged !== null) return this.#staged.hasConverged(consumer, head);
     return (
       head === null ||
       (running?.head.generation === head.generation && running.head.hash === head.hash)

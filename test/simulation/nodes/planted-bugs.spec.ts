@@ -1,35 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { loadSources } from '../sources.mjs';
+import { firstFind, SEEDS } from './find-bug.js';
 import { PLANTED_BUGS } from './planted-bugs.js';
-import type { PlantedBug } from './planted-bugs.js';
-import type { runNodes } from './run-nodes.js';
 
-const RUN_NODES = 'test/simulation/nodes/run-nodes.ts';
-const EVENTS = 12_000;
-/** Asked when the seed that found a bug last finds it no more. */
-const SEEDS = 60;
 const TIME = { timeout: 600_000 };
-
-/**
- * The first violation that shows what the bug does, else all those that it also led to. Anything but a
- * broken invariant is thrown on.
- */
-async function firstFind({ edits, finds, seed }: PlantedBug): Promise<string> {
-  const loaded = loadSources(RUN_NODES, edits) as { runNodes: typeof runNodes };
-  const others = Array.from({ length: SEEDS }, (_, at) => at + 1);
-  const found: string[] = [];
-  for (const from of [seed, ...others.filter((other) => other !== seed)]) {
-    try {
-      await loaded.runNodes({ from, count: 1, events: EVENTS });
-    } catch (error) {
-      const { name, message } = error as Error;
-      if (name !== 'ViolationError') throw error;
-      if (finds.test(message)) return message;
-      found.push(message);
-    }
-  }
-  return found.join('\n');
-}
 
 describe('the worlds of whole nodes find planted bugs', () => {
   it('have bugs to find, each with a name of its own', () => {

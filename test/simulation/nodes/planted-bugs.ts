@@ -13,9 +13,11 @@ export interface PlantedBug {
   readonly finds: RegExp;
   /** A seed that found it: asked first. */
   readonly seed: number;
+  /** Set for worlds whose releases go in stages. */
+  readonly staged?: true;
 }
 
-const edit = (file: string, text: string, replacement: string): PlantedEdit => ({
+export const edit = (file: string, text: string, replacement: string): PlantedEdit => ({
   file,
   text,
   replacement,
@@ -234,8 +236,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       edit(
         `${ENGINE}/status/shard-consumers.ts`,
-        'this.#applied(incarnation, address, { ...run, hash: run.hash ?? null, ageMs: null });',
-        'this.#applied(incarnation, address, { ...run, hash: null, ageMs: null, version: this.published(ref.root, address)?.version ?? run.version });',
+        '...{ cohort, hash: run.hash ?? null, ageMs: null },',
+        '...{ cohort, hash: null, ageMs: null, version: this.published(ref.root, address)?.version ?? run.version },',
       ),
     ],
     finds: /is said to run/,

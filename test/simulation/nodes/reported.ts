@@ -17,10 +17,14 @@ export async function checkReported(
     if (!parsed.ok) continue;
     const page = await use.listConsumers(parsed.address, { limit: 1_000 });
     if (!page.ok) continue;
-    for (const { incarnation, version, highestVersion } of page.value.items) {
+    for (const { incarnation, version, highestVersion, cohort, consumerId } of page.value.items) {
+      if (consumerId !== consumer.id) continue;
       const ran = consumer.ran.get(incarnation) ?? 0;
       const what = `${incarnation} is said to run ${version} at ${consumer.address}, and ran ${ran} (I8)`;
       judge.demand(version <= ran, what);
+      const isRunAs =
+        cohort === undefined || consumer.ranAs.has(`${incarnation} ${version} ${cohort}`);
+      judge.demand(isRunAs, `${what}: as ${cohort}, too`);
       judge.demand((highestVersion ?? 0) <= consumer.highest, `${what}: the highest too`);
     }
   }

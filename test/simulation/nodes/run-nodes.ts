@@ -11,12 +11,14 @@ export async function runNodes(options: {
   readonly from: number;
   readonly count: number;
   readonly events: number;
+  /** Releases go in stages. */
+  readonly staged?: boolean;
 }): Promise<NodesReports> {
-  const { from, count, events } = options;
+  const { from, count, events, staged = false } = options;
   const reached: Record<string, number> = {};
   const traces: number[] = [];
   for (let seed = from; seed < from + count; seed += 1) {
-    const report = await runOne(seed, events);
+    const report = await runOne(seed, events, staged);
     for (const [what, often] of Object.entries(report.reached)) {
       reached[what] = (reached[what] ?? 0) + often;
     }
@@ -25,8 +27,8 @@ export async function runNodes(options: {
   return { reached, traces };
 }
 
-async function runOne(seed: number, events: number): Promise<NodesReport> {
-  const world = new NodesWorld(seed);
+async function runOne(seed: number, events: number, staged: boolean): Promise<NodesReport> {
+  const world = new NodesWorld(seed, { staged });
   try {
     return await world.run(events);
   } catch (error) {

@@ -12,6 +12,8 @@ export class SimulatedLink implements Link {
     private readonly nats: SimulatedNats,
     private readonly connection: NatsConnection,
     private readonly snapshotStream: string,
+    /** Told of each answer to a request, before who asked. */
+    private readonly answered: (text: string) => void = () => undefined,
   ) {
     connection.onState((state) => {
       if (state === 'rebuilt') return;
@@ -48,7 +50,9 @@ export class SimulatedLink implements Link {
   }
 
   async request(subject: string, payload: string): Promise<Uint8Array> {
-    return Buffer.from(await this.connection.request(subject, payload, REQUEST_MS));
+    const text = await this.connection.request(subject, payload, REQUEST_MS);
+    this.answered(text);
+    return Buffer.from(text);
   }
 
   publish(subject: string, payload: string): boolean {

@@ -8,6 +8,8 @@ import type { NodesWorld } from './nodes-world.js';
 const EVERY_MS = 1_000;
 const RATES = [0.9, 1.1, 5] as const;
 const HOUR_MS = 3_600_000;
+/** How far a monotonic clock jumps. */
+export const CLOCK_JUMP_MS = HOUR_MS;
 const STEPS: readonly CommitStep[] = ['begin', 'fence', 'write', 'commit', 'committed'];
 
 /** What goes wrong in a world of nodes, at random and for a while each. */
@@ -64,6 +66,16 @@ export class WorldFaults {
     this.#next();
   }
 
+  /** Of an owner that has just taken a release to its next stage. */
+  betweenStages(node: ControlPlaneNode): void {
+    if (this.world.rng.below(2) === 0) {
+      this.world.reached('owner paused between stages');
+      return this.#standStill(node);
+    }
+    this.world.reached('owner killed between stages');
+    this.#kill(node);
+  }
+
   #next(): void {
     this.world.later(EVERY_MS * 2 * this.world.rng.next(), () => {
       if (this.world.isOver) return;
@@ -89,8 +101,12 @@ export class WorldFaults {
     const node = this.#node();
     if (node === undefined) return;
     this.world.reached('node killed');
-    this.world.kill(node.id);
-    this.#for(20, 4_000, () => this.world.restart(node.id));
+    this.#kill(node);
+  }
+
+  #kill({ id }: ControlPlaneNode): void {
+    this.world.kill(id);
+    this.#for(20, 4_000, () => this.world.restart(id));
   }
 
   #pause(): void {
@@ -253,7 +269,7 @@ export class WorldFaults {
         return time.setWall(rng.below(2) === 0 ? HOUR_MS : -HOUR_MS);
       default:
         this.world.reached('monotonic clock jumped');
-        return time.jump(HOUR_MS);
+        return time.jump(CLOCK_JUMP_MS);
     }
   }
 

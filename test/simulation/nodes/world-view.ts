@@ -17,6 +17,8 @@ export interface NodesWorldView {
   readonly addresses: readonly AddressText[];
   /** The one that most requests are about, for a while. */
   readonly hot: AddressText;
+  /** Releases go in stages. */
+  readonly isStaged: boolean;
   /** Nothing goes wrong: every request is served. */
   readonly isCalm: boolean;
   /** The faults have ended: nobody begins anything new. */

@@ -14,11 +14,17 @@ import type { Rng } from '@pawl/kernel';
 import type { Asked } from './answers.js';
 import type { Floor } from './histories.js';
 import { smallSchema } from './small-validator.js';
+import { stagedRequest, troubles } from './staged-requests.js';
 import type { NodesWorldView } from './world-view.js';
 
 /** A client gives up a request after this, and does not know then what became of it. */
 const GIVE_UP_MS = 12_000;
 const REST_MS = 300;
+/** Where releases take their time. */
+const STAGED_REST_MS = 600;
+/** Of 20 requests so many are writes, or of a schema, or releases; the others are reads. */
+const SHARES = [8, 9, 14] as const;
+const STAGED_SHARES = [6, 7, 16] as const;
 /** Now and then a writer sends so many requests at once. */
 const TOGETHER = 4;
 /** A request of a calm world is answered within this: no hand-over takes longer. */
@@ -59,7 +65,8 @@ export class WorldWriter {
   }
 
   start(): void {
-    this.world.later(this.#rng.next() * REST_MS, () => this.#next());
+    const restMs = this.world.isStaged ? STAGED_REST_MS : REST_MS;
+    this.world.later(this.#rng.next() * restMs, () => this.#next());
   }
 
   /** Beside whatever else it does. */
@@ -78,10 +85,11 @@ export class WorldWriter {
     const { addresses, hot } = this.world;
     const any = addresses[this.#rng.below(addresses.length)] as AddressText;
     const address = parsed(this.#rng.below(3) > 0 ? hot : any);
+    const [puts, schemas, releases] = this.world.isStaged ? STAGED_SHARES : SHARES;
     const kind = this.#rng.below(20);
-    if (kind < 8) return this.#put(address);
-    if (kind < 9) return this.#putSchema(address);
-    if (kind < 14) return this.#release(address);
+    if (kind < puts) return this.#put(address);
+    if (kind < schemas) return this.#putSchema(address);
+    if (kind < releases) return this.#release(address);
     return this.#read(address);
   }
 
@@ -90,7 +98,11 @@ export class WorldWriter {
     const { op } = about;
     const { answers } = this.world;
     const large = this.#rng.below(6) === 0 ? { pad: 'x'.repeat(LARGE) } : {};
-    const document = { op, [address.text]: op, limit: this.#rng.below(120), ...large };
+    const { isStaged } = this.world;
+    const trouble = isStaged ? troubles(this.#rng, address.text) : {};
+    // Where a layer has none, what is read has that of one above.
+    const limit = isStaged && this.#rng.below(2) === 0 ? {} : { limit: this.#rng.below(120) };
+    const document = { op, [address.text]: op, ...limit, ...large, ...trouble };
     const precondition = this.#precondition(address);
     return {
       ...about,
@@ -130,7 +142,12 @@ export class WorldWriter {
   }
 
   #releaseRequest(address: Address, reason: string): ReleaseRequest {
-    const newest = this.world.ledger.of(address.text).definitions.length;
+    const kept = this.world.ledger.of(address.text);
+    if (this.world.isStaged) {
+      const told = this.world.histories.floor(address.text).release;
+      return stagedRequest(this.#rng, kept, { reason, told });
+    }
+    const newest = kept.definitions.length;
     switch (this.#rng.below(10)) {
       case 0:
         return { action: 'disable', reason };

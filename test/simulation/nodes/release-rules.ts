@@ -1,0 +1,115 @@
+import { canonicalize } from '@pawl/contracts';
+import type { NewRelease } from './kept-truth.js';
+
+type Staged = NonNullable<NewRelease['staged']>;
+/** What a transition must set; all else stays as it was. */
+type Expected = Omit<Partial<NewRelease>, 'staged'> & { readonly staged?: Staged | null };
+
+/** Whether an action may lead from one release state to the next, by a second set of rules. */
+export function isAllowed(action: string, now: NewRelease, next: NewRelease): boolean {
+  const expected = expectedAfter(action, now, next);
+  if (expected === null) return false;
+  // Whether it still is forced is for the schemas to say.
+  const { releaseVersion, forced } = next;
+  return isSame({ ...now, ...expected, releaseVersion, forced }, next);
+}
+
+/** What follows; null: the action is not allowed in that state. */
+function expectedAfter(action: string, now: NewRelease, next: NewRelease): Expected | null {
+  const { state, staged } = now;
+  const { releaseVersion: at } = next;
+  switch (action) {
+    case 'promote':
+      return promoted(now, next);
+    case 'rollback':
+      return rolledBack(now, next);
+    case 'disable':
+      if (state === 'disabled') return null;
+      return { state: 'disabled', staged: null, contributionAt: at, loweredAt: at };
+    case 'enable':
+      return state === 'disabled' ? { state: 'idle', contributionAt: at } : null;
+    case 'block':
+    case 'unblock':
+      return blocked(action, now, next);
+    default:
+      return staged === null ? null : ofStaged(action, now, staged, at);
+  }
+}
+
+function promoted(now: NewRelease, next: NewRelease): Expected | null {
+  const { state, staged, stableVersion } = now;
+  const { releaseVersion: at } = next;
+  if (state === 'disabled') return null;
+  const to = next.staged?.candidateVersion ?? next.stableVersion ?? 0;
+  if (to <= (stableVersion ?? 0) || now.blockedVersions.includes(to)) return null;
+  if (next.staged !== null) {
+    const isFresh = next.staged.stage === 0 && next.staged.pausedFor === null;
+    if (staged !== null || !isFresh) return null;
+    return { state: 'rolling', staged: next.staged, contributionAt: at };
+  }
+  const falls = to < (staged?.candidateVersion ?? 0);
+  return {
+    ...{ state: 'idle', stableVersion: to, staged: null, contributionAt: at },
+    ...(falls ? { loweredAt: at } : {}),
+  };
+}
+
+function rolledBack(now: NewRelease, next: NewRelease): Expected | null {
+  const [from, to] = [now.stableVersion ?? 0, next.stableVersion ?? 0];
+  const { releaseVersion: at } = next;
+  if (to === from && now.staged !== null) return dropped(at);
+  if (to >= from || to === 0 || now.blockedVersions.includes(to)) return null;
+  const stableVersion = to;
+  if (now.state === 'disabled') return { stableVersion };
+  return { ...dropped(at), stableVersion };
+}
+
+function blocked(action: 'block' | 'unblock', now: NewRelease, next: NewRelease): Expected | null {
+  const { blockedVersions, releaseVersion: at } = next;
+  const [more, less] = action === 'block' ? [next, now] : [now, next];
+  const changed = more.blockedVersions.filter((one) => !less.blockedVersions.includes(one));
+  const isOne = more.blockedVersions.length === less.blockedVersions.length + 1;
+  const isStable = changed[0] === now.stableVersion;
+  if (changed.length !== 1 || !isOne || (isStable && action === 'block')) return null;
+  const drops = action === 'block' && changed[0] === now.staged?.candidateVersion;
+  return { blockedVersions, ...(drops ? dropped(at) : {}) };
+}
+
+function ofStaged(action: string, now: NewRelease, staged: Staged, at: number): Expected | null {
+  const last = staged.stages.length - 1;
+  const isRolling = now.state === 'rolling';
+  switch (action) {
+    case 'advance':
+      if (!isRolling) return null;
+      if (staged.stage < last) return { staged: { ...staged, stage: staged.stage + 1 } };
+      return {
+        ...{ state: 'idle', stableVersion: staged.candidateVersion, staged: null },
+        contributionAt: at,
+      };
+    case 'skip':
+      return isRolling && staged.stage < last ? { staged: { ...staged, stage: last } } : null;
+    case 'pause':
+      return isRolling ? { state: 'paused', staged } : null;
+    case 'resume':
+      return isRolling ? null : { state: 'rolling', staged: { ...staged, pausedFor: null } };
+    case 'abort':
+      return dropped(at);
+    default:
+      return null;
+  }
+}
+
+/** The candidate is away, and those who ran it are told that they may go down. */
+function dropped(at: number): Expected {
+  return { state: 'idle', staged: null, contributionAt: at, loweredAt: at };
+}
+
+/** Why a release is paused is not judged. */
+function isSame(one: NewRelease, other: NewRelease): boolean {
+  return text(one) === text(other);
+}
+
+function text({ staged, ...rest }: NewRelease): string {
+  const { pausedFor: _, ...held } = staged ?? { pausedFor: null };
+  return canonicalize({ ...rest, staged: staged === null ? null : held });
+}
