@@ -64,6 +64,19 @@ describe('a release in stages, watched', () => {
     expect(await world.rollout(AT)).toMatchObject({ consumers: { applied: 4 }, converged: true });
   });
 
+  it('bakes not while it is paused, however short that was', async () => {
+    await fleet.add(AT, 'checkout', 4);
+    await begin([]);
+    await fleet.pass(3_000);
+    const before = await shown();
+    await act('pause');
+    await fleet.pass(500);
+    await act('resume');
+    await fleet.pass(500);
+    expect((await shown())?.bakeLeftMs).toBe(before?.bakeLeftMs);
+    expect(before?.bakeLeftMs).toBeLessThan(10_000);
+  });
+
   it('bakes only while all that it reaches is published', async () => {
     await world.put('acme/app/eu', { b: 1 });
     await fleet.add(AT, 'checkout', 4);

@@ -36,6 +36,8 @@ interface Watch {
   bakedMs: number;
   /** Monotonic time of the last look at which everything was published; `null`: it was not. */
   publishedMs: number | null;
+  /** Of that look: where it is another now, it may have been paused in between, and that is not baked. */
+  releaseVersion: number;
   /** The versions published then, summed up: they only grow. */
   versions: number;
   /** How long too few have applied just these versions, milliseconds. */
@@ -210,11 +212,13 @@ export class WatchReleases {
       watch.publishedMs = null;
       return { evidence, stepMs: 0, isSame: false };
     }
-    const lastMs = watch.publishedMs ?? nowMs;
-    const isSame = watch.publishedMs !== null && watch.versions === versions;
+    const { releaseVersion } = node.release;
+    const seenMs = watch.releaseVersion === releaseVersion ? watch.publishedMs : null;
+    const isSame = seenMs !== null && watch.versions === versions;
+    watch.releaseVersion = releaseVersion;
     watch.versions = versions;
     watch.publishedMs = nowMs;
-    return { evidence, stepMs: Math.min(nowMs - lastMs, MAX_STEP_MS), isSame };
+    return { evidence, stepMs: Math.min(nowMs - (seenMs ?? nowMs), MAX_STEP_MS), isSame };
   }
 
   #act(
@@ -257,6 +261,7 @@ export class WatchReleases {
       sinceMs: isKnown ? known.sinceMs : this.context.clock.monotonicMs(),
       forgiven: isKnown ? known.forgiven : { rejected: 0, lost: 0 },
       isHeld: false,
+      releaseVersion: 0,
       notBefore: { stop: 0, advance: 0, grow: 0 },
       doing: new Set(),
     };
