@@ -5,7 +5,7 @@ const RELEASE = 'libs/engine/src/release';
 const WATCH = `${RELEASE}/watch-releases.ts`;
 const EVALUATE = `${RELEASE}/evaluate-change.ts`;
 const SCHEMAS =
-  'const schemas = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);';
+  'const own = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);';
 
 type ReleaseBug = Omit<PlantedBug, 'staged'>;
 
@@ -16,7 +16,7 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         'libs/domain/src/release/reach-stages.ts',
-        'const named = place.before?.named ?? [];',
+        'const named = place.told?.named ?? [];',
         'const named: readonly string[] = [];',
       ),
     ],
@@ -41,7 +41,7 @@ const BUGS: readonly ReleaseBug[] = [
       edit(
         EVALUATE,
         SCHEMAS,
-        'const schemas = path.flatMap((layer) => wanted(layer, new Set())?.schema ?? []);',
+        'const own = path.flatMap((layer) => wanted(layer, new Set())?.schema ?? []);',
       ),
     ],
     finds: / for \w+.* satisfies the schema of/,
@@ -65,8 +65,8 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         WATCH,
-        '...{ id, stage, bakedMs: 0, publishedMs: null, publishedSinceMs: null },',
-        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, publishedSinceMs: null },',
+        '...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, steadyMs: 0 },',
+        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, versions: 0, steadyMs: 0 },',
       ),
     ],
     finds: /is watched for .* before it ends/,
@@ -98,13 +98,7 @@ const BUGS: readonly ReleaseBug[] = [
   },
   {
     name: 'a clock that jumps ahead skips a bake',
-    edits: [
-      edit(
-        WATCH,
-        'watch.bakedMs += Math.min(nowMs - watch.publishedMs, MAX_STEP_MS);',
-        'watch.bakedMs += nowMs - watch.publishedMs;',
-      ),
-    ],
+    edits: [edit(WATCH, 'Math.min(nowMs - sinceMs, MAX_STEP_MS)', 'nowMs - sinceMs')],
     finds: /is watched for .* before it ends/,
     seed: 1,
   },

@@ -10,7 +10,7 @@ import { CLOCK_JUMP_MS } from './world-faults.js';
 
 /** An owner is struck so soon after he took a release to its next stage, now and then. */
 const STRIKE_MS = 1_500;
-const STRIKES = 6;
+const STRIKES = 3;
 
 /** What a world with releases in stages has beside others. */
 export class StagedLife {

@@ -4,7 +4,7 @@ import type { KeptAddress } from './kept-truth.js';
 import { REGIONS, TEMPERS } from './staged-scenery.js';
 
 /** One of so many documents makes trouble. */
-const TROUBLE = 10;
+const TROUBLE = 6;
 const SHORTEST_BAKE_MS = 300;
 const LONGEST_BAKE_MS = 3_000;
 

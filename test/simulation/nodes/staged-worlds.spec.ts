@@ -28,6 +28,7 @@ const MUST_REACH = [
   'command: release-in-flight',
   'owner killed between stages',
   'owner paused between stages',
+  "the owner's clock jumped between stages",
   'ran a candidate',
   'ran no candidate any more',
   'ran the same as another cohort',

@@ -68,12 +68,17 @@ export class WorldFaults {
 
   /** Of an owner that has just taken a release to its next stage. */
   betweenStages(node: ControlPlaneNode): void {
-    if (this.world.rng.below(2) === 0) {
-      this.world.reached('owner paused between stages');
-      return this.#standStill(node);
+    switch (this.world.rng.below(3)) {
+      case 0:
+        this.world.reached('owner paused between stages');
+        return this.#standStill(node);
+      case 1:
+        this.world.reached('owner killed between stages');
+        return this.#kill(node);
+      default:
+        this.world.reached("the owner's clock jumped between stages");
+        return node.process.time.jump(CLOCK_JUMP_MS);
     }
-    this.world.reached('owner killed between stages');
-    this.#kill(node);
   }
 
   #next(): void {
