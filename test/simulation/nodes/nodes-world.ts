@@ -383,6 +383,7 @@ export class NodesWorld implements NodesWorldView {
   async #rest(): Promise<void> {
     await this.#until('an owner who serves each shard', () => this.#isServed());
     if (this.#staged !== null) {
+      this.#staged.askOwners();
       const settled = (): boolean => this.#staged?.isSettled === true;
       const what = 'no release in stages but those that wait for something';
       await this.#until(what, settled, SETTLED_WITHIN_MS);

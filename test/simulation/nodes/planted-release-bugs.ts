@@ -65,8 +65,8 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         WATCH,
-        '...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, steadyMs: 0 },',
-        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, versions: 0, steadyMs: 0 },',
+        '...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },',
+        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },',
       ),
     ],
     finds: /is watched for .* before it ends/,
@@ -77,8 +77,8 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         WATCH,
-        'const expected = { expectedReleaseVersion: node.release.releaseVersion };',
-        'const expected = {};',
+        'const expected = { expectedReleaseVersion: node.release.releaseVersion, reason: verdict.why };',
+        'const expected = { reason: verdict.why };',
       ),
     ],
     finds: /is watched for .* before it ends/,
@@ -89,8 +89,8 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         `${RELEASE}/judge-gates.ts`,
-        "if (rejected <= (gate.limit ?? 0)) return { kind: 'pass' };",
-        "if (rejected >= 0) return { kind: 'pass' };",
+        'if (all.rejected - forgiven.rejected <= (gate.limit ?? 0)) return undefined;',
+        'if (all.rejected >= 0) return undefined;',
       ),
     ],
     finds: /does not end while/,
@@ -98,7 +98,13 @@ const BUGS: readonly ReleaseBug[] = [
   },
   {
     name: 'a clock that jumps ahead skips a bake',
-    edits: [edit(WATCH, 'Math.min(nowMs - sinceMs, MAX_STEP_MS)', 'nowMs - sinceMs')],
+    edits: [
+      edit(
+        WATCH,
+        'stepMs: Math.min(nowMs - (seenMs ?? nowMs), MAX_STEP_MS)',
+        'stepMs: nowMs - (seenMs ?? nowMs)',
+      ),
+    ],
     finds: /is watched for .* before it ends/,
     seed: 1,
   },

@@ -44,8 +44,10 @@ function promoted(now: NewRelease, next: NewRelease): Expected | null {
   if (to <= (stableVersion ?? 0) || now.blockedVersions.includes(to)) return null;
   if (next.staged !== null) {
     const isFresh = next.staged.stage === 0 && next.staged.pausedFor === null;
-    if (staged !== null || !isFresh) return null;
-    return { state: 'rolling', staged: next.staged, contributionAt: at };
+    if (!isFresh || next.staged.id === staged?.id) return null;
+    // One that is superseded goes away first.
+    const lowered = staged === null ? {} : { loweredAt: at };
+    return { state: 'rolling', staged: next.staged, contributionAt: at, ...lowered };
   }
   const falls = to < (staged?.candidateVersion ?? 0);
   return {

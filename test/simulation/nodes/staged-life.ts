@@ -1,3 +1,4 @@
+import { parseAddress } from '@pawl/contracts';
 import type { Ack, AddressText } from '@pawl/contracts';
 import { ConsumerLife } from './consumer-life.js';
 import type { ControlPlaneNode } from './control-plane-node.js';
@@ -11,11 +12,17 @@ import { CLOCK_JUMP_MS } from './world-faults.js';
 /** An owner is struck so soon after he took a release to its next stage, now and then. */
 const STRIKE_MS = 1_500;
 const STRIKES = 3;
+/** Between two questions to owners, and how long the same must be the answer. */
+const ASK_MS = 1_000;
+const STEADY_MS = 12_000;
+/** What a release may wait for that nobody ends. */
+const WAITS = /^no live instance |^of \w+ no candidate |^no instance of /;
 
 /** What a world with releases in stages has beside others. */
 export class StagedLife {
   readonly consumers: ConsumerLife;
   readonly #heard: HeardRejections;
+  readonly #waits = new Map<AddressText, { readonly why: string; readonly sinceMs: number }>();
 
   constructor(
     private readonly world: NodesWorld,
@@ -86,21 +93,36 @@ export class StagedLife {
     return new Set(places).size === places.length;
   }
 
-  /** Whether every release in stages is over, or waits for what has a name. */
+  /** Whether every release in stages is over, or waits for what its owner has named for a while. */
   get isSettled(): boolean {
-    return this.world.ledger.addresses.every((at) => this.#isSettled(at));
+    const { truth, addresses } = this.world.ledger;
+    return addresses.every((at) => {
+      const { state, staged } = truth.release(at);
+      if (staged === null || state === 'paused') return true;
+      return this.world.nowMs() - (this.#waits.get(at)?.sinceMs ?? Infinity) > STEADY_MS;
+    });
   }
 
-  #isSettled(at: AddressText): boolean {
-    const { state, staged } = this.world.ledger.truth.release(at);
-    return staged === null || state === 'paused' || !this.#hasCandidates(at, staged.id);
+  /** Asks owners, from the end of the faults on, what releases wait for. */
+  askOwners(): void {
+    for (const at of this.world.ledger.addresses) this.#askOwner(at);
+    this.world.later(ASK_MS, () => this.askOwners());
   }
 
-  #hasCandidates(at: AddressText, release: string): boolean {
-    return this.world.consumers.some((consumer) => {
-      const { head } = this.world.ledger.of(consumer.address);
-      const told = head?.releases.find(({ id, address }) => id === release && address === at);
-      return told !== undefined && consumer.cohort([told]) !== '';
+  #askOwner(at: AddressText): void {
+    const parsed = parseAddress(at);
+    const { staged } = this.world.ledger.truth.release(at);
+    if (!parsed.ok || staged === null) return void this.#waits.delete(at);
+    const { address } = parsed;
+    const owner = [...this.world.nodes.values()].find(({ engine }) => engine.serves(address.root));
+    void owner?.engine.use.getRollout(address).then((view) => {
+      const shown = view.ok ? view.value.releases?.find(({ id }) => id === staged.id) : undefined;
+      const { reason = '', stage = -1 } = shown ?? {};
+      const why = `${stage} ${reason}`;
+      if (!WAITS.test(reason)) this.#waits.delete(at);
+      else if (this.#waits.get(at)?.why !== why) {
+        this.#waits.set(at, { why, sinceMs: this.world.nowMs() });
+      }
     });
   }
 }

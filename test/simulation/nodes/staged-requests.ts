@@ -31,7 +31,7 @@ export function stagedRequest(
     case 4:
       return { ...of, action: 'rollback', targetVersion: stableVersion ?? any };
     case 5:
-      return { ...of, action: 'promote' };
+      return { ...of, action: 'promote', strategy: 'all-at-once' };
     case 6:
       return { ...of, action: 'block', targetVersion: staged?.candidateVersion ?? any };
     case 7:
@@ -48,6 +48,8 @@ export function stagedRequest(
       return { ...of, action: 'resume' };
     case 14:
       return { ...of, action: 'abort' };
+    case 15:
+      return { ...of, action: 'promote', strategy: strategy(rng), conflict: 'supersede' };
     default:
       return { ...of, action: 'promote', strategy: strategy(rng) };
   }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { runNodes } from './run-nodes.js';
 
 const EVENTS = 12_000;
-const FIXED = { from: 1, count: 8, events: EVENTS, staged: true };
-const FRESH = { ...FIXED, from: Math.floor(Math.random() * 2 ** 31), count: 3 };
+const FIXED = { from: 1, count: 10, events: EVENTS, staged: true };
+const FRESH = { ...FIXED, from: Math.floor(Math.random() * 2 ** 31), count: 2 };
 const TIME = { timeout: 600_000 };
 
 /** What the fixed seeds must reach, or they show nothing. */
@@ -21,10 +21,8 @@ const MUST_REACH = [
   'release under way: rollback',
   'release under way: promote',
   'release under way: block',
-  'release dropped by another command',
   'release grown within a stage',
   'releases on one way: 3',
-  'command: too-many-releases',
   'command: release-in-flight',
   'owner killed between stages',
   'owner paused between stages',
