@@ -48,6 +48,15 @@ describe('reachPlaces', () => {
     expect(taken(canary, services).every((names) => names.length === 1)).toBe(true);
   });
 
+  it('takes one of each also where one workload is at all of their addresses', () => {
+    const gateway = instance('gateway', 0);
+    const services = Array.from({ length: 3_000 }, (_, at) =>
+      place([0, 1, 2].map((slot) => instance(`s${at}`, slot)).concat(gateway)),
+    );
+    const names = taken(canary, services).map((all) => all.filter((name) => name.startsWith('s')));
+    expect(names.every((all) => all.length === 1)).toBe(true);
+  });
+
   it('takes an instance that is at several addresses at all of them', () => {
     const everywhere = [0, 1, 2, 3].map((slot) => instance('checkout', slot));
     const [here, there] = taken(canary, [place(everywhere), place(everywhere), place([])]);

@@ -1,6 +1,6 @@
+import { BUCKETS, slotName } from '@pawl/contracts';
 import type { ReleaseStage } from '@pawl/contracts';
-import { slotName } from '@pawl/contracts';
-import { reachStages } from './reach-stages.js';
+import { MAX_NAMES, reachStages } from './reach-stages.js';
 import type { Instance, Reached } from './reach-stages.js';
 
 /** An address that a release reaches. */
@@ -22,7 +22,8 @@ export function reachPlaces(
   const stages = new Map<ReachedPlace, readonly ReleaseStage[]>();
   for (const group of groupsOf(places)) {
     const instances = group.flatMap((place) => place.instances);
-    const all = reachStages({ release, instances, before: union(group) });
+    const addresses = group.length;
+    const all = reachStages({ release, instances, before: union(group), addresses });
     for (const place of group) stages.set(place, stagesAt(place, all));
   }
   return places.map((place) => stages.get(place) ?? []);
@@ -76,11 +77,17 @@ function union(group: readonly ReachedPlace[]): ReleaseStage[] {
 
 /** Of the stages of all places, what one of them tells: whom it told before, and who is there. */
 function stagesAt({ instances, told }: ReachedPlace, all: readonly ReleaseStage[]): ReleaseStage[] {
+  const [first] = all;
+  if (all.length === 1 && first?.basisPoints === BUCKETS) return [first];
   const here = new Set(instances.map(({ workload, slot }) => slotName(workload, slot)));
+  let room = MAX_NAMES - told.reduce((sum, { named = [] }) => sum + named.length, 0);
   return all.map(({ named = [], ...stage }, at) => {
-    const before = all.length === 1 && stage.basisPoints === 10_000 ? [] : (told[at]?.named ?? []);
+    const before = told[at]?.named ?? [];
     const known = new Set(before);
-    const names = [...before, ...named.filter((name) => here.has(name) && !known.has(name))];
+    const others = named.filter((name) => here.has(name) && !known.has(name));
+    const added = others.slice(0, Math.max(0, room));
+    room -= added.length;
+    const names = [...before, ...added];
     return names.length === 0 ? stage : { ...stage, named: names };
   });
 }

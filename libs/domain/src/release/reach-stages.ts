@@ -5,10 +5,10 @@ import type { Stage, StagedRelease } from './staged-release.js';
 /** A live instance at an address, with the slot that it holds. */
 export type Instance = ConsumerIdentity & { readonly slot: number };
 
-/** Slots that a release names at one address; above, hashes choose and names only set right. */
+/** Slots that a release names for each address; above, hashes choose and names only set right. */
 const MAX_CHOSEN = 1_000;
 /** Names of a release at one address: three such releases and eight small documents fit a message. */
-const MAX_NAMES = 2_000;
+export const MAX_NAMES = 2_000;
 
 /** What a release has reached at one address, and who is there. */
 export interface Reached {
@@ -16,6 +16,8 @@ export interface Reached {
   readonly instances: readonly Instance[];
   /** What was reached so far, as the address's snapshot tells it; nobody leaves it. */
   readonly before: readonly ReleaseStage[];
+  /** At how many addresses the instances are; 1 when left out. Each of them has names of its own. */
+  readonly addresses?: number;
 }
 
 /**
@@ -25,14 +27,19 @@ export interface Reached {
  * Where hashes have chosen it is not known who is away: later on only workloads that have no candidate
  * get one by name. The same again where everybody has its share already.
  */
-export function reachStages({ release, instances, before }: Reached): ReleaseStage[] {
+export function reachStages({
+  release,
+  instances,
+  before,
+  addresses = 1,
+}: Reached): ReleaseStage[] {
   const { id, stages, stage } = release;
   if (stage === stages.length - 1) return [{ basisPoints: BUCKETS }];
   const pools = poolsOf(id, instances);
   const reached: ReleaseStage[] = [];
   for (const [at, wanted] of stages.slice(0, stage + 1).entries()) {
     const others = [...reached, ...before.slice(at + 1)];
-    reached.push(reachStage({ pools, others, told: before[at] }, wanted));
+    reached.push(reachStage({ pools, others, told: before[at], addresses }, wanted));
   }
   return reached;
 }
@@ -55,6 +62,7 @@ interface Place {
   readonly others: readonly ReleaseStage[];
   /** The stage itself, as it was told last. */
   readonly told: ReleaseStage | undefined;
+  readonly addresses: number;
 }
 
 /** What a stage takes of one workload. */
@@ -94,10 +102,10 @@ function reachStage(place: Place, stage: Stage): ReleaseStage {
   const basisPoints = place.told?.basisPoints ?? 0;
   const told = { ...only(selector), basisPoints };
   const names = place.others.reduce((sum, one) => sum + (one.named?.length ?? 0), named.length);
-  const room = MAX_NAMES - names;
+  const room = MAX_NAMES * place.addresses - names;
   const exact = takenOf(place, stage, withNames(told, named));
   const wanted = exact.reduce((sum, { lacks }) => sum + lacks.length, names);
-  if (percent === undefined || (basisPoints === 0 && wanted <= MAX_CHOSEN)) {
+  if (percent === undefined || (basisPoints === 0 && wanted <= MAX_CHOSEN * place.addresses)) {
     return withNames(told, [...named, ...inTurns(exact, room)]);
   }
   const shared = Math.max(basisPoints, sharedBelow(exact, stage));

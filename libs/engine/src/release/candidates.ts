@@ -86,7 +86,10 @@ export function eachCandidate(
       continue;
     }
     const answered = consumerState(true, { incarnation, run }, node.published);
-    const state = answered === 'applied' || answered === 'rejected' ? answered : 'lagging';
+    // What a former owner saved is no answer: it may have died since.
+    const isHeard = consumers.isHeard(incarnation);
+    const isAnswer = isHeard && (answered === 'applied' || answered === 'rejected');
+    const state = isAnswer ? answered : 'lagging';
     const reason = state === 'rejected' ? (run.rejected?.reason ?? null) : null;
     tell({ workload, state, reason });
   }

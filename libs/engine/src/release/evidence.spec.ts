@@ -122,6 +122,58 @@ describe('a candidate that dies', () => {
   });
 });
 
+describe('what whoever resumed a release had seen', () => {
+  it('does not stop it again as too few that have applied it', async () => {
+    await fleet.add(AT, 'checkout', 12);
+    await fleet.pass(20_000);
+    const applied = { kind: 'applied', percent: 95, withinMs: 10_000, onFailure: 'pause' } as const;
+    await begin([...LOST.map((gate) => ({ ...gate, percent: 5 })), applied], 600_000, {
+      percent: 50,
+    });
+    await fleet.pass(2_000);
+    fleet.candidates()[0]?.kill();
+    await fleet.pass(30_000);
+    expect(await stage()).toBe('paused');
+    await world.release(AT, { action: 'resume' });
+    await fleet.pass(60_000);
+    expect(await stage()).toBe(0);
+  });
+
+  it('is not forgiven to others once it has healed', async () => {
+    await fleet.add(AT, 'checkout', 8);
+    await fleet.pass(2_000);
+    await begin([{ kind: 'rejections', limit: 0, onFailure: 'pause' }], 600_000, { percent: 50 });
+    const [first, second] = fleet.candidates();
+    first!.judge = () => 'no';
+    await fleet.pass(2_000);
+    expect(await stage()).toBe('paused');
+    await world.release(AT, { action: 'resume' });
+    await fleet.pass(3_000);
+    expect(await stage()).toBe(0);
+    const anew = async (one: typeof first, judge: () => string | null): Promise<void> => {
+      Object.assign(one!, { incarnation: 'i2', held: null, judge });
+      await one!.hello();
+      await fleet.pass(20_000);
+    };
+    await anew(first, () => null);
+    expect(await stage()).toBe(0);
+    await anew(second, () => 'no');
+    expect(await stage()).toBe('paused');
+  });
+});
+
+describe('a new owner', () => {
+  it('takes nothing for an answer that only the former one had heard', async () => {
+    await fleet.add(AT, 'checkout', 4);
+    await begin([], 4_000);
+    await fleet.pass(2_000);
+    fleet.candidates()[0]?.kill();
+    await world.restart();
+    await fleet.pass(40_000);
+    expect(await stage()).toBe(0);
+  });
+});
+
 describe('the time of a stage', () => {
   it('is not counted while nobody runs the version', async () => {
     await begin([], 60_000);

@@ -32,10 +32,19 @@ export function judgeGates(gates: readonly Gate[], evidence: StageEvidence): Ver
 }
 
 /** Whether fewer have applied it than the gate `applied` asks for. */
-export function isShort(gates: readonly Gate[], { all }: Evidence): boolean {
+export function isShort(
+  gates: readonly Gate[],
+  { all, forgiven }: Pick<StageEvidence, 'all' | 'forgiven'>,
+): boolean {
   const gate = gates.find(({ kind }) => kind === 'applied');
-  if (gate === undefined || all.live + all.lost === 0) return false;
-  return percentOf(all.applied, all.live + all.lost) < (gate.percent ?? 100);
+  const reached = reachedOf(all, forgiven);
+  if (gate === undefined || reached === 0) return false;
+  return percentOf(all.applied, reached) < (gate.percent ?? 100);
+}
+
+/** Candidates but those whose loss was seen by whoever resumed the release. */
+function reachedOf(all: Candidates, forgiven: StageEvidence['forgiven']): number {
+  return all.live + Math.max(0, all.lost - forgiven.lost);
 }
 
 const GROWS = { kind: 'wait', grows: true } as const;
@@ -48,9 +57,12 @@ function waitsForAnybody({ all, isNewestReached }: StageEvidence): Verdict | und
   return { ...GROWS, why: 'no live instance has the labels of this stage' };
 }
 
-function waitsForWorkload({ byWorkload, rest, takesAnybody }: StageEvidence): Verdict | undefined {
+function waitsForWorkload(evidence: StageEvidence): Verdict | undefined {
+  const { all, forgiven, byWorkload, rest, takesAnybody } = evidence;
   for (const [workload, { live, applied }] of byWorkload) {
     if (applied > 0) continue;
+    // Whoever resumed the release has seen that it is gone.
+    if (live === 0 && all.lost <= forgiven.lost) continue;
     const why = live === 0 ? 'no candidate is live' : 'no candidate has applied it';
     return { kind: 'wait', why: `of ${workload} ${why}` };
   }
@@ -82,7 +94,8 @@ function judge(gate: Gate, evidence: StageEvidence): Verdict | undefined {
     }
     case 'applied': {
       if (!isShort([gate], evidence)) return undefined;
-      const why = `${applied} of ${live + all.lost} candidates have applied it, ${gate.percent ?? 100} % must`;
+      const reached = reachedOf(all, forgiven);
+      const why = `${applied} of ${reached} candidates have applied it, ${gate.percent ?? 100} % must`;
       if (shortMs <= (gate.withinMs ?? Infinity)) return { kind: 'wait', why };
       return { kind: 'fail', then, why };
     }

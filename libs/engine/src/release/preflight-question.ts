@@ -11,7 +11,7 @@ import { evaluateChange, replacing, stableVariant } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
 import { complaints, refusal } from './refusal.js';
 
-/** Addresses that one preflight lists, and asks at. */
+/** Addresses that one preflight lists, and asks at; of more nobody could say that all were asked. */
 const MAX_ADDRESSES = 10_000;
 
 /** What would be read at one address. */
@@ -60,7 +60,13 @@ export async function preflightQuestion(
   const wrong: Variant[] = [];
   for await (const variant of evaluateChange(context, tree, replacing(address, definition))) {
     if (complaints(variant).length > 0) wrong.push(variant);
-    if (wrong.length > 0 || addresses.length >= MAX_ADDRESSES) continue;
+    if (wrong.length > 0) continue;
+    if (addresses.length >= MAX_ADDRESSES) {
+      return refused(
+        'too-large',
+        `more than ${MAX_ADDRESSES} addresses lie below ${address.text}: preflight what lies below it in parts`,
+      );
+    }
     addresses.push(wouldBe(variant, isRead(variant.address.text)));
   }
   const problem = refusal(wrong);

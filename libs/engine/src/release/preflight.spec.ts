@@ -80,11 +80,12 @@ describe('a preflight', () => {
         ...{ format: 1, installation: 'main/test', id: `p${ids}`, address: 'acme/shop' },
         ...{ fencingToken: String(world.token), version: version + 1, deadlineMs: 2_000 },
         ...{ hash: sha256(canonicalize(document)), size: utf8Length(canonicalize(document)) },
-        ...{ inline: document, only: ['c1-1', 'c2-1'] },
+        ...{ inline: document, only: ['c1-1'] },
       },
     ]);
     vote('c1');
-    await world.settle();
+    await world.pass(50);
+    expect(asked[1]).toMatchObject({ only: ['c2-1'] });
     vote('c2');
     expect(await view(running)).toEqual({
       ...{ id: `p${ids}`, address: 'acme/shop', version: 2, valid: true },
@@ -148,8 +149,8 @@ describe('a preflight', () => {
     ]);
   });
 
-  it('of what nobody reads is valid at once', async () => {
-    expect(await view(preflight())).toMatchObject({ valid: true, consumers: { asked: 0 } });
+  it('of what nobody reads is over at once, and no yes', async () => {
+    expect(await view(preflight())).toMatchObject({ valid: false, consumers: { asked: 0 } });
     expect(asked).toEqual([]);
   });
 
@@ -183,7 +184,7 @@ describe('a preflight', () => {
   it('stores what does not fit a message, for those who are there', async () => {
     const large = { text: 'x'.repeat(10_000) };
     await world.over('acme/shop', large);
-    expect(await view(preflight())).toMatchObject({ valid: true });
+    expect(await view(preflight())).toMatchObject({ consumers: { asked: 0 } });
     const stored = world.publisher.contents.size;
     await live('c1');
     const running = preflight();
@@ -194,6 +195,25 @@ describe('a preflight', () => {
     expect(world.publisher.contents.get(`acme/${asked[0]!.hash}`)).toBe(text);
     vote('c1');
     expect((await view(running)).valid).toBe(true);
+  });
+
+  it('asks one of each build first, and nobody else of one that does not answer', async () => {
+    for (const build of ['b1', 'b2']) {
+      for (const at of [1, 2, 3]) await live(`${build}-${at}`, { build });
+    }
+    const running = preflight();
+    await world.settle();
+    expect(asked.map(({ only }) => only)).toEqual([['b1-1-1', 'b2-1-1']]);
+    vote('b2-1');
+    await world.pass(50);
+    expect(asked.map(({ only }) => only).slice(1)).toEqual([['b2-2-1', 'b2-3-1']]);
+    vote('b2-2');
+    vote('b2-3');
+    await world.pass(3_000);
+    expect(asked.map(({ only }) => only).slice(2)).toEqual([['b1-1-1']]);
+    expect(await view(running)).toMatchObject({
+      ...{ valid: false, consumers: { asked: 6, accepted: 3, silent: 3 } },
+    });
   });
 
   it('while NATS is down hears nobody', async () => {
@@ -252,8 +272,9 @@ describe('a vote counts', () => {
     vote('c1');
     await live('c3');
     await world.pass(1_500);
-    expect(asked).toHaveLength(2);
-    expect(asked[1]).toEqual({ ...asked[0], deadlineMs: 1_000, only: ['c2-1', 'c3-1'] });
+    expect(asked).toHaveLength(3);
+    expect(asked[1]).toMatchObject({ only: ['c2-1', 'c3-1'] });
+    expect(asked[2]).toEqual({ ...asked[0], deadlineMs: 1_000, only: ['c2-1', 'c3-1'] });
     vote('c2');
     vote('c3');
     expect(await view(running)).toMatchObject({ valid: true, consumers: { asked: 3 } });

@@ -128,7 +128,8 @@ export class Preflights {
         consumers: round.poll.askedAt(place.address.text),
       })),
       ...result,
-      valid: accepted === asked && !isVoid,
+      // Where nobody was there to be asked, nobody has said yes.
+      valid: asked > 0 && accepted === asked && !isVoid,
       ...(isVoid ? { void: true as const } : {}),
     });
   }

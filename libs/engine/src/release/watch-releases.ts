@@ -146,9 +146,16 @@ export class WatchReleases {
     }
     const { evidence, stepMs, isSame } = this.#observe(root, node, { watch, nowMs });
     const { all } = evidence;
-    if (watch.isHeld) watch.forgiven = { rejected: all.rejected, lost: all.lost };
+    const seen = watch.isHeld ? all : watch.forgiven;
     watch.isHeld = false;
-    watch.shortMs = isSame && isShort(staged.gates, evidence) ? watch.shortMs + stepMs : 0;
+    // What has healed since is not forgiven a second time.
+    watch.forgiven = {
+      rejected: Math.min(seen.rejected, all.rejected),
+      // While nobody can be heard, nobody is known to be lost.
+      lost: root.shard.consumers.hears ? Math.min(seen.lost, all.lost) : seen.lost,
+    };
+    const isTooFew = isShort(staged.gates, { all, forgiven: watch.forgiven });
+    watch.shortMs = isSame && isTooFew ? watch.shortMs + stepMs : 0;
     const { shortMs, forgiven } = watch;
     const verdict = judgeGates(staged.gates, { ...evidence, shortMs, forgiven });
     if (verdict.kind === 'pass') watch.bakedMs += stepMs;

@@ -114,6 +114,11 @@ export class ShardConsumers {
     return !left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
   }
 
+  /** Whether it was heard by this owner, and not only by the one before. */
+  isHeard({ lastSeenMs }: Incarnation): boolean {
+    return lastSeenMs >= this.#restoredMs;
+  }
+
   /** Whether it was live at a monotonic time, as far as it has been heard, or later. */
   wasLiveSince({ lastSeenMs }: Incarnation, sinceMs: number): boolean {
     return lastSeenMs + MISSED_HEARTBEATS * this.intervalMs >= sinceMs;
