@@ -25,12 +25,14 @@ function ours(schema: JsonObject): Validate {
 
 /**
  * Ajv as it comes, where it keeps to the specification: not with `if` and `contains`, whose notes it
- * gets wrong, nor with a list of items in an alternative; and it knows no `$dynamicRef` by URI.
+ * gets wrong, nor with a list of items or patterns of names in an alternative, where it takes over what an
+ * alternative that fails has noted; and it knows no `$dynamicRef` by URI.
  */
 function stock(schema: JsonObject): Validate | undefined {
   const text = JSON.stringify(schema);
   if (/"(if|contains|\$dynamicRef)"/.test(text)) return undefined;
-  if (/"(anyOf|oneOf)"/.test(text) && text.includes('"prefixItems"')) return undefined;
+  const hasAlternatives = /"(anyOf|oneOf)"/.test(text);
+  if (hasAlternatives && /"(prefixItems|patternProperties)"/.test(text)) return undefined;
   const ajv = new Ajv2020({ strict: false, logger: false, validateSchema: false });
   return ajv.compile(structuredClone(schema)) as Validate;
 }

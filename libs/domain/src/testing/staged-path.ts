@@ -56,6 +56,7 @@ export class StagedPath {
       action: action === 'stage' ? 'promote' : action,
       ...(TARGETED.has(action) ? { targetVersion: target } : {}),
       ...(action === 'stage' ? { strategy: STRATEGY } : {}),
+      ...(action === 'promote' ? { strategy: 'all-at-once' } : {}),
     };
     const outcome = planTransition({
       ...{ state: this.releases[layer]!, newestVersion: this.newest[layer]!, request },
