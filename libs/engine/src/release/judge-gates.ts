@@ -22,10 +22,10 @@ export interface StageEvidence extends Evidence {
  * waits until an instance of each workload has applied it, and one that the newest stage takes.
  */
 export function judgeGates(gates: readonly Gate[], evidence: StageEvidence): Verdict {
-  const failed = gates.map((gate) => judge(gate, evidence)).find((one) => one?.kind === 'fail');
+  const verdicts = gates.flatMap((gate) => judge(gate, evidence) ?? []);
+  const failed = verdicts.find(({ kind }) => kind === 'fail');
   if (failed !== undefined) return failed;
-  const short = gates.map((gate) => judge(gate, evidence)).find((one) => one !== undefined);
-  const waits = waitsForAnybody(evidence) ?? short ?? waitsForWorkload(evidence);
+  const waits = waitsForAnybody(evidence) ?? verdicts[0] ?? waitsForWorkload(evidence);
   if (waits !== undefined) return waits;
   const { applied, live } = evidence.all;
   return { kind: 'pass', why: `${applied} of ${live} candidates have applied it` };
