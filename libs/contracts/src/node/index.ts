@@ -2,3 +2,5 @@ export { sha256 } from './sha256.js';
 export { makeFolder } from './make-folder.js';
 export { isAlive, ownIdentity } from './process-identity.js';
 export type { ProcessIdentity, WrittenIdentity } from './process-identity.js';
+export { isWebhookSecret, signWebhook } from './sign-webhook.js';
+export type { WebhookMessage } from './sign-webhook.js';
