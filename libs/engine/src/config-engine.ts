@@ -147,6 +147,11 @@ export interface ConfigEngine {
   findRelease(id: string): Promise<Outcome<Address>>;
   /** What that release has reached. */
   sumUpRelease(address: Address, id: string): Promise<Outcome<ReleaseSummary>>;
+  /**
+   * Lets the owner look at the releases of the address's root now: what it does then it decides itself.
+   * Asked twice, or for nothing, it changes nothing.
+   */
+  lookAgain(address: Address): Promise<Outcome<null>>;
   cluster(): Promise<Outcome<ClusterView>>;
 
   /** A heartbeat; `undefined` when this node does not own the root's shard. */

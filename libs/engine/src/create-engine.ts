@@ -217,6 +217,12 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
           throw error;
         }),
       ),
+    lookAgain: async (address) => {
+      const place = shards.find(address);
+      if (place === undefined) return unknownAddress(shards, address);
+      watch.soon(place.root);
+      return done(null);
+    },
     ...overAll(context, parts),
     cluster: async () => done(await clusterView(context, shards, fences.behind)),
     hello: (from, hello) => traffic.hello(from, hello),

@@ -1,6 +1,7 @@
 import type { Clock, Scheduler, Timer } from '@pawl/kernel';
 import type { Sha256 } from '@pawl/contracts';
 import type { SchemaValidator } from './config/schema-validator.port.js';
+import type { WakeUps } from './release/wake-ups.port.js';
 import type { SnapshotPublisher } from './publication/snapshot-publisher.port.js';
 import type { ShardOwnership } from './sharding/shard-ownership.port.js';
 import type { Installation, TruthStore } from './sharding/truth-store.port.js';
@@ -43,6 +44,8 @@ export interface EngineContext {
   readonly publisher: SnapshotPublisher;
   readonly validator: SchemaValidator;
   readonly ownership: ShardOwnership;
+  /** The owner looks by itself now and then as well; where it is left out, only then. */
+  readonly wakeUps?: WakeUps;
   readonly clock: Clock;
   readonly timer: Timer;
   readonly scheduler: Scheduler;

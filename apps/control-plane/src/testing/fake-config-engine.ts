@@ -256,6 +256,11 @@ export class FakeConfigEngine implements ConfigEngine {
     });
   }
 
+  async lookAgain(address: Address) {
+    this.#record('lookAgain', address);
+    return done(null);
+  }
+
   async cluster(): Promise<Outcome<ClusterView>> {
     this.#record('cluster');
     return done({

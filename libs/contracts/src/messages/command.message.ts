@@ -101,6 +101,7 @@ export const ownerCallSchema = {
     call('list-history', ['limit'], { limit, cursor }),
     call('diff', ['from', 'to'], { from: part.counter, to: part.counter }),
     call('preview', ['request'], { request: { type: 'object' } }),
+    call('look-again', [], {}),
     call('preflight', ['request', 'id'], { request: preflightRequestSchema, id: part.pathId }),
   ],
 } as const;

@@ -1,3 +1,4 @@
+import { address } from '@pawl/contracts';
 import type { RolloutRelease, Strategy } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
@@ -62,6 +63,17 @@ describe('a release in stages, watched', () => {
     ]);
     await fleet.pass(2_000);
     expect(await world.rollout(AT)).toMatchObject({ consumers: { applied: 4 }, converged: true });
+  });
+
+  it('is looked at at once when somebody says so, twice as well as once', async () => {
+    await fleet.add(AT, 'checkout', 4);
+    await begin([], 0);
+    await world.pass(200);
+    fleet.follow();
+    expect(await stage()).toBe(0);
+    for (const at of [AT, AT, 'acme']) await world.use.lookAgain(address(at));
+    await world.pass(100);
+    expect(await stage()).toBe(1);
   });
 
   it('bakes not while it is paused, however short that was', async () => {

@@ -47,6 +47,8 @@ function dispatch(
       return engine.diff(address, call.from, call.to);
     case 'preview':
       return engine.preview(address, call.request);
+    case 'look-again':
+      return engine.lookAgain(address);
     case 'preflight':
       return engine.preflight(address, call.request, call.id);
   }

@@ -145,6 +145,8 @@ describe('on a node that owns nothing', () => {
       (engine) => engine.listHistory(APP, { limit: 2 }),
       (engine) => engine.diff(APP, 1, 2),
       (engine) => engine.preview(APP, { document: { a: 2 } }),
+      (engine) => engine.lookAgain(APP),
+      (engine) => engine.lookAgain(address('nobody/here')),
       (engine) => engine.getConfig(address('nobody/here')),
     ];
     for (const ask of same) {

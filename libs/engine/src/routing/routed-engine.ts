@@ -160,6 +160,7 @@ type Reads = Pick<
   | 'listHistory'
   | 'diff'
   | 'preview'
+  | 'lookAgain'
 >;
 
 function routedReads(options: RoutedEngineOptions, router: Router): Reads {
@@ -229,6 +230,8 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
       read(address, { operation: 'diff', from, to }, () => local.diff(address, from, to)),
     preview: (address, request, away) =>
       read(address, { operation: 'preview', request }, () => local.preview(address, request), away),
+    lookAgain: (address) =>
+      read(address, { operation: 'look-again' }, () => local.lookAgain(address)),
   };
 }
 
