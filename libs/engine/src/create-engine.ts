@@ -217,12 +217,6 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
           throw error;
         }),
       ),
-    lookAgain: async (address) => {
-      const place = shards.find(address);
-      if (place === undefined) return unknownAddress(shards, address);
-      watch.soon(place.root);
-      return done(null);
-    },
     ...overAll(context, parts),
     cluster: async () => done(await clusterView(context, shards, fences.behind)),
     hello: (from, hello) => traffic.hello(from, hello),
@@ -230,17 +224,30 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
   };
 }
 
-/** What is told over all shards, and where that leads to. */
+function lookAgain(
+  { shards, watch }: Pick<Parts, 'shards' | 'watch'>,
+  address: Address,
+): Outcome<null> {
+  const place = shards.find(address);
+  if (place === undefined) return unknownAddress(shards, address);
+  watch.soon(place.root);
+  return done(null);
+}
+
+type OverAll = 'listScopes' | 'listReleases' | 'findRelease' | 'sumUpRelease' | 'lookAgain';
+
+/** What is told over all shards, where that leads to, and what has an owner look again. */
 function overAll(
   { truth }: EngineContext,
   { shards, fences, watch }: Parts,
-): Pick<ConfigEngine, 'listScopes' | 'listReleases' | 'findRelease' | 'sumUpRelease'> {
+): Pick<ConfigEngine, OverAll> {
   return {
     listScopes: (query) => listScopes(truth, query),
     listReleases: (query) => listReleases(truth, query),
     findRelease: (id) => findRelease(truth, id),
     sumUpRelease: (address, id) =>
       fences.read(address.root, () => sumUpRelease({ shards, watch }, address, id)),
+    lookAgain: async (address) => lookAgain({ shards, watch }, address),
   };
 }
 
