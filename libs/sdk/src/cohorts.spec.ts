@@ -92,10 +92,11 @@ describe('a staged release', () => {
     expect(rejected).toEqual([
       expect.stringMatching(/was at definition version 2 .* at version 1/),
     ]);
-    expect(kind(scope)).toBe('candidate');
+    expect([kind(scope), scope.cohort]).toEqual(['candidate', 'r1']);
     const aborted = [layer(1, { releaseVersion: 9, loweredAt: 9 })];
     await owner.publish({ version: 5, inputs: aborted, document: { kind: 'stable' } });
     await runs(scope, 5, 'stable');
+    expect(scope.cohort).toBe('');
     await acked(5, undefined);
   });
 

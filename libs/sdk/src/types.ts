@@ -82,6 +82,11 @@ export interface Scope<T = Readonly<Record<string, unknown>>> {
   readonly current: DeepReadonly<T>;
   /** Version of the snapshot that `current` is of. Never decreases within a process. */
   readonly version: number;
+  /**
+   * Of which releases in stages `current` is the candidate's: their ids in order, joined by `+`; empty
+   * for those in no cohort. Candidates and the rest run the same `version`: this tells them apart.
+   */
+  readonly cohort: string;
   /** The value at a path, or `undefined`; only keys of the document itself are found. */
   get<V = unknown>(path: string): V | undefined;
   /** The value at a path, or the default when there is none. */

@@ -1,3 +1,4 @@
+import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
 import type { JsonObject, JsonValue } from '@pawl/contracts';
 import type { ApplyEffect } from '../applier/index.js';
 import type { AppliedEvent, DeepReadonly, Scope, ScopeEvents, Unsubscribe } from '../types.js';
@@ -16,12 +17,13 @@ interface Watcher {
 }
 
 /**
- * What users hold. `current` and `version` are plain data properties, so that reading them costs a
+ * What users hold. `current`, `version` and `cohort` are plain data properties, so that reading them costs a
  * property read; they are written only by {@link ScopeHandle.swap}.
  */
 export class ScopeHandle<T> implements Scope<T> {
   current: DeepReadonly<T>;
   version: number;
+  cohort: string;
   readonly address: string;
   readonly events: Emitter;
   #paths: Map<string, unknown>;
@@ -30,6 +32,7 @@ export class ScopeHandle<T> implements Scope<T> {
   constructor(address: string) {
     this.current = undefined as DeepReadonly<T>;
     this.version = 0;
+    this.cohort = STABLE_COHORT;
     this.address = address;
     this.events = new Emitter();
     this.#paths = new Map();
@@ -64,6 +67,7 @@ export class ScopeHandle<T> implements Scope<T> {
     const before = this.current as unknown as JsonObject | undefined;
     this.current = document as unknown as DeepReadonly<T>;
     this.version = head.version;
+    this.cohort = cohortHeld(head);
     if (this.#paths.size > 0) this.#paths = new Map();
     if (this.events.has('applied')) {
       this.events.emit('applied', appliedEvent({ head, document, previous, lowered }, before));
