@@ -271,9 +271,11 @@ export class SimulatedConsumer implements LastKnownGoodStore {
   /** Who it may be: as it was told last, just now perhaps; from its disk, as it was then. */
   #cohorts(record: LastKnownGood): readonly Who[] {
     const { identity } = record.head;
-    if (record === this.#loaded) return [identity ?? { ...this.who, slot: null }];
-    const isNews = this.#slots.at(-1)?.atMs === this.time.monotonicMs();
     const isUntold = this.#slots.length === 0;
+    // What it started with is written again before it is tried.
+    const isLoaded = record === this.#loaded || (isUntold && isSameRun(record, this.#loaded));
+    if (isLoaded) return [identity ?? { ...this.who, slot: null }];
+    const isNews = this.#slots.at(-1)?.atMs === this.time.monotonicMs();
     const disk = this.#loaded?.head.identity;
     const former = disk?.workload === this.temper.workload ? disk.slot : null;
     const slots = isUntold ? [former] : this.#slots.slice(isNews ? 0 : -1).map(({ slot }) => slot);
@@ -313,6 +315,12 @@ export class SimulatedConsumer implements LastKnownGoodStore {
 
 function cohortOf(record: LastKnownGood | null): string {
   return record?.head.cohort ?? '';
+}
+
+/** Of the same snapshot, held by the same identity. */
+function isSameRun({ head }: LastKnownGood, other: LastKnownGood | null): boolean {
+  const is = other?.head;
+  return is?.hash === head.hash && isSameWho(is.identity, head.identity);
 }
 
 function isSameWho(one: HeldSnapshot['identity'], other: HeldSnapshot['identity']): boolean {

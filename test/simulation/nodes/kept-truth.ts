@@ -7,6 +7,7 @@ import type {
   SnapshotRelease,
 } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
+import { PAUSED_BY_RESTORE } from '@pawl/engine';
 import type { Changeset } from '@pawl/engine';
 
 export type NewRelease = Changeset['releases'][number]['next'];
@@ -109,6 +110,18 @@ export class KeptTruth {
 
   release(address: AddressText): NewRelease {
     return this.of(address).releases.at(-1)?.next ?? NOWHERE;
+  }
+
+  /** A restore was accepted. */
+  pauseRolling(isIn: (address: AddressText) => boolean): void {
+    for (const address of this.addresses.filter(isIn)) {
+      const { staged, ...release } = this.release(address);
+      if (release.state !== 'rolling' || staged === null) continue;
+      const releaseVersion = release.releaseVersion + 1;
+      const paused = { ...staged, pausedFor: PAUSED_BY_RESTORE };
+      const next = { ...release, state: 'paused', releaseVersion, staged: paused } as const;
+      this.of(address).releases.push({ op: '', next });
+    }
   }
 
   /**

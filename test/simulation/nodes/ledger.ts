@@ -62,6 +62,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
     private readonly world: LossesWorld &
       StagedWorld & {
         readonly generation: number;
+        shardOf(address: AddressText): number;
         hasContent(root: string, hash: string): boolean;
       },
   ) {
@@ -111,7 +112,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
     this.#eras.push(truth.copy());
   }
 
-  accepted(generation: number): void {
+  accepted(generation: number, shards: readonly number[]): void {
     this.trace.push(`accept ${generation}`);
     this.judge.demand(
       generation > this.truth.generation,
@@ -119,6 +120,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
     );
     this.#highestGeneration = Math.max(this.#highestGeneration, generation);
     this.truth.generation = generation;
+    this.truth.pauseRolling((address) => shards.includes(this.world.shardOf(address)));
     this.losses.accepted();
   }
 

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { address, parseAddress, subjectsOf } from '@pawl/contracts';
+import { address, parseAddress, shardOf, subjectsOf } from '@pawl/contracts';
 import type { AddressText, Outcome, Snapshot } from '@pawl/contracts';
 import type { ConfigEngine, EngineObserver, Installation } from '@pawl/engine';
 import type { Rng } from '@pawl/kernel';
@@ -37,6 +37,8 @@ const WRITERS = ['p', 'q', 'r', 's', 't', 'u', 'v', 'w'];
 const STAGED_WRITERS = ['p', 'q', 'r', 's'];
 /** Simulated time within which all must be well again once the faults have ended. */
 const HEALED_WITHIN_MS = 60_000;
+/** A publication is over by then, with all of its calls. */
+const PUBLISHED_IN_MS = 3_000;
 /** And every release in stages is over, or waits. */
 const SETTLED_WITHIN_MS = 180_000;
 const RESTART_MS = 300;
@@ -112,8 +114,12 @@ export class NodesWorld implements NodesWorldView {
     this.ledger = new Ledger(this.judge, {
       generation: INSTALLATION.generation,
       nowMs: () => this.nowMs(),
-      hasContent: (root, hash) =>
-        this.nats.contents.newest(subjects.content(root, hash)) !== undefined,
+      shardOf: (address) => shardOf(address.split(/[/:]/, 1)[0] ?? '', INSTALLATION.shards),
+      hasContent: (root, hash) => {
+        const subject = subjects.content(root, hash);
+        const { contents } = this.nats;
+        return contents.newest(subject) !== undefined || contents.hasLost(subject, PUBLISHED_IN_MS);
+      },
       reached: (what) => this.reached(what),
       noted: (shard, raised) => notedMark(this.quorum, shard, raised),
       everybody: EVERYBODY,

@@ -32,6 +32,8 @@ export class SimulatedStream {
     { readonly message: StoredMessage | undefined; atMs: number }
   >();
   #last = 0;
+  /** What it held when it was deleted last, and when that was. */
+  #deleted: { readonly subjects: ReadonlySet<string>; readonly atMs: number } | undefined;
 
   constructor(private readonly wire: Wire) {}
 
@@ -65,8 +67,15 @@ export class SimulatedStream {
     if (held !== undefined && held.sequence <= upTo) this.#messages.delete(subject);
   }
 
+  /** Whether the stream was deleted less than so long ago, and held this then. */
+  hasLost(subject: string, withinMs: number): boolean {
+    const { subjects, atMs = -Infinity } = this.#deleted ?? {};
+    return subjects?.has(subject) === true && this.wire.time.monotonicMs() - atMs < withinMs;
+  }
+
   /** The stream is deleted and made anew. */
   clear(): void {
+    this.#deleted = { subjects: new Set(this.subjects), atMs: this.wire.time.monotonicMs() };
     this.#messages.clear();
     this.#former.clear();
     this.#last = 0;

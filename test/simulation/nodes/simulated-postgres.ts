@@ -31,8 +31,8 @@ export interface TruthWitness {
   committed(fence: Fence, changesets: readonly Changeset[]): void;
   /** Marks, status, sweeps. */
   wrote(what: string, fence: Fence): void;
-  /** A restore was accepted. */
-  accepted(generation: number): void;
+  /** A restore was accepted, of these shards. */
+  accepted(generation: number, shards: readonly number[]): void;
   /** Rows were read under this fence. */
   read(what: string, fence: Fence): void;
 }
@@ -233,7 +233,9 @@ export class SimulatedPostgres {
       await this.#locks.acquire(session.id, session.shard, 'exclusive');
     }
     const outcome = await this.tables.acceptRestore(acceptance);
-    if (typeof outcome === 'object') this.witness.accepted(outcome.generation);
+    if (typeof outcome === 'object') {
+      this.witness.accepted(outcome.generation, acceptance.seen.shards);
+    }
     this.finish(session);
     return outcome;
   }

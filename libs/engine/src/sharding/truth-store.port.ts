@@ -81,6 +81,10 @@ export interface IdempotencyAges {
   readonly routedMs: number;
 }
 
+/** Why a release in stages is paused once a restore was accepted. */
+export const PAUSED_BY_RESTORE =
+  'a restore was accepted, and what was decided of this release since the copy is lost: look, then resume or abort it';
+
 /** How the keys begin that nodes make for what they send on; those of users begin with a method. */
 export const ROUTED_KEY = 'routed ';
 
@@ -312,7 +316,8 @@ export interface TruthStore {
   ): Promise<TruthBehind>;
   /**
    * Raises the generation above every one that was seen, ends all read-only shards, and records who
-   * did so in the history of their roots, in one transaction; as it was looked at only.
+   * did so in the history of their roots, in one transaction; as it was looked at only. What was rolling
+   * in those shards is paused ({@link PAUSED_BY_RESTORE}): it may have been stopped since the copy.
    */
   acceptRestore(acceptance: RestoreAcceptance): Promise<RestoreOutcome>;
   /** Records what JetStream holds now. */

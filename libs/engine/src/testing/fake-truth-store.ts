@@ -4,7 +4,7 @@ import { INITIAL_RELEASE } from '@pawl/domain';
 import type { Definition } from '@pawl/domain';
 import type { Fence } from '../sharding/fence.js';
 import type { ShardMark } from '../sharding/shard-mark.js';
-import { FencedError, ROUTED_KEY } from '../sharding/truth-store.port.js';
+import { FencedError, PAUSED_BY_RESTORE, ROUTED_KEY } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
   AuditQuery,
@@ -213,8 +213,37 @@ export class FakeTruthStore implements TruthStore {
       const sequence = String(this.#history.length + 1);
       this.#history.push({ ...entry, kind: 'restore', sequence });
     }
+    this.#pauseRolling(at, author);
     this.#behind.clear();
     return Promise.resolve({ generation: this.#generation });
+  }
+
+  /** It may have been stopped since the copy was made. */
+  #pauseRolling(at: string, author: string): void {
+    const inDoubt = [...this.#rows.values()].filter(
+      ({ address, release }) =>
+        release.state === 'rolling' &&
+        this.#behind.has(shardOf(rootOf(address), this.identity.shards)),
+    );
+    for (const row of inDoubt.sort((a, b) => (a.address < b.address ? -1 : 1))) {
+      const { address, release } = row;
+      const { staged } = release;
+      const releaseVersion = release.releaseVersion + 1;
+      row.release = {
+        ...{ ...release, releaseVersion, state: 'paused' },
+        staged: staged && { ...staged, pausedFor: PAUSED_BY_RESTORE },
+      };
+      const about = { address, at, author, kind: 'release', action: 'pause' } as const;
+      const version = staged === null ? {} : { version: staged.candidateVersion };
+      const sequence = String(this.#history.length + 1);
+      this.#history.push({
+        ...about,
+        ...version,
+        releaseVersion,
+        reason: PAUSED_BY_RESTORE,
+        sequence,
+      });
+    }
   }
 
   markPublished(

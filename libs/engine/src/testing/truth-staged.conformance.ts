@@ -2,6 +2,7 @@ import type { SnapshotRelease } from '@pawl/contracts';
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { ReleaseState, StagedRelease } from '@pawl/domain';
 import type { Fence } from '../sharding/fence.js';
+import { PAUSED_BY_RESTORE } from '../sharding/truth-store.port.js';
 import type {
   AddressImage,
   Changeset,
@@ -137,10 +138,17 @@ function stagedSnapshot(version: number): NewSnapshot {
 }
 
 /** A release of this state at an address of its own, of which nothing was stable before. */
-async function begin(subject: TruthSubject, fence: Fence, address: string, state: ReleaseState) {
+async function begin(
+  { truth }: TruthSubject,
+  fence: Fence,
+  { address, state }: { readonly address: string; readonly state: ReleaseState },
+): Promise<void> {
+  const [root = ''] = address.split('/', 1);
   const definitions = [1, 2].map((version) => definition(address, version, '{}'));
   const next = { ...state, releaseVersion: 1, stableVersion: null };
-  await write(subject, fence, [...definitions.map(written), released(next, address)]);
+  const parts = [...definitions.map(written), released(next, address)];
+  const group = parts.map((each) => changes(root, each));
+  expectCommitted(await truth.commitAll(fence, group), `the release of ${address}`);
 }
 
 /** What every truth store promises of releases in stages. */
@@ -260,6 +268,8 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
       const fence = await withVersions(subject, [1, 2]);
       const begun = changes('acme', { ...released(rolling), snapshots: [stagedSnapshot(4)] });
       expectCommitted(await truth.commit(fence, begun), 'the first stage');
+      const elsewhere = await owned(subject, 'beta');
+      await begin(subject, elsewhere, { address: 'beta', state: rolling });
       const before = await load(subject, fence);
       const ended = { ...rolling, state: 'idle', stableVersion: 2, staged: null } as const;
       const next = { ...ended, releaseVersion: 3 };
@@ -281,21 +291,36 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
     },
   },
   {
-    name: 'keeps a release in stages as it is when a restore is accepted',
+    name: 'pauses a release in stages when a restore is accepted, once and in that shard only',
     run: async (subject) => {
       const { truth } = subject;
       const fence = await withVersions(subject, [1, 2]);
       const begun = changes('acme', { ...released(rolling), snapshots: [stagedSnapshot(4)] });
       expectCommitted(await truth.commit(fence, begun), 'the first stage');
+      const elsewhere = await owned(subject, 'beta');
+      await begin(subject, elsewhere, { address: 'beta', state: rolling });
       const before = await load(subject, fence);
-      const held = { generation: 1, version: 9 };
-      const lacking = [{ address: text(APP), held, has: { generation: 1, version: 4 } }];
-      await truth.declareBehind(fence, 1, lacking);
+      const of = { held: { generation: 1, version: 9 }, has: { generation: 1, version: 4 } };
+      await truth.declareBehind(fence, 1, [{ address: text(APP), ...of }]);
       const seen = { generation: 1, shards: [fence.shard] };
       const acceptance = { author: 'ada', reason: 'lost', at: AT, seen };
       expectSame(await truth.acceptRestore(acceptance), { generation: 2 }, 'accepted');
-      expectSame(await load(subject, fence), before, 'afterwards');
-      const next = { ...rolling, releaseVersion: 3, staged: { ...staged, stage: 1 } };
+      const held = { ...staged, pausedFor: PAUSED_BY_RESTORE };
+      const paused = { ...rolling, state: 'paused', releaseVersion: 3, staged: held } as const;
+      expectSame(await load(subject, fence), before && { ...before, release: paused }, 'then');
+      const [other] = await truth.loadRoot(elsewhere, 'beta');
+      expectSame(other?.release.state, 'rolling', 'in a shard that lacked nothing');
+      const [entry] = await truth.readHistory(fence, text(APP), { limit: 1 });
+      const { sequence: _, ...told } = entry ?? { sequence: '' };
+      expectSame(
+        told,
+        {
+          ...{ address: APP, at: AT, author: 'ada', kind: 'release', action: 'pause' },
+          ...{ version: 2, releaseVersion: 3, reason: PAUSED_BY_RESTORE },
+        },
+        'history',
+      );
+      const next = { ...rolling, releaseVersion: 4, staged: { ...staged, stage: 1 } };
       const snapshots = [{ ...stagedSnapshot(1), generation: 2 }];
       const advanced = changes('acme', { ...released(next), snapshots });
       expectCommitted(await truth.commit(fence, advanced), 'the next stage');
@@ -311,8 +336,8 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
       await write(subject, fence, [released(rolling)]);
       const pausedStage = { ...staged, id: 'release-2', pausedFor: 'wait for "ann" 😀' };
       const paused = { ...rolling, state: 'paused', staged: pausedStage } as const;
-      await begin(subject, fence, 'acme/app/x', paused);
-      await begin(subject, fence, 'acme/app:limits', rolling);
+      await begin(subject, fence, { address: 'acme/app/x', state: paused });
+      await begin(subject, fence, { address: 'acme/app:limits', state: rolling });
       const first = { address: text(APP), releaseVersion: 2, stableVersion: 1, staged };
       const listed = { ...first, state: 'rolling' } as const;
       const others = { ...listed, releaseVersion: 1, stableVersion: null };

@@ -126,3 +126,31 @@ BEGIN
   UPDATE shard_fence f SET behind = NULL WHERE f.behind IS NOT NULL;
   RETURN accepted;
 END $pawl$`;
+
+/** What `pausedFor` of a release in stages says from then on. */
+const PAUSED_FOR =
+  'a restore was accepted, and what was decided of this release since the copy is lost: look, then resume or abort it';
+
+/**
+ * As {@link ACCEPT_RESTORE_AS_SEEN}, and pauses what was rolling in shards that were read-only: it may have
+ * been stopped since the copy was made. The text of a release is replaced as text, since PostgreSQL reads no
+ * JSON with U+0000 in it; what is rolling is paused for nothing, and a string has no quotes that are not escaped.
+ */
+export const ACCEPT_RESTORE_PAUSING = ACCEPT_RESTORE_AS_SEEN.replace(
+  'CREATE FUNCTION',
+  'CREATE OR REPLACE FUNCTION',
+).replace(
+  '  UPDATE shard_fence f SET behind = NULL',
+  `  WITH paused AS (
+    UPDATE config_address a SET state = 'paused', release_version = a.release_version + 1,
+      staged = replace(a.staged, '"pausedFor":null', '"pausedFor":' || to_json('${PAUSED_FOR}'::text))
+    FROM shard_fence f
+    WHERE f.shard = a.shard AND f.behind IS NOT NULL AND a.state = 'rolling'
+    RETURNING a.address, a.release_version, a.candidate_version)
+  INSERT INTO history_entry (
+    address, at, author, kind, action, version, release_version, reason, forced)
+  SELECT p.address, p_at, p_author, 'release', 'pause', p.candidate_version, p.release_version,
+    '${PAUSED_FOR}', false
+  FROM paused p ORDER BY p.address;
+  UPDATE shard_fence f SET behind = NULL`,
+);
