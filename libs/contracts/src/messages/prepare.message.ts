@@ -1,8 +1,10 @@
 import type { Infer } from './infer.js';
 import * as part from './parts.js';
 
-/** Consumers that one message can name; where more are meant it is for all of them. */
+/** Consumers that one message can name; more of them are told by what they have in common. */
 export const PREPARE_NAMES = 1_000;
+/** Kinds of consumers that one message can name. */
+export const PREPARE_KINDS = 100;
 
 /**
  * Asks those who have an address open what they would make of a document that they may get: they
@@ -40,8 +42,24 @@ export const prepareSchema = {
     deadlineMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     /** Only consumers of this workload are asked. */
     workload: part.pathId,
-    /** Only these incarnations are asked: the others have answered. */
+    /** Only these incarnations are asked. */
     only: { type: 'array', maxItems: PREPARE_NAMES, items: part.incarnation },
+    /** Only who runs as one of these cohorts is asked: the others would read something else. */
+    cohorts: {
+      type: 'array',
+      maxItems: 8,
+      items: { type: 'string', maxLength: part.cohort.maxLength },
+    },
+    /** Only these workloads in these builds are asked; without `build`: of no build that is known. */
+    kinds: {
+      type: 'array',
+      maxItems: PREPARE_KINDS,
+      items: {
+        type: 'object',
+        required: ['workload'],
+        properties: { workload: part.pathId, build: { type: 'string', maxLength: 128 } },
+      },
+    },
   },
 } as const;
 

@@ -74,10 +74,16 @@ describe('pushText', () => {
     expect(snapshotTextIn(push, pushOf(snapshot))).toBe(text);
   });
 
-  it('carries no snapshot whose content has to be fetched', () => {
+  it('carries a snapshot whose content has to be fetched only where it is small', () => {
     const byHash = { ...snapshot, variants: { [STABLE_COHORT]: { hash: ABSENT_HASH, size: 9 } } };
-    const push = pushText(byHash, snapshotText(byHash));
-    expect(JSON.parse(push)).toEqual(pushOf(byHash));
+    const small = pushText(byHash, snapshotText(byHash));
+    expect(JSON.parse(small)).toEqual({ ...pushOf(byHash), snapshot: byHash });
+    const named = Array.from({ length: 500 }, (_, slot) => `checkout/${slot}`);
+    const stages = [{ basisPoints: 0, named }];
+    const releases = [{ id: 'r1', address: 'acme', salt: 'r1', stages }];
+    const large = { ...byHash, releases };
+    const push = pushText(large, snapshotText(large));
+    expect(JSON.parse(push)).toEqual(pushOf(large));
     expect(JSON.parse(push)).not.toHaveProperty('snapshot');
   });
 

@@ -15,7 +15,7 @@ export function snapshotText(snapshot: Snapshot): string {
 
 /** The push of a snapshot as it is published; `text` is its {@link snapshotText}. */
 export function pushText(snapshot: Snapshot, text: string): string {
-  const { snapshot: carried, ...push } = pushOf(snapshot);
+  const { snapshot: carried, ...push } = pushOf(snapshot, text.length);
   return carried === undefined ? JSON.stringify(push) : `${pushHead(push)}${text}}`;
 }
 

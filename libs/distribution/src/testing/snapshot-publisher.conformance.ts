@@ -178,13 +178,20 @@ export function describeSnapshotPublisher(
         });
       });
 
-      it('carry it when it is absent, and not when a content has to be fetched', async () => {
+      it('carry it when it is absent, and when its content is apart and it is small', async () => {
         const absent = await subject.nextPush('acme/prod');
         publisher.push(PROD, sample({ content: null }));
         expect((await absent.push).snapshot).toBeDefined();
         const apart = await subject.nextPush('acme/prod');
         publisher.push(PROD, sample({ content: '{"large":true}' }));
-        expect((await apart.push).snapshot).toBeUndefined();
+        expect((await apart.push).snapshot).toBeDefined();
+        const large = sample({ content: '{"large":true}' });
+        const named = Array.from({ length: 500 }, (_, slot) => `checkout/${slot}`);
+        const stages = [{ basisPoints: 0, named }];
+        const releases = [{ id: 'r1', address: 'acme', salt: 'r1', stages }];
+        const long = await subject.nextPush('acme/prod');
+        publisher.push(PROD, { ...large, releases });
+        expect((await long.push).snapshot).toBeUndefined();
       });
     });
 

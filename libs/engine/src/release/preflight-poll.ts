@@ -25,16 +25,23 @@ const ANSWERS: Readonly<Record<Verdict, Answer>> = {
   'cannot-say': 'cannotSay',
 };
 
+/** What one process was asked at one address, and what it made of it. */
+interface Question {
+  /** Of the document. */
+  readonly hash: string;
+  answer: Answer;
+}
+
 interface Asked {
   readonly incarnation: Incarnation;
-  /** By address. */
-  readonly answers: Map<AddressText, Answer>;
+  readonly questions: Map<AddressText, Question>;
 }
 
 /**
  * Who was asked in one preflight, and what they answered. Everybody is silent until heard; the first
- * answer of an incarnation at an address counts, if it is about the document that was asked about.
- * Keeps of each answer only that it was given, and of the first ones how.
+ * answer of an incarnation at an address counts, if it is about the document that was asked about. Keeps
+ * of each answer only that it was given, and of the first ones how. What was accepted in an earlier
+ * poll is accepted.
  */
 export class PreflightPoll {
   readonly #asked = new Map<string, Asked>();
@@ -44,20 +51,38 @@ export class PreflightPoll {
   readonly #askedAt = new Map<string, number>();
   #missing = 0;
 
+  constructor(private readonly earlier?: PreflightPoll) {}
+
   /** Everybody who was asked has answered. */
   get isComplete(): boolean {
     return this.#missing === 0;
   }
 
-  /** It is asked at this address, if it was not yet. */
-  ask(incarnation: Incarnation, address: AddressText): void {
+  /**
+   * It is to answer this at this address, if it was not asked yet; what it said of another document
+   * there, which it would read no more, says nothing. Whether its answer is missing.
+   */
+  ask(incarnation: Incarnation, address: AddressText, hash: string): boolean {
     const key = keyOf(incarnation.ref, incarnation.id);
-    const asked = this.#asked.get(key) ?? { incarnation, answers: new Map() };
+    const asked = this.#asked.get(key) ?? {
+      incarnation,
+      questions: new Map<AddressText, Question>(),
+    };
     this.#asked.set(key, asked);
-    if (asked.answers.has(address)) return;
-    asked.answers.set(address, 'silent');
-    this.#askedAt.set(address, this.askedAt(address) + 1);
-    this.#missing += 1;
+    const known = asked.questions.get(address);
+    if (known?.hash === hash) return known.answer === 'silent';
+    const isAccepted = this.earlier?.accepts(key, address, hash) === true;
+    asked.questions.set(address, { hash, answer: isAccepted ? 'accepted' : 'silent' });
+    if (known === undefined) this.#askedAt.set(address, this.askedAt(address) + 1);
+    const wasMissing = known?.answer === 'silent';
+    this.#missing += Number(!isAccepted) - Number(wasMissing);
+    return !isAccepted;
+  }
+
+  /** Whether a process said yes to just this document. */
+  private accepts(key: string, address: AddressText, hash: string): boolean {
+    const question = this.#asked.get(key)?.questions.get(address);
+    return question?.hash === hash && question.answer === 'accepted';
   }
 
   /** How many were asked at this address. */
@@ -65,17 +90,14 @@ export class PreflightPoll {
     return this.#askedAt.get(address) ?? 0;
   }
 
-  /** Whether this one was asked at this address and has not answered. */
-  isMissing({ ref, id }: Incarnation, address: AddressText): boolean {
-    return this.#asked.get(keyOf(ref, id))?.answers.get(address) === 'silent';
-  }
-
-  /** Takes an answer about the right document; from anybody else than who was asked it is passed over. */
-  vote(from: ConsumerRef, incarnation: string, item: VoteItem): void {
+  /** Takes an answer, if it is one to what was asked; whether it is. */
+  vote(from: ConsumerRef, incarnation: string, item: VoteItem): boolean {
     const address = item.address as AddressText;
     const asked = this.#asked.get(keyOf(from, incarnation));
-    if (asked?.answers.get(address) !== 'silent') return;
-    asked.answers.set(address, ANSWERS[item.verdict]);
+    const question = asked?.questions.get(address);
+    if (asked === undefined || question?.answer !== 'silent') return false;
+    if (question.hash !== item.hash) return false;
+    question.answer = ANSWERS[item.verdict];
     this.#missing -= 1;
     if (item.verdict === 'reject') this.#reject(asked.incarnation, item);
     else if (item.verdict === 'cannot-say' && this.#doubts.length < MAX_NAMED) {
@@ -83,6 +105,7 @@ export class PreflightPoll {
       const why = reason === undefined ? {} : { reason };
       this.#doubts.push({ ...named(asked.incarnation, address), answer: 'cannot-say', ...why });
     }
+    return true;
   }
 
   /** What was answered; who has said goodbye meanwhile does not count. */
@@ -90,8 +113,8 @@ export class PreflightPoll {
     const consumers = { asked: 0, ...noAnswers() };
     const byBuild = new Map<string, ByBuild & Record<Answer, number>>();
     const unsure = [...this.#doubts];
-    for (const { incarnation, answers } of this.#asked.values()) {
-      const given = new Set(answers.values());
+    for (const { incarnation, questions } of this.#asked.values()) {
+      const given = new Set([...questions.values()].map((one) => one.answer));
       const answer = FROM_WORST.find((one) => given.has(one)) ?? 'silent';
       if (incarnation.left && answer === 'silent') continue;
       consumers.asked += 1;
@@ -101,7 +124,7 @@ export class PreflightPoll {
       const row = byBuild.get(key) ?? { ...placeOf(incarnation), ...noAnswers() };
       row[answer] += 1;
       byBuild.set(key, row);
-      for (const [address, one] of answers) {
+      for (const [address, { answer: one }] of questions) {
         if (one !== 'silent' || unsure.length >= MAX_NAMED) continue;
         unsure.push({ ...named(incarnation, address), answer: 'silent' });
       }

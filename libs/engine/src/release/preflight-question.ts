@@ -1,13 +1,14 @@
 import { LIMITS, refused } from '@pawl/contracts';
 import type { Address, AddressText, Outcome, PreflightRequest } from '@pawl/contracts';
-import { planTransition } from '@pawl/domain';
+import { ALL_AT_ONCE, planTransition } from '@pawl/domain';
 import type { Definition } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { activeDefinition } from '../sharding/root-tree.js';
 import type { AddressNode, Content, RootTree } from '../sharding/root-tree.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
-import { evaluateChange, replacing, stableVariant } from './evaluate-change.js';
+import { cohortAmong, cohortsOf } from '../sharding/cohorts.js';
+import { evaluateChange, replacing } from './evaluate-change.js';
 import type { Variant } from './evaluate-change.js';
 import { complaints, refusal } from './refusal.js';
 
@@ -17,24 +18,32 @@ const MAX_ADDRESSES = 10_000;
 /** What would be read at one address. */
 export interface WouldBe {
   readonly address: Address;
+  /** Whether anybody would read something else there. */
   readonly changed: boolean;
   /** Of the snapshot that would be published. */
   readonly version: number;
-  /** `null` where nobody is there who would read it. */
-  readonly content: Content | null;
+  /**
+   * What would be something else, by the cohort that its readers are in now; empty where nobody is who
+   * would read it.
+   */
+  readonly contents: ReadonlyMap<string, Content>;
 }
+
+/** What the addresses around one contribute, and to whom: other texts where that is another. */
+export type Layers = ReadonlyMap<AddressText, string>;
 
 /** What a promotion would make of an address and of those below it. */
 export interface Question {
   readonly version: number;
   readonly addresses: readonly WouldBe[];
   /** What the other layers are that this was worked out from. */
-  readonly layers: ReadonlyMap<AddressText, number>;
+  readonly layers: Layers;
 }
 
 /**
- * Works out what promoting a version would make of what is read, for consumers that are in no cohort.
- * What `promote` refuses is refused as it does. `isRead` says where somebody is.
+ * Works out what promoting a version to all would make of what each cohort reads: other releases in
+ * stages stay as far as they are, one of the address itself ends. What `promote` refuses is refused as it
+ * does. `isRead` says where somebody is.
  */
 export async function preflightQuestion(
   context: EngineContext,
@@ -55,6 +64,7 @@ export async function preflightQuestion(
   const trouble = promoting(node, version);
   if (trouble !== undefined) return trouble;
   const layers = layersAround(tree, address);
+  const own = node.release.staged?.id;
   const definition = await definitionOf(context, root, { node, version });
   const addresses: WouldBe[] = [];
   const wrong: Variant[] = [];
@@ -67,7 +77,7 @@ export async function preflightQuestion(
         `more than ${MAX_ADDRESSES} addresses lie below ${address.text}: preflight what lies below it in parts`,
       );
     }
-    addresses.push(wouldBe(variant, isRead(variant.address.text)));
+    addresses.push(wouldBe(variant, { own, isRead: isRead(variant.address.text) }));
   }
   const problem = refusal(wrong);
   if (problem !== undefined) return { ok: false, problem };
@@ -75,25 +85,25 @@ export async function preflightQuestion(
 }
 
 /**
- * Definition versions that the addresses on the way to one and below it contribute; not its own, which
- * is what is asked about.
+ * What the addresses on the way to one and below it contribute, and how far their releases in stages
+ * are; not its own, which is what is asked about.
  */
-export function layersAround(tree: RootTree, address: Address): Map<AddressText, number> {
-  const layers = new Map<AddressText, number>();
+export function layersAround(tree: RootTree, address: Address): Layers {
+  const layers = new Map<AddressText, string>();
   for (const node of [...tree.path(address), ...tree.below(address)]) {
     const { text } = node.address;
-    if (text !== address.text) layers.set(text, activeDefinition(node)?.version ?? 0);
+    if (text === address.text) continue;
+    const { staged } = node.release;
+    const version = activeDefinition(node)?.version ?? 0;
+    if (version === 0 && staged === null) continue;
+    layers.set(text, staged === null ? `${version}` : `${version} ${staged.id} ${staged.stage}`);
   }
   return layers;
 }
 
 /** Whether these contribute the same: an address that is not listed contributes nothing. */
-export function areSameLayers(
-  before: ReadonlyMap<AddressText, number>,
-  now: ReadonlyMap<AddressText, number>,
-): boolean {
-  const addresses = new Set([...before.keys(), ...now.keys()]);
-  return [...addresses].every((text) => (before.get(text) ?? 0) === (now.get(text) ?? 0));
+export function areSameLayers(before: Layers, now: Layers): boolean {
+  return before.size === now.size && [...before].every(([text, layer]) => now.get(text) === layer);
 }
 
 /** Contents that do not travel inside messages. */
@@ -101,19 +111,31 @@ export function isLarge({ variant }: Content): boolean {
   return variant.size > LIMITS.inlineBytes;
 }
 
-/** Content that nobody is to be asked about is not held. */
-function wouldBe(variant: Variant, isRead: boolean): WouldBe {
-  const { changed, ...content } = stableVariant(variant);
-  const { address, node } = variant;
-  const version = (node?.head.version ?? 0) + 1;
-  return { address, changed, version, content: isRead ? content : null };
+/** Content that nobody is to be asked about is not held. `own`: the release that would end. */
+function wouldBe(
+  { address, node, cohorts }: Variant,
+  of: { readonly own: string | undefined; readonly isRead: boolean },
+): WouldBe {
+  const contents = new Map<string, Content>();
+  const ids = (node?.head.releases ?? []).map(({ id }) => id);
+  const next = ids.filter((id) => id !== of.own);
+  let changed = node === undefined;
+  for (const now of cohortsOf(ids)) {
+    const content = cohorts.get(cohortAmong(now, next).key);
+    const isSame = content?.variant.hash === node?.contents.get(now.key)?.variant.hash;
+    if (content === undefined || isSame) continue;
+    changed = true;
+    const { effective, handedDown, variant } = content;
+    if (of.isRead) contents.set(now.key, { effective, handedDown, variant });
+  }
+  return { address, changed, version: (node?.head.version ?? 0) + 1, contents };
 }
 
 function promoting(node: AddressNode, targetVersion: number): Outcome<never> | undefined {
   const plan = planTransition({
     state: node.release,
     newestVersion: node.newest?.version ?? 0,
-    request: { action: 'promote', targetVersion },
+    request: { action: 'promote', targetVersion, strategy: ALL_AT_ONCE },
     address: node.address.text,
     releaseId: '',
   });

@@ -1,13 +1,16 @@
-import { PREFLIGHT_MS, PREPARE_NAMES } from '@pawl/contracts';
-import type { AddressText, PreflightRequest, VoteItem } from '@pawl/contracts';
+import { cohortOf, PREFLIGHT_MS, PREPARE_KINDS, PREPARE_NAMES } from '@pawl/contracts';
+import type { AddressText, PreflightRequest, Prepare, VoteItem } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
+import type { RootTree } from '../sharding/root-tree.js';
+import { consumerKey } from '../status/incarnation.js';
 import type { Incarnation } from '../status/incarnation.js';
+import { identityOf } from '../status/rollout-view.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { Turns } from '../turns.js';
 import { PreflightPoll } from './preflight-poll.js';
-import type { Sheet } from './preflight-sheets.js';
+import type { Sheet, SheetsOfCohorts } from './preflight-sheets.js';
 
 /** Of the time that is left, what consumers have to fetch and to validate; the rest is for their votes. */
 const CONSUMERS_PART = 2 / 3;
@@ -27,24 +30,37 @@ export function consumersAsked(
 /** How long votes are gathered before those are asked who wait for them, milliseconds. */
 const GATHER_MS = 20;
 
-/** The first of an address, a workload and a build to be asked. */
+type Kind = NonNullable<Prepare['kinds']>[number];
+
+/** The first to be asked of those with the same question, workload and build. */
 interface Scout {
-  readonly id: string;
+  readonly one: Incarnation;
+  readonly kind: Kind;
   isHeard: boolean;
 }
 
+/** Whom a sheet goes to now. */
+interface Envelope {
+  readonly sheet: Sheet;
+  readonly names: string[];
+  /** Others have this question too, and wait for the vote of a scout. */
+  isHolding: boolean;
+}
+
 /**
- * Asks everybody and waits for their votes: until all are there, at most for the request's time. At each
- * address one instance of each workload and build is asked first, and the others once it has voted: what
- * a `validate` dies of takes one of them, and the rest counts as silent. Who has not answered by half of
- * the time is asked once more, together with who has come meanwhile.
+ * Asks everybody what they would read, and waits for their votes: until all are there, at most for the
+ * request's time. Of those who would read the same at an address one instance of each workload and
+ * build is asked first, and the others once it has voted: what a `validate` dies of takes one of them, and
+ * the rest counts as silent. Who has not answered by half of the time is asked once more; who has come
+ * meanwhile, or would read something else by now, is asked before it ends.
  */
 export class PreflightRound {
-  readonly poll = new PreflightPoll();
-  readonly #hashes: ReadonlyMap<string, string>;
-  readonly #scouts = new Map<string, Scout>();
-  /** Incarnations that were asked, by address. */
-  readonly #sent = new Map<string, Set<string>>();
+  readonly poll: PreflightPoll;
+  readonly #scouts = new Map<Sheet, Map<string, Scout>>();
+  /** By process and address. */
+  readonly #scouting = new Map<string, Scout>();
+  /** Incarnations that were asked. */
+  readonly #sent = new Map<Sheet, Set<string>>();
   #soon: TimerHandle | undefined;
   #untilMs = 0;
   #end: () => void = () => undefined;
@@ -53,11 +69,14 @@ export class PreflightRound {
     private readonly context: EngineContext,
     private readonly of: {
       readonly consumers: ShardConsumers;
+      readonly tree: RootTree;
       readonly request: PreflightRequest;
-      readonly sheets: readonly Sheet[];
+      readonly sheets: ReadonlyMap<AddressText, SheetsOfCohorts>;
+      /** An earlier round about the same: who accepted then is not asked. */
+      readonly earlier?: PreflightRound | undefined;
     },
   ) {
-    this.#hashes = new Map(of.sheets.map(({ message }) => [message.address, message.hash]));
+    this.poll = new PreflightPoll(of.earlier?.poll);
   }
 
   async collect(): Promise<void> {
@@ -76,13 +95,11 @@ export class PreflightRound {
 
   /** Passes over what is about another document than was asked about. */
   vote(from: ConsumerRef, incarnation: string, item: VoteItem): void {
-    if (this.#hashes.get(item.address) !== item.hash) return;
-    this.poll.vote(from, incarnation, item);
-    if (this.poll.isComplete) return this.#end();
-    const scouts = [...this.#scouts].filter(([key]) => key.startsWith(`${item.address}\n`));
-    const scout = scouts.find(([, { id, isHeard }]) => id === incarnation && !isHeard)?.[1];
+    if (!this.poll.vote(from, incarnation, item)) return;
+    const scout = this.#scouting.get(`${incarnation} ${item.address}`);
+    if (scout !== undefined) scout.isHeard = true;
+    if (this.poll.isComplete) return this.#ask('first');
     if (scout === undefined) return;
-    scout.isHeard = true;
     this.#soon ??= this.context.timer.after(GATHER_MS, () => {
       this.#soon = undefined;
       this.#ask('first');
@@ -96,56 +113,99 @@ export class PreflightRound {
 
   /** `first`: who was not asked yet; `again`: who has not answered. */
   #ask(whom: 'first' | 'again'): void {
-    const missing = this.of.sheets.map((sheet) => ({ sheet, ...this.#missing(sheet, whom) }));
+    const envelopes = [...this.of.sheets].flatMap(([address, sheets]) =>
+      this.#missing(address, sheets, whom),
+    );
     if (this.poll.isComplete) return this.#end();
     const leftMs = this.#untilMs - this.context.clock.monotonicMs();
     const deadlineMs = Math.max(1, Math.floor(leftMs * CONSUMERS_PART));
-    void this.#send(missing, deadlineMs).catch((error: unknown) => {
+    void this.#send(envelopes, deadlineMs).catch((error: unknown) => {
       this.context.log.error('consumers could not be asked', { error: String(error) });
     });
   }
 
-  /** Whom to ask now, and whether others wait for the vote of a scout. */
-  #missing({ to }: Sheet, whom: 'first' | 'again'): { names: string[]; isHolding: boolean } {
-    const there = consumersAsked(this.of.consumers, to.text, this.of.request);
-    for (const one of there) this.poll.ask(one, to.text);
-    const missing = there.filter((one) => this.poll.isMissing(one, to.text));
-    const mayAsk = missing.filter((one) => this.#mayAsk(one, to.text));
-    const sent = this.#sent.get(to.text) ?? new Set();
-    this.#sent.set(to.text, sent);
-    const names = mayAsk.map(({ id }) => id).filter((id) => whom === 'again' || !sent.has(id));
-    for (const id of names) sent.add(id);
-    return { names, isHolding: mayAsk.length < missing.length };
+  /** Whom to ask now at an address. */
+  #missing(address: AddressText, sheets: SheetsOfCohorts, whom: 'first' | 'again'): Envelope[] {
+    const { consumers, tree, request } = this.of;
+    const releases = tree.getByText(address)?.head.releases ?? [];
+    const envelopes = new Map<Sheet, Envelope>();
+    const there = consumersAsked(consumers, address, request);
+    const names = new Set(there.map(({ ref }) => consumerKey(ref)));
+    for (const one of there) {
+      const sheet = sheets.get(cohortOf(releases, identityOf(one)));
+      if (sheet === undefined || !this.poll.ask(one, address, sheet.message.hash)) continue;
+      const envelope = envelopes.get(sheet) ?? { sheet, names: [], isHolding: false };
+      envelopes.set(sheet, envelope);
+      const sent = this.#sent.get(sheet) ?? new Set();
+      this.#sent.set(sheet, sent);
+      if (!this.#mayAsk(one, sheet, names)) envelope.isHolding = true;
+      else if (whom === 'again' || !sent.has(one.id)) envelope.names.push(one.id);
+    }
+    for (const { sheet, names: asked } of envelopes.values()) {
+      for (const id of asked) this.#sent.get(sheet)?.add(id);
+    }
+    return [...envelopes.values()];
   }
 
-  #mayAsk({ ref, build, id }: Incarnation, address: AddressText): boolean {
-    const key = `${address}\n${ref.workload}\n${build ?? ''}`;
-    const scout = this.#scouts.get(key);
-    if (scout === undefined) this.#scouts.set(key, { id, isHeard: false });
-    return scout === undefined || scout.isHeard || scout.id === id;
+  /**
+   * Whether it is a scout, or its scout was heard. One that has said goodbye is replaced; one that was not
+   * heard in an earlier round is a scout again, so that no other is lost.
+   */
+  #mayAsk(one: Incarnation, sheet: Sheet, there: ReadonlySet<string>): boolean {
+    const { ref, build, id } = one;
+    const scouts = this.#scouts.get(sheet) ?? new Map<string, Scout>();
+    this.#scouts.set(sheet, scouts);
+    const key = `${ref.workload}\n${build ?? ''}`;
+    const known = scouts.get(key);
+    if (known !== undefined && (known.isHeard || !known.one.left)) {
+      return known.isHeard || known.one.id === id;
+    }
+    const before = this.of.earlier?.unheardScout(sheet, key);
+    if (before !== undefined && before !== consumerKey(ref) && there.has(before)) return false;
+    const kind = { workload: ref.workload, ...(build === null ? {} : { build }) };
+    const scout = { one, kind, isHeard: false };
+    scouts.set(key, scout);
+    this.#scouting.set(`${id} ${sheet.to.text}`, scout);
+    return true;
   }
 
-  async #send(
-    missing: readonly {
-      readonly sheet: Sheet;
-      readonly names: readonly string[];
-      readonly isHolding: boolean;
-    }[],
-    deadlineMs: number,
-  ): Promise<void> {
+  /** The consumer that was asked first about the same, and not heard. */
+  private unheardScout({ to, message }: Sheet, key: string): string | undefined {
+    for (const [sheet, scouts] of this.#scouts) {
+      if (sheet.to.text !== to.text || sheet.message.hash !== message.hash) continue;
+      const scout = scouts.get(key);
+      return scout === undefined || scout.isHeard ? undefined : consumerKey(scout.one.ref);
+    }
+    return undefined;
+  }
+
+  async #send(envelopes: readonly Envelope[], deadlineMs: number): Promise<void> {
     const turns = new Turns(this.context.scheduler);
-    for (const { sheet, names, isHolding } of missing) {
-      const message = { ...sheet.message, deadlineMs };
-      if (names.length > PREPARE_NAMES && !isHolding) {
-        this.context.publisher.askToPrepare(sheet.to, message);
-        await turns.spent(sheet.message.size);
-        continue;
-      }
-      for (let from = 0; from < names.length; from += PREPARE_NAMES) {
-        const only = names.slice(from, from + PREPARE_NAMES);
-        this.context.publisher.askToPrepare(sheet.to, { ...message, only });
-        await turns.spent(sheet.message.size);
+    for (const envelope of envelopes) {
+      const { to, message } = envelope.sheet;
+      for (const those of this.#whom(envelope)) {
+        this.context.publisher.askToPrepare(to, { ...message, deadlineMs, ...those });
+        await turns.spent(message.size);
       }
     }
   }
+
+  /** By name; where that are many, by what they have in common: who has answered answers again. */
+  #whom({ sheet, names, isHolding }: Envelope): Pick<Prepare, 'only' | 'cohorts' | 'kinds'>[] {
+    if (names.length === 0) return [];
+    if (names.length <= PREPARE_NAMES) return [{ only: names }];
+    const isOnly = this.of.tree.getByText(sheet.to.text)?.head.releases.length === 0;
+    const cohorts = isOnly ? {} : { cohorts: sheet.cohorts };
+    if (!isHolding) return [cohorts];
+    const kinds = [...(this.#scouts.get(sheet)?.values() ?? [])]
+      .filter(({ isHeard }) => isHeard)
+      .map(({ kind }) => kind);
+    return portionsOf(kinds, PREPARE_KINDS).map((portion) => ({ ...cohorts, kinds: portion }));
+  }
+}
+
+function portionsOf<T>(all: readonly T[], size: number): T[][] {
+  const portions: T[][] = [];
+  for (let from = 0; from < all.length; from += size) portions.push(all.slice(from, from + size));
+  return portions;
 }

@@ -1,5 +1,5 @@
 import { canonicalize, FORMAT } from '@pawl/contracts';
-import type { Address, Prepare } from '@pawl/contracts';
+import type { Address, AddressText, Prepare } from '@pawl/contracts';
 import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import { DistributionUnavailableError } from '../publication/snapshot-publisher.port.js';
@@ -9,11 +9,16 @@ import { isLarge } from './preflight-question.js';
 import type { Question, WouldBe } from './preflight-question.js';
 import type { Content } from '../sharding/root-tree.js';
 
-/** What goes to those who have an address open; how long they have is said when it is sent. */
+/** What goes to those who would read the same at an address; how long they have is said when it is sent. */
 export interface Sheet {
   readonly to: Address;
-  readonly message: Omit<Prepare, 'deadlineMs' | 'only'>;
+  /** Those that they are in now. */
+  readonly cohorts: string[];
+  readonly message: Omit<Prepare, 'deadlineMs' | 'only' | 'cohorts' | 'kinds'>;
 }
+
+/** What is asked at one address, by the cohort that consumers are in now; of the others nothing is. */
+export type SheetsOfCohorts = ReadonlyMap<string, Sheet>;
 
 /**
  * What consumers are asked, by address, with large contents stored for them to fetch. Where those
@@ -23,23 +28,26 @@ export async function preflightSheets(
   context: EngineContext,
   root: OwnedRoot,
   of: { readonly id: string; readonly workload?: string | undefined; readonly question: Question },
-): Promise<Sheet[]> {
-  const sheets: Sheet[] = [];
+): Promise<ReadonlyMap<AddressText, SheetsOfCohorts>> {
+  const sheets = new Map<AddressText, SheetsOfCohorts>();
   const stored = new Set<string>();
   const turns = new Turns(context.scheduler);
   for (const place of of.question.addresses) {
-    const { content } = place;
-    if (content === null) continue;
-    const { hash, size } = content.variant;
-    if (isLarge(content) && content.effective !== null && !stored.has(hash)) {
-      stored.add(hash);
-      await storeContent(context, root, { hash, text: canonicalize(content.effective) });
+    if (place.contents.size === 0) continue;
+    const here = new Map<string, Sheet>();
+    sheets.set(place.address.text, here);
+    for (const [cohort, content] of place.contents) {
+      const { hash, size } = content.variant;
+      const same = [...here.values()].find(({ message }) => message.hash === hash);
+      same?.cohorts.push(cohort);
+      const message = same?.message ?? messageOf(context, root, { ...of, place, content });
+      here.set(cohort, same ?? { to: place.address, cohorts: [cohort], message });
+      if (isLarge(content) && content.effective !== null && !stored.has(hash)) {
+        stored.add(hash);
+        await storeContent(context, root, { hash, text: canonicalize(content.effective) });
+      }
+      await turns.spent(size);
     }
-    sheets.push({
-      to: place.address,
-      message: messageOf(context, root, { ...of, place, content }),
-    });
-    await turns.spent(size);
   }
   return sheets;
 }

@@ -154,27 +154,32 @@ describe('a preflight', () => {
     expect(asked).toEqual([]);
   });
 
-  it('reaches what lies below, changed or not, and counts a process once, by its worst answer', async () => {
+  it('reaches what lies below where it changes something, and counts a process once, by its worst answer', async () => {
     await world.over('acme', { currency: 'SEK' });
-    await live('c1', { at: ['acme/shop', 'acme/shop:other', 'acme/shop/eu'] });
+    await live('c1', { at: ['acme/shop', 'acme/shop:other', 'acme/shop/eu', 'acme/till'] });
     await live('c2', { at: ['acme/shop/eu'] });
-    await world.put('acme/shop/eu', { currency: 'EUR' });
+    await live('c3', { at: ['acme/till'] });
+    await world.put('acme/shop/eu', { max: 7 });
     await world.promote('acme/shop/eu');
+    await world.put('acme/till', { currency: 'EUR' });
+    await world.promote('acme/till');
     const running = preflight({}, 'acme');
     await world.settle();
     expect(asked.map((one) => [one.address, one.inline])).toEqual([
       ['acme/shop', { currency: 'SEK', max: 1 }],
-      ['acme/shop/eu', { currency: 'EUR', max: 1 }],
+      ['acme/shop/eu', { currency: 'SEK', max: 7 }],
     ]);
     const [shop, below] = asked;
     vote('c1', { address: 'acme/shop', hash: shop!.hash });
     vote('c1', { address: 'acme/shop/eu', hash: below!.hash, verdict: 'reject', reason: 'no' });
+    await world.pass(50);
     vote('c2', { address: 'acme/shop/eu', hash: below!.hash });
     expect(await view(running)).toMatchObject({
       addresses: [
         { address: 'acme', changed: true, consumers: 0 },
         { address: 'acme/shop', changed: true, consumers: 1 },
-        { address: 'acme/shop/eu', changed: false, consumers: 2 },
+        { address: 'acme/shop/eu', changed: true, consumers: 2 },
+        { address: 'acme/till', changed: false, consumers: 0 },
       ],
       consumers: { asked: 2, accepted: 1, rejected: 1 },
       rejections: [{ address: 'acme/shop/eu', consumerId: 'c1' }],
@@ -238,6 +243,30 @@ describe('a preflight', () => {
     expect(asked).toMatchObject([{ inline: { max: 2 }, workload: 'shop', only: ['c1-1'] }]);
     vote('c1');
     expect(await view(running)).toMatchObject({ version: 2, consumers: { asked: 1 }, valid: true });
+  });
+});
+
+describe('many', () => {
+  it('are asked by what they have in common', async () => {
+    for (let at = 0; at < 1_100; at += 1) await live(`c${at}`);
+    await live('held', { build: 'b2' });
+    await live('held-2', { build: 'b2' });
+    const running = preflight();
+    await world.settle();
+    vote('c0');
+    await world.pass(50);
+    expect(asked[1]).toMatchObject({ kinds: [{ workload: 'shop', build: 'b1' }] });
+    expect(asked[1]).not.toHaveProperty('only');
+    expect(asked[1]).not.toHaveProperty('cohorts');
+    for (let at = 1; at < 1_100; at += 1) vote(`c${at}`);
+    vote('held-2');
+    vote('held');
+    await world.pass(50);
+    vote('held-2');
+    expect(await view(running)).toMatchObject({
+      valid: true,
+      consumers: { asked: 1_102, accepted: 1_102 },
+    });
   });
 });
 

@@ -112,7 +112,7 @@ export class Preflights {
     const { consumers } = root.shard;
     const { workload } = request;
     const sheets = await preflightSheets(this.context, root, { id, workload, question });
-    const round = new PreflightRound(this.context, { consumers, request, sheets });
+    const round = new PreflightRound(this.context, { consumers, tree: root.tree, request, sheets });
     this.#rounds.set(id, round);
     if (!this.#stopped) await round.collect();
     this.#rounds.delete(id);

@@ -7,6 +7,15 @@ import { ClientWorld, helloReply, SUBJECTS } from '../testing/client-world.js';
 import { ADDRESS, INSTALLATION } from '../testing/make-snapshot.js';
 import type { Pawl, Scope, Validate } from '../types.js';
 
+/** Everything that can be said of whom a message is for, as this consumer is. */
+const OURS: Partial<Prepare> = {
+  ...{ workload: 'checkout', only: ['i1'], cohorts: ['a1', ''] },
+  kinds: [
+    { workload: 'shop', build: 'b2' },
+    { workload: 'checkout', build: '1.2.3' },
+  ],
+};
+
 let world: ClientWorld;
 let judged: unknown[];
 /** What `validate` does with a document that has the key. */
@@ -185,6 +194,29 @@ describe('a large document', () => {
     expect(fetched).toEqual([]);
   });
 
+  it('that ran before is not fetched again for a rollback', async () => {
+    const { scope } = await opened();
+    const large = 'x'.repeat(10_000);
+    const documents = [
+      { at: 1, large },
+      { at: 2, large },
+    ] as const;
+    for (const [at, document] of documents.entries()) {
+      store(document);
+      world.put({ version: 2 + at, document, byHash: true });
+      world.push({ version: 2 + at, document, byHash: true });
+      await world.after(300);
+    }
+    expect(scope.current).toEqual(documents[1]);
+    const reads = world.link.reads.length;
+    world.link.stored.clear();
+    world.push({ version: 4, document: documents[0], byHash: true });
+    await world.after(300);
+    expect(scope.current).toEqual(documents[0]);
+    expect(scope.version).toBe(4);
+    expect(world.link.reads.slice(reads)).toEqual([]);
+  });
+
   it('that cannot be fetched in time is not judged', async () => {
     await opened();
     ask(apart({ large: 'x' }, { deadlineMs: 300 }));
@@ -226,18 +258,32 @@ describe('asked again', () => {
     expect(judged).toHaveLength(1);
   });
 
-  it('by a newer preflight it gives the older one up', async () => {
+  it('about one document it answers about another one meanwhile', async () => {
     await opened();
     let end: () => void = () => undefined;
     rules['slow'] = () => new Promise<void>((resolve) => (end = resolve));
     ask(prepare({ slow: 1 }));
     ask(prepare({ max: 5 }, { id: 'p2' }));
+    await world.after(300);
+    expect(votes()).toMatchObject([{ id: 'p2', verdict: 'accept' }]);
     end();
     await world.after(300);
+    expect(votes()).toMatchObject([{ id: 'p2' }, { id: 'p1', verdict: 'accept' }]);
+  });
+
+  it('about more than eight it cannot say of the ninth, until one has ended', async () => {
+    await opened();
+    const ids = Array.from({ length: 9 }, (_, at) => `p${at}`);
+    for (const id of ids) ask(prepare({ never: 1 }, { id }));
+    await world.after(300);
     expect(votes()).toMatchObject([
-      { id: 'p1', verdict: 'cannot-say', reason: expect.stringContaining('newer') as string },
-      { id: 'p2', verdict: 'accept' },
+      { id: 'p8', verdict: 'cannot-say', reason: '8 other preflights were under way here' },
     ]);
+    await world.after(500);
+    expect(votes()).toHaveLength(9);
+    ask(prepare({ max: 5 }, { id: 'p8' }));
+    await world.after(300);
+    expect(votes()[9]).toMatchObject({ id: 'p8', verdict: 'accept' });
   });
 });
 
@@ -248,9 +294,12 @@ describe('what is not for this consumer', () => {
     ['for another workload', { workload: 'shop' }],
     ['for other processes', { only: ['i2', 'i3'] }],
     ['of a former owner', { fencingToken: '4' }],
+    ['for another cohort', { cohorts: ['a1', 'a2'] }],
+    ['for another build', { kinds: [{ workload: 'checkout', build: 'b2' }] }],
+    ['for the build of another workload', { kinds: [{ workload: 'shop', build: '1.2.3' }] }],
   ])('is passed over: a message %s', async (_, change) => {
     await opened();
-    ask(prepare({ max: 5 }, { id: 'p0', workload: 'checkout', only: ['i1'] }));
+    ask(prepare({ max: 5 }, { ...OURS, id: 'p0' }));
     ask(prepare({ max: 5 }, change));
     await world.after(300);
     expect(votes()).toMatchObject([{ id: 'p0' }]);

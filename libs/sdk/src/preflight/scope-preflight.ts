@@ -1,7 +1,7 @@
 import type { Timer, TimerHandle } from '@pawl/kernel';
 import type { Address, JsonObject, Prepare, Subjects, VoteItem } from '@pawl/contracts';
 import { adoptInline } from '../applier/index.js';
-import type { InstallationPin, VariantContent } from '../applier/index.js';
+import type { InstallationPin } from '../applier/index.js';
 import type { Capabilities } from '../capabilities.js';
 import type { PawlErrorCode } from '../errors.js';
 import { decodeMessage } from '../nats/decode-message.js';
@@ -9,6 +9,7 @@ import { ContentFetcher } from '../scope/content-fetcher.js';
 import { reasonOf, runValidate } from '../scope/run-validate.js';
 import type { Validated } from '../scope/run-validate.js';
 import type { Validate } from '../types.js';
+import type { ContentShelf } from './content-shelf.js';
 import { pointerIn } from './pointer-in.js';
 
 export interface ScopePreflightOptions {
@@ -16,64 +17,57 @@ export interface ScopePreflightOptions {
   readonly subjects: Subjects;
   readonly installation: InstallationPin;
   readonly workload: string;
+  readonly build: string | undefined;
   /** Of this process. */
   readonly incarnation: string;
+  /** As which cohort it runs now. */
+  readonly cohort: () => string;
   readonly capabilities: Pick<Capabilities, 'link' | 'background' | 'rng' | 'sha256'>;
   readonly validate: Validate<unknown> | undefined;
   readonly validateTimeoutMs: number;
+  /** Where large documents are looked for, and put once they are fetched. */
+  readonly shelf: ContentShelf;
   /** Takes an answer, to be sent within so many milliseconds. */
   readonly onVote: (vote: VoteItem, withinMs: number) => void;
   readonly onProblem: (code: PawlErrorCode, message: string) => void;
 }
 
-/** A document that was asked about, for when it is released. */
-interface Prepared {
-  readonly content: VariantContent;
-  readonly document: JsonObject;
+/** One document that is being judged. */
+interface Trial {
+  readonly prepare: Prepare;
+  /** What is being done, as its cut-off says it. */
+  doing: string;
+  readonly cutOff: TimerHandle;
+  fetcher: ContentFetcher | null;
 }
 
 type Answer = Pick<VoteItem, 'verdict' | 'pointer' | 'reason'>;
 
-/** Answers that are remembered: more than an owner asks for at a time. */
-const REMEMBERED = 8;
+/** Documents that are judged at a time: more than an owner asks about at one address. */
+const AT_ONCE = 8;
+/** Answers that are remembered. */
+const REMEMBERED = 32;
 /** Of the time to answer in, what sending may take. */
 const SENDING_PART = 1 / 4;
 
 /**
  * Answers what this process would make of a document at one address: fetches it, runs `validate` on it,
- * and votes. Nothing that runs, was acknowledged or is kept on disk changes. One preflight at a time: a
- * newer one takes the place of an older, which then cannot say. One that was answered is answered again
- * without another run of `validate`.
+ * and votes. Nothing that runs, was acknowledged or is kept on disk changes. Several preflights are
+ * answered at the same time; one that was answered is answered again without another run of `validate`.
  */
 export class ScopePreflight {
   readonly #options: ScopePreflightOptions;
   readonly #timer: Timer;
-  readonly #fetcher: ContentFetcher;
   /** By preflight and hash, the newest last. */
   readonly #answered = new Map<string, VoteItem>();
-  #current: Prepare | null = null;
-  #cutOff: TimerHandle | null = null;
-  /** What is being done for the current one, as its cut-off says it. */
-  #doing = '';
-  /** Of the newest preflight whose content had to be fetched. */
-  #prepared: Prepared | null = null;
+  /** Those under way, by the same. */
+  readonly #trials = new Map<string, Trial>();
   #token = 0n;
   #unsubscribe: (() => void) | null = null;
 
   constructor(options: ScopePreflightOptions) {
-    const { address, subjects, capabilities } = options;
-    const { link, background: timer, rng, sha256 } = capabilities;
     this.#options = options;
-    this.#timer = timer;
-    this.#fetcher = new ContentFetcher({
-      ...{ address, subjects, link, timer, rng, sha256 },
-      onFetched: (input) => {
-        if (input.kind === 'fetched') this.#fetched(input);
-      },
-      onMissing: () => undefined,
-      // What cannot be fetched in time is told in the vote.
-      onProblem: () => undefined,
-    });
+    this.#timer = options.capabilities.background;
   }
 
   start(): void {
@@ -87,16 +81,7 @@ export class ScopePreflight {
   stop(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = null;
-    this.#end();
-    this.#prepared = null;
-  }
-
-  /** Hands out, once, a content that was fetched to be judged. */
-  takeContent(hash: string): Prepared | null {
-    const prepared = this.#prepared;
-    if (prepared?.content.hash !== hash) return null;
-    this.#prepared = null;
-    return prepared;
+    for (const trial of this.#trials.values()) this.#end(trial);
   }
 
   #take(data: Uint8Array): void {
@@ -104,86 +89,112 @@ export class ScopePreflight {
     if (!decoded.ok) return this.#options.onProblem('malformed-message', decoded.message);
     const prepare = decoded.value;
     if (!this.#isForUs(prepare)) return;
-    const answered = this.#answered.get(keyOf(prepare));
+    const key = keyOf(prepare);
+    const answered = this.#answered.get(key);
     if (answered !== undefined) return this.#vote(prepare, answered);
-    const current = this.#current;
-    if (current !== null && keyOf(current) === keyOf(prepare)) return;
-    if (current !== null) {
-      this.#answer(current, cannotSay('a newer preflight took its place before it ended'));
+    if (this.#trials.has(key)) return;
+    if (this.#trials.size >= AT_ONCE) {
+      const reason = `${AT_ONCE} other preflights were under way here`;
+      return this.#vote(prepare, voteOn(prepare, cannotSay(reason)));
     }
     this.#begin(prepare);
   }
 
-  #isForUs({ address, installation, fencingToken, workload, only }: Prepare): boolean {
+  #isForUs(prepare: Prepare): boolean {
+    const { address, installation, fencingToken, workload, only, cohorts, kinds } = prepare;
     const own = this.#options;
     if (address !== own.address.text || !own.installation.admits(installation)) return false;
     const token = BigInt(fencingToken);
     if (token < this.#token) return false;
     this.#token = token;
     if (workload !== undefined && workload !== own.workload) return false;
-    return only === undefined || only.includes(own.incarnation);
+    if (only !== undefined && !only.includes(own.incarnation)) return false;
+    if (cohorts !== undefined && !cohorts.includes(own.cohort())) return false;
+    const isOwn = (kind: { workload: string; build?: string | undefined }): boolean =>
+      kind.workload === own.workload && kind.build === own.build;
+    return kinds === undefined || kinds.some(isOwn);
   }
 
   #begin(prepare: Prepare): void {
     const { hash, size, inline, absent, version, deadlineMs } = prepare;
-    this.#current = prepare;
-    this.#doing = 'the document could not be fetched';
-    this.#cutOff = this.#timer.after(deadlineMs, () => this.#late(prepare));
-    if (absent === true) return this.#answer(prepare, { verdict: 'accept' });
+    const trial: Trial = {
+      prepare,
+      doing: 'the document could not be fetched',
+      cutOff: this.#timer.after(deadlineMs, () => this.#late(trial)),
+      fetcher: null,
+    };
+    this.#trials.set(keyOf(prepare), trial);
+    if (absent === true) return this.#answer(trial, { verdict: 'accept' });
     if (inline !== undefined) {
       const { sha256 } = this.#options.capabilities;
       const adopted = adoptInline(inline as JsonObject, prepare, sha256);
-      if (adopted.ok) return this.#judge(prepare, adopted.document);
-      return this.#answer(prepare, cannotSay(`the document ${adopted.message}`));
+      if (adopted.ok) return this.#judge(trial, adopted.document);
+      return this.#answer(trial, cannotSay(`the document ${adopted.message}`));
     }
-    const prepared = this.#prepared;
-    if (prepared?.content.hash === hash) return this.#judge(prepare, prepared.document);
-    this.#fetcher.fetch({ kind: 'fetch', job: 0, version, hash, size });
+    const known = this.#options.shelf.get(hash);
+    if (known !== null) return this.#judge(trial, known.document);
+    trial.fetcher = this.#fetcherFor(trial);
+    trial.fetcher.fetch({ kind: 'fetch', job: 0, version, hash, size });
   }
 
-  #fetched({ content, document }: Prepared): void {
-    const prepare = this.#current;
-    if (prepare?.hash !== content.hash) return;
-    this.#prepared = { content, document };
-    this.#judge(prepare, document);
+  #fetcherFor(trial: Trial): ContentFetcher {
+    const { address, subjects, capabilities, shelf } = this.#options;
+    const { link, background: timer, rng, sha256 } = capabilities;
+    return new ContentFetcher({
+      ...{ address, subjects, link, timer, rng, sha256 },
+      onFetched: (input) => {
+        if (input.kind !== 'fetched' || !this.#isUnderWay(trial)) return;
+        shelf.put(input.content, input.document);
+        this.#judge(trial, input.document);
+      },
+      onMissing: () => undefined,
+      // What cannot be fetched in time is told in the vote.
+      onProblem: () => undefined,
+    });
   }
 
-  #judge(prepare: Prepare, document: JsonObject): void {
-    const { version, deadlineMs } = prepare;
-    this.#doing = 'validate did not end';
+  #judge(trial: Trial, document: JsonObject): void {
+    const { version, deadlineMs } = trial.prepare;
+    trial.doing = 'validate did not end';
     const ms = Math.min(this.#options.validateTimeoutMs, deadlineMs);
     const within = { timer: this.#timer, ms };
     runValidate(this.#options.validate, { document, version }, within, (how) =>
-      this.#answer(prepare, answerTo(how, ms)),
+      this.#answer(trial, answerTo(how, ms)),
     );
   }
 
-  #late(prepare: Prepare): void {
-    this.#answer(prepare, cannotSay(`${this.#doing} within ${prepare.deadlineMs} ms`));
+  #late(trial: Trial): void {
+    this.#answer(trial, cannotSay(`${trial.doing} within ${trial.prepare.deadlineMs} ms`));
   }
 
   /** Late answers of a preflight that was given up are dropped. */
-  #answer(prepare: Prepare, answer: Answer): void {
-    if (this.#current !== prepare) return;
-    this.#end();
-    const { id, address, hash } = prepare;
-    const vote: VoteItem = { id, address, hash, ...answer };
-    this.#answered.set(keyOf(prepare), vote);
+  #answer(trial: Trial, answer: Answer): void {
+    if (!this.#isUnderWay(trial)) return;
+    this.#end(trial);
+    const vote = voteOn(trial.prepare, answer);
+    this.#answered.set(keyOf(trial.prepare), vote);
     const [oldest] = this.#answered.keys();
     if (this.#answered.size > REMEMBERED && oldest !== undefined) this.#answered.delete(oldest);
-    this.#vote(prepare, vote);
+    this.#vote(trial.prepare, vote);
   }
 
-  #end(): void {
-    this.#current = null;
-    this.#cutOff?.cancel();
-    this.#cutOff = null;
-    this.#fetcher.stop();
+  #isUnderWay(trial: Trial): boolean {
+    return this.#trials.get(keyOf(trial.prepare)) === trial;
+  }
+
+  #end(trial: Trial): void {
+    this.#trials.delete(keyOf(trial.prepare));
+    trial.cutOff.cancel();
+    trial.fetcher?.stop();
   }
 
   #vote({ deadlineMs }: Prepare, vote: VoteItem): void {
     if (this.#unsubscribe !== null) this.#options.onVote(vote, deadlineMs * SENDING_PART);
   }
+}
+
+function voteOn({ id, address, hash }: Prepare, answer: Answer): VoteItem {
+  return { id, address, hash, ...answer };
 }
 
 function answerTo(how: Validated, ms: number): Answer {

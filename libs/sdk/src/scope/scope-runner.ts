@@ -27,6 +27,7 @@ import type { DecodedSnapshot } from '../nats/decode-message.js';
 import { asPawlError, messageOf, PawlError } from '../errors.js';
 import type { PawlErrorCode } from '../errors.js';
 import type { LastKnownGoodStore } from '../ports.js';
+import { ContentShelf } from '../preflight/content-shelf.js';
 import { ScopePreflight } from '../preflight/scope-preflight.js';
 import type { Validate } from '../types.js';
 import { ContentFetcher } from './content-fetcher.js';
@@ -59,6 +60,7 @@ interface RunnerOptions {
   readonly installation: InstallationPin;
   readonly consumer: Omit<ConsumerIdentity, 'slot'>;
   readonly incarnation: string;
+  readonly build: string | undefined;
   readonly capabilities: Capabilities;
   readonly handle: ScopeHandle<unknown>;
   readonly validate: Validate<unknown> | undefined;
@@ -82,6 +84,9 @@ export class ScopeRunner {
   readonly #reader: SnapshotReader;
   readonly #fetcher: ContentFetcher;
   readonly #preflight: ScopePreflight;
+  readonly #shelf = new ContentShelf();
+  /** Of what runs, or is stored to be run next. */
+  #toRun: { readonly hash: string; readonly size: number } | null = null;
   readonly #waiting = new BoundedQueue<ApplierInput>(WAITING_INPUTS);
   readonly #started: Promise<void>;
   #markStarted: () => void = () => undefined;
@@ -114,6 +119,8 @@ export class ScopeRunner {
     this.#preflight = new ScopePreflight({
       ...options,
       workload: consumer.workload,
+      cohort: () => this.#cohort,
+      shelf: this.#shelf,
       onVote: (vote, withinMs) => options.reports.voted(vote, withinMs),
       onProblem,
     });
@@ -175,10 +182,16 @@ export class ScopeRunner {
     this.#dispatch({ kind: 'settle' });
   }
 
+  /** As which it runs what it runs. */
+  get #cohort(): string {
+    const { running } = this.#applier;
+    return running === null ? STABLE_COHORT : cohortHeld(running);
+  }
+
   /** What a heartbeat says of this address. */
   runs(): HelloRun {
     const { running, rejected, highest } = this.#applier;
-    const cohort = running === null ? STABLE_COHORT : cohortHeld(running);
+    const cohort = this.#cohort;
     return {
       address: this.#options.address.text,
       generation: running?.generation ?? 0,
@@ -203,6 +216,7 @@ export class ScopeRunner {
     this.#reader.stop();
     this.#fetcher.stop();
     this.#preflight.stop();
+    this.#shelf.clear();
     this.#unsubscribe?.();
     this.#unsubscribe = null;
   }
@@ -285,12 +299,12 @@ export class ScopeRunner {
     }
   }
 
-  /** What was fetched to be judged beforehand is not fetched again. */
+  /** What was fetched to be judged beforehand, or ran a while ago, is not fetched again. */
   #fetch(effect: FetchEffect): void {
-    const prepared = this.#preflight.takeContent(effect.hash);
-    if (prepared === null) return this.#fetcher.fetch(effect);
+    const known = this.#shelf.get(effect.hash);
+    if (known === null) return this.#fetcher.fetch(effect);
     this.#fetcher.stop();
-    this.#dispatch({ kind: 'fetched', job: effect.job, ...prepared });
+    this.#dispatch({ kind: 'fetched', job: effect.job, ...known });
   }
 
   #validate({ job, document, version }: ValidateEffect): void {
@@ -307,6 +321,8 @@ export class ScopeRunner {
   }
 
   #store(job: number, record: LastKnownGood): void {
+    const { hash, size } = record.content;
+    this.#toRun = { hash, size };
     const cache = this.#cache;
     if (cache !== undefined) {
       void this.#save(cache, record).then(() => this.#dispatch({ kind: 'stored', job }));
@@ -346,6 +362,10 @@ export class ScopeRunner {
 
   #apply(effect: ApplyEffect): void {
     this.#lastRejection = null;
+    const content = this.#toRun;
+    if (content !== null && effect.document !== undefined) {
+      this.#shelf.put(content, effect.document);
+    }
     this.#options.handle.swap(effect);
     this.#markStarted();
     this.#options.reports.applied(this.#options.address, effect.head);

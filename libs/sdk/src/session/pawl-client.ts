@@ -115,6 +115,7 @@ export class PawlClient implements Pawl {
       installation: this.#installation,
       consumer: { workload: session.workload, labels: this.#options.identity.labels },
       incarnation: this.#options.identity.incarnation,
+      build: this.#options.identity.build,
       capabilities: this.#capabilities,
       validateTimeoutMs: this.#options.validateTimeoutMs,
       spreadMs: () => session.spreadMs(),
