@@ -21,6 +21,9 @@ export const LIMITS = {
   consumerIdLength: 128,
   idempotencyKeyLength: 128,
   messageLength: 1024,
+  /** Workloads that a release may hold: every snapshot of it names them. */
+  heldWorkloads: 100,
+  heldReasonLength: 256,
   actorLength: 128,
   pageDefault: 100,
   pageMax: 1000,

@@ -4,6 +4,7 @@ export type { Layer } from './layering/layer.js';
 export { mergeLayer, NOTHING_MERGED } from './layering/merge-layer.js';
 export type { Merged } from './layering/merge-layer.js';
 export { mergeLayers } from './layering/merge-layers.js';
+export { needsApproval } from './release/hold-workload.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';
 export type { TransitionInput } from './release/plan-transition.js';

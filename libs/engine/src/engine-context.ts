@@ -3,6 +3,7 @@ import type { Sha256 } from '@pawl/contracts';
 import type { SchemaValidator } from './config/schema-validator.port.js';
 import type { WakeUps } from './release/wake-ups.port.js';
 import type { SnapshotPublisher } from './publication/snapshot-publisher.port.js';
+import type { GateProbes } from './release/gate-probes.port.js';
 import type { ShardOwnership } from './sharding/shard-ownership.port.js';
 import type { Installation, TruthStore } from './sharding/truth-store.port.js';
 import type { SavedStatusReader } from './status/saved-status.port.js';
@@ -43,6 +44,8 @@ export interface EngineContext {
   readonly savedStatus?: SavedStatusReader;
   readonly publisher: SnapshotPublisher;
   readonly validator: SchemaValidator;
+  /** A release with a gate that somebody else answers is refused where it is left out. */
+  readonly gateProbes?: GateProbes;
   readonly ownership: ShardOwnership;
   /** The owner looks by itself now and then as well; where it is left out, only then. */
   readonly wakeUps?: WakeUps;

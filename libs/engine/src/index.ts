@@ -6,6 +6,7 @@ export { DEFAULT_ENGINE_SETTINGS, installationText } from './engine-context.js';
 export type { EngineContext, EngineLog, EngineObserver, EngineSettings } from './engine-context.js';
 export * from './publication/snapshot-publisher.port.js';
 export * from './release/wake-ups.port.js';
+export * from './release/gate-probes.port.js';
 export { answerCall } from './routing/answer-call.js';
 export * from './routing/owner-calls.port.js';
 export { routedEngine } from './routing/routed-engine.js';

@@ -1,6 +1,7 @@
 import type { RolloutRelease, StagedView } from '@pawl/contracts';
 import { durationText } from './duration.js';
-import { candidateText, gateText, placeText, stageText } from './staged-text.js';
+import { gateText } from './gate-text.js';
+import { candidateText, placeText, stageText } from './staged-text.js';
 
 const BAR_WIDTH = 20;
 /** Stages that are shown before and after the one that is reached; the first and the last always are. */

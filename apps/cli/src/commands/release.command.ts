@@ -25,15 +25,27 @@ interface ReleaseFlags extends StrategyFlags {
   readonly force?: true;
   readonly supersede?: true;
   readonly freezeException?: string;
+  readonly workloads?: NonNullable<ReleaseRequest['workloads']>;
+}
+
+interface HoldFlags extends Pick<ReleaseFlags, 'expectRelease'> {
+  readonly reason: string;
 }
 
 /** What consumers may notice. */
-const ARRIVING: readonly ReleaseAction[] = ['promote', 'abort', 'rollback', 'disable', 'enable'];
+const ARRIVING: readonly ReleaseAction[] = [
+  'promote',
+  'hold',
+  'abort',
+  'rollback',
+  'disable',
+  'enable',
+];
 /** What a wait is given beside the bakes, for everything to be applied. */
 const APPLYING_MINUTES = 5;
 const LONGEST_WAIT_MINUTES = 596 * 60;
 
-/** `pawl promote|advance|skip|pause|resume|abort|rollback|disable|enable|block|unblock`. */
+/** `pawl promote|advance|skip|approve|pause|resume|hold|abort|rollback|disable|enable|block|unblock`. */
 export function addRelease(program: Command, context: CliContext): void {
   const command = (action: ReleaseAction, description: string): Command =>
     program
@@ -55,8 +67,22 @@ export function addRelease(program: Command, context: CliContext): void {
     ...exception,
   );
   command('skip', 'go to the last stage at once: everybody gets it').option(...exception);
-  command('pause', 'hold a release in stages where it is');
-  command('resume', 'go on with a release that is paused').option(...exception);
+  command('approve', 'give the stage that is reached the go-ahead that it waits for');
+  command('pause', 'stop a release in stages where it is');
+  command(
+    'resume',
+    'go on with a release that is paused, and give workloads that are held another try',
+  ).option(...exception);
+  program
+    .command('hold <address> <workloads...>')
+    .description('take these workloads back to the stable version, while the others go on')
+    .requiredOption('--reason <text>', 'why, for the history')
+    .option('--expect-release <n>', 'the release version you have seen', parseCount)
+    .action((address: string, held: readonly string[], flags: HoldFlags) => {
+      const { reason, ...others } = flags;
+      const workloads = Object.fromEntries(held.map((workload) => [workload, reason]));
+      return act(context, 'hold', address, { ...others, workloads });
+    });
   command('abort', 'end a release in stages: its candidates go back to the stable version');
   command('rollback', 'go back to an earlier version')
     .requiredOption(...version)
@@ -73,7 +99,7 @@ async function act(
   address: string,
   flags: ReleaseFlags,
 ): Promise<void> {
-  const { to, expectRelease, reason, force, supersede, freezeException } = flags;
+  const { to, expectRelease, reason, force, supersede, freezeException, workloads } = flags;
   const strategy = await strategyOf(context, address, flags);
   const request: ReleaseRequest = {
     action,
@@ -83,6 +109,7 @@ async function act(
     ...(reason === undefined ? {} : { reason }),
     ...(force === true ? { force } : {}),
     ...(supersede === true ? { conflict: 'supersede' } : {}),
+    ...(workloads === undefined ? {} : { workloads }),
     ...(freezeException === undefined ? {} : { freezeException }),
   };
   const client = await context.client();
@@ -153,6 +180,8 @@ function releaseText(view: ReleaseView): string {
   const at = `${address} is ${state} at ${stable} (release ${releaseVersion}${forced}${without})`;
   if (staged === undefined) return at;
   const why = staged.reason === undefined ? '' : `; ${staged.reason}`;
-  const text = `${at}: ${candidateText(view.candidate, staged)}, ${placeText(staged)}${why}`;
+  const held = Object.keys(staged.held ?? {});
+  const out = held.length === 0 ? '' : `; held: ${held.join(', ')}`;
+  const text = `${at}: ${candidateText(view.candidate, staged)}, ${placeText(staged)}${why}${out}`;
   return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { candidateText, gateText, placeText, stageText } from './staged-text.js';
+import { candidateText, placeText, stageText } from './staged-text.js';
 
 it.each([
   [{ count: 1 }, '1 of each workload'],
@@ -12,17 +12,6 @@ it.each([
   ],
 ])('says whom %j reaches', (stage, text) => {
   expect(stageText(stage)).toBe(text);
-});
-
-it.each([
-  [{ kind: 'rejections', limit: 0, onFailure: 'abort' }, 'rejections > 0 → abort'],
-  [{ kind: 'lost', percent: 5, onFailure: 'pause' }, 'lost > 5 % → pause'],
-  [
-    { kind: 'applied', percent: 95, withinMs: 60_000, onFailure: 'pause' },
-    'applied < 95 % within 1m → pause',
-  ],
-] as const)('says when a gate fails: %j', (gate, text) => {
-  expect(gateText(gate)).toBe(text);
 });
 
 it('names the strategy where it has a name', () => {

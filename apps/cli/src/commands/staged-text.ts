@@ -1,5 +1,4 @@
-import type { Gate, RolloutRelease, StagedView, StrategyStage } from '@pawl/contracts';
-import { durationText } from './duration.js';
+import type { RolloutRelease, StagedView, StrategyStage } from '@pawl/contracts';
 
 /** Whom a stage reaches: `1 of each workload`, `10 %`, `region=eu|us 50 %`. */
 export function stageText({ percent, count, selector }: StrategyStage): string {
@@ -8,16 +7,6 @@ export function stageText({ percent, count, selector }: StrategyStage): string {
   );
   const share = count === undefined ? `${percent ?? 0} %` : `${count} of each workload`;
   return [...labels, share].join(' ');
-}
-
-/** When a gate fails, and what then happens: `applied < 95 % within 1m → pause`. */
-export function gateText({ kind, limit, percent, withinMs, onFailure }: Gate): string {
-  const fails = {
-    rejections: `rejections > ${limit ?? 0}`,
-    lost: `lost > ${percent ?? 0} %`,
-    applied: `applied < ${percent ?? 0} % within ${durationText(withinMs ?? 0)}`,
-  };
-  return `${fails[kind]} → ${onFailure ?? 'pause'}`;
 }
 
 /** What is released and how: `version 3 by canary`. */

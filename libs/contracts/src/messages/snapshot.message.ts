@@ -1,3 +1,4 @@
+import { LIMITS } from '../limits.js';
 import type { Infer } from './infer.js';
 import * as part from './parts.js';
 
@@ -61,6 +62,13 @@ export const snapshotReleaseSchema = {
     salt: { type: 'string', minLength: 1, maxLength: 128 },
     /** Those reached so far, the oldest first. */
     stages: { type: 'array', maxItems: 64, items: releaseStageSchema },
+    /** Workloads that are no candidates whatever the stages say; none when left out. */
+    held: {
+      type: 'array',
+      minItems: 1,
+      maxItems: LIMITS.heldWorkloads,
+      items: { type: 'string', minLength: 1, maxLength: 128 },
+    },
   },
 } as const;
 

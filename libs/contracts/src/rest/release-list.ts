@@ -1,5 +1,6 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
+import { gateResultSchema, heldSchema } from './gate-results.js';
 
 export const STAGED_STATES = ['rolling', 'paused'] as const;
 /** How a release in stages that is under way stands. */
@@ -90,6 +91,10 @@ export const releaseSummarySchema = {
     },
     /** What is left of the stage's bake, milliseconds, as far as the owner has watched it. */
     bakeLeftMs: part.counter,
+    /** How its gates judged it last; those of workloads only where one is not well. */
+    gates: { type: 'array', items: gateResultSchema },
+    /** Workloads that are held back at the stable version, and why. */
+    held: heldSchema,
   },
 } as const;
 

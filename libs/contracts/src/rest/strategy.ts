@@ -4,6 +4,8 @@ import { selectorSchema } from '../messages/snapshot.message.js';
 /** A week: the longest bake. */
 const MAX_BAKE_MS = 604_800_000;
 const bakeMs = { type: 'integer', minimum: 0, maximum: MAX_BAKE_MS } as const;
+/** Of one strategy. */
+const MAX_GATES = 16;
 const percent = { type: 'number', exclusiveMinimum: 0, maximum: 100 } as const;
 
 /**
@@ -23,14 +25,32 @@ export const strategyStageSchema = {
   },
 } as const;
 
-export const GATE_KINDS = ['rejections', 'applied', 'lost'] as const;
-export const GATE_FAILURES = ['pause', 'abort'] as const;
+export const GATE_KINDS = [
+  'rejections',
+  'lost',
+  'applied',
+  'errors',
+  'latency',
+  'prometheus',
+  'webhook',
+  'approval',
+] as const;
+export const GATE_FAILURES = ['pause', 'abort', 'hold'] as const;
+export const GATE_DOUBTS = ['wait', 'pause', 'abort'] as const;
+
+/** A day: the longest pause between two judgements. */
+const MAX_INTERVAL_MS = 86_400_000;
+const ratio = { type: 'number', exclusiveMinimum: 0, maximum: 1_000_000 } as const;
+const query = { type: 'string', minLength: 1, maxLength: 4_096 } as const;
 
 /**
- * What a release is judged by all the while, from what consumers report. `rejections`: fails when more
- * than `limit` live candidates reject it. `lost`: fails when more than `percent` of the candidates applied
- * it and fell silent since without saying goodbye. `applied`: `percent` of the live candidates must have
- * applied it before a stage ends, and it fails when they have not `withinMs` after it was published.
+ * What a release is judged by all the while. From what consumers report: `rejections`, more than `limit`
+ * live candidates reject it; `lost`, more than `percent` of the candidates applied it and fell silent
+ * without saying goodbye; `applied`, fewer than `percent` of the live candidates have applied it,
+ * `withinMs` after they were to; `errors` and `latency`, the requests that they tell of fail, or take, more
+ * than a limit or than those of the rest, over all and per workload. From elsewhere: `prometheus`, a
+ * query's value is out of bounds; `webhook`, somebody else's judgement; `approval`, a person's go-ahead.
+ * Which option goes with which kind is in docs/releases.md; the others are refused by name.
  */
 export const gateSchema = {
   type: 'object',
@@ -41,8 +61,43 @@ export const gateSchema = {
     limit: { type: 'integer', minimum: 0, maximum: 1_000_000 },
     percent,
     withinMs: { type: 'integer', minimum: 1_000, maximum: MAX_BAKE_MS },
-    /** What a failure does to the release. */
+    /** Of the candidates' requests, those that may fail. */
+    maxPercent: { type: 'number', minimum: 0, maximum: 100 },
+    /** Of the rest's, or the baseline's, value: how many times it the candidates' may be. */
+    maxRatio: ratio,
+    /** With fewer requests in the window nothing is known. */
+    minRequests: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
+    windowMs: { type: 'integer', minimum: 5_000, maximum: 3_600_000 },
+    quantile: { type: 'number', minimum: 0.5, maximum: 0.99 },
+    maxMs: { type: 'number', exclusiveMinimum: 0, maximum: 86_400_000 },
+    /** Tells gates of the kinds `prometheus` and `webhook` apart. */
+    name: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
+    query,
+    baselineQuery: query,
+    min: { type: 'number' },
+    max: { type: 'number' },
+    url: { type: 'string', maxLength: 2_048, pattern: '^https?://[^\\s]+$' },
+    timeoutMs: { type: 'integer', minimum: 100, maximum: 60_000 },
+    /** Stages that need a go-ahead, 0 is the first; each of them when left out. */
+    stages: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 64,
+      items: { type: 'integer', minimum: 0, maximum: 63 },
+    },
+    /** What a failure does to the release; `hold`: to the workload that fails. */
     onFailure: { enum: GATE_FAILURES },
+    /** What is done when nothing is known for `inconclusiveMs`. */
+    onInconclusive: { enum: GATE_DOUBTS },
+    inconclusiveMs: { type: 'integer', minimum: 1_000, maximum: MAX_BAKE_MS },
+    /** Pause between two judgements. */
+    intervalMs: { type: 'integer', minimum: 1_000, maximum: MAX_INTERVAL_MS },
+    /** Of each stage, before the first judgement. */
+    initialDelayMs: { type: 'integer', minimum: 0, maximum: MAX_BAKE_MS },
+    /** Failed judgements in a row that make a failure. */
+    failureLimit: { type: 'integer', minimum: 1, maximum: 1_000 },
+    /** Judged and shown, and stops nothing. */
+    dryRun: { const: true },
   },
 } as const;
 
@@ -67,12 +122,18 @@ export const strategySchema = {
     bakeMs,
     finalBakeMs: bakeMs,
     stages: { type: 'array', minItems: 1, maxItems: 64, items: strategyStageSchema },
-    gates: { type: 'array', maxItems: 8, items: gateSchema },
+    gates: { type: 'array', maxItems: MAX_GATES, items: gateSchema },
   },
 } as const;
 
 export type StrategyStage = Infer<typeof strategyStageSchema>;
 export type Gate = Infer<typeof gateSchema>;
+/** A gate that somebody else answers. */
+export type ExternalGate = Gate & {
+  readonly kind: 'prometheus' | 'webhook';
+  readonly name: string;
+};
 export type GateKind = (typeof GATE_KINDS)[number];
 export type GateFailure = (typeof GATE_FAILURES)[number];
+export type GateDoubt = (typeof GATE_DOUBTS)[number];
 export type Strategy = Infer<typeof strategySchema>;

@@ -1,6 +1,8 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
+import { heldSchema } from './gate-results.js';
+import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
 import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
 
@@ -54,6 +56,8 @@ export const RELEASE_ACTIONS = [
   'pause',
   'resume',
   'abort',
+  'hold',
+  'approve',
   'rollback',
   'disable',
   'enable',
@@ -73,6 +77,8 @@ export const releaseRequestSchema = {
     strategy: strategySchema,
     /** Of a promote in stages while one is under way: `supersede` drops that one. */
     conflict: { enum: ['refuse', 'supersede'] },
+    /** Of a hold: the workloads that go back to the stable version until the release is resumed, and why. */
+    workloads: heldSchema,
     reason: { type: 'string', maxLength: 1024 },
     force: { type: 'boolean' },
     /** Why this must go forward although the scope is frozen. */
@@ -95,6 +101,10 @@ export const stagedViewSchema = {
     gates: { type: 'array', items: gateSchema },
     /** Why it is paused. */
     reason: { type: 'string' },
+    /** Workloads that are held back at the stable version, and why. */
+    held: heldSchema,
+    /** The stage that somebody approved last. */
+    approved: part.counter,
   },
 } as const;
 export type StagedView = Infer<typeof stagedViewSchema>;
@@ -153,42 +163,6 @@ export const savedAt = {
   description:
     'Only while the owner does not answer: when the latest report that it saved came; or is not confirmed: when it was',
 } as const;
-
-/** What a release in stages under way has reached at one address. */
-export const rolloutReleaseSchema = {
-  type: 'object',
-  required: ['id', 'address', 'state', 'stage', 'stages', 'candidates'],
-  properties: {
-    id: part.pathId,
-    /** The address that is released. */
-    address: part.address,
-    state: { enum: ['rolling', 'paused'] },
-    candidate: part.version,
-    stage: part.counter,
-    stages: { type: 'array', items: strategyStageSchema },
-    /**
-     * Live instances that run, or are to run, the candidate: at this address; of the address's own release,
-     * at all addresses that it reaches.
-     */
-    candidates: {
-      type: 'object',
-      required: ['live', 'applied', 'rejected', 'lagging', 'lost'],
-      properties: {
-        live: part.counter,
-        applied: part.counter,
-        rejected: part.counter,
-        lagging: part.counter,
-        /** Slots of it whose instances fell silent, and nobody took over. */
-        lost: part.counter,
-      },
-    },
-    /** What is left of the stage's bake, milliseconds, as far as the owner has watched it. */
-    bakeLeftMs: part.counter,
-    /** Why it does not go on: what it waits for, or why it is paused. */
-    reason: { type: 'string' },
-  },
-} as const;
-export type RolloutRelease = Infer<typeof rolloutReleaseSchema>;
 
 export const rolloutSchema = {
   type: 'object',

@@ -37,12 +37,13 @@ export function slotName(workload: string, slot: number): string {
 
 /**
  * Whether a consumer is a candidate of a release: any stage reached so far takes it, so that a release
- * that grows moves nobody out. Without a slot it is a candidate of none.
+ * that grows moves nobody out. Without a slot it is a candidate of none, nor while its workload is held.
  */
 export function isCandidate(release: SnapshotRelease, consumer: ConsumerIdentity): boolean {
   const { workload, slot, labels } = consumer;
   if (slot === null) return false;
-  const { salt, stages } = release;
+  const { salt, stages, held } = release;
+  if (held?.includes(workload) === true) return false;
   return stages.some(
     (stage) =>
       isSelected(stage, labels) &&

@@ -12,11 +12,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { INSTALLATION } from '../testing/make-snapshot.js';
 import { seed } from '../testing/seed.fixture.js';
-import { PATH, publish, StagedPath, versionsOf } from '../testing/staged-path.js';
+import { HELD_WORKLOAD, PATH, publish, StagedPath, versionsOf } from '../testing/staged-path.js';
 import type { Step } from '../testing/staged-path.js';
 
 const own = { installation: INSTALLATION };
-const WORKLOAD = 'checkout';
+const WORKLOAD = HELD_WORKLOAD;
+const OTHER = 'cart';
 const SLOTS = 4;
 
 const stage: fc.Arbitrary<ReleaseStage> = fc.record(
@@ -35,7 +36,18 @@ const step: fc.Arbitrary<Step> = fc.record({
   action: fc.constantFrom(
     ...['define', 'define', 'stage', 'stage', 'stage', 'stage', 'stage', 'advance', 'advance'],
     ...['skip', 'promote', 'promote', 'rollback', 'disable', 'enable', 'enable', 'enable'],
-    ...['abort', 'block', 'unblock', 'unblock', 'pause', 'resume'],
+    ...[
+      'abort',
+      'block',
+      'unblock',
+      'unblock',
+      'pause',
+      'resume',
+      'resume',
+      'hold',
+      'hold',
+      'hold',
+    ],
   ),
   target: fc.constantFrom(1, 2, 3, 4, 4, 5, 5, 6, 7),
   stage,
@@ -54,6 +66,7 @@ const EVERYONE: readonly ConsumerIdentity[] = [
       ...{ workload: WORKLOAD, slot, labels: { region } },
     })),
   ),
+  { workload: OTHER, slot: 0, labels: { region: 'eu' } },
 ];
 const NOBODY: ReleaseStage = { basisPoints: 0 };
 
@@ -183,6 +196,9 @@ describe('a consumer that slept', () => {
     'stage 5 2 0, skip, block 5, promote 4, rollback 3',
     'stage 5 2 0, disable, rollback 2, enable, stage 5 2 1, promote 4',
     'stage 4 0 0, stage 5 1 0+1, stage 4 2 1, abort 0 1, disable 0 0, promote 5',
+    'stage 5 2 0, hold, resume, hold, advance 0 2 1, resume, abort',
+    'stage 5 2 0+1, hold, promote 4, stage 5 2 1, hold, rollback 3',
+    'stage 4 0 0, stage 5 1 0+1, hold 0 0, hold 0 1, resume 0 0, skip 0 1, resume 0 1, advance 0 1',
     'stage 4 0 0, stage 5 1 0, skip 0 0, advance 0 0, rollback 3 0, stage 5 2 1, rollback 2 1',
   ])('accepts the newest after: %s', (text) => {
     const path = new StagedPath().run(prelude);

@@ -26,6 +26,13 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (request.conflict !== undefined && action !== 'promote') {
     return refused('malformed-request', `${action} takes no conflict: only promote does`);
   }
+  if ((request.workloads === undefined) === (action === 'hold')) {
+    const detail =
+      action === 'hold'
+        ? 'hold needs workloads: name each with the reason why'
+        : `${action} takes no workloads: only hold does`;
+    return refused('malformed-request', detail);
+  }
   const resolved = resolveStrategy(strategy);
   if (!resolved.ok) return resolved;
   if (force !== true) return undefined;

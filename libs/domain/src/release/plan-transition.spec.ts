@@ -178,11 +178,12 @@ describe('planTransition: what is refused', () => {
     expect(outcome.problem.detail).toMatch(detail);
   });
 
-  it.each(['advance', 'skip', 'pause', 'resume', 'abort'])(
+  it.each(['advance', 'skip', 'pause', 'resume', 'abort', 'hold', 'approve'])(
     '%s without a staged release',
     (action) => {
       for (const state of [idle, disabled, INITIAL_RELEASE]) {
-        const outcome = plan(state, { action });
+        const held = action === 'hold' ? { workloads: { cart: 'it is sick' } } : {};
+        const outcome = plan(state, { action, ...held });
         expect(outcome).toMatchObject({ ok: false, problem: { code: 'invalid-transition' } });
         expect(outcome.ok ? '' : outcome.problem.detail).toContain(state.state);
       }
@@ -192,7 +193,9 @@ describe('planTransition: what is refused', () => {
   it.each(RELEASE_ACTIONS)('%s at another release version than the caller saw', (action) => {
     const targetVersion = ['rollback', 'block', 'unblock'].includes(action)
       ? { targetVersion: 2 }
-      : {};
+      : action === 'hold'
+        ? { workloads: { cart: 'it is sick' } }
+        : {};
     for (const expectedReleaseVersion of [0, 6, 8]) {
       const request = { action, ...targetVersion, expectedReleaseVersion };
       expect(plan(idle, request)).toMatchObject({

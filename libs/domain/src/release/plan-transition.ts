@@ -71,6 +71,8 @@ function apply(action: ReleaseAction, input: TransitionInput, target: number): O
     case 'pause':
     case 'resume':
     case 'abort':
+    case 'hold':
+    case 'approve':
       return planStaged(action, input);
     default:
       return unreachable(action);

@@ -189,7 +189,7 @@ describe('resolveStrategy: what is refused', () => {
     [{ stages: [] }, last],
     [
       { preset: 'canary', gates: [{ kind: 'lost' }, { kind: 'applied' }, { kind: 'lost' }] },
-      'the gate lost is given twice: once is enough',
+      'the gate lost is given twice: once is enough, others need other names',
     ],
     [
       { preset: 'canary', gates: [{ kind: 'rejections', percent: 3 }] },

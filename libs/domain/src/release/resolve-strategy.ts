@@ -1,5 +1,6 @@
 import { canonicalize, done, refused, STRATEGY_NAMES, utf8Length } from '@pawl/contracts';
-import type { Gate, Outcome, Strategy } from '@pawl/contracts';
+import type { Outcome, Strategy } from '@pawl/contracts';
+import { resolveGates } from './resolve-gates.js';
 import type { Stage, StagedRelease } from './staged-release.js';
 
 /** Stages and gates of a strategy, with everything that was left out. */
@@ -19,13 +20,6 @@ const FACTOR = 3;
 const MAX_STAGES = 64;
 /** Canonical bytes of all stages: three releases with 2,000 names each must fit a message with them. */
 const MAX_BYTES = 16 * 1024;
-
-/** What a release is judged by when its strategy names no gates. */
-const DEFAULT_GATES: readonly Gate[] = [
-  { kind: 'rejections', limit: 0, onFailure: 'abort' },
-  { kind: 'lost', percent: 5, onFailure: 'pause' },
-  { kind: 'applied', percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
-];
 
 type Options = Exclude<Strategy, string>;
 type Preset = NonNullable<Options['preset']>;
@@ -72,7 +66,7 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
       `the stages have ${bytes} bytes, at most ${MAX_BYTES} fit: every snapshot tells them`,
     );
   }
-  const gates = resolveGates(options.gates);
+  const gates = resolveGates(options.gates, stages.value.length);
   if (!gates.ok) return gates;
   return done({ strategy: preset ?? 'inline', stages: stages.value, gates: gates.value });
 }
@@ -121,23 +115,6 @@ function sharesOf(preset: Preset, options: Options): number[] {
 /** To hundredths of a per cent: what a bucket is. */
 function round(percent: number): number {
   return Math.max(0.01, Math.round(percent * 100) / 100);
-}
-
-function resolveGates(gates: readonly Gate[] | undefined): Outcome<readonly Gate[]> {
-  if (gates === undefined) return done(DEFAULT_GATES);
-  const kinds = gates.map(({ kind }) => kind);
-  const twice = kinds.find((kind, at) => kinds.indexOf(kind) !== at);
-  if (twice !== undefined) return malformed(`the gate ${twice} is given twice: once is enough`);
-  const resolved: Gate[] = [];
-  for (const gate of gates) {
-    const defaults = DEFAULT_GATES.find(({ kind }) => kind === gate.kind);
-    const extra = Object.keys(gate).find((key) => !Object.hasOwn(defaults ?? {}, key));
-    if (extra !== undefined) {
-      return malformed(`the gate ${gate.kind} takes no ${extra}: leave it out`);
-    }
-    resolved.push({ ...defaults, ...gate });
-  }
-  return done(resolved);
 }
 
 function malformed(detail: string): Outcome<never> {

@@ -18,6 +18,15 @@ export interface StagedRelease {
   readonly stage: number;
   /** Why it is paused; `null` while it is not, or nobody said why. */
   readonly pausedFor: string | null;
+  /** Workloads that are held back at the stable version, and why; none when left out. */
+  readonly held?: Readonly<Record<string, string>>;
+  /** The stage that a person approved last; none when left out. */
+  readonly approved?: number;
+}
+
+/** The workloads that a release holds back, sorted. */
+export function workloadsHeld({ held = {} }: Pick<StagedRelease, 'held'>): readonly string[] {
+  return Object.keys(held).sort();
 }
 
 /** Whether the stage that is reached is the last one. */

@@ -4,14 +4,15 @@ import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
 import type { ReleaseState } from './release-state.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
-import { isLastStage } from './staged-release.js';
+import { approveStage, holdWorkloads } from './hold-workload.js';
+import { workloadsHeld, isLastStage } from './staged-release.js';
 import type { StagedRelease } from './staged-release.js';
 
-export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort';
+export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort' | 'hold' | 'approve';
 
 export interface StagedInput {
   readonly state: ReleaseState;
-  readonly request: Pick<ReleaseRequest, 'reason' | 'conflict'>;
+  readonly request: Pick<ReleaseRequest, 'reason' | 'conflict' | 'workloads'>;
   readonly address: AddressText;
 }
 
@@ -37,6 +38,10 @@ export function planStaged(action: StagedAction, input: StagedInput): Outcome<Tr
       return resume(state, staged);
     case 'abort':
       return dropped(state);
+    case 'hold':
+      return holdWorkloads(input, staged, input.request.workloads ?? {});
+    case 'approve':
+      return approveStage(input, staged);
   }
 }
 
@@ -107,9 +112,13 @@ function pause({ state, request }: StagedInput, staged: StagedRelease): Outcome<
   return changed(state, { state: 'paused', staged: { ...staged, pausedFor } });
 }
 
+/** Goes on, and gives workloads that are held another try. */
 function resume(state: ReleaseState, staged: StagedRelease): Outcome<Transition> {
-  if (state.state === 'rolling') return unchanged(state);
-  return changed(state, { state: 'rolling', staged: { ...staged, pausedFor: null } });
+  const { held: _, ...rest } = staged;
+  const isHeld = workloadsHeld(staged).length > 0;
+  if (state.state === 'rolling' && !isHeld) return unchanged(state);
+  const next = { ...rest, pausedFor: null };
+  return changed(state, { state: 'rolling', staged: next, contributes: isHeld });
 }
 
 function isPaused(action: StagedAction, address: AddressText): Outcome<Transition> {

@@ -2,13 +2,13 @@ import { address, RELEASE_ACTIONS } from '@pawl/contracts';
 import type { ReleaseRequest } from '@pawl/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ReleaseModel } from '../testing/release-model.js';
+import { MODEL_WORKLOADS, ReleaseModel } from '../testing/release-model.js';
 import type { ModelAction, ModelStrategy } from '../testing/release-model.js';
 import { seed } from '../testing/seed.fixture.js';
 import { planTransition } from './plan-transition.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
-import { isLastStage } from './staged-release.js';
+import { isLastStage, workloadsHeld } from './staged-release.js';
 
 const ADDRESS = address('acme/prod').text;
 const ALL_AT_ONCE: ModelStrategy = { strategy: undefined, stages: 0, name: 'all' };
@@ -23,6 +23,13 @@ const plans: readonly ModelStrategy[] = [
   { strategy: { stages: [{ bakeMs: 0, percent: 100 }] }, stages: 1, name: 'one' },
   { strategy: { stages: [{ percent: 100 }], gates: [] }, stages: 1, name: 'one, no gates' },
   { strategy: { stages: [{ count: 1 }, { percent: 100 }] }, stages: 2, name: 'two' },
+  {
+    strategy: {
+      stages: [{ count: 1 }, { percent: 50 }, { percent: 100 }],
+      gates: [{ kind: 'approval' }],
+    },
+    ...{ stages: 3, name: 'approved', isApproved: true },
+  },
 ];
 
 /** What an operator does: a new definition version, or an action. */
@@ -34,12 +41,27 @@ interface Step {
   readonly isForced: boolean;
   /** By how much the release version expected is beside the one that is; `null`: none is. */
   readonly expected: number | null;
+  /** Of a hold. */
+  readonly workloads: readonly string[];
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   action: fc.constantFrom(
     ...['define', 'define', 'define', 'promote', 'promote', 'promote', 'advance', 'advance'],
-    ...['skip', 'pause', 'resume', 'enable', 'enable', 'rollback', 'rollback', 'unblock'],
+    ...[
+      'skip',
+      'pause',
+      'resume',
+      'resume',
+      'hold',
+      'hold',
+      'approve',
+      'enable',
+      'enable',
+      'rollback',
+      'rollback',
+      'unblock',
+    ],
     ...RELEASE_ACTIONS,
   ),
   plan: fc.constantFrom(...plans),
@@ -50,6 +72,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 5, arbitrary: fc.constant(0) },
     { weight: 1, arbitrary: fc.integer({ min: -2, max: 2 }) },
   ),
+  workloads: fc.subarray([...MODEL_WORKLOADS], { minLength: 1 }),
 });
 const define: Step = {
   action: 'define',
@@ -57,6 +80,7 @@ const define: Step = {
   down: 0,
   isForced: false,
   expected: null,
+  workloads: [],
 };
 const history = fc
   .tuple(fc.nat(5), fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }))
@@ -64,14 +88,30 @@ const history = fc
 const runs = { seed, numRuns: 200 };
 
 /** The actions that say nothing of a version. */
-const UNTARGETED = new Set(['advance', 'skip', 'pause', 'resume', 'abort', 'disable', 'enable']);
+const UNTARGETED = new Set([
+  'advance',
+  'skip',
+  'pause',
+  'resume',
+  'abort',
+  'disable',
+  'enable',
+  'hold',
+  'approve',
+]);
 
-function actionOf({ action, plan, down, isForced, expected }: Step, model: ModelReleases) {
+function actionOf(
+  { action, plan, down, isForced, expected, workloads }: Step,
+  model: ModelReleases,
+) {
   const target = Math.max(1, model.newest - Math.max(down, -1));
   const isTargeted = !UNTARGETED.has(action) && (action !== 'promote' || down > -2);
   const acted: ModelAction = {
     action,
     plan: action === 'promote' ? plan : ALL_AT_ONCE,
+    ...(action === 'hold'
+      ? { workloads: Object.fromEntries(workloads.map((one) => [one, 'it is sick'])) }
+      : {}),
     ...(isTargeted ? { targetVersion: target } : {}),
     ...(action === 'rollback' && isForced ? { force: true, reason: 'outage 12' } : {}),
     ...(expected === null ? {} : { expectedReleaseVersion: Math.max(0, model.version + expected) }),
@@ -185,6 +225,16 @@ describe('releases, whatever is asked of them', () => {
       const isSkip = request.action === 'skip';
       expect(to.stage).toBe(isSkip ? to.stages.length - 1 : reached + 1);
       expect(request.action).toBe(isSkip ? 'skip' : isNew ? 'promote' : 'advance');
+    });
+  });
+
+  it('hold a workload until they are resumed or end, whatever stage they reach', () => {
+    everywhere(({ request, answer, before: { staged: from }, after: { staged: to } }) => {
+      if (from === null || to?.id !== from.id || !['changed', 'same'].includes(answer)) return;
+      const [was, is] = [from, to].map((one) => workloadsHeld(one));
+      if (request.action === 'resume') expect(is).toEqual([]);
+      else expect(is).toEqual(expect.arrayContaining([...was!]));
+      if (is!.length > was!.length) expect(request.action).toBe('hold');
     });
   });
 

@@ -1,4 +1,5 @@
 import type { ReleaseRequest } from '@pawl/contracts';
+import { workloadsHeld } from '../release/staged-release.js';
 import type { ReleaseState } from '../release/release-state.js';
 
 /** A strategy and what it comes to, as far as releases go. */
@@ -8,11 +9,16 @@ export interface ModelStrategy {
   readonly stages: number;
   /** The same for those that ask for the same. */
   readonly name: string;
+  /** Whether each of its stages waits for an approval. */
+  readonly isApproved?: true;
 }
 
 export interface ModelAction extends Omit<ReleaseRequest, 'strategy'> {
   readonly plan: ModelStrategy;
 }
+
+/** Whose candidates a model knows of; those of all others are held never. */
+export const MODEL_WORKLOADS = ['cart', 'checkout', 'search'] as const;
 
 /** `changed`, `same`, or the code of the refusal. */
 export type ModelAnswer = string;
@@ -34,6 +40,10 @@ export class ReleaseModel {
   stage = 0;
   plan = '';
   stages = 0;
+  needsApproval = false;
+  /** The stage that was approved last; -1: none. */
+  approved = -1;
+  readonly held = new Set<string>();
   readonly blocked = new Set<number>();
 
   /** The part of a state that the model speaks of. */
@@ -50,6 +60,8 @@ export class ReleaseModel {
       candidate: staged?.candidateVersion ?? 0,
       stage: staged?.stage ?? 0,
       stages: staged?.stages.length ?? 0,
+      held: staged === null ? [] : workloadsHeld(staged),
+      approved: staged?.approved ?? -1,
     };
   }
 
@@ -68,6 +80,8 @@ export class ReleaseModel {
       blocked: [...this.blocked].sort((a, b) => a - b),
       stage: isStaged ? this.stage : 0,
       stages: isStaged ? this.stages : 0,
+      held: [...this.held].sort(),
+      approved: this.approved,
     };
   }
 
@@ -88,10 +102,12 @@ export class ReleaseModel {
     return answer;
   }
 
-  /** What those run who are not candidates, and those who are. */
+  /** What those run who are not candidates, and those who are, of each workload. */
   private runs(): readonly number[] {
-    if (this.isDisabled) return [0, 0];
-    return [this.stable, this.candidate === 0 ? this.stable : this.candidate];
+    if (this.isDisabled) return [0, ...MODEL_WORKLOADS.map(() => 0), 0];
+    const candidate = this.candidate === 0 ? this.stable : this.candidate;
+    const each = MODEL_WORKLOADS.map((one) => (this.held.has(one) ? this.stable : candidate));
+    return [this.stable, ...each, candidate];
   }
 
   private apply(action: ModelAction, target: number): ModelAnswer {
@@ -117,11 +133,14 @@ export class ReleaseModel {
       case 'unblock':
         return this.blocked.delete(target) ? 'changed' : 'same';
       default:
-        return this.candidate === 0 ? 'invalid-transition' : this.move(action.action);
+        return this.candidate === 0 ? 'invalid-transition' : this.move(action);
     }
   }
 
-  private promote({ strategy, stages, name }: ModelStrategy, target: number): ModelAnswer {
+  private promote(
+    { strategy, stages, name, isApproved }: ModelStrategy,
+    target: number,
+  ): ModelAnswer {
     if (this.isDisabled) return 'invalid-transition';
     if (target === this.stable) return 'same';
     if (target < this.stable) return 'use-rollback';
@@ -132,6 +151,7 @@ export class ReleaseModel {
       return this.candidate === target && this.plan === name ? 'same' : 'release-in-flight';
     }
     Object.assign(this, { candidate: target, plan: name, stages, stage: 0, isPaused: false });
+    this.needsApproval = isApproved === true;
     return 'changed';
   }
 
@@ -143,11 +163,24 @@ export class ReleaseModel {
     return this.makeStable(target, isForced);
   }
 
-  private move(action: string): ModelAnswer {
+  private move({ action, workloads = {} }: ModelAction): ModelAnswer {
     if (action === 'abort') return this.dropCandidate();
+    if (action === 'hold') {
+      const before = this.held.size;
+      for (const workload of Object.keys(workloads)) this.held.add(workload);
+      return this.held.size === before ? 'same' : 'changed';
+    }
+    if (action === 'approve') {
+      if (!this.needsApproval) return 'invalid-transition';
+      if (this.approved === this.stage) return 'same';
+      this.approved = this.stage;
+      return 'changed';
+    }
     if (action === 'pause' || action === 'resume') {
-      if (this.isPaused === (action === 'pause')) return 'same';
-      this.isPaused = !this.isPaused;
+      const isSame = this.isPaused === (action === 'pause');
+      if (isSame && (action === 'pause' || this.held.size === 0)) return 'same';
+      if (action === 'resume') this.held.clear();
+      this.isPaused = action === 'pause';
       return 'changed';
     }
     if (this.isPaused) return 'invalid-transition';
@@ -167,6 +200,8 @@ export class ReleaseModel {
   private dropCandidate(): ModelAnswer {
     this.candidate = 0;
     this.isPaused = false;
+    this.held.clear();
+    this.approved = -1;
     return 'changed';
   }
 }

@@ -11,7 +11,7 @@ import type {
 import { planTransition } from '../release/plan-transition.js';
 import { INITIAL_RELEASE } from '../release/release-state.js';
 import type { ReleaseState } from '../release/release-state.js';
-import { isLastStage } from '../release/staged-release.js';
+import { isLastStage, workloadsHeld } from '../release/staged-release.js';
 import { snapshotInput } from '../snapshot/snapshot-input.js';
 import { makeSnapshot } from './make-snapshot.js';
 
@@ -25,6 +25,9 @@ export interface Step {
   /** Whom the stage takes that this step reaches; the last stage of a release takes everybody. */
   readonly stage: ReleaseStage;
 }
+
+/** Whom a hold of a step holds. */
+export const HELD_WORKLOAD = 'checkout';
 
 const TARGETED = new Set(['promote', 'stage', 'rollback', 'block', 'unblock']);
 const STRATEGY = { stages: [{ count: 1 }, { percent: 10 }, { percent: 50 }, { percent: 100 }] };
@@ -56,6 +59,7 @@ export class StagedPath {
       action: action === 'stage' ? 'promote' : action,
       ...(TARGETED.has(action) ? { targetVersion: target } : {}),
       ...(action === 'stage' ? { strategy: STRATEGY } : {}),
+      ...(action === 'hold' ? { workloads: { [HELD_WORKLOAD]: 'it is sick' } } : {}),
       ...(action === 'promote' ? { strategy: 'all-at-once' } : {}),
     };
     const outcome = planTransition({
@@ -83,7 +87,9 @@ export class StagedPath {
     return this.releases.flatMap(({ staged }, at) => {
       if (staged === null) return [];
       const { id } = staged;
-      return [{ id, address: PATH[at]!.text, salt: id, stages: this.reached[at]! }];
+      const held = workloadsHeld(staged);
+      const out = held.length === 0 ? {} : { held };
+      return [{ id, address: PATH[at]!.text, salt: id, stages: this.reached[at]!, ...out }];
     });
   }
 }

@@ -20,6 +20,7 @@ import { dropping, tooManyReleases } from './releases-in-flight.js';
 import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
+import { gatesNotJudged } from './gates-not-judged.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { reachNodes } from './reach-nodes.js';
 import { refusal, troubledCohorts } from './refusal.js';
@@ -54,7 +55,14 @@ interface Consequences {
 }
 
 /** What stops or takes back: it waits for nothing else under the root. */
-const URGENT: ReadonlySet<string> = new Set(['rollback', 'abort', 'disable', 'pause', 'block']);
+const URGENT: ReadonlySet<string> = new Set([
+  'rollback',
+  'abort',
+  'disable',
+  'pause',
+  'hold',
+  'block',
+]);
 
 /** Rounds in which releases that stand in the way are dropped, before all that could are. */
 const ROUNDS = 1;
@@ -98,6 +106,9 @@ export class ChangeRelease {
     if (!plan.ok) return plan;
     const { changed, next: release } = plan.value;
     if (!changed) return done(this.#unchanged(node));
+    const begun = release.staged?.id === node.release.staged?.id ? null : release.staged;
+    const notJudged = gatesNotJudged(begun?.gates ?? []);
+    if (notJudged !== undefined) return notJudged;
     const tooMany = tooManyReleases(root.tree, node, release);
     if (tooMany !== undefined) return tooMany;
     const next: Next = {
@@ -324,6 +335,8 @@ const STAGED_ACTIONS: ReadonlySet<string> = new Set([
   'pause',
   'resume',
   'abort',
+  'hold',
+  'approve',
   'promote',
 ]);
 
@@ -335,10 +348,12 @@ function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {
 }
 
 /** Reason and exception of a request, for the history. */
-function whyOf({ reason, freezeException }: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
+function whyOf(request: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
+  const { reason, freezeException, workloads = {} } = request;
   const exception = freezeException === undefined ? [] : [`freeze exception: ${freezeException}`];
-  const all = [...(reason === undefined ? [] : [reason]), ...exception];
-  return all.length === 0 ? {} : { reason: all.join('; ') };
+  const held = Object.entries(workloads).map(([workload, why]) => `${workload}: ${why}`);
+  const all = [...held, ...(reason === undefined ? [] : [reason]), ...exception];
+  return all.length === 0 ? {} : { reason: all.join('; ').slice(0, LIMITS.messageLength) };
 }
 
 function reasonOf({ node, request }: Change): string {

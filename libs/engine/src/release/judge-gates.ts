@@ -99,6 +99,8 @@ function judge(gate: Gate, evidence: StageEvidence): Verdict | undefined {
       if (shortMs <= (gate.withinMs ?? Infinity)) return { kind: 'wait', why };
       return { kind: 'fail', then, why };
     }
+    default:
+      return { kind: 'wait', why: `${gate.kind} was not judged yet` };
   }
 }
 

@@ -14,7 +14,8 @@ export function releaseView(address: Address, release: ReleaseState): ReleaseVie
   };
 }
 
-function stagedView({ id, strategy, stage, stages, gates, pausedFor }: StagedRelease): StagedView {
+function stagedView(staged: StagedRelease): StagedView {
+  const { id, strategy, stage, stages, gates, pausedFor, held, approved } = staged;
   return {
     id,
     strategy,
@@ -22,5 +23,7 @@ function stagedView({ id, strategy, stage, stages, gates, pausedFor }: StagedRel
     stages,
     gates,
     ...(pausedFor === null ? {} : { reason: pausedFor }),
+    ...(held === undefined ? {} : { held }),
+    ...(approved === undefined ? {} : { approved }),
   };
 }

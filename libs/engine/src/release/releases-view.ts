@@ -34,6 +34,7 @@ export function releasesView(
         stage: staged.stage,
         stages: staged.stages,
         candidates,
+        ...(staged.held === undefined ? {} : { held: staged.held }),
         ...watch.progress(root, released),
       },
     ];

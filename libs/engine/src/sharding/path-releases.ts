@@ -6,7 +6,7 @@ import type {
   SnapshotInput,
   SnapshotRelease,
 } from '@pawl/contracts';
-import { isLastStage, reachStages, snapshotInput } from '@pawl/domain';
+import { workloadsHeld, isLastStage, reachStages, snapshotInput } from '@pawl/domain';
 import type { ReleaseState, StagedRelease } from '@pawl/domain';
 import type { RootTree } from './root-tree.js';
 
@@ -54,7 +54,9 @@ export interface Place {
 export function releasesAt(path: readonly PathRelease[], place: Place): SnapshotRelease[] {
   return path.flatMap(({ address, release: { staged } }) => {
     if (staged === null) return [];
-    return [{ id: staged.id, address, salt: staged.id, stages: stagesAt(staged, place) }];
+    const held = workloadsHeld(staged);
+    const out = held.length === 0 ? {} : { held };
+    return [{ id: staged.id, address, salt: staged.id, stages: stagesAt(staged, place), ...out }];
   });
 }
 

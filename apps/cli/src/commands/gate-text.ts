@@ -1,0 +1,40 @@
+import type { Gate, GateKind } from '@pawl/contracts';
+import { durationText } from './duration.js';
+
+type Text = (gate: Gate) => string;
+
+/** When each kind fails. */
+const FAILS: Readonly<Record<Exclude<GateKind, 'approval'>, Text>> = {
+  rejections: ({ limit }) => `rejections > ${limit ?? 0}`,
+  lost: ({ percent }) => `lost > ${percent ?? 0} %`,
+  applied: ({ percent, withinMs }) =>
+    `applied < ${percent ?? 0} % within ${durationText(withinMs ?? 0)}`,
+  errors: (gate) => `errors ${above(gate.maxPercent, '%', gate.maxRatio)}`,
+  latency: (gate) =>
+    `p${Math.round((gate.quantile ?? 0.99) * 1_000) / 10} ${above(gate.maxMs, 'ms', gate.maxRatio)}`,
+  prometheus: ({ name, min, max, maxRatio }) => {
+    const below = min === undefined ? [] : [`< ${min}`];
+    const high = max === undefined && maxRatio === undefined ? [] : [above(max, '', maxRatio)];
+    return `prometheus ${name ?? ''} ${[...below, ...high].join(' or ')}`;
+  },
+  webhook: ({ name }) => `webhook ${name ?? ''} says no`,
+};
+
+/** When a gate fails, and what then happens: `applied < 95 % within 1m → pause`. */
+export function gateText(gate: Gate): string {
+  const { kind, onFailure, failureLimit = 1, stages, dryRun } = gate;
+  if (kind === 'approval') {
+    const which =
+      stages === undefined ? 'each stage' : `stage ${stages.map((at) => at + 1).join(', ')}`;
+    return `${which} waits for an approval`;
+  }
+  const times = failureLimit === 1 ? '' : ` ${failureLimit} times in a row`;
+  const then = dryRun === true ? 'nothing (dry run)' : (onFailure ?? 'pause');
+  return `${FAILS[kind](gate)}${times} → ${then}`;
+}
+
+function above(most: number | undefined, unit: string, ratio: number | undefined): string {
+  const limit = most === undefined ? [] : [`> ${most} ${unit}`.trimEnd()];
+  const times = ratio === undefined ? [] : [`> ${ratio} times the rest's`];
+  return [...limit, ...times].join(' or ');
+}

@@ -1,0 +1,55 @@
+import { LIMITS, refused } from '@pawl/contracts';
+import type { AddressText, Outcome } from '@pawl/contracts';
+import { changed, unchanged } from './changed-release.js';
+import type { Transition } from './changed-release.js';
+import type { ReleaseState } from './release-state.js';
+import { workloadsHeld } from './staged-release.js';
+import type { StagedRelease } from './staged-release.js';
+
+/**
+ * Candidates of these workloads go back to the stable version, and none is reached until the release is
+ * resumed. Those that are held already stay so, for the reason that they were held for first.
+ */
+export function holdWorkloads(
+  { state, address }: { readonly state: ReleaseState; readonly address: AddressText },
+  staged: StagedRelease,
+  workloads: Readonly<Record<string, string>>,
+): Outcome<Transition> {
+  const before = workloadsHeld(staged);
+  const names = new Set(before);
+  const added = Object.entries(workloads).filter(([workload]) => !names.has(workload));
+  if (added.length === 0) return unchanged(state);
+  if (names.size + added.length > LIMITS.heldWorkloads) {
+    return refused(
+      'invalid-transition',
+      `${before.length} workloads are held already by the release of ${address}, and at most ` +
+        `${LIMITS.heldWorkloads} can be: pause or abort it`,
+    );
+  }
+  const held = Object.fromEntries([...Object.entries(staged.held ?? {}), ...added]);
+  return changed(state, { staged: { ...staged, held }, contributes: true, lowers: true });
+}
+
+/** A person's go-ahead for the stage that is reached; refused where it needs none. */
+export function approveStage(
+  { state, address }: { readonly state: ReleaseState; readonly address: AddressText },
+  staged: StagedRelease,
+): Outcome<Transition> {
+  const { stage, approved } = staged;
+  if (approved === stage) return unchanged(state);
+  if (!needsApproval(staged)) {
+    return refused(
+      'invalid-transition',
+      `stage ${stage + 1} of the release of ${address} waits for nobody's approval: ` +
+        'only a gate of the kind approval asks for it',
+    );
+  }
+  return changed(state, { staged: { ...staged, approved: stage } });
+}
+
+/** Whether a gate asks for a person's go-ahead in the stage that is reached. */
+export function needsApproval({ gates, stage }: StagedRelease): boolean {
+  return gates.some(
+    ({ kind, stages }) => kind === 'approval' && (stages === undefined || stages.includes(stage)),
+  );
+}
