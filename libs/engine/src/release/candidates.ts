@@ -1,8 +1,8 @@
 import { isCandidate, slotName } from '@pawl/contracts';
 import type { SnapshotRelease } from '@pawl/contracts';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { emptyRun } from '../status/incarnation.js';
-import { consumerState, identityOf } from '../status/rollout-view.js';
+import { emptyRun, identityOf } from '../status/incarnation.js';
+import { consumerState } from '../status/rollout-view.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { releasesOf } from '../sharding/cohorts.js';
 

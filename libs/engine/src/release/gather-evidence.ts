@@ -1,7 +1,7 @@
 import { isCandidate, isSelected } from '@pawl/contracts';
 import type { SnapshotRelease } from '@pawl/contracts';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { identityOf } from '../status/rollout-view.js';
+import { identityOf } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
 import type { Candidates } from './candidates.js';

@@ -144,6 +144,20 @@ describe('a release that is under way', () => {
     expect(fleet.candidates().every(({ labels }) => labels['region'] === 'eu')).toBe(true);
   });
 
+  it('sees who came while as many went', async () => {
+    const stages = [
+      { percent: 50, selector: { region: ['eu'] }, bakeMs: HOUR_MS },
+      { percent: 100 },
+    ];
+    await begin({ stages, gates: [] });
+    await fleet.add('acme/app', 'checkout', 4, { region: 'us' });
+    await fleet.pass(6_000);
+    await fleet.all[0]?.leave();
+    await fleet.add('acme/app', 'checkout', 1, { region: 'eu' });
+    await fleet.pass(6_000);
+    expect(candidates()).toEqual({ checkout: 1 });
+  });
+
   it('takes nobody in the name of another release on the path', async () => {
     await world.over('acme/app', { 'acme/app': 2 });
     await begin();

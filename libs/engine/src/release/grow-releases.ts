@@ -1,6 +1,6 @@
 import { canonicalize, done } from '@pawl/contracts';
 import type { SnapshotRelease } from '@pawl/contracts';
-import type { SnapshotHead } from '@pawl/domain';
+import type { SnapshotHead, StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
 import { nextHead } from '../sharding/build-nodes.js';
@@ -9,11 +9,27 @@ import { pathReleases, releasesAt } from '../sharding/path-releases.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { CommandRunner } from '../sharding/run-command.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
+import { instancesAt } from '../status/instances-at.js';
 import { Turns } from '../turns.js';
 import { reachNodes } from './reach-nodes.js';
 
+/** Nobody is looked at anew for so long while the same are there, milliseconds. */
+const SAME_MS = 60_000;
+
+/** Who is where a release reaches, and what they are told of it, summed up: the same is as it was. */
+type Fleet = {
+  readonly id: string;
+  readonly stage: number;
+  readonly comings: number;
+  readonly live: number;
+  readonly versions: number;
+};
+
 /** Gives workloads that have grown since a stage was reached their share of it. */
 export class GrowReleases {
+  /** Of each address with a release, when everybody had a share, and who was there. */
+  readonly #enough = new WeakMap<AddressNode, { readonly fleet: Fleet; readonly atMs: number }>();
+
   constructor(
     private readonly context: EngineContext,
     private readonly commands: CommandRunner,
@@ -25,7 +41,7 @@ export class GrowReleases {
    * share; only those addresses get a new snapshot. Nothing is written where none has.
    */
   async run(root: OwnedRoot, node: AddressNode): Promise<void> {
-    if (this.#lacking(root, node).length === 0) return;
+    if (this.#isEnough(root, node)) return;
     const options = {
       name: 'grow-release',
       address: node.address,
@@ -54,6 +70,20 @@ export class GrowReleases {
     if (!outcome.ok) throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
   }
 
+  /** Whether everybody has a share. Not worked out again while nobody has come or gone. */
+  #isEnough(root: OwnedRoot, node: AddressNode): boolean {
+    const { staged, state } = node.release;
+    if (staged === null || state !== 'rolling') return true;
+    const fleet = fleetOf(root, node, staged);
+    const nowMs = this.context.clock.monotonicMs();
+    const known = this.#enough.get(node);
+    const isRecent = known !== undefined && nowMs - known.atMs < SAME_MS;
+    if (isRecent && isSame(known.fleet, fleet)) return true;
+    if (this.#lacking(root, node).length > 0) return false;
+    this.#enough.set(node, { fleet, atMs: nowMs });
+    return true;
+  }
+
   /** The addresses whose snapshots would tell more. */
   #lacking(
     { tree, shard }: OwnedRoot,
@@ -73,7 +103,19 @@ export class GrowReleases {
   }
 }
 
-function isSame(a: readonly SnapshotRelease[], b: readonly SnapshotRelease[]): boolean {
-  const text = (releases: readonly SnapshotRelease[]): string => canonicalize(releases);
-  return text(a) === text(b);
+function fleetOf(
+  { tree, shard: { consumers } }: OwnedRoot,
+  node: AddressNode,
+  { id, stage }: StagedRelease,
+): Fleet {
+  let [live, versions] = [0, 0];
+  for (const { address, head } of [node, ...tree.below(node.address)]) {
+    live += instancesAt(consumers, address.text).length;
+    versions += head.version;
+  }
+  return { id, stage, comings: consumers.comings, live, versions };
+}
+
+function isSame<T extends Fleet | readonly SnapshotRelease[]>(a: T, b: T): boolean {
+  return canonicalize(a) === canonicalize(b);
 }

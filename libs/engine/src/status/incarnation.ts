@@ -1,5 +1,5 @@
 import { STABLE_COHORT } from '@pawl/contracts';
-import type { AddressText } from '@pawl/contracts';
+import type { AddressText, ConsumerIdentity } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 
 /** What one incarnation last reported for one address. */
@@ -52,6 +52,11 @@ export interface Incarnation {
 /** `workload/consumerId` under one root. */
 export function consumerKey(ref: ConsumerRef): string {
   return `${ref.root}/${ref.workload}/${ref.consumerId}`;
+}
+
+/** What decides which releases a consumer is a candidate of, as it reported and as its slot is. */
+export function identityOf({ ref, slot, labels }: Incarnation): ConsumerIdentity {
+  return { workload: ref.workload, slot, labels };
 }
 
 /** Whether it was live at a wall time, as far as it was heard. */

@@ -1,16 +1,9 @@
 import { cohortOf, isHigher, STABLE_COHORT } from '@pawl/contracts';
-import type {
-  Address,
-  ConsumerIdentity,
-  ConsumerState,
-  ConsumerView,
-  Page,
-  RolloutView,
-} from '@pawl/contracts';
+import type { Address, ConsumerState, ConsumerView, Page, RolloutView } from '@pawl/contracts';
 import type { PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
-import { emptyRun } from './incarnation.js';
+import { emptyRun, identityOf } from './incarnation.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { pageOf } from './page-of.js';
 import type { ShardConsumers } from './shard-consumers.js';
@@ -31,11 +24,6 @@ export function consumerState(
   if (rejected === null || isHigher(published, rejected)) return 'lagging';
   const isOther = !isHigher(rejected, published) && (rejected.cohort ?? cohort) !== cohort;
   return isOther ? 'lagging' : 'rejected';
-}
-
-/** What decides which releases a consumer is a candidate of, as it reported and as its slot is. */
-export function identityOf({ ref, slot, labels }: Incarnation): ConsumerIdentity {
-  return { workload: ref.workload, slot, labels };
 }
 
 /** Whether what runs is what is published: version and bytes, as far as they were reported. */

@@ -1,12 +1,13 @@
-import { isHigher, STABLE_COHORT } from '@pawl/contracts';
+import { isHigher, isSameIdentity, STABLE_COHORT } from '@pawl/contracts';
 import type { Ack, AddressText, Hello } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
-import { consumerKey, emptyRun, wasLiveAt } from './incarnation.js';
+import { consumerKey, emptyRun, identityOf, wasLiveAt } from './incarnation.js';
 import type { Incarnation, Rejection, Run } from './incarnation.js';
 import { Slots } from './slots.js';
+import type { Heard } from './slots.js';
 import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
 
 /** Heartbeats that may be missed before a consumer is no longer live. */
@@ -29,6 +30,7 @@ export class ShardConsumers {
   readonly #slots = new Slots();
   readonly #dirty = new Set<Incarnation>();
   #count = 0;
+  #comings = 0;
   /** Monotonic time at which what was saved had been read; from then on consumers can be heard. */
   #restoredMs = -Infinity;
   /** Monotonic times at which anybody was heard last, and since when without a long break. */
@@ -45,6 +47,11 @@ export class ShardConsumers {
     return this.#intervalFor(this.#count);
   }
 
+  /** Grows with whoever comes, comes back, or is another by slot or labels; not with who goes. */
+  get comings(): number {
+    return this.#comings;
+  }
+
   #intervalFor(count: number): number {
     const scale = Math.max(1, count / CONSUMERS_PER_INTERVAL);
     return Math.min(600_000, Math.round(this.context.settings.helloIntervalMs * scale));
@@ -53,9 +60,11 @@ export class ShardConsumers {
   hello(ref: ConsumerRef, hello: Hello): Incarnation | undefined {
     const incarnation = this.#heard(ref, hello.incarnation);
     if (incarnation === undefined) return undefined;
+    const before = identityOf(incarnation);
     incarnation.build = hello.build ?? null;
     incarnation.labels = hello.labels;
     incarnation.left = hello.leaving === true;
+    if (incarnation.left) this.#slots.hasLeft(ref);
     const reported = new Set<AddressText>();
     for (const run of hello.runs) {
       const address = run.address as AddressText;
@@ -75,7 +84,8 @@ export class ShardConsumers {
       if (!reported.has(address)) this.#forgetRun(incarnation, address);
     }
     const wanted = incarnation.slot ?? hello.slot ?? null;
-    incarnation.slot = this.#slots.lease(ref, wanted, (key) => this.#isKeyLive(key));
+    incarnation.slot = this.#slots.lease(ref, wanted, this.#heardOf());
+    if (!isSameIdentity(before, identityOf(incarnation))) this.#comings += 1;
     return incarnation;
   }
 
@@ -108,10 +118,17 @@ export class ShardConsumers {
    * then has three heartbeats from the time at which the next one listens.
    */
   isLive(incarnation: Incarnation): boolean {
-    const { left, presumed, lastSeenMs } = incarnation;
-    const sinceMs = presumed ? Math.max(lastSeenMs, this.#restoredMs) : lastSeenMs;
-    const silentMs = this.context.clock.monotonicMs() - sinceMs;
-    return !left && silentMs <= MISSED_HEARTBEATS * this.intervalMs;
+    return this.#countsFromMs(incarnation) >= this.#liveSinceMs;
+  }
+
+  /** Since when its silence counts; -Infinity: it is gone. */
+  #countsFromMs({ left, presumed, lastSeenMs }: Incarnation): number {
+    if (left) return -Infinity;
+    return presumed ? Math.max(lastSeenMs, this.#restoredMs) : lastSeenMs;
+  }
+
+  get #liveSinceMs(): number {
+    return this.context.clock.monotonicMs() - MISSED_HEARTBEATS * this.intervalMs;
   }
 
   /** Whether it was heard by this owner, and not only by the one before. */
@@ -181,7 +198,7 @@ export class ShardConsumers {
       incarnation.labels = record.labels;
       incarnation.left = record.left;
       incarnation.presumed = newestMs - seenMs <= liveMs;
-      incarnation.slot = this.#slots.lease(record, record.slot, (key) => this.#isKeyLive(key));
+      incarnation.slot = this.#slots.lease(record, record.slot, this.#heardOf());
       for (const stored of record.runs) {
         this.#restoreRun(this.#run(incarnation, stored.address), stored);
       }
@@ -214,6 +231,7 @@ export class ShardConsumers {
         for (const address of [...one.runs.keys()]) this.#forgetRun(one, address);
         incarnations.delete(one.id);
         this.#dirty.delete(one);
+        this.#slots.hasLeft(one.ref);
         this.#count -= 1;
         removed += 1;
       }
@@ -244,6 +262,7 @@ export class ShardConsumers {
     const stillMs = left ? 0 : MISSED_HEARTBEATS * this.intervalMs;
     incarnation.liveBefore = { sinceMs, untilMs: lastSeenWallMs + stillMs };
     incarnation.liveSinceMs = wallMs;
+    this.#comings += 1;
   }
 
   #add(ref: ConsumerRef, id: string, seenMs: number, wallMs: number): Incarnation | undefined {
@@ -275,6 +294,7 @@ export class ShardConsumers {
     let run = incarnation.runs.get(address);
     if (run === undefined) {
       run = emptyRun();
+      this.#comings += 1;
       incarnation.runs.set(address, run);
       const there = this.#byAddress.get(address) ?? new Set();
       this.#byAddress.set(address, there.add(incarnation));
@@ -344,9 +364,15 @@ export class ShardConsumers {
     return false;
   }
 
-  #isKeyLive(key: string): boolean {
-    for (const [, one] of this.#consumers.get(key) ?? []) if (this.isLive(one)) return true;
-    return false;
+  #heardOf(): Heard {
+    const lastMs = (key: string): number => {
+      let last = -Infinity;
+      for (const one of this.#consumers.get(key)?.values() ?? []) {
+        last = Math.max(last, this.#countsFromMs(one));
+      }
+      return last;
+    };
+    return { lastMs, liveSinceMs: this.#liveSinceMs };
   }
 
   #record(incarnation: Incarnation): ConsumerRecord {
