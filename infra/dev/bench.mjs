@@ -9,7 +9,7 @@ Usage: npm run bench [put|fanout|reads|recompute|wire|releases|nodes …]
 
   put         a PUT, beside the bare transaction with and without HTTP
   fanout      from publication until the last consumer has applied, beside a bare publish
-  reads       a read of local memory, beside a plain property and a Map
+  reads       a read of local memory, beside a plain property and a Map; a report of health
   recompute   an edit at a root with 1,000 addresses below
   wire        bytes to a consumer for one changed key of a 64 KiB document
   releases    a release in stages: a bad one from the first rejection until it is taken back, beside a

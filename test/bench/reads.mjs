@@ -13,7 +13,7 @@ const KEYS = 1_000;
 /** Both have the same document; a loop takes turns, so that no read can be moved out of it. */
 const ADDRESSES = ['reads/app', 'reads/twin'];
 
-/** Nanoseconds per read of local memory, beside a plain property and a Map. */
+/** Nanoseconds per read of local memory, beside a plain property and a Map, and per report of health. */
 export async function benchReads(stack) {
   for (const address of ADDRESSES) {
     await call(stack.url, 'PUT', `/v1/config/${address}`, documentOf());
@@ -24,6 +24,7 @@ export async function benchReads(stack) {
     const scopes = [];
     for (const address of ADDRESSES) scopes.push(await openCurrent(client, address));
     printReads(pairsOf(scopes));
+    printReports(scopes);
   } finally {
     await client.close();
   }
@@ -63,6 +64,34 @@ function pairsOf(scopes) {
 }
 
 function printReads(sides) {
+  const best = bestOf(sides);
+  printTable(
+    `Local reads, best of ${PASSES} passes by turns: other processes only ever make a read slower`,
+    ['what', 'ns per read', 'ratio to the line above'],
+    sides.map(([name], index) => {
+      return [name, best[index], index % 2 === 1 ? best[index] / best[index - 1] : ''];
+    }),
+  );
+}
+
+/** What it costs a service to report on each request. */
+function printReports(scopes) {
+  const counters = scopes.map(() => ({ count: 0 }));
+  const report = 'subject.health.report({ errors: n & 1, latencyMs: n & 255 })';
+  const sides = [
+    ['plain counter.count += 1', loopOver('(subject.count += 1)', counters, [])],
+    ['scope.health.report({ errors, latencyMs })', loopOver(`(${report}, 1)`, scopes, [])],
+  ];
+  const best = bestOf(sides);
+  printTable(
+    `Reports of health, best of ${PASSES} passes by turns`,
+    ['what', 'ns per report'],
+    sides.map(([name], index) => [name, best[index]]),
+  );
+}
+
+/** Nanoseconds per round of each side, the best of all passes. */
+function bestOf(sides) {
   const best = sides.map(() => Infinity);
   const order = sides.map((_, index) => index);
   for (let pass = 0; pass < WARM_UP + PASSES; pass += 1) {
@@ -71,13 +100,7 @@ function printReads(sides) {
       if (pass >= WARM_UP) best[index] = Math.min(best[index], ns);
     }
   }
-  printTable(
-    `Local reads, best of ${PASSES} passes by turns: other processes only ever make a read slower`,
-    ['what', 'ns per read', 'ratio to the line above'],
-    sides.map(([name], index) => {
-      return [name, best[index], index % 2 === 1 ? best[index] / best[index - 1] : ''];
-    }),
-  );
+  return best;
 }
 
 let loops = 0;

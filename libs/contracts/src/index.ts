@@ -1,6 +1,12 @@
 export * from './address.js';
 export { murmur3 } from './hash/murmur3.js';
 export { shardOf } from './hash/shard-of.js';
+export {
+  LATENCY_BOUNDS_MS,
+  LATENCY_BUCKETS,
+  latencyBucketOf,
+  quantileOf,
+} from './health/latency-buckets.js';
 export { canonicalize } from './json/canonicalize.js';
 export { checkDocument, DIRECTIVE } from './json/directives.js';
 export * from './json/json-value.js';

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SnapshotInput, SnapshotRelease } from '@pawl/contracts';
+import { parseMessage } from '@pawl/contracts/validate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from './connect.js';
 import { ADDRESS, makeRelease } from './testing/make-snapshot.js';
@@ -98,6 +99,29 @@ describe('a staged release', () => {
     await runs(scope, 5, 'stable');
     expect(scope.cohort).toBe('');
     await acked(5, undefined);
+  });
+
+  it('has what the service reports counted by version and cohort, until the last heartbeat', async () => {
+    owner.slot = 1;
+    await owner.publish({ version: 1, inputs: [layer(1)], document: { kind: 'stable' } });
+    const pawl = await client();
+    const scope = await pawl.open(ADDRESS);
+    scope.health.report({ latencyMs: 1 });
+    await owner.publish(staged(2, [taking(1)]));
+    await runs(scope, 2, 'candidate');
+    await scope.health.time(async () => undefined);
+    scope.health.report({ errors: 1 });
+    const said = (): unknown[] => owner.hellos.flatMap(({ runs: [run] }) => run?.health ?? []);
+    const stable = { ...{ span: 1, generation: 1, version: 1 }, requests: 1, errors: 0 };
+    const candidate = { ...{ span: 2, generation: 1, version: 2, cohort: 'r1' }, errors: 1 };
+    await owner.until(() => said().some((each) => (each as { span: number }).span === 2));
+    scope.health.report({ requests: 3 });
+    await pawl.close();
+    await owner.until(() => owner.hellos.at(-1)?.leaving === true);
+    expect(said()).toContainEqual({ ...stable, latency: [0, 0, 1] });
+    expect(said().at(-1)).toMatchObject({ ...candidate, requests: 5 });
+    for (const hello of owner.hellos)
+      expect(parseMessage('hello', hello)).toMatchObject({ ok: true });
   });
 
   it('is left and joined with the slot, contents fetched by their hashes', async () => {

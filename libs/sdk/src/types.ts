@@ -69,6 +69,33 @@ export interface ScopeEvents {
 
 export type Unsubscribe = () => void;
 
+/** What a service did; the counts are whole numbers from 0. */
+export interface HealthReport {
+  /** Requests served, or whatever the service's unit of work is, failed ones among them. Default: 1. */
+  readonly requests?: number | undefined;
+  /** How many of them failed. Default: 0. */
+  readonly errors?: number | undefined;
+  /** How long each of them took, milliseconds. */
+  readonly latencyMs?: number | undefined;
+}
+
+/**
+ * How a service fares with what it runs: counted by snapshot version and cohort, and told in heartbeats,
+ * so that the gates of a release can compare its candidates with the rest.
+ */
+export interface ScopeHealth {
+  /**
+   * Counts for the snapshot that runs now. Made to be called for each request: never throws, keeps
+   * nothing. A report in which anything is not such a number is passed over as a whole.
+   */
+  report(what?: HealthReport): void;
+  /**
+   * Runs `work` and counts one request with its latency, a failed one when it throws or rejects, for the
+   * snapshot that ran when it began. Answers, or rejects, as `work` does.
+   */
+  time<R>(work: () => R | PromiseLike<R>): Promise<R>;
+}
+
 /**
  * One address as this process reads it. Reading never waits for a network.
  *
@@ -87,6 +114,8 @@ export interface Scope<T = Readonly<Record<string, unknown>>> {
    * for those in no cohort. Candidates and the rest run the same `version`: this tells them apart.
    */
   readonly cohort: string;
+  /** Where the service reports how it fares with it. */
+  readonly health: ScopeHealth;
   /** The value at a path, or `undefined`; only keys of the document itself are found. */
   get<V = unknown>(path: string): V | undefined;
   /** The value at a path, or the default when there is none. */

@@ -1,5 +1,30 @@
+import { LATENCY_BUCKETS } from '../health/latency-buckets.js';
 import type { Infer } from './infer.js';
 import * as part from './parts.js';
+
+/**
+ * What a service reported of itself while it ran one snapshot as one cohort. Counts only grow, so that a
+ * heartbeat that is lost or comes twice changes nothing.
+ */
+export const helloHealthSchema = {
+  type: 'object',
+  required: ['span', 'generation', 'version', 'requests', 'errors', 'latency'],
+  properties: {
+    /** Which application in this process, 1 the first: every other one starts to count anew. */
+    span: part.version,
+    generation: part.version,
+    version: part.version,
+    /** As which cohort it ran; left out for the stable one. */
+    cohort: part.cohort,
+    requests: part.counter,
+    errors: part.counter,
+    /** Requests by latency, see `LATENCY_BOUNDS_MS`; zeros at the end are left out. */
+    latency: { type: 'array', maxItems: LATENCY_BUCKETS, items: part.counter },
+  },
+} as const;
+
+/** Spans that a heartbeat tells of at one address: the present one, and those just before it. */
+export const HEALTH_SPANS = 3;
 
 /** What a consumer runs at one address; version 0 while it runs nothing yet. */
 export const helloRunSchema = {
@@ -23,6 +48,11 @@ export const helloRunSchema = {
       required: ['generation', 'version', 'reason'],
       properties: { generation: part.version, version: part.version, reason: part.reason },
     },
+    /**
+     * What was reported under what runs, and under what ran before as far as no reply came since. Left
+     * out where nothing was reported, and where a heartbeat has no room for it.
+     */
+    health: { type: 'array', maxItems: HEALTH_SPANS, items: helloHealthSchema },
   },
 } as const;
 
@@ -70,6 +100,7 @@ export const helloReplySchema = {
   },
 } as const;
 
+export type HelloHealth = Infer<typeof helloHealthSchema>;
 export type HelloRun = Infer<typeof helloRunSchema>;
 export type Hello = Infer<typeof helloSchema>;
 export type HelloReply = Infer<typeof helloReplySchema>;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ManualTime } from '@pawl/kernel';
 import type { JsonObject } from '@pawl/contracts';
 import type { AppliedEvent, ScopeEvents } from '../types.js';
 import { deepFreeze } from '../applier/deep-freeze.js';
@@ -88,7 +89,7 @@ describe('deepFreeze', () => {
 
 describe('ScopeHandle', () => {
   it('reads by path with defaults, anew after each swap', () => {
-    const handle = new ScopeHandle<{ a: { b: number | null } }>('acme');
+    const handle = new ScopeHandle<{ a: { b: number | null } }>('acme', new ManualTime());
     expect(handle.get('a.b', 7)).toBe(7);
     swap(handle, 1, { a: { b: 1 } });
     expect([handle.get('a.b'), handle.get('a.b', 7), handle.get('a.c', 7)]).toEqual([1, 1, 7]);
@@ -106,7 +107,7 @@ describe('ScopeHandle', () => {
   });
 
   it('tells listeners what changed, and watchers only when their value did', () => {
-    const handle = new ScopeHandle('acme');
+    const handle = new ScopeHandle('acme', new ManualTime());
     swap(handle, 1, { a: { b: 1 }, c: 1 });
     const applied: AppliedEvent[] = [];
     const seen: unknown[] = [];
@@ -124,7 +125,7 @@ describe('ScopeHandle', () => {
   });
 
   it('announces absence', () => {
-    const handle = new ScopeHandle('acme');
+    const handle = new ScopeHandle('acme', new ManualTime());
     const absent: unknown[] = [];
     swap(handle, 1, { a: 1 });
     handle.on('absent', (event) => absent.push(event));
@@ -133,7 +134,7 @@ describe('ScopeHandle', () => {
   });
 
   it('survives listeners and watchers that throw or reject, and tells', async () => {
-    const handle = new ScopeHandle('acme');
+    const handle = new ScopeHandle('acme', new ManualTime());
     const codes: string[] = [];
     handle.on('error', ({ code }) => codes.push(code));
     handle.on('error', () => {
@@ -156,7 +157,7 @@ describe('ScopeHandle', () => {
   });
 
   it('keeps the newest rejections and errors for the first listener', async () => {
-    const handle = new ScopeHandle('acme');
+    const handle = new ScopeHandle('acme', new ManualTime());
     for (let version = 1; version <= 20; version += 1) {
       handle.events.emit('rejected', { version, reason: '' });
     }

@@ -1,6 +1,8 @@
 import { cohortHeld, STABLE_COHORT } from '@pawl/contracts';
 import type { JsonObject, JsonValue } from '@pawl/contracts';
+import type { Clock } from '@pawl/kernel';
 import type { ApplyEffect } from '../applier/index.js';
+import { HealthCounter } from '../health/health-counter.js';
 import type { AppliedEvent, DeepReadonly, Scope, ScopeEvents, Unsubscribe } from '../types.js';
 import { changedPaths, sameJson } from './diff-documents.js';
 import { Emitter } from './emitter.js';
@@ -26,15 +28,17 @@ export class ScopeHandle<T> implements Scope<T> {
   cohort: string;
   readonly address: string;
   readonly events: Emitter;
+  readonly health: HealthCounter;
   #paths: Map<string, unknown>;
   #watchers: readonly Watcher[];
 
-  constructor(address: string) {
+  constructor(address: string, clock: Pick<Clock, 'monotonicMs'>) {
     this.current = undefined as DeepReadonly<T>;
     this.version = 0;
     this.cohort = STABLE_COHORT;
     this.address = address;
     this.events = new Emitter();
+    this.health = new HealthCounter(clock);
     this.#paths = new Map();
     this.#watchers = [];
   }
@@ -68,6 +72,7 @@ export class ScopeHandle<T> implements Scope<T> {
     this.current = document as unknown as DeepReadonly<T>;
     this.version = head.version;
     this.cohort = cohortHeld(head);
+    this.health.applied(head);
     if (this.#paths.size > 0) this.#paths = new Map();
     if (this.events.has('applied')) {
       this.events.emit('applied', appliedEvent({ head, document, previous, lowered }, before));

@@ -192,6 +192,7 @@ export class ScopeRunner {
   runs(): HelloRun {
     const { running, rejected, highest } = this.#applier;
     const cohort = this.#cohort;
+    const health = this.#options.handle.health.said();
     return {
       address: this.#options.address.text,
       generation: running?.generation ?? 0,
@@ -208,6 +209,7 @@ export class ScopeRunner {
               reason: rejected.reason,
             },
           }),
+      ...(health.length === 0 ? {} : { health }),
     };
   }
 

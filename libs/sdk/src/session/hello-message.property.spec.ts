@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LIMITS, parseAddress } from '@pawl/contracts';
+import { HEALTH_SPANS, LATENCY_BUCKETS, LIMITS, parseAddress } from '@pawl/contracts';
 import type { Hello, HelloRun } from '@pawl/contracts';
 import { parseMessage } from '@pawl/contracts/validate';
 import { composeHello, fitsHello } from './hello-message.js';
@@ -33,6 +33,14 @@ const text = (maxLength: number) =>
   });
 const count = fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER);
 const version = fc.constantFrom(1, Number.MAX_SAFE_INTEGER);
+const spoken = fc.record({
+  span: version,
+  generation: version,
+  version,
+  requests: count,
+  errors: count,
+  latency: fc.array(count, { maxLength: LATENCY_BUCKETS }),
+});
 const run = fc.record(
   {
     generation: count,
@@ -40,6 +48,7 @@ const run = fc.record(
     hash: fc.constant('0'.repeat(64)),
     highestVersion: count,
     rejected: fc.record({ generation: version, version, reason: text(2_048) }),
+    health: fc.array(spoken, { minLength: 1, maxLength: HEALTH_SPANS }),
   },
   { requiredKeys: ['generation', 'version'] },
 );
@@ -87,13 +96,14 @@ describe('a heartbeat', () => {
       const hello = composeHello(of, said, leaving);
       expect(bytesOf(hello)).toBeLessThanOrEqual(LIMITS.trafficBytes);
       expect(parseMessage('hello', JSON.parse(JSON.stringify(hello)))).toMatchObject({ ok: true });
-      const facts = ({ rejected, ...rest }: HelloRun) => [
+      const facts = ({ rejected, health: _, ...rest }: HelloRun) => [
         rest,
         rejected?.generation,
         rejected?.version,
       ];
       expect(hello.runs.map(facts)).toEqual(said.map(facts));
-      for (const [n, { rejected }] of hello.runs.entries()) {
+      for (const [n, { rejected, health }] of hello.runs.entries()) {
+        if (health !== undefined) expect(health).toEqual(said[n]?.health);
         const reason = (said[n]?.rejected?.reason ?? '').replace(/[\ud800-\udfff]/gu, '\ufffd');
         expect(reason.startsWith((rejected?.reason ?? '').replace(/\ufffd$/, ''))).toBe(true);
       }
@@ -152,6 +162,23 @@ describe('a heartbeat', () => {
     expect(parseMessage('hello', crowded)).toMatchObject({ ok: true });
     expect(crowded.runs).toEqual(running(1_000).map(({ cohort: _, ...run }) => run));
     expect(bytesOf(crowded)).toBeLessThanOrEqual(LIMITS.trafficBytes);
+  });
+
+  it('leaves out the longest reports of health where there is no room for all of them', () => {
+    const counts = { span: 1, generation: 1, version: 1, requests: 1_000_000, errors: 0 };
+    const full = Array.from({ length: LATENCY_BUCKETS }, () => 1_000_000_000);
+    const running = (count: number): HelloRun[] =>
+      addresses(1_000, 60).map((address, n) => ({
+        ...{ address, generation: 1, version: 1 },
+        health: [{ ...counts, latency: n < count ? full : [n] }],
+      }));
+    expect(composeHello(plain, running(100), false).runs).toEqual(running(100));
+    const crowded = composeHello(plain, running(900), false);
+    expect(bytesOf(crowded)).toBeLessThanOrEqual(LIMITS.trafficBytes);
+    expect(crowded.runs.slice(900)).toEqual(running(900).slice(900));
+    const told = crowded.runs.filter((one) => one.health !== undefined).length;
+    expect(told).toBeGreaterThan(600);
+    expect(told).toBeLessThan(1_000);
   });
 
   it('cuts no reason for which there is room', () => {

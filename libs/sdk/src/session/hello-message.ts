@@ -42,7 +42,8 @@ export function fitsHello(identity: Identity, addresses: readonly string[]): boo
 /**
  * The heartbeat of a consumer, within `LIMITS.trafficBytes` as JSON if its addresses pass
  * {@link fitsHello}: cohorts are left out where there is no room for all of them, since the owner knows
- * slots and labels, and rejection reasons are cut to what room there is, in equal parts.
+ * slots and labels, rejection reasons are cut to what room there is, in equal parts, and health is told
+ * of as many addresses as there is room for then.
  */
 export function composeHello(
   identity: Greeter,
@@ -53,21 +54,41 @@ export function composeHello(
     const bare = said.map((run) => withReason(run, () => ''));
     return jsonBytes(makeHello(identity, bare, leaving));
   };
-  let said = runs;
-  let bytes = bytesOf(runs);
+  let said = runs.map(({ health: _, ...run }): HelloRun => run);
+  let bytes = bytesOf(said);
   if (bytes > LIMITS.trafficBytes) {
-    said = runs.map(({ cohort: _, ...run }) => run);
+    said = said.map(({ cohort: _, ...run }) => run);
     bytes = bytesOf(said);
   }
   const rejections = said.filter(({ rejected }) => rejected !== undefined).length;
   const room = LIMITS.trafficBytes - bytes;
   const share = Math.max(0, Math.floor(room / Math.max(1, rejections)));
   const cut = (reason: string): string => cutToJson(shorten(reason, REASON_LENGTH), share);
-  return makeHello(
-    identity,
-    said.map((run) => withReason(run, cut)),
-    leaving,
-  );
+  const told = said.map((run) => withReason(run, cut));
+  const reasonBytes = told.reduce((sum, run) => sum + jsonBytes(run.rejected?.reason ?? '') - 2, 0);
+  return makeHello(identity, withHealth(told, runs, room - reasonBytes), leaving);
+}
+
+/** The runs with what `runs` has of their health, as far as there is room: the longest is left out first. */
+function withHealth(
+  said: readonly HelloRun[],
+  runs: readonly HelloRun[],
+  room: number,
+): readonly HelloRun[] {
+  const reports = runs
+    .flatMap(({ health }, index) => {
+      return health === undefined ? [] : [{ index, health, bytes: jsonBytes({ health }) - 1 }];
+    })
+    .sort((a, b) => a.bytes - b.bytes);
+  if (reports.length === 0) return said;
+  const told = [...said];
+  let left = room;
+  for (const { index, health, bytes } of reports) {
+    left -= bytes;
+    if (left < 0) break;
+    told[index] = { ...told[index]!, health };
+  }
+  return told;
 }
 
 function makeHello(identity: Greeter, runs: readonly HelloRun[], leaving: boolean): Hello {

@@ -103,7 +103,7 @@ export class PawlClient implements Pawl {
         'a heartbeat, which names all below one root, has no room for another';
       return Promise.reject(new PawlError('too-many-scopes', message));
     }
-    const handle = new ScopeHandle<unknown>(address.text);
+    const handle = new ScopeHandle<unknown>(address.text, this.#capabilities.clock);
     for (const problem of this.#early) handle.events.emit('error', problem);
     this.#early = [];
     const validate = options.validate as Validate<unknown> | undefined;

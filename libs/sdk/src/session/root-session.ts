@@ -190,9 +190,15 @@ export class RootSession {
     if (capabilities.link.state !== 'up' || this.#scopes.size === 0) return;
     this.#greeting = true;
     const subject = subjects.hello(root, workload, identity.consumerId);
+    const hello = JSON.stringify(this.#hello(false));
+    const told = [...this.#scopes.values()].map(({ handle: { health } }) => ({
+      health,
+      span: health.span,
+    }));
     let delayMs;
     try {
-      this.#onReply(await capabilities.link.request(subject, JSON.stringify(this.#hello(false))));
+      const isTaken = this.#onReply(await capabilities.link.request(subject, hello));
+      if (isTaken) for (const { health, span } of told) health.told(span);
       this.#unanswered.reset();
       delayMs = this.#regularDelayMs();
     } catch {
@@ -214,22 +220,28 @@ export class RootSession {
     return composeHello({ ...this.#options.identity, slot: this.#slot }, runs, leaving);
   }
 
-  #onReply(data: Uint8Array): void {
-    if (this.#closed) return;
+  /** Says whether the owner has answered, and no former one. */
+  #onReply(data: Uint8Array): boolean {
+    if (this.#closed) return false;
     const decoded = decodeMessage('helloReply', data);
-    if (!decoded.ok) return this.#report(new PawlError('malformed-message', decoded.message));
+    if (!decoded.ok) {
+      this.#report(new PawlError('malformed-message', decoded.message));
+      return false;
+    }
     const reply = decoded.value;
     if (!this.#options.installation.admits(reply.installation)) {
       const message = `a heartbeat was answered by the installation "${reply.installation}" and ignored`;
-      return this.#report(new PawlError('foreign-installation', message));
+      this.#report(new PawlError('foreign-installation', message));
+      return false;
     }
-    if (BigInt(reply.fencingToken) < this.#token) return;
+    if (BigInt(reply.fencingToken) < this.#token) return false;
     this.#token = BigInt(reply.fencingToken);
     this.#intervalMs = reply.nextHelloMs;
     this.heard();
     this.#slot = reply.slot;
     for (const { runner } of this.#scopes.values()) runner.leased(reply.slot);
     this.#takeNewest(reply);
+    return true;
   }
 
   #takeNewest(reply: HelloReply): void {
