@@ -6,6 +6,7 @@ import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun, identityOf, wasLiveAt } from './incarnation.js';
 import type { Incarnation, Rejection, Run } from './incarnation.js';
+import { HealthSums } from './health-sums.js';
 import { Slots } from './slots.js';
 import type { Heard } from './slots.js';
 import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
@@ -25,6 +26,8 @@ export type PublishedLookup = (root: string, address: AddressText) => PublishedS
  * inferred, only heard; bounded by `maxIncarnations`.
  */
 export class ShardConsumers {
+  /** What services report of themselves. */
+  readonly health = new HealthSums();
   readonly #consumers = new Map<string, Map<string, Incarnation>>();
   readonly #byAddress = new Map<AddressText, Set<Incarnation>>();
   readonly #slots = new Slots();
@@ -83,6 +86,7 @@ export class ShardConsumers {
     for (const address of incarnation.runs.keys()) {
       if (!reported.has(address)) this.#forgetRun(incarnation, address);
     }
+    this.health.take(incarnation, hello.runs, this.context.clock.monotonicMs());
     const wanted = incarnation.slot ?? hello.slot ?? null;
     incarnation.slot = this.#slots.lease(ref, wanted, this.#heardOf());
     if (!isSameIdentity(before, identityOf(incarnation))) this.#comings += 1;

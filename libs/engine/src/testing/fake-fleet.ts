@@ -1,5 +1,11 @@
-import { cohortOf, isHigher } from '@pawl/contracts';
-import type { AckItem, AddressText, Snapshot } from '@pawl/contracts';
+import {
+  cohortOf,
+  HEALTH_SPANS,
+  isHigher,
+  LATENCY_BUCKETS,
+  latencyBucketOf,
+} from '@pawl/contracts';
+import type { AckItem, AddressText, HelloHealth, Snapshot } from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineWorld } from './engine-world.js';
 
@@ -9,6 +15,13 @@ interface Held {
   readonly version: number;
   readonly hash: string;
   readonly cohort: string;
+}
+
+/** What a service reports at once. */
+export interface Served {
+  readonly requests?: number;
+  readonly errors?: number;
+  readonly latencyMs?: number;
 }
 
 /** One instance that opens one address, and runs what is published there as its cohort. */
@@ -22,6 +35,11 @@ export class FakeConsumer {
   /** While true it reports nothing of what is published. */
   isStuck = false;
   incarnation = 'i1';
+  /** What it serves in a second, as which cohort; `null`: it reports nothing. */
+  serves: (cohort: string) => Served | null = () => null;
+  /** What it reported under what it runs, and before. */
+  #health: readonly HelloHealth[] = [];
+  #spans = 0;
   #rejected: Held | null = null;
 
   constructor(
@@ -30,6 +48,22 @@ export class FakeConsumer {
     readonly at: AddressText,
     readonly labels: Readonly<Record<string, string>>,
   ) {}
+
+  /** Reports what it serves in a second. */
+  serve(): void {
+    const served = this.serves(this.held?.cohort ?? '');
+    if (served !== null) this.report(served);
+  }
+
+  /** Reports as a service does, for what it runs. */
+  report({ requests = 1, errors = 0, latencyMs }: Served): void {
+    const [present, ...former] = this.#health;
+    if (present === undefined || !this.up) return;
+    const latency = Array.from({ length: LATENCY_BUCKETS }, (_, n) => present.latency[n] ?? 0);
+    if (latencyMs !== undefined) latency[latencyBucketOf(latencyMs)]! += requests;
+    const sums = { requests: present.requests + requests, errors: present.errors + errors };
+    this.#health = [{ ...present, ...sums, latency }, ...former];
+  }
 
   /** A heartbeat, which tells it its slot. */
   async hello(leaving = false): Promise<void> {
@@ -41,7 +75,7 @@ export class FakeConsumer {
         : { generation: generation ?? 0, version: version ?? 0, hash: hash ?? '', cohort };
     const reply = await this.world.use.hello(this.ref, {
       ...{ format: 1, incarnation: this.incarnation, labels: { ...this.labels } },
-      runs: [{ address: this.at, ...run } as never],
+      runs: [{ address: this.at, ...run, ...this.#saidHealth() } as never],
       ...(leaving ? { leaving: true as const } : {}),
     });
     if (reply !== undefined) this.slot = reply.slot;
@@ -66,7 +100,7 @@ export class FakeConsumer {
     const next: Held = { generation, version, hash, cohort };
     if (isKnown(this.held, next) || isKnown(this.#rejected, next)) return;
     const reason = this.judge(snapshot, cohort);
-    if (reason === null) this.held = next;
+    if (reason === null) this.#run(next);
     else this.#rejected = next;
     const state = reason === null ? 'applied' : 'rejected';
     this.#ack({ ...next, state, ...(reason === null ? {} : { reason }) });
@@ -75,6 +109,20 @@ export class FakeConsumer {
   cohortIn({ releases }: Pick<Snapshot, 'releases'>): string {
     const { ref, slot, labels } = this;
     return cohortOf(releases, { workload: ref.workload, slot, labels });
+  }
+
+  #run(next: Held): void {
+    this.held = next;
+    this.#spans += 1;
+    const { generation, version, cohort } = next;
+    const tag = { span: this.#spans, generation, version, ...(cohort === '' ? {} : { cohort }) };
+    const present = { ...tag, requests: 0, errors: 0, latency: [] };
+    this.#health = [present, ...this.#health].slice(0, HEALTH_SPANS);
+  }
+
+  #saidHealth(): { readonly health?: readonly HelloHealth[] } {
+    const health = this.#health.filter(({ requests, errors }) => requests > 0 || errors > 0);
+    return health.length === 0 ? {} : { health };
   }
 
   #ack(item: Held & Pick<AckItem, 'state' | 'reason'>): void {
@@ -131,6 +179,7 @@ export class FakeFleet {
     for (let left = ms; left > 0; left -= 1_000) {
       const stepMs = Math.min(1_000, left);
       this.follow();
+      for (const one of this.all) one.serve();
       await this.world.pass(stepMs);
       this.follow();
       this.#sinceHelloMs += stepMs;
