@@ -15,6 +15,7 @@ import { IdempotencyClock1764000000009 } from './migrations/1764000000009-idempo
 import { HighestRemembered1764000000010 } from './migrations/1764000000010-highest-remembered.js';
 import { StagedReleases1764000000011 } from './migrations/1764000000011-staged-releases.js';
 import { IncidentReads1764000000012 } from './migrations/1764000000012-incident-reads.js';
+import { MergeOrigin1764000000013 } from './migrations/1764000000013-merge-origin.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
@@ -62,6 +63,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       HighestRemembered1764000000010,
       StagedReleases1764000000011,
       IncidentReads1764000000012,
+      MergeOrigin1764000000013,
       RestorePauses1764000000018,
     ],
     migrationsTableName: 'pawl_migration',

@@ -138,6 +138,13 @@ export class SimulatedTruth implements TruthStore {
     return this.#read(fence, 'definition', (as) => tables.readDefinition(as, address, version));
   }
 
+  readOrigin(
+    ...[fence, address, from]: Parameters<TruthStore['readOrigin']>
+  ): ReturnType<TruthStore['readOrigin']> {
+    const { tables } = this.#server;
+    return this.#read(fence, 'origin', (as) => tables.readOrigin(as, address, from));
+  }
+
   readHistory(
     fence: Fence,
     address: Parameters<TruthStore['readHistory']>[1],

@@ -1,7 +1,8 @@
 import { PROBLEMS } from '../problems.js';
 import type { Problem, ProblemCode } from '../problems.js';
 import { preflightRequestSchema } from '../rest/preflight-views.js';
-import { CONSUMER_STATES, problemErrorSchema, releaseRequestSchema } from '../rest/views.js';
+import { problemErrorSchema } from '../rest/problem-error.js';
+import { CONSUMER_STATES, releaseRequestSchema } from '../rest/views.js';
 import { LIMITS } from '../limits.js';
 import type { Infer } from './infer.js';
 import * as part from './parts.js';

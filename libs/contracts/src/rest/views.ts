@@ -1,5 +1,7 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
+import { mergeOriginSchema } from './merge-views.js';
+import { problemErrorSchema } from './problem-error.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
 import { heldSchema } from './gate-results.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
@@ -8,17 +10,6 @@ import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
 
 /** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
 
-export const problemErrorSchema = {
-  type: 'object',
-  required: ['address', 'pointer', 'message'],
-  properties: {
-    address: { type: 'string' },
-    pointer: { type: 'string' },
-    keyword: { type: 'string' },
-    message: { type: 'string' },
-  },
-} as const;
-
 const writtenProperties = {
   address: part.address,
   version: part.version,
@@ -26,6 +17,8 @@ const writtenProperties = {
   author: { type: 'string' },
   createdAt: part.timestamp,
   message: { type: 'string' },
+  /** Set when it was merged from another address. */
+  origin: mergeOriginSchema,
 } as const;
 
 /** Answer of a write of a definition. */
@@ -270,6 +263,8 @@ export const historyItemSchema = {
     message: { type: 'string' },
     reason: { type: 'string' },
     forced: { const: true },
+    /** Of a definition that was merged from another address. */
+    origin: mergeOriginSchema,
   },
 } as const;
 export type HistoryItem = Infer<typeof historyItemSchema>;
@@ -280,17 +275,6 @@ export const auditItemSchema = {
   properties: { ...historyItemSchema.properties, address: part.address },
 } as const;
 export type AuditItem = Infer<typeof auditItemSchema>;
-
-export const diffSchema = {
-  type: 'object',
-  required: ['from', 'to', 'patch'],
-  properties: {
-    from: part.version,
-    to: part.version,
-    patch: { type: 'array', items: { type: 'object' } },
-  },
-} as const;
-export type DiffView = Infer<typeof diffSchema>;
 
 export const previewRequestSchema = {
   type: 'object',

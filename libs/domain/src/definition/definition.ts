@@ -1,4 +1,4 @@
-import type { AddressText, JsonObject, JsonValue } from '@pawl/contracts';
+import type { AddressText, JsonObject, JsonValue, MergeOrigin } from '@pawl/contracts';
 
 /** A JSON Schema of one definition version, with the hash that names it in caches. */
 export interface SchemaRef {
@@ -26,4 +26,6 @@ export interface Definition {
   /** RFC 3339 with milliseconds. */
   readonly createdAt: string;
   readonly message?: string;
+  /** Set when it was merged from another address. */
+  readonly origin?: MergeOrigin;
 }

@@ -1,6 +1,6 @@
 import { isJsonObject, joinPointer } from '@pawl/contracts';
 import type { JsonValue } from '@pawl/contracts';
-import { isEqual } from './apply-json-patch.js';
+import { isEqual } from '@pawl/domain';
 
 export type DiffOperation =
   | { readonly op: 'add' | 'replace'; readonly path: string; readonly value: JsonValue }

@@ -1,6 +1,7 @@
 import type {
   AddressText,
   BehindAddress,
+  MergeOrigin,
   ScopeView,
   StagedState,
   TruthBehind,
@@ -58,6 +59,8 @@ export interface HistoryEntry {
 }
 
 export interface StoredHistoryEntry extends HistoryEntry {
+  /** Of the definition version that it tells of. */
+  readonly origin?: MergeOrigin;
   /** Orders the entries; grows. The cursor of lists. */
   readonly sequence: string;
 }
@@ -99,6 +102,7 @@ export interface NewDefinition {
   readonly author: string;
   readonly createdAt: string;
   readonly message?: string;
+  readonly origin?: MergeOrigin;
 }
 
 /** The next release state; refused as a conflict unless the stored one is `releaseVersion - 1`. */
@@ -330,6 +334,12 @@ export interface TruthStore {
     address: AddressText,
     version: number,
   ): Promise<Definition | undefined>;
+  /** Where the newest version of `address` came from that was merged from the address `from`. */
+  readOrigin(
+    fence: Fence,
+    address: AddressText,
+    from: AddressText,
+  ): Promise<MergeOrigin | undefined>;
   /** Newest first, `address` itself only. */
   readHistory(
     fence: Fence,

@@ -1,10 +1,12 @@
-import type { AddressText } from '@pawl/contracts';
+import type { AddressText, MergeOrigin, ScopeView } from '@pawl/contracts';
 import { parseAddress, parseJson } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type {
   AddressImage,
   AuditQuery,
+  HistoryEntry,
+  InventoryQuery,
   NewDefinition,
   ReleasesQuery,
   StagedAddress,
@@ -49,7 +51,7 @@ export function imageOf(row: Row): AddressImage {
 }
 
 export function stored(definition: NewDefinition, row: Row): Definition {
-  const { address, version, document, schema, author, createdAt, message } = definition;
+  const { address, version, document, schema, author, createdAt, message, origin } = definition;
   const known = row.definitions.find((earlier) => earlier.schema?.hash === schema?.hash)?.schema;
   return {
     address,
@@ -59,6 +61,7 @@ export function stored(definition: NewDefinition, row: Row): Definition {
     author,
     createdAt,
     ...(message === undefined ? {} : { message }),
+    ...(origin === undefined ? {} : { origin }),
   };
 }
 
@@ -78,6 +81,40 @@ export function page(
     .filter((entry) => Number(entry.sequence) < before && entry.at >= since)
     .reverse()
     .slice(0, query.limit);
+}
+
+/** Where the newest version of an address came from that was merged from `from`. */
+export function mergedFrom(row: Row | undefined, from: AddressText): MergeOrigin | undefined {
+  const origins = row?.definitions.map(({ origin }) => origin) ?? [];
+  return origins.findLast((origin) => origin?.address === from);
+}
+
+/** A line of history with the origin of the definition that it tells of. */
+export function told(
+  entry: HistoryEntry,
+  row: Row | undefined,
+): Omit<StoredHistoryEntry, 'sequence'> {
+  const { kind, version = 0 } = entry;
+  const origin = kind === 'definition' ? row?.definitions[version - 1]?.origin : undefined;
+  return { ...entry, ...(origin === undefined ? {} : { origin }) };
+}
+
+/** Those of the rows that are asked for, as the inventory tells them. */
+export function inventoryPage(
+  rows: Iterable<Row>,
+  { limit, after, within }: InventoryQuery,
+): ScopeView[] {
+  const asked = [...rows]
+    .filter(({ address }) => after === undefined || address > after)
+    .filter(({ address }) => within === undefined || isWithin(address, within))
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
+  return asked.slice(0, limit).map((row) => ({
+    address: row.address,
+    newestVersion: row.definitions.length,
+    stableVersion: row.release.stableVersion,
+    state: row.release.state,
+    snapshotVersion: row.snapshot?.version ?? 0,
+  }));
 }
 
 /** Those of the rows with a release in stages under way that are asked for. */
@@ -105,7 +142,7 @@ export function rootOf(text: AddressText): string {
   return result.address.root;
 }
 
-export function isWithin(address: AddressText, scope: string): boolean {
+function isWithin(address: AddressText, scope: string): boolean {
   const rest = address.slice(scope.length);
   return address.startsWith(scope) && (rest === '' || rest.startsWith('/') || rest.startsWith(':'));
 }

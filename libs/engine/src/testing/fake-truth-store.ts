@@ -1,4 +1,10 @@
-import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
+import type {
+  AddressText,
+  BehindAddress,
+  MergeOrigin,
+  ScopeView,
+  TruthBehind,
+} from '@pawl/contracts';
 import { shardOf } from '@pawl/contracts';
 import { INITIAL_RELEASE } from '@pawl/domain';
 import type { Definition } from '@pawl/domain';
@@ -25,7 +31,7 @@ import type {
   StoredHistoryEntry,
   TruthStore,
 } from '../sharding/truth-store.port.js';
-import { copyOf, imageOf, isWithin, page, rootOf, stagedPage, stored } from './fake-truth-rows.js';
+import * as rows from './fake-truth-rows.js';
 import type { Row } from './fake-truth-rows.js';
 
 /** When a fake finds that it is behind. */
@@ -79,13 +85,13 @@ export class FakeTruthStore implements TruthStore {
   backup(): () => void {
     const generation = this.#generation;
     const parts = [
-      copyOf(this.#rows, (row) => ({ ...row, definitions: [...row.definitions] })),
-      copyOf(this.#fences),
-      copyOf(this.#owners),
-      copyOf(this.#servers),
-      copyOf(this.#commits),
-      copyOf(this.#behind),
-      copyOf(this.#idempotency),
+      rows.copyOf(this.#rows, (row) => ({ ...row, definitions: [...row.definitions] })),
+      rows.copyOf(this.#fences),
+      rows.copyOf(this.#owners),
+      rows.copyOf(this.#servers),
+      rows.copyOf(this.#commits),
+      rows.copyOf(this.#behind),
+      rows.copyOf(this.#idempotency),
     ];
     const history = [...this.#history];
     return () => {
@@ -133,14 +139,14 @@ export class FakeTruthStore implements TruthStore {
   loadShard(fence: Fence): Promise<readonly AddressImage[]> {
     return this.#read(fence, () =>
       [...this.#rows.values()]
-        .filter((row) => shardOf(rootOf(row.address), this.identity.shards) === fence.shard)
-        .map(imageOf),
+        .filter((row) => shardOf(rows.rootOf(row.address), this.identity.shards) === fence.shard)
+        .map(rows.imageOf),
     );
   }
 
   loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
     return this.#read(fence, () =>
-      [...this.#rows.values()].filter((row) => rootOf(row.address) === root).map(imageOf),
+      [...this.#rows.values()].filter((row) => rows.rootOf(row.address) === root).map(rows.imageOf),
     );
   }
 
@@ -203,10 +209,10 @@ export class FakeTruthStore implements TruthStore {
     this.#generation = Math.max(this.#generation, ...seen) + 1;
     const { shards } = this.identity;
     const known = [...this.#rows.values()]
-      .map(({ address }) => rootOf(address))
+      .map(({ address }) => rows.rootOf(address))
       .filter((root) => this.#behind.has(shardOf(root, shards)));
     const named = [...this.#behind.values()].flatMap(({ addresses }) =>
-      addresses.map(({ address }) => rootOf(address as AddressText)),
+      addresses.map(({ address }) => rows.rootOf(address as AddressText)),
     );
     for (const root of [...new Set([...known, ...named])].sort()) {
       const entry = { address: root as AddressText, at, author, reason, action: 'accept' };
@@ -223,7 +229,7 @@ export class FakeTruthStore implements TruthStore {
     const inDoubt = [...this.#rows.values()].filter(
       ({ address, release }) =>
         release.state === 'rolling' &&
-        this.#behind.has(shardOf(rootOf(address), this.identity.shards)),
+        this.#behind.has(shardOf(rows.rootOf(address), this.identity.shards)),
     );
     for (const row of inDoubt.sort((a, b) => (a.address < b.address ? -1 : 1))) {
       const { address, release } = row;
@@ -268,13 +274,21 @@ export class FakeTruthStore implements TruthStore {
     return this.#read(fence, () => this.#rows.get(address)?.definitions[version - 1]);
   }
 
+  readOrigin(
+    fence: Fence,
+    address: AddressText,
+    from: AddressText,
+  ): Promise<MergeOrigin | undefined> {
+    return this.#read(fence, () => rows.mergedFrom(this.#rows.get(address), from));
+  }
+
   readHistory(
     fence: Fence,
     address: AddressText,
     query: HistoryQuery,
   ): Promise<readonly StoredHistoryEntry[]> {
     return this.#read(fence, () =>
-      page(
+      rows.page(
         this.#history.filter((entry) => entry.address === address),
         query,
       ),
@@ -282,26 +296,15 @@ export class FakeTruthStore implements TruthStore {
   }
 
   readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]> {
-    return Promise.resolve(page(this.#history, query));
+    return Promise.resolve(rows.page(this.#history, query));
   }
 
-  readInventory({ limit, after, within }: InventoryQuery): Promise<readonly ScopeView[]> {
-    const rows = [...this.#rows.values()]
-      .filter(({ address }) => after === undefined || address > after)
-      .filter(({ address }) => within === undefined || isWithin(address, within))
-      .sort((a, b) => (a.address < b.address ? -1 : 1));
-    const views = rows.slice(0, limit).map((row) => ({
-      address: row.address,
-      newestVersion: row.definitions.length,
-      stableVersion: row.release.stableVersion,
-      state: row.release.state,
-      snapshotVersion: row.snapshot?.version ?? 0,
-    }));
-    return Promise.resolve(views);
+  readInventory(query: InventoryQuery): Promise<readonly ScopeView[]> {
+    return Promise.resolve(rows.inventoryPage(this.#rows.values(), query));
   }
 
   readReleases(query: ReleasesQuery): Promise<readonly StagedAddress[]> {
-    return Promise.resolve(stagedPage(this.#rows.values(), query));
+    return Promise.resolve(rows.stagedPage(this.#rows.values(), query));
   }
 
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined> {
@@ -407,14 +410,15 @@ export class FakeTruthStore implements TruthStore {
     for (const address of changeset.opened) this.#row(address).opened = true;
     for (const definition of changeset.definitions) {
       const row = this.#row(definition.address);
-      row.definitions.push(stored(definition, row));
+      row.definitions.push(rows.stored(definition, row));
       row.opened = false;
     }
     for (const { address, next } of changeset.releases) this.#row(address).release = next;
     for (const snapshot of changeset.snapshots) this.#row(snapshot.address).snapshot = snapshot;
     for (const address of changeset.forgotten) this.#rows.delete(address);
     for (const entry of changeset.history) {
-      this.#history.push({ ...entry, sequence: String(this.#history.length + 1) });
+      const sequence = String(this.#history.length + 1);
+      this.#history.push({ ...rows.told(entry, this.#rows.get(entry.address)), sequence });
     }
     const { idempotency } = changeset;
     if (idempotency === null) return;

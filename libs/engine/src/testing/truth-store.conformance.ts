@@ -7,6 +7,7 @@ import type { ConformanceCase } from './conformance.js';
 import { truthBehindCases } from './truth-behind.conformance.js';
 import { truthGroupCases } from './truth-group.conformance.js';
 import { truthListsCases } from './truth-lists.conformance.js';
+import { truthOriginCases } from './truth-origin.conformance.js';
 import { truthStagedCases } from './truth-staged.conformance.js';
 import {
   AT,
@@ -371,4 +372,5 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
   ...truthBehindCases,
   ...truthStagedCases,
   ...truthListsCases,
+  ...truthOriginCases,
 ];

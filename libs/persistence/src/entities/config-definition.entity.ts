@@ -1,10 +1,13 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { safeInteger } from './transformers.js';
 
 const primaryKeyConstraintName = 'config_definition_pkey';
 
 /** One immutable definition version. */
 @Entity('config_definition')
+@Index('config_definition_origin', ['address', 'originAddress', 'version'], {
+  where: 'origin_address IS NOT NULL',
+})
 export class ConfigDefinitionEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName })
   address!: string;
@@ -31,4 +34,14 @@ export class ConfigDefinitionEntity {
 
   @Column({ type: 'text', nullable: true })
   message!: string | null;
+
+  /** The address that it was merged from; all three are `null` where it was written as it is. */
+  @Column({ name: 'origin_address', type: 'text', collation: 'C', nullable: true })
+  originAddress!: string | null;
+
+  @Column({ name: 'origin_version', type: 'bigint', nullable: true, transformer: safeInteger })
+  originVersion!: number | null;
+
+  @Column({ name: 'origin_base_version', type: 'bigint', nullable: true, transformer: safeInteger })
+  originBaseVersion!: number | null;
 }

@@ -1,4 +1,5 @@
 import { COMMIT_ALL_ENTERED, COMMIT_ENTERED } from './commit-entry.sql.js';
+import { changeOnce } from './change-once.js';
 import { APPLY } from './commit-function.sql.js';
 
 /** What {@link APPLY} does with releases and snapshots, part by part, and what is done instead. */
@@ -42,10 +43,7 @@ const CHANGES: readonly (readonly [before: string, after: string])[] = [
  * As {@link APPLY}, and keeps releases in stages. `candidateVersion` is 0 where none is under way; a node
  * of before leaves it out, and is refused (PW002) where one is, since it would lose it unseen.
  */
-const APPLY_STAGED = CHANGES.reduce((text, [before, after]) => {
-  if (text.split(before).length !== 2) throw new Error(`not once in a commit: ${before}`);
-  return text.replace(before, () => after);
-}, APPLY);
+export const APPLY_STAGED = changeOnce(APPLY, CHANGES);
 
 /** As `pawl_commit` was, with {@link APPLY_STAGED}. */
 export const COMMIT_STAGED = COMMIT_ENTERED.replace(APPLY, () => APPLY_STAGED);

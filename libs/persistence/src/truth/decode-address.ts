@@ -10,10 +10,12 @@ import type {
 } from '@pawl/domain';
 import type { AddressImage, StagedAddress } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
+import { decodeOrigin } from './decode-origin.js';
+import type { OriginRow } from './decode-origin.js';
 import type { PacedParser } from './paced-parser.js';
 
 /** A definition's columns; those of the schema are joined by its hash. */
-export interface DefinitionRow {
+export interface DefinitionRow extends OriginRow {
   readonly version: string;
   readonly document: string | null;
   readonly document_hash: string | null;
@@ -127,6 +129,7 @@ export async function decodeDefinition(
     author: row.author,
     createdAt: row.created_at.toISOString(),
     ...(message === null ? {} : { message }),
+    ...decodeOrigin(row),
   };
 }
 
@@ -176,6 +179,9 @@ async function decodePrefixed(
     schema_hash: row[`${prefix}_schema_hash`],
     schema_text: row[`${prefix}_schema_text`],
     message: row[`${prefix}_message`],
+    origin_address: row[`${prefix}_origin_address`],
+    origin_version: row[`${prefix}_origin_version`],
+    origin_base_version: row[`${prefix}_origin_base_version`],
   };
   return decodeDefinition(row.address, definition, options);
 }

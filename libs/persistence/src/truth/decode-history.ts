@@ -1,8 +1,10 @@
 import type { AddressText } from '@pawl/contracts';
 import type { IdempotencyRecord, StoredHistoryEntry } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
+import { decodeOrigin } from './decode-origin.js';
+import type { OriginRow } from './decode-origin.js';
 
-export interface HistoryRow {
+export interface HistoryRow extends OriginRow {
   readonly sequence: string;
   readonly address: AddressText;
   readonly at: Date;
@@ -39,6 +41,7 @@ export function decodeHistory(row: HistoryRow): StoredHistoryEntry {
     ...(message === null ? {} : { message }),
     ...(reason === null ? {} : { reason }),
     ...(row.forced ? { forced: true } : {}),
+    ...decodeOrigin(row),
   };
 }
 

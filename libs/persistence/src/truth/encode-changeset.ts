@@ -83,7 +83,7 @@ function encodeParts(changeset: Changeset, texts: LongTexts): EncodedParts {
 }
 
 function encodeDefinition(definition: NewDefinition, texts: LongTexts): unknown {
-  const { address, version, author, createdAt, message, document, schema } = definition;
+  const { address, version, author, createdAt, message, document, schema, origin } = definition;
   return {
     address,
     version,
@@ -94,6 +94,9 @@ function encodeDefinition(definition: NewDefinition, texts: LongTexts): unknown 
     author,
     createdAt,
     message,
+    originAddress: origin?.address,
+    originVersion: origin?.version,
+    originBaseVersion: origin?.baseVersion,
   };
 }
 

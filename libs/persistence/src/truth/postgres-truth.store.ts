@@ -1,6 +1,12 @@
 import { assert } from '@pawl/kernel';
 import type { Scheduler } from '@pawl/kernel';
-import type { AddressText, BehindAddress, ScopeView, TruthBehind } from '@pawl/contracts';
+import type {
+  AddressText,
+  BehindAddress,
+  MergeOrigin,
+  ScopeView,
+  TruthBehind,
+} from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
 import { TruthUnavailableError } from '@pawl/engine';
 import type {
@@ -33,6 +39,8 @@ import { decodeDefinition, decodeStaged } from './decode-address.js';
 import type { DefinitionRow, StagedRow } from './decode-address.js';
 import { decodeHistory, decodeIdempotent } from './decode-history.js';
 import type { HistoryRow, IdempotencyRow } from './decode-history.js';
+import { decodeOrigin } from './decode-origin.js';
+import type { OriginRow } from './decode-origin.js';
 import { encodeChangeset, encodeChangesets } from './encode-changeset.js';
 import type { EncodedChangeset } from './encode-changeset.js';
 import { loadAddresses } from './load-addresses.js';
@@ -214,6 +222,19 @@ export class PostgresTruthStore implements TruthStore {
     });
     const parser = new PacedParser(this.options.scheduler);
     return row && decodeDefinition(address, row, { parser, joined: [] });
+  }
+
+  async readOrigin(
+    fence: Fence,
+    address: AddressText,
+    from: AddressText,
+  ): Promise<MergeOrigin | undefined> {
+    const [row] = await this.statements.read<OriginRow>(fence, {
+      name: 'pawl_merged_from',
+      body: queries.MERGED_FROM,
+      values: [address, from],
+    });
+    return row && decodeOrigin(row).origin;
   }
 
   async readHistory(

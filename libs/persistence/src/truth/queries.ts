@@ -1,10 +1,17 @@
 /** SELECTs of the truth, to be read under a fence: $1 is the shard, parameters of a query start at $4. */
 
+const ORIGIN = ['origin_address', 'origin_version', 'origin_base_version'] as const;
+
+/** Where a definition version came from, with a prefix before the names. */
+const originColumns = (table: string, prefix = ''): string =>
+  ORIGIN.map((column) => `${table}.${column} AS ${prefix}${column}`).join(', ');
+
 const definitionColumns = (table: string, schema: string, prefix: string): string =>
   `${table}.version AS ${prefix}_version, ${table}.document AS ${prefix}_document,
   ${table}.document_hash AS ${prefix}_document_hash, ${table}.schema_hash AS ${prefix}_schema_hash,
   ${schema}.text AS ${prefix}_schema_text, ${table}.author AS ${prefix}_author,
-  ${table}.created_at AS ${prefix}_created_at, ${table}.message AS ${prefix}_message`;
+  ${table}.created_at AS ${prefix}_created_at, ${table}.message AS ${prefix}_message,
+  ${originColumns(table, `${prefix}_`)}`;
 
 /** What a row of {@link addressPage} carries in long texts; known without reading them. */
 const BYTES = [
@@ -64,23 +71,31 @@ export const ROOT_PAGE = addressPage(`a.shard = $1 AND a.root = $7
 /** Address $4, version $5. */
 export const DEFINITION = `
   SELECT d.version, d.document, d.document_hash, d.schema_hash, s.text AS schema_text, d.author,
-    d.created_at, d.message
+    d.created_at, d.message, ${originColumns('d')}
   FROM config_definition d
   LEFT JOIN config_schema s ON s.address = d.address AND s.hash = d.schema_hash
   WHERE d.address = $4 AND d.version = $5`;
 
+/** Address $4, the newest version that was merged from address $5. */
+export const MERGED_FROM = `
+  SELECT ${originColumns('d')} FROM config_definition d
+  WHERE d.address = $4 AND d.origin_address = $5 ORDER BY d.version DESC LIMIT 1`;
+
+const history = `
+  SELECT h.*, ${originColumns('d')} FROM history_entry h
+  LEFT JOIN config_definition d
+    ON h.kind = 'definition' AND d.address = h.address AND d.version = h.version`;
+
 /** Address $4, before sequence $5, at most $6. */
-export const HISTORY = `
-  SELECT h.* FROM history_entry h
+export const HISTORY = `${history}
   WHERE h.address = $4 AND h.sequence < $5 ORDER BY h.sequence DESC LIMIT $6`;
 
 /** Before sequence $1, at most $2; of all shards, so under no fence. */
-export const AUDIT = `
-  SELECT h.* FROM history_entry h WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
+export const AUDIT = `${history}
+  WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
 
 /** As {@link AUDIT}, of time $3 or later. */
-export const AUDIT_SINCE = `
-  SELECT h.* FROM history_entry h
+export const AUDIT_SINCE = `${history}
   WHERE h.sequence < $1 AND h.at >= $3 ORDER BY h.sequence DESC LIMIT $2`;
 
 /**
