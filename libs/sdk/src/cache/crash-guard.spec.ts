@@ -1,8 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fileOf, ProcessLife, recordOf } from '../testing/process-life.js';
+import { KeptFiles } from './kept-files.js';
+import { TrialFile } from './trial-file.js';
 
 let cacheDir: string;
 beforeEach(async () => {
@@ -196,6 +198,21 @@ describe('an end', () => {
     expect(await next()).toEqual(counts ? [1, 2] : [2, undefined]);
   });
 
+  it('does not count once the process may run what replaces it, however late the disk is', async () => {
+    await settle(1);
+    for (let times = 0; times < 2; times += 1) {
+      await live(2, async (life) => {
+        const late = vi.spyOn(KeptFiles.prototype, 'hasPrevious');
+        late.mockReturnValue(new Promise(() => undefined));
+        void life.cache.save(recordOf(3));
+        await vi.waitFor(() => expect(late).toHaveBeenCalled());
+        await life.exit(1);
+        late.mockRestore();
+      });
+    }
+    expect(await next()).toEqual([2, undefined]);
+  });
+
   it('after a signal does not count for what came until then either', async () => {
     await settle(1);
     await live(2, async (life) => {
@@ -287,6 +304,22 @@ describe('an end', () => {
     await reader.cache.close();
     await life.die();
     expect(await next()).toEqual([1, 2]);
+  });
+});
+
+describe('a trial that cannot be written', () => {
+  it('holds up neither the record nor a newer one that waits for it', async () => {
+    const replace = vi.spyOn(TrialFile.prototype, 'replace');
+    replace.mockRejectedValueOnce(new Error('the disk is full'));
+    const life = await start();
+    await Promise.all([life.run(recordOf(1)), life.run(recordOf(2))]);
+    expect((await life.load())?.head.version).toBe(2);
+    replace.mockRejectedValueOnce(new Error('the disk is full'));
+    const failing = life.run(recordOf(3));
+    await expect(failing).rejects.toMatchObject({ code: 'cache-write-failed' });
+    expect((await life.load())?.head.version).toBe(3);
+    replace.mockRestore();
+    await life.die();
   });
 });
 

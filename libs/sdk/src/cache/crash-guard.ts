@@ -58,6 +58,14 @@ export class CrashGuard {
     return kept;
   }
 
+  /**
+   * A record is on its way to run: from now on what runs may be it, however late the disk is, and an end
+   * says nothing of what it replaces.
+   */
+  replacing({ address, head }: LastKnownGood): void {
+    this.#trials.get(address)?.replacing(head);
+  }
+
   /** A record is about to run, and to be kept instead of `onFile`. */
   async begin(
     address: Address,

@@ -84,9 +84,13 @@ export class FileCache implements LastKnownGoodStore {
     return this.#guard === null ? kept : this.#guard.judge(address, kept);
   }
 
-  /** Writes of one address come one after the other; a record that a newer one overtakes is skipped. */
+  /**
+   * Writes of one address come one after the other; a record that a newer one overtakes is skipped, and
+   * what becomes of the newest is what all are told.
+   */
   async save(record: LastKnownGood): Promise<void> {
     if (this.#lock === null || this.#lost || this.#closed) return;
+    this.#guard?.replacing(record);
     const there = this.#writing.get(record.address);
     if (there !== undefined) {
       there.next = record;
@@ -110,16 +114,18 @@ export class FileCache implements LastKnownGoodStore {
   }
 
   async #writeAll(key: string, writing: Writing): Promise<void> {
-    try {
-      for (let next = writing.next; next !== null; next = writing.next) {
-        writing.next = null;
+    let failure: PawlError | null = null;
+    for (let next = writing.next; next !== null; next = writing.next) {
+      writing.next = null;
+      try {
         await this.#write(next);
+        failure = null;
+      } catch (thrown) {
+        failure = asPawlError(thrown, 'cache-write-failed');
       }
-    } catch (thrown) {
-      throw asPawlError(thrown, 'cache-write-failed');
-    } finally {
-      this.#writing.delete(key);
     }
+    this.#writing.delete(key);
+    if (failure !== null) throw failure;
   }
 
   async #write(record: LastKnownGood): Promise<void> {

@@ -66,6 +66,23 @@ describe('what is noted at once while something is being written', () => {
   });
 });
 
+describe('an unclean end', () => {
+  it.each([
+    ['counts for what runs', 1, 1],
+    ['does not count for what another is about to replace', 2, 0],
+  ])('%s', async (_, version, uncleanEnds) => {
+    const file = new HeldFile();
+    const trial = trialOn(file);
+    const beginning = trial.begin(recordOf(1).head, 'open');
+    await expect.poll(() => file.ends.length).toBe(1);
+    file.ends[0]?.();
+    await beginning;
+    trial.replacing(recordOf(version).head);
+    trial.endNow('unclean');
+    expect(decodeTrial(file.text)).toMatchObject({ state: 'closed', uncleanEnds });
+  });
+});
+
 describe('TrialFile', () => {
   it('takes the ground from under a write that is under way', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'pawl-trial-'));

@@ -34,6 +34,8 @@ export class ScopeTrial {
   #written: string | undefined;
   #writing: Promise<void> = Promise.resolve();
   #timers: readonly TimerHandle[] = [];
+  /** What is on trial may not be what runs any more. */
+  #isReplaced = false;
 
   constructor(options: ScopeTrialOptions) {
     this.#options = options;
@@ -68,6 +70,7 @@ export class ScopeTrial {
     const { build } = this.#options;
     const before = this.#trial;
     this.#isRead = true;
+    this.#isReplaced = false;
     if (before !== undefined && isSameName(before.of, head)) {
       if (before.state === 'settled' || this.isWatched) return;
       this.#trial = { ...before, state };
@@ -78,11 +81,17 @@ export class ScopeTrial {
     await this.write();
   }
 
+  /** A snapshot is on its way to run: how the process ends says nothing of another that is on trial. */
+  replacing(head: SnapshotName): void {
+    if (this.#trial !== undefined) this.#isReplaced = !isSameName(this.#trial.of, head);
+  }
+
   /** How the process ends is noted before this returns. */
   endNow(end: ProcessEnd): void {
     const trial = this.#trial;
     if (trial === undefined || !this.isWatched) return;
-    this.#trial = end === 'clean' ? { ...trial, state: 'closed' } : endUnclean(trial);
+    const counts = end === 'unclean' && !this.#isReplaced;
+    this.#trial = counts ? endUnclean(trial) : { ...trial, state: 'closed' };
     this.#written = encodeTrial(this.#trial);
     this.#options.file.replaceNow(this.#written);
   }
