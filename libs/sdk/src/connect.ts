@@ -55,6 +55,6 @@ async function openCache(
   if (cacheDir === undefined) return undefined;
   return FileCache.open({
     ...{ cacheDir, consumerId, installation, crashLoop, build, sha256, onProblem },
-    ...{ timer: backgroundTimer, ends: ownProcessEnds },
+    ...{ timer: backgroundTimer, clock: systemClock, ends: ownProcessEnds },
   });
 }

@@ -231,6 +231,20 @@ describe('an end', () => {
     expect(await next()).toEqual([2, undefined]);
   });
 
+  it.each([
+    ['within the hour', 3_600_000, [1, 2]],
+    ['later', 3_600_001, [2, undefined]],
+    ['by a clock that was put back', -86_400_000, [1, 2]],
+  ])('counts with another %s', async (_, laterMs, expected) => {
+    await settle(1);
+    for (const end of [die, exit1]) {
+      const life = await start({ startMs: end === die ? 0 : laterMs });
+      await life.run((await life.load())?.head.version === 2 ? undefined : recordOf(2));
+      await end(life);
+    }
+    expect(await next({ startMs: laterMs })).toEqual(expected);
+  });
+
   it('is counted once, however often the file is asked for', async () => {
     await settle(1);
     const life = await start();

@@ -1,4 +1,4 @@
-import type { Timer } from '@pawl/kernel';
+import type { Clock, Timer } from '@pawl/kernel';
 import type { Address, AddressText } from '@pawl/contracts';
 import { isForward, isSameName } from '../applier/index.js';
 import type { LastKnownGood, Restored, SnapshotName } from '../applier/index.js';
@@ -19,6 +19,7 @@ interface CrashGuardOptions {
   /** `null`: the folder is another process's; what it says is read, and nothing noted. */
   readonly lock: FolderLock | null;
   readonly timer: Timer;
+  readonly clock: Pick<Clock, 'wallMs'>;
   readonly ends: ProcessEnds;
   readonly onProblem: (problem: PawlError) => void;
 }
@@ -28,7 +29,7 @@ interface CrashGuardOptions {
  * it runs until a process has run it for `settleMs`. When two processes ended uncleanly during that, the
  * next one starts from what was kept before it and refuses it.
  *
- * Nothing depends on a clock or on the order in which files reach the disk: whatever a kill leaves is
+ * Nothing but how long an end is remembered depends on a clock, and nothing on the order in which files reach the disk: whatever a kill leaves is
  * either a trial of what is kept, or says nothing about it.
  */
 export class CrashGuard {
@@ -130,9 +131,9 @@ export class CrashGuard {
   #trialOf(address: Address): ScopeTrial {
     const there = this.#trials.get(address.text);
     if (there !== undefined) return there;
-    const { files, limits, build, timer, lock, onProblem } = this.#options;
+    const { files, limits, build, timer, clock, lock, onProblem } = this.#options;
     const trial = new ScopeTrial({
-      ...{ file: files.trialOf(address), limits, build: build ?? null, timer },
+      ...{ file: files.trialOf(address), limits, build: build ?? null, timer, clock },
       mayWrite: async () => lock !== null && (await lock.isHeld()),
       onFailure: (thrown) => onProblem(asPawlError(thrown, 'cache-write-failed')),
       onSettled: () => this.#watchEnds(),

@@ -80,6 +80,7 @@ describe('FileCache', () => {
       installation: 'main',
       sha256,
       timer: new ManualTime(),
+      clock: new ManualTime(),
       crashLoop: false,
       build: undefined,
       ends: { watch: () => () => undefined },

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Timer } from '@pawl/kernel';
+import type { Clock, Timer } from '@pawl/kernel';
 import { parseAddress } from '@pawl/contracts';
 import type { Address, HeldSnapshot, Sha256 } from '@pawl/contracts';
 import type { LastKnownGood, Restored } from '../applier/index.js';
@@ -19,6 +19,7 @@ export interface FileCacheOptions {
   readonly installation: string;
   readonly sha256: Sha256;
   readonly timer: Timer;
+  readonly clock: Pick<Clock, 'wallMs'>;
   /** `false`: a snapshot that processes do not survive is run again and again. */
   readonly crashLoop: CrashLoopLimits | false;
   /** The service's own version. */

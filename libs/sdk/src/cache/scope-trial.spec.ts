@@ -31,7 +31,7 @@ class HeldFile extends TrialFile {
 function trialOn(file: TrialFile): ScopeTrial {
   return new ScopeTrial({
     ...{ file, limits: { settleMs: 60_000, windowMs: 10_000 }, build: null },
-    ...{ timer: new ManualTime(), mayWrite: async () => true },
+    ...{ timer: new ManualTime(), clock: new ManualTime(), mayWrite: async () => true },
     ...{ onFailure: () => undefined, onSettled: () => undefined },
   });
 }

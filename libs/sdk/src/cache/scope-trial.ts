@@ -1,4 +1,4 @@
-import type { Timer, TimerHandle } from '@pawl/kernel';
+import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 import { isSameName } from '../applier/index.js';
 import type { SnapshotName } from '../applier/index.js';
 import type { ProcessEnd } from './process-ends.js';
@@ -19,6 +19,7 @@ interface ScopeTrialOptions {
   readonly limits: CrashLoopLimits;
   readonly build: string | null;
   readonly timer: Timer;
+  readonly clock: Pick<Clock, 'wallMs'>;
   /** Whether the folder is still this process's. */
   readonly mayWrite: () => Promise<boolean>;
   readonly onFailure: (thrown: unknown) => void;
@@ -67,15 +68,16 @@ export class ScopeTrial {
 
   /** A snapshot is about to run; `state`: whether an end without a mark is to count. */
   async begin(head: SnapshotName, state: 'open' | 'closed'): Promise<void> {
-    const { build } = this.#options;
+    const { build, clock } = this.#options;
     const before = this.#trial;
+    const begunAtMs = clock.wallMs();
     this.#isRead = true;
     this.#isReplaced = false;
     if (before !== undefined && isSameName(before.of, head)) {
       if (before.state === 'settled' || this.isWatched) return;
-      this.#trial = { ...before, state };
+      this.#trial = { ...before, begunAtMs, state };
     } else {
-      this.#trial = { of: head, build, uncleanEnds: 0, state };
+      this.#trial = { of: head, build, uncleanEnds: 0, begunAtMs, state };
     }
     this.#watch();
     await this.write();

@@ -5,12 +5,19 @@ import type { SnapshotName } from '../applier/index.js';
 /** Unclean ends after which a snapshot that has not settled is not run again. */
 export const UNCLEAN_ENDS = 2;
 
+/** How long an unclean end is remembered, milliseconds by the wall clock. */
+export const REMEMBERED_MS = 3_600_000;
+
 /** What is known of a scope's newest snapshot: whether the processes that ran it stayed alive. */
 export interface Trial {
   readonly of: SnapshotName;
   /** Of the service; what one build does not survive another may. */
   readonly build: string | null;
   readonly uncleanEnds: number;
+  /** Wall time, milliseconds, at which it began to run in the newest process; missing: not known. */
+  readonly begunAtMs?: number | undefined;
+  /** When the process that ended uncleanly last had begun to run it, so. */
+  readonly endedAtMs?: number | undefined;
   /**
    * `open`: it runs since a moment ago, and an end without a mark counts as unclean; `closed`: only an
    * end that is marked as unclean counts; `settled`: none does any more.
@@ -42,14 +49,15 @@ const faultsOf = compileShape({
     },
     build: { type: ['string', 'null'] },
     uncleanEnds: { type: 'integer', minimum: 0 },
+    begunAtMs: { type: 'number' },
+    endedAtMs: { type: 'number' },
     state: { enum: ['open', 'closed', 'settled'] },
   },
 });
 
-export function encodeTrial({ of, build, uncleanEnds, state }: Trial): string {
+export function encodeTrial({ of, ...rest }: Trial): string {
   const { generation, version, hash, cohort, identity } = of;
-  const named = { generation, version, hash, cohort, identity };
-  return JSON.stringify({ of: named, build, uncleanEnds, state });
+  return JSON.stringify({ of: { generation, version, hash, cohort, identity }, ...rest });
 }
 
 /** `undefined` for what is no trial: then nothing is known, and nothing is held against anybody. */
@@ -77,6 +85,11 @@ export function afterEnd(trial: Trial, build: string | null, ran: boolean): Tria
   return ran && trial.state === 'open' ? endUnclean(trial) : { ...trial, state: 'closed' };
 }
 
+/** One more, of those that are remembered. */
 export function endUnclean(trial: Trial): Trial {
-  return { ...trial, uncleanEnds: trial.uncleanEnds + 1, state: 'closed' };
+  const { begunAtMs, endedAtMs } = trial;
+  // Where a time is not known the end before counts.
+  const sinceMs = (begunAtMs ?? 0) - (endedAtMs ?? begunAtMs ?? 0);
+  const uncleanEnds = sinceMs > REMEMBERED_MS ? 1 : trial.uncleanEnds + 1;
+  return { ...trial, uncleanEnds, endedAtMs: begunAtMs, state: 'closed' };
 }

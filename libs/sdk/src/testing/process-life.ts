@@ -30,21 +30,39 @@ export function fileOf(cacheDir: string, suffix: '' | '.previous' | '.trial'): s
   return join(cacheDir, CONSUMER, `${cacheFileName(AT, 'main', sha256)}${suffix}`);
 }
 
-type Wishes = Partial<Pick<FileCacheOptions, 'crashLoop' | 'build'>>;
+type Wishes = Partial<Pick<FileCacheOptions, 'crashLoop' | 'build'>> & {
+  /** Wall time at which it starts, milliseconds. */
+  readonly startMs?: number;
+};
 
 /** A process over a cache folder, with a time of its own, that ends as the test says. */
 export class ProcessLife {
-  readonly time = new ManualTime();
+  readonly time: ManualTime;
   readonly problems: PawlError[] = [];
   cache!: FileCache;
   #tell: ((end: ProcessEnd) => void) | null = null;
 
-  private constructor(readonly cacheDir: string) {}
+  private constructor(
+    readonly cacheDir: string,
+    startMs: number,
+  ) {
+    this.time = new ManualTime(startMs);
+  }
 
-  static async start(cacheDir: string, wishes: Wishes = {}): Promise<ProcessLife> {
-    const life = new ProcessLife(cacheDir);
+  static async start(
+    cacheDir: string,
+    { startMs = 0, ...wishes }: Wishes = {},
+  ): Promise<ProcessLife> {
+    const life = new ProcessLife(cacheDir, startMs);
     const cache = await FileCache.open({
-      ...{ cacheDir, consumerId: CONSUMER, installation: 'main', sha256, timer: life.time },
+      ...{
+        cacheDir,
+        consumerId: CONSUMER,
+        installation: 'main',
+        sha256,
+        timer: life.time,
+        clock: life.time,
+      },
       ...{ crashLoop: { settleMs: 60_000, windowMs: 10_000 }, build: undefined, ...wishes },
       ends: { watch: (listener) => life.#watch(listener) },
       onProblem: (problem) => life.problems.push(problem),
