@@ -142,9 +142,9 @@ export class Applier {
   }
 
   /** A snapshot is refused for the life of this process. */
-  #bar({ of, reason }: NonNullable<Restored['refused']>): void {
-    if (this.#job !== null && isSameName(this.#job.head, of)) this.#job = null;
-    this.#effects.push({ kind: 'reject', rejection: this.#refusals.bar(of, reason) });
+  #bar(refused: NonNullable<Restored['refused']>): void {
+    if (this.#job !== null && isSameName(this.#job.head, refused.of)) this.#job = null;
+    this.#effects.push({ kind: 'reject', rejection: this.#refusals.bar(refused) });
   }
 
   /** What this process wrote already stays what the file holds. */
@@ -358,7 +358,8 @@ export class Applier {
     this.#job = null;
     const head = heldBy(this.#self.value, snapshot);
     const candidate: Candidate = { head, lowered, snapshot };
-    const here = { running: this.#running, kept: this.#restored?.content };
+    const kept = this.#restored?.content;
+    const here = { running: this.#running, kept, refusals: this.#refusals };
     const there = contentAtHand(snapshot, cohortHeld(head), here, this.#env.sha256);
     switch (there.kind) {
       case 'absent':

@@ -3,6 +3,7 @@ import type { JsonObject, Sha256, Snapshot } from '@pawl/contracts';
 import { adoptInline, decodeContent } from './decode-content.js';
 import { absentContent } from './last-known-good.js';
 import type { Running, VariantContent } from './last-known-good.js';
+import type { Refusals } from './refusals.js';
 
 /** What of a cohort's content is there already. */
 export type ContentAtHand =
@@ -19,6 +20,7 @@ export function contentAtHand(
   here: {
     readonly running: Pick<Running, 'content' | 'document'> | null;
     readonly kept: VariantContent | undefined;
+    readonly refusals: Pick<Refusals, 'reasonAgainst'>;
   },
   sha256: Sha256,
 ): ContentAtHand {
@@ -28,6 +30,8 @@ export function contentAtHand(
     return { kind: 'wrong', reason: `the snapshot has no variant for cohort ${wanted}` };
   }
   const { hash, size, inline } = variant;
+  const barred = here.refusals.reasonAgainst(hash);
+  if (barred !== null) return { kind: 'wrong', reason: barred };
   if (variant.absent === true) return { kind: 'absent', content: absentContent(variant) };
   if (inline !== undefined) {
     const adopted = adoptInline(inline as JsonObject, variant, sha256);

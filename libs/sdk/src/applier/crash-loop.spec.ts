@@ -94,6 +94,24 @@ describe('a process that must not run the newest', () => {
     expect(versions(world)).toEqual([2]);
   });
 
+  it('does not run what it reads under a newer version either, only what is other', () => {
+    const world = new ApplierWorld();
+    const [kept, after] = [keptAfter(world, one), keptAfter(world, two)];
+    const refused = { of: after.head, reason: REASON, content: after.content.hash };
+    world.disk = null;
+    world.restart();
+    world.give({ kind: 'restored', record: { ...kept, refused } });
+    const same = makeSnapshot({ version: 3, document: { version: 2 } });
+    world.give({ kind: 'read', snapshot: asReceived(same) });
+    world.settle();
+    expect(versions(world)).toEqual([1]);
+    expect(world.applier.rejected).toMatchObject({ version: 3, reason: REASON });
+    world.give({ kind: 'pushed', snapshot: makeSnapshot({ version: 4 }) });
+    world.settle();
+    expect(versions(world)).toEqual([1, 4]);
+    expect(world.applier.rejected).toBeNull();
+  });
+
   it('starts from the one before when it refuses what is newer too', () => {
     const world = startBelow();
     world.refuses = (_, version) => (version === 3 ? 'no threes' : null);

@@ -37,7 +37,12 @@ export type SnapshotName = Pick<
 /** What a process starts from. */
 export interface Restored extends LastKnownGood {
   /** What ran after it, is not to run again in this process, and why. */
-  readonly refused?: { readonly of: SnapshotName; readonly reason: string };
+  readonly refused?: {
+    readonly of: SnapshotName;
+    readonly reason: string;
+    /** Hash of its content, which is not to run under another version either; where it is known. */
+    readonly content?: string | undefined;
+  };
 }
 
 /** What runs: the document, not its text, which is as large again. */

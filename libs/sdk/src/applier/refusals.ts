@@ -1,6 +1,6 @@
 import { cohortHeld } from '@pawl/contracts';
 import type { Rejection } from './applier-io.js';
-import type { SnapshotName } from './last-known-good.js';
+import type { Restored, SnapshotName } from './last-known-good.js';
 import { isNewer, isTwin } from './version-point.js';
 import type { VersionPoint } from './version-point.js';
 
@@ -12,6 +12,7 @@ export class Refusals {
   #refused: readonly Rejection[] = [];
   /** Refused until something newer is applied, and never tried. */
   #barred: Rejection | null = null;
+  #barredContent: string | undefined;
 
   /** Of one version the one that was refused last. */
   get newest(): Rejection | null {
@@ -28,10 +29,16 @@ export class Refusals {
     return rejection;
   }
 
-  /** A snapshot is not to be tried by this process, whatever is applied. */
-  bar(of: SnapshotName, reason: string): Rejection {
+  /** A snapshot is not to be tried by this process, whatever is applied, nor its content as another. */
+  bar({ of, reason, content }: NonNullable<Restored['refused']>): Rejection {
     this.#barred = this.add(of, reason);
+    this.#barredContent = content;
     return this.#barred;
+  }
+
+  /** Why a content is not to be tried; `null`: it may be. */
+  reasonAgainst(contentHash: string): string | null {
+    return contentHash === this.#barredContent ? (this.#barred?.reason ?? null) : null;
   }
 
   /** Whether a snapshot was refused as the variant of that cohort. */

@@ -141,6 +141,59 @@ describe('a process that dies twice on a version', () => {
     expect(await next()).toEqual([1, 2]);
   });
 
+  /** A version that reads as another does. */
+  const sameAs = (version: number, of: number) => ({
+    ...recordOf(version),
+    content: recordOf(of).content,
+  });
+
+  it('counts on where another version reads the same', async () => {
+    await settle(1);
+    await live(2, die);
+    const second = await start();
+    await second.load();
+    await second.run(sameAs(3, 2));
+    await second.die();
+    const third = await start();
+    expect(await third.load()).toMatchObject({
+      head: { version: 1 },
+      refused: { of: { version: 3 }, content: recordOf(2).content.hash },
+    });
+    await third.die();
+  });
+
+  it.each([
+    ['what has settled is run', 2, [1, 2], 1],
+    ['what had settled comes back', 1, [1], 2],
+  ])('is not watched while %s as another version', async (_, of, settled, others) => {
+    await settle(...settled);
+    for (let times = 0; times < others - 1; times += 1) await live(2, die);
+    for (let times = 0; times < 2; times += 1) {
+      const life = await start();
+      await life.load();
+      await life.run(sameAs(3, of));
+      expect(life.isWatched).toBe(false);
+      await life.die();
+    }
+    expect(await next()).toEqual([3, undefined]);
+    await live(4, die);
+    await live(4, die);
+    expect(await next()).toEqual([3, 4]);
+  });
+
+  it('goes back past a version that reads the same', async () => {
+    await settle(1);
+    const life = await start();
+    await life.load();
+    await life.run(recordOf(2));
+    await life.run(sameAs(3, 2));
+    await life.die();
+    const second = await start();
+    await second.run();
+    await second.die();
+    expect(await next()).toEqual([1, 3]);
+  });
+
   it('counts each version for itself', async () => {
     await settle(1);
     await live(2, die);

@@ -8,7 +8,7 @@ import type { KeptFiles } from './kept-files.js';
 import type { ProcessEnd, ProcessEnds } from './process-ends.js';
 import { ScopeTrial } from './scope-trial.js';
 import type { CrashLoopLimits } from './scope-trial.js';
-import { isCrashLoop } from './trial.js';
+import { isCrashLoop, isSameRun } from './trial.js';
 import type { Trial } from './trial.js';
 
 interface CrashGuardOptions {
@@ -46,14 +46,16 @@ export class CrashGuard {
   /** What to start from, `kept` being what the file holds. */
   async judge(address: Address, kept: LastKnownGood): Promise<Restored> {
     const { files, lock, onProblem } = this.#options;
-    const trial = await this.#trialOf(address).read(kept.head, lock !== null);
+    const trial = await this.#trialOf(address).read(kept, lock !== null);
     if (trial === undefined || !isCrashLoop(trial)) return kept;
-    const refused = { of: trial.of, reason: this.#reasonOf(trial) };
-    if (!isSameName(trial.of, kept.head)) {
+    const refused = { of: trial.of, reason: this.#reasonOf(trial), content: trial.content };
+    if (!isSameRun(trial, { of: kept.head, content: kept.content.hash })) {
       return isForward(trial.of, kept.head) ? { ...kept, refused } : kept;
     }
     const previous = await files.readPrevious(address);
-    if (previous !== undefined && isBefore(previous, kept)) return { ...previous, refused };
+    const isOther = previous?.content.hash !== kept.content.hash;
+    if (previous !== undefined && isOther && isBefore(previous, kept))
+      return { ...previous, refused };
     const message = `${address.text}: ${this.#reasonOf(trial)}; nothing earlier is kept to go back to`;
     onProblem(new PawlError('crash-loop', message));
     return kept;
@@ -63,14 +65,14 @@ export class CrashGuard {
    * A record is on its way to run: from now on what runs may be it, however late the disk is, and an end
    * says nothing of what it replaces.
    */
-  replacing({ address, head }: LastKnownGood): void {
-    this.#trials.get(address)?.replacing(head);
+  replacing(record: LastKnownGood): void {
+    this.#trials.get(record.address)?.replacing(record);
   }
 
   /** A record is about to run, and to be kept instead of `onFile`. */
   async begin(
     address: Address,
-    { head }: LastKnownGood,
+    { head, content }: LastKnownGood,
     onFile: SnapshotName | undefined,
   ): Promise<void> {
     const scope = this.#trialOf(address);
@@ -80,11 +82,14 @@ export class CrashGuard {
     if (trial !== undefined && isCrashLoop(trial) && isForward(trial.of, head))
       return scope.write();
     try {
-      if (onFile !== undefined && !isSameName(onFile, head)) {
+      const run = { of: head, content: content.hash };
+      // What is kept before stays another content than what is kept.
+      const isKept = trial !== undefined && isSameRun(trial, run);
+      if (onFile !== undefined && !isSameName(onFile, head) && !isKept) {
         await this.#keepPrevious(address, onFile, trial);
       }
     } finally {
-      const beginning = scope.begin(head, this.#leaving ? 'closed' : 'open');
+      const beginning = scope.begin({ head, content }, this.#leaving ? 'closed' : 'open');
       this.#watchEnds();
       await beginning;
     }

@@ -45,7 +45,7 @@ describe('what is noted at once while something is being written', () => {
   ])('%s: stands in the end', async (_, failure) => {
     const file = new HeldFile();
     const trial = trialOn(file);
-    const beginning = trial.begin(recordOf(1).head, 'open');
+    const beginning = trial.begin(recordOf(1), 'open');
     await expect.poll(() => file.ends.length).toBe(1);
     trial.endNow('clean');
     file.ends[0]?.(failure);
@@ -59,7 +59,7 @@ describe('what is noted at once while something is being written', () => {
 
   it('has nothing to do with a write that fails by itself', async () => {
     const file = new HeldFile();
-    const beginning = trialOn(file).begin(recordOf(1).head, 'open');
+    const beginning = trialOn(file).begin(recordOf(1), 'open');
     await expect.poll(() => file.ends.length).toBe(1);
     file.ends[0]?.(GONE);
     await expect(beginning).rejects.toBe(GONE);
@@ -73,11 +73,11 @@ describe('an unclean end', () => {
   ])('%s', async (_, version, uncleanEnds) => {
     const file = new HeldFile();
     const trial = trialOn(file);
-    const beginning = trial.begin(recordOf(1).head, 'open');
+    const beginning = trial.begin(recordOf(1), 'open');
     await expect.poll(() => file.ends.length).toBe(1);
     file.ends[0]?.();
     await beginning;
-    trial.replacing(recordOf(version).head);
+    trial.replacing(recordOf(version));
     trial.endNow('unclean');
     expect(decodeTrial(file.text)).toMatchObject({ state: 'closed', uncleanEnds });
   });

@@ -1,8 +1,7 @@
 import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
-import { isSameName } from '../applier/index.js';
-import type { SnapshotName } from '../applier/index.js';
+import type { LastKnownGood } from '../applier/index.js';
 import type { ProcessEnd } from './process-ends.js';
-import { afterEnd, decodeTrial, encodeTrial, endUnclean } from './trial.js';
+import { afterEnd, decodeTrial, encodeTrial, endUnclean, isSameRun, nextTrial } from './trial.js';
 import type { Trial } from './trial.js';
 import type { TrialFile } from './trial-file.js';
 
@@ -52,40 +51,47 @@ export class ScopeTrial {
   }
 
   /**
-   * What the processes before have left, `onFile` being what they kept. `isOwn`: the folder is this
+   * What the processes before have left, the record being what they kept. `isOwn`: the folder is this
    * process's, so that they are gone.
    */
-  async read(onFile: SnapshotName, isOwn: boolean): Promise<Trial | undefined> {
+  async read(
+    { head, content }: Pick<LastKnownGood, 'head' | 'content'>,
+    isOwn: boolean,
+  ): Promise<Trial | undefined> {
     if (this.#isRead) return this.#trial;
     this.#isRead = true;
     const text = await this.#options.file.read();
     const left = text === undefined ? undefined : decodeTrial(text);
     if (left === undefined) return undefined;
-    const ran = isOwn && isSameName(left.of, onFile);
+    const ran = isOwn && isSameRun(left, { of: head, content: content.hash });
     this.#trial = afterEnd(left, this.#options.build, ran);
     return this.#trial;
   }
 
   /** A snapshot is about to run; `state`: whether an end without a mark is to count. */
-  async begin(head: SnapshotName, state: 'open' | 'closed'): Promise<void> {
+  async begin(
+    { head, content }: Pick<LastKnownGood, 'head' | 'content'>,
+    state: 'open' | 'closed',
+  ): Promise<void> {
     const { build, clock } = this.#options;
     const before = this.#trial;
-    const begunAtMs = clock.wallMs();
+    const run = { of: head, content: content.hash, build, begunAtMs: clock.wallMs(), state };
     this.#isRead = true;
     this.#isReplaced = false;
-    if (before !== undefined && isSameName(before.of, head)) {
-      if (before.state === 'settled' || this.isWatched) return;
-      this.#trial = { ...before, begunAtMs, state };
+    if (before !== undefined && this.isWatched && isSameRun(before, run)) {
+      this.#trial = { ...before, of: head };
     } else {
-      this.#trial = { of: head, build, uncleanEnds: 0, begunAtMs, state };
+      this.#trial = nextTrial(before, run);
+      this.#unwatch();
+      if (this.#trial.state !== 'settled') this.#watch();
     }
-    this.#watch();
     await this.write();
   }
 
   /** A snapshot is on its way to run: how the process ends says nothing of another that is on trial. */
-  replacing(head: SnapshotName): void {
-    if (this.#trial !== undefined) this.#isReplaced = !isSameName(this.#trial.of, head);
+  replacing({ head, content }: Pick<LastKnownGood, 'head' | 'content'>): void {
+    if (this.#trial === undefined) return;
+    this.#isReplaced = !isSameRun(this.#trial, { of: head, content: content.hash });
   }
 
   /** How the process ends is noted before this returns. */

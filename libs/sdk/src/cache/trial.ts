@@ -1,5 +1,6 @@
 import { helloSchema, snapshotSchema } from '@pawl/contracts';
 import { compileShape } from '@pawl/contracts/validate';
+import { isSameName } from '../applier/index.js';
 import type { SnapshotName } from '../applier/index.js';
 
 /** Unclean ends after which a snapshot that has not settled is not run again. */
@@ -11,6 +12,10 @@ export const REMEMBERED_MS = 3_600_000;
 /** What is known of a scope's newest snapshot: whether the processes that ran it stayed alive. */
 export interface Trial {
   readonly of: SnapshotName;
+  /** Hash of its content, which is what is on trial: the same as another version is judged already. */
+  readonly content?: string | undefined;
+  /** Hash of the content before it that had settled last. */
+  readonly settledBefore?: string | undefined;
   /** Of the service; what one build does not survive another may. */
   readonly build: string | null;
   readonly uncleanEnds: number;
@@ -47,6 +52,8 @@ const faultsOf = compileShape({
         },
       },
     },
+    content: hash,
+    settledBefore: hash,
     build: { type: ['string', 'null'] },
     uncleanEnds: { type: 'integer', minimum: 0 },
     begunAtMs: { type: 'number' },
@@ -68,6 +75,32 @@ export function decodeTrial(text: string): Trial | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What the trial of a content that is about to run is, after `before`, the newest so far. */
+export function nextTrial(
+  before: Trial | undefined,
+  run: Pick<Trial, 'of' | 'content' | 'build' | 'begunAtMs' | 'state'>,
+): Trial {
+  const isSame = before !== undefined && isSameRun(before, run);
+  if (isSame && before.state === 'settled') return { ...before, of: run.of };
+  if (isSame) return { ...before, of: run.of, begunAtMs: run.begunAtMs, state: run.state };
+  const settledBefore = before?.state === 'settled' ? before.content : before?.settledBefore;
+  const fresh = { ...run, settledBefore, uncleanEnds: 0 };
+  // What a rollback brings back has shown before that processes survive it.
+  const isSettled = settledBefore !== undefined && settledBefore === run.content;
+  return isSettled ? { ...fresh, state: 'settled' } : fresh;
+}
+
+/** Whether what is on trial is what is about to run, under whatever version. */
+export function isSameRun(
+  trial: Pick<Trial, 'of' | 'content'>,
+  run: Pick<Trial, 'of' | 'content'>,
+): boolean {
+  if (trial.content === undefined || run.content === undefined) {
+    return isSameName(trial.of, run.of);
+  }
+  return trial.content === run.content;
 }
 
 /** Whether it is not to be run again. */
