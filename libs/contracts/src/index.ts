@@ -25,6 +25,7 @@ export type { Infer } from './messages/infer.js';
 export { FORMAT } from './messages/parts.js';
 export * from './messages/prepare.message.js';
 export * from './messages/push.message.js';
+export * from './messages/release-event.message.js';
 export * from './messages/snapshot.message.js';
 export * from './messages/subjects.js';
 export * from './messages/vote.message.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { TruthUnavailableError } from '@pawl/engine';
-import type { SavedStatusReader, StatusStore, TruthStore } from '@pawl/engine';
+import type { SavedStatusReader, StatusStore, TruthStore, WebhookOutbox } from '@pawl/engine';
 import type { Scheduler } from '@pawl/kernel';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from './data-source.js';
@@ -11,6 +11,7 @@ import { FencedStatements } from './sessions/fenced-statements.js';
 import { TruthSessions } from './sessions/truth-sessions.js';
 import { PostgresSavedStatus } from './status/postgres-saved-status.js';
 import { PostgresStatusStore } from './status/postgres-status.store.js';
+import { PostgresWebhookOutbox } from './webhooks/postgres-webhook-outbox.js';
 import { FORMER_SERVER } from './truth/queries.js';
 import { PostgresTruthStore } from './truth/postgres-truth.store.js';
 
@@ -44,6 +45,7 @@ export interface OpenedTruth {
   readonly truth: TruthStore;
   readonly status: StatusStore;
   readonly savedStatus: SavedStatusReader;
+  readonly webhookOutbox: WebhookOutbox;
   readonly dataSource: DataSource;
   /** What an operator should know of this database; sentences for the log. */
   readonly notes: readonly string[];
@@ -97,6 +99,7 @@ export async function openTruth(options: OpenTruthOptions): Promise<OpenedTruth>
     }),
     status: new PostgresStatusStore(statements),
     savedStatus: new PostgresSavedStatus(sessions),
+    webhookOutbox: new PostgresWebhookOutbox(sessions),
     dataSource,
     notes,
     close,

@@ -1,5 +1,13 @@
 import { describe, it } from 'vitest';
-import { FakeStatusStore, FakeTruthStore, statusStoreCases, truthStoreCases } from './index.js';
+import { ManualTime } from '@pawl/kernel';
+import {
+  FakeStatusStore,
+  FakeTruthStore,
+  FakeWebhookOutbox,
+  statusStoreCases,
+  truthStoreCases,
+  webhookOutboxCases,
+} from './index.js';
 
 const installation = { name: 'main', id: 'test', generation: 1, shards: 4 };
 
@@ -14,5 +22,19 @@ describe('FakeStatusStore', () => {
     it(name, () =>
       run({ status: new FakeStatusStore(4), shards: 4, own: () => Promise.resolve() }),
     );
+  }
+});
+
+describe('FakeWebhookOutbox', () => {
+  for (const { name, run } of webhookOutboxCases) {
+    it(name, () => {
+      const time = new ManualTime();
+      const outbox = new FakeWebhookOutbox(time);
+      return run({
+        outbox,
+        append: (entry) => Promise.resolve(outbox.append(entry)),
+        pass: (ms) => Promise.resolve(time.advance(ms)),
+      });
+    });
   }
 });

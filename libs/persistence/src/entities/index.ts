@@ -7,6 +7,7 @@ import { HistoryEntryEntity } from './history-entry.entity.js';
 import { IdempotencyRecordEntity } from './idempotency-record.entity.js';
 import { InstallationEntity } from './installation.entity.js';
 import { ShardFenceEntity } from './shard-fence.entity.js';
+import { WebhookCursorEntity } from './webhook-cursor.entity.js';
 
 /** Every table of the truth and of the status projection. */
 export const ENTITIES = [
@@ -19,4 +20,5 @@ export const ENTITIES = [
   IdempotencyRecordEntity,
   InstallationEntity,
   ShardFenceEntity,
+  WebhookCursorEntity,
 ];

@@ -98,6 +98,10 @@ export const AUDIT = `${history}
 export const AUDIT_SINCE = `${history}
   WHERE h.sequence < $1 AND h.at >= $3 ORDER BY h.sequence DESC LIMIT $2`;
 
+/** Of releases, after sequence $1, up to $2, at most $3, the oldest first; of all shards, so under no fence. */
+export const RELEASE_HISTORY = `${history}
+  WHERE h.sequence > $1 AND h.sequence <= $2 AND h.kind = 'release' ORDER BY h.sequence LIMIT $3`;
+
 /**
  * After address $1, within scope $2 where that is not null, at most $3; of all shards, so under no
  * fence. What is within a scope lies between it and it followed by a character above all others.
