@@ -40,6 +40,7 @@ const pairs = [
     'real-schemas',
     'restore',
     'sleepers-and-twins',
+    'webhooks',
   ].map((name) => `test/e2e/${name}.spec.ts`),
   ...['crash-images', 'etcd', 'histories'].map((name) => `test/chaos/${name}.spec.ts`),
   'test/chaos/network/*.spec.ts',

@@ -19,7 +19,6 @@ import {
   type SchemaValidator,
   type ShardOwnership,
 } from '@pawl/engine';
-import { assertQueueAvailable, type SweepJobs, type SweepJobsOptions } from '@pawl/jobs';
 import type { OpenedTruth, OpenTruthOptions } from '@pawl/persistence';
 import { Metrics, redactUrl, type Endpoints, type Logger, type Settings } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -50,8 +49,8 @@ import {
   refuseIncomplete,
   StartError,
 } from './runtime/start-error.js';
-import { keepSweeping } from './sweeping/keep-sweeping.js';
-import { sweepAllShards } from './sweeping/sweep-all-shards.js';
+import { LookHints } from './sweeping/look-hints.js';
+import { TimedWork, type JobsRoom } from './sweeping/timed-work.js';
 
 /** Where the metadata lives: a member of the quorum in this process, or a real etcd cluster. */
 export interface OpenedMetadata {
@@ -69,12 +68,11 @@ export interface OpenedMetadata {
 }
 
 /** The rooms that reach the world; tests hand in others. */
-export interface Rooms {
+export interface Rooms extends JobsRoom {
   openMetadata(settings: Settings, logger: Logger): Promise<OpenedMetadata>;
   openTruth(options: OpenTruthOptions): Promise<OpenedTruth>;
   connectDistribution(options: DistributionOptions): Promise<Distribution>;
   createSchemaValidator(): SchemaValidator;
-  startSweepJobs(options: SweepJobsOptions): Promise<SweepJobs>;
 }
 
 export interface ControlPlane {
@@ -116,7 +114,6 @@ export async function compose(
   logger: Logger,
 ): Promise<ControlPlane> {
   refuseIncomplete(settings);
-  assertQueueAvailable(settings.redisUrl);
   const stack = new CloseStack({
     logger,
     totalMs: STOP_MS,
@@ -144,6 +141,7 @@ class Composition {
   readonly #registry = new Metrics();
   readonly #metrics = new ControlPlaneMetrics(this.#registry);
   readonly #gate = new BodyGate();
+  readonly #hints = new LookHints();
   readonly #logger: Logger;
   readonly #stack: CloseStack;
   readonly #urls: { readonly postgres: string; readonly nats: string };
@@ -177,7 +175,10 @@ class Composition {
     const monotonicMs = (): number => machineClock.monotonicMs();
     const leaving = new Leaving({ ownership, monotonicMs, timer: machineTimer });
     const parts = { opened, installation, distribution, ownership, engine, metadata, leaving };
-    const { app, server, needs } = await this.#createApp(parts);
+    const use = this.#routed(parts);
+    const { app, server, needs } = await this.#createApp({ ...parts, use });
+    const timed = this.#timedWork({ ...parts, use });
+    await timed.begin();
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
     this.#stack.push('engine', () => engine.stop());
@@ -187,8 +188,8 @@ class Composition {
     this.#stack.push('grace of REST', () => leaving.over());
     await ownership.start(hearingHost(engine.host, server));
     this.#keepReady(needs, ownership);
-    const sweeping = keepSweeping(() => this.#startJobs(ownership, distribution), this.#logger);
-    this.#stack.push('jobs', () => sweeping.close(), { deadlineMs: JOBS_DEADLINE_MS });
+    timed.start();
+    this.#stack.push('jobs', () => timed.close(), { deadlineMs: JOBS_DEADLINE_MS });
     this.#stack.push('readiness', () => leaving.begin());
     return url;
   }
@@ -305,7 +306,8 @@ class Composition {
       scheduler: machineScheduler,
       sha256,
       log: engineLog(this.#logger),
-      observer: this.#metrics,
+      observer: this.#hints.observing(this.#metrics),
+      wakeUps: this.#hints,
       formatTime: (wallMs) => new Date(wallMs).toISOString(),
       parseTime: (text) => Date.parse(text),
       settings: {
@@ -322,11 +324,11 @@ class Composition {
     readonly distribution: Distribution;
     readonly ownership: ShardOwnership;
     readonly engine: Engine;
+    readonly use: ConfigEngine;
     readonly metadata: OpenedMetadata;
     readonly leaving: Leaving;
   }): Promise<Listeners> {
-    const { engine, ownership, distribution } = parts;
-    const use = this.#routed(parts);
+    const { engine, use, ownership, distribution } = parts;
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
     const dropped = new DroppedMessages({
       logger: this.#logger,
@@ -389,6 +391,22 @@ class Composition {
     return dependencies({ truth, distribution, traffic, settings, clock: machineClock });
   }
 
+  #timedWork(parts: {
+    readonly opened: OpenedTruth;
+    readonly installation: Installation;
+    readonly distribution: Distribution;
+    readonly ownership: ShardOwnership;
+    readonly use: ConfigEngine;
+  }): TimedWork {
+    const { installation, distribution, ownership } = parts;
+    return new TimedWork({
+      ...{ settings: this.settings, rooms: this.rooms, logger: this.#logger },
+      ...{ metrics: this.#metrics, hints: this.#hints, installation, distribution, ownership },
+      outbox: parts.opened.webhookOutbox,
+      routed: parts.use,
+    });
+  }
+
   /** The use-cases that REST offers: on any node, wherever the owner is. */
   #routed(parts: {
     readonly installation: Installation;
@@ -409,27 +427,6 @@ class Composition {
       inTurn: (length, work) => outcomeOf(() => this.#gate.inTurn(length, work)),
       deadlineMs: Math.max(MIN_ROUTE_MS, ROUTE_TTLS * this.settings.leaseTtlMs),
       maxRouted: MAX_ROUTED,
-    });
-  }
-
-  #startJobs(ownership: ShardOwnership, { commands }: Distribution): Promise<SweepJobs> {
-    const everyMs = this.settings.sweepIntervalMs;
-    return this.rooms.startSweepJobs({
-      postgresUrl: this.#urls.postgres,
-      redisUrl: this.settings.redisUrl,
-      installation: this.settings.installation,
-      intervalMs: { idempotency: everyMs, consumers: everyMs, contents: everyMs },
-      sweeper: sweepAllShards({
-        ownership,
-        commands,
-        onFailures: ({ kind, shards, error }) =>
-          this.#logger.warn({ kind, shards, err: error }, 'some shards could not be swept'),
-      }),
-      observer: {
-        swept: (kind, removed) => this.#metrics.swept(kind, removed),
-        failed: (kind, error) => this.#logger.warn({ kind, err: error }, 'a sweep failed'),
-        disturbed: (error) => this.#logger.warn({ err: error }, 'the job queue was disturbed'),
-      },
     });
   }
 

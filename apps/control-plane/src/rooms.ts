@@ -1,5 +1,5 @@
 import { connectDistribution } from '@pawl/distribution';
-import { startSweepJobs } from '@pawl/jobs';
+import { startLookJobs, startSweepJobs } from '@pawl/jobs';
 import { createSchemaValidator } from '@pawl/validation';
 import { openTruth } from '@pawl/persistence';
 import type { Rooms } from './composition.js';
@@ -12,4 +12,5 @@ export const ROOMS: Rooms = {
   connectDistribution,
   createSchemaValidator: () => createSchemaValidator(),
   startSweepJobs,
+  startLookJobs,
 };

@@ -114,7 +114,6 @@ class Life {
 /** Errors whose message is a sentence for whoever runs the server, by class name: some are raft's. */
 const FOR_OPERATORS = new Set([
   'StartError',
-  'QueueUnavailableError',
   'InstallationMismatchError',
   'ForeignInstallationError',
   'NodeIdInUseError',

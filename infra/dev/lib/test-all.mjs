@@ -8,6 +8,7 @@ import { findEtcd } from './etcd-binaries.mjs';
 import { findNats } from './nats-binary.mjs';
 import { findPostgres } from './postgres-binaries.mjs';
 import { prepare } from './prepare.mjs';
+import { findRedis } from './redis-binary.mjs';
 import { REPOSITORY } from './repository.mjs';
 import { createTerminal } from './terminal.mjs';
 
@@ -92,7 +93,7 @@ async function prepareAll() {
     const options = { toolsFolder: join(FOLDER, 'tools'), terminal };
     // Where it lies the tests look, too.
     await findEtcd(options);
-    return testEnvironment(await findNats(options));
+    return testEnvironment(await findNats(options), await findRedis(options));
   } catch (error) {
     terminal.error(`Error: ${asError(error).message}`);
     if (error instanceof Failure && error.detail !== '') terminal.error(error.detail);
@@ -101,13 +102,18 @@ async function prepareAll() {
 }
 
 /** Settings of the user's own Pawl stay out of the tests. */
-function testEnvironment(/** @type {string} */ nats) {
+function testEnvironment(
+  /** @type {string} */ nats,
+  /** @type {{ program: string, libraries: string }} */ redis,
+) {
   const foreign = (/** @type {string} */ name) => /^PAWL_(?!TEST_)/.test(name);
   const kept = Object.entries(process.env).filter(([name]) => !foreign(name));
   return {
     ...Object.fromEntries(kept),
     PATH: `${process.env.PATH ?? ''}${delimiter}${dirname(nats)}`,
     PAWL_NATS_SERVER: nats,
+    PAWL_REDIS_SERVER: redis.program,
+    PAWL_REDIS_LIBRARIES: redis.libraries,
   };
 }
 

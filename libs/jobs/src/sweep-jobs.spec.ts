@@ -5,13 +5,14 @@ import { setTimeout } from 'node:timers/promises';
 import type { SweepKind } from '@pawl/engine';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { QueueServer } from './queue-backend.js';
 import {
-  QueueUnavailableError,
   startSweepJobs,
   SWEEP_KINDS,
   type SweepJobs,
   type SweepJobsOptions,
 } from './sweep-jobs.js';
+import { EventLog } from './testing/event-log.js';
 import { temporaryPostgres, type TemporaryPostgres } from './testing/temporary-postgres.js';
 
 let postgres: TemporaryPostgres;
@@ -29,37 +30,9 @@ afterEach(async () => {
 const OFTEN = { idempotency: 100, consumers: 100, contents: 100 };
 const RARELY = { idempotency: 3_600_000, consumers: 3_600_000, contents: 3_600_000 };
 
-/** What sweepers and observers of one test were told, to be waited for. */
-class Log {
-  readonly entries: string[] = [];
-  readonly #waiting = new Set<() => void>();
-
-  add(entry: string): void {
-    this.entries.push(entry);
-    for (const look of this.#waiting) look();
-  }
-
-  until(holds: (entries: readonly string[]) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const look = (): void => {
-        if (!holds(this.entries)) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-      look();
-    });
-  }
-
-  count(entry: string): number {
-    return this.entries.filter((each) => each === entry).length;
-  }
-}
-
-async function start(log: Log, over: Partial<SweepJobsOptions> = {}): Promise<SweepJobs> {
+async function start(log: EventLog, over: Partial<SweepJobsOptions> = {}): Promise<SweepJobs> {
   const jobs = await startSweepJobs({
-    postgresUrl: postgres.url,
-    redisUrl: null,
+    server: serverAt(postgres.url),
     installation: `test${installations}`,
     intervalMs: OFTEN,
     sweeper: { sweep: async (kind) => (log.add(`sweep ${kind}`), 3) },
@@ -72,6 +45,10 @@ async function start(log: Log, over: Partial<SweepJobsOptions> = {}): Promise<Sw
   });
   running.push(jobs);
   return jobs;
+}
+
+function serverAt(postgresUrl: string): QueueServer {
+  return { postgresUrl, redisUrl: null, installationId: 'test' };
 }
 
 async function connected(): Promise<Client> {
@@ -147,14 +124,14 @@ async function openGate(target: string): Promise<Gate> {
 describe('sweep jobs on PostgreSQL', () => {
   it('sweep every kind, again and again, and tell what was removed', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     await start(log);
     await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) >= 3));
   });
 
   it('run once per interval however many nodes run them, and start again on the same schedule', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     await Promise.all([1, 2, 3].map(() => start(log, { intervalMs: RARELY })));
     await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) > 0));
     await Promise.all(running.splice(0).map((jobs) => jobs.close()));
@@ -166,7 +143,7 @@ describe('sweep jobs on PostgreSQL', () => {
 
   it('go on after a sweep that failed', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     const sweeper = {
       sweep: async (kind: SweepKind): Promise<number> => {
         if (kind === 'contents') throw new Error('no owner');
@@ -180,7 +157,7 @@ describe('sweep jobs on PostgreSQL', () => {
 
   it('come back by themselves after PostgreSQL was away', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     await start(log);
     await log.until(() => log.count('swept consumers 3') >= 1);
     await postgres.crash();
@@ -194,8 +171,8 @@ describe('sweep jobs on PostgreSQL', () => {
     installations += 1;
     const gate = await openGate(postgres.url);
     gate.letThrough(Infinity);
-    const log = new Log();
-    await start(log, { postgresUrl: gate.url });
+    const log = new EventLog();
+    await start(log, { server: serverAt(gate.url) });
     await log.until(() => log.count('swept consumers 3') >= 1);
     gate.endWhenReady(1);
     while (gate.toEnd > 0) {
@@ -212,7 +189,7 @@ describe('sweep jobs on PostgreSQL', () => {
 
   it('close although a sweep hangs', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     const sweeper = {
       sweep: (kind: SweepKind, signal: AbortSignal) => {
         log.add(`sweep ${kind}`);
@@ -230,7 +207,7 @@ describe('sweep jobs on PostgreSQL', () => {
 
   it('hold few connections', async () => {
     installations += 1;
-    const log = new Log();
+    const log = new EventLog();
     await start(log);
     await log.until(() => log.count('swept contents 3') >= 2);
     expect(await connections()).toBeLessThanOrEqual(6);
@@ -243,7 +220,7 @@ describe('sweep jobs that cannot run', () => {
     const [holder, watcher] = [await connected(), await connected()];
     await holder.query('DROP SCHEMA IF EXISTS pawl_jobs CASCADE');
     await holder.query('BEGIN; CREATE SCHEMA pawl_jobs');
-    const starting = start(new Log()).catch((error: unknown) => error);
+    const starting = start(new EventLog()).catch((error: unknown) => error);
     const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'`;
     while ((await watcher.query(cut)).rowCount === 0);
@@ -255,11 +232,11 @@ describe('sweep jobs that cannot run', () => {
   it('reject whichever connection fails first, and sweep once none does', async () => {
     installations += 1;
     const gate = await openGate(postgres.url);
-    const log = new Log();
+    const log = new EventLog();
     let refused = 0;
     for (let jobs: SweepJobs | undefined; jobs === undefined; refused += 1) {
       gate.letThrough(refused);
-      jobs = await start(log, { postgresUrl: gate.url }).catch(() => undefined);
+      jobs = await start(log, { server: serverAt(gate.url) }).catch(() => undefined);
     }
     expect(refused).toBeGreaterThan(1);
     await gate.cuts();
@@ -269,14 +246,10 @@ describe('sweep jobs that cannot run', () => {
     gate.close();
   });
 
-  it('say that there is no Redis client', async () => {
-    const starting = start(new Log(), { redisUrl: 'redis://u:hunter2@127.0.0.1:6379' });
-    await expect(starting).rejects.toThrow(QueueUnavailableError);
-    await expect(starting).rejects.toThrow(/^PAWL_REDIS_URL is set(?!.*hunter2).*\.$/);
-  });
-
   it('reject when PostgreSQL is not there', async () => {
-    const starting = start(new Log(), { postgresUrl: 'postgresql://postgres@127.0.0.1:1/none' });
+    const starting = start(new EventLog(), {
+      server: serverAt('postgresql://postgres@127.0.0.1:1/none'),
+    });
     await expect(starting).rejects.toThrow(/ECONNREFUSED/);
   });
 });

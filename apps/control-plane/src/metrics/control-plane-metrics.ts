@@ -1,4 +1,4 @@
-import type { EngineObserver, EngineStatus, FleetStatus } from '@pawl/engine';
+import type { EngineObserver, EngineStatus, FleetStatus, WebhookObserver } from '@pawl/engine';
 import type { Metrics } from '@pawl/platform';
 import type { FinishedRequest } from '../http/create-http-app.js';
 
@@ -15,6 +15,8 @@ export class ControlPlaneMetrics implements EngineObserver {
   readonly #incidents;
   readonly #dropped;
   readonly #swept;
+  readonly #webhooks;
+  readonly #webhooksGivenUp;
   readonly #routes = new Map<string, string>();
 
   constructor(private readonly metrics: Metrics) {
@@ -67,6 +69,25 @@ export class ControlPlaneMetrics implements EngineObserver {
       help: 'What sweeps have removed, by kind',
       labels: ['kind'],
     });
+    this.#webhooks = metrics.counter({
+      name: 'pawl_webhook_sendings_total',
+      help: 'Release transitions sent to an endpoint, by outcome: delivered, or failed and tried again',
+      labels: ['endpoint', 'outcome'],
+    });
+    this.#webhooksGivenUp = metrics.counter({
+      name: 'pawl_webhooks_given_up_total',
+      help: 'Release transitions that were too old to be sent to an endpoint any more',
+      labels: ['endpoint'],
+    });
+  }
+
+  /** What becomes of webhooks; endpoints are as many as are configured. */
+  webhooks(): WebhookObserver {
+    return {
+      delivered: (endpoint) => this.#webhooks.inc({ endpoint, outcome: 'delivered' }),
+      failed: (endpoint) => this.#webhooks.inc({ endpoint, outcome: 'failed' }),
+      givenUp: (endpoint, events) => this.#webhooksGivenUp.inc({ endpoint }, events),
+    };
   }
 
   /** Shows the engine's own figures and the open event streams whenever the metrics are read. */

@@ -8,8 +8,13 @@ import type {
   ShardHost,
   ShardOwnership,
 } from '@pawl/engine';
-import { FakeSnapshotPublisher, FakeStatusStore, FakeTruthStore } from '@pawl/engine/testing';
-import type { SweepJobsOptions } from '@pawl/jobs';
+import {
+  FakeSnapshotPublisher,
+  FakeStatusStore,
+  FakeTruthStore,
+  FakeWebhookOutbox,
+} from '@pawl/engine/testing';
+import type { LookJobsOptions, SweepJobsOptions } from '@pawl/jobs';
 import type { OpenedMetadata, Rooms } from '../composition.js';
 import { machineClock } from '../runtime/machine.js';
 
@@ -94,6 +99,9 @@ export class FakeRooms implements Rooms {
   readonly truth = new FakeTruthStore(INSTALLATION);
   readonly publisher = new FakeSnapshotPublisher(machineClock);
   jobs: SweepJobsOptions | undefined;
+  looks: LookJobsOptions | undefined;
+  /** Hints that were given to the queue. */
+  readonly hints: string[] = [];
   metadataProblem: string | null = null;
   /** What the ownership was told last of NATS. */
   natsProblem: string | null | undefined;
@@ -122,6 +130,7 @@ export class FakeRooms implements Rooms {
     const opened = {
       truth: this.truth,
       status: new FakeStatusStore(SHARDS),
+      webhookOutbox: new FakeWebhookOutbox(machineClock),
       notes: this.notes,
       close: async () => void this.log.push('truth closed'),
     };
@@ -158,6 +167,16 @@ export class FakeRooms implements Rooms {
     this.#open('startSweepJobs', 'jobs started');
     this.jobs = options;
     return { close: async () => void this.log.push('jobs closed') };
+  }
+
+  async startLookJobs(options: LookJobsOptions): ReturnType<Rooms['startLookJobs']> {
+    this.#open('startLookJobs', 'looks started');
+    this.looks = options;
+    return {
+      at: (address, wallMs) => void this.hints.push(`${address.text} at ${wallMs}`),
+      committed: () => void this.hints.push('committed'),
+      close: async () => void this.log.push('looks closed'),
+    };
   }
 
   #open(room: keyof Rooms, entry: string): void {

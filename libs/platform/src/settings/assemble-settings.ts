@@ -38,6 +38,8 @@ export function assembleSettings(values: SettingValues): Settings {
     propagationBoundMs: must('PAWL_PROPAGATION_BOUND_MS'),
     sweepIntervalMs: must('PAWL_SWEEP_INTERVAL_MS'),
     redisUrl: values.PAWL_REDIS_URL,
+    webhookUrls: values.PAWL_WEBHOOK_URLS ?? [],
+    webhookSecrets: values.PAWL_WEBHOOK_SECRET ?? [],
     url: must('PAWL_URL'),
     logLevel: must('PAWL_LOG_LEVEL'),
   };

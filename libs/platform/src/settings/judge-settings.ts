@@ -15,6 +15,9 @@ export function judgeTogether(values: SettingValues): string[] {
     judgeCompaction(values),
     allOrNone(values, ['PAWL_PEER_CERT', 'PAWL_PEER_KEY', 'PAWL_PEER_CA']),
     allOrNone(values, ['PAWL_ETCD_CERT', 'PAWL_ETCD_KEY']),
+    values.PAWL_WEBHOOK_URLS !== null && values.PAWL_WEBHOOK_SECRET === null
+      ? 'PAWL_WEBHOOK_URLS is set, so PAWL_WEBHOOK_SECRET must be too: receivers know by it who sends.'
+      : null,
     values.PAWL_ETCD_CA !== null && values.PAWL_ETCD_CERT === null
       ? 'PAWL_ETCD_CA asks clients for certificates, which needs PAWL_ETCD_CERT and PAWL_ETCD_KEY too.'
       : null,

@@ -14,6 +14,8 @@ function problemsOf(env: Record<string, string>): readonly string[] {
   return loaded.ok ? [] : loaded.problems;
 }
 
+const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+
 describe('loadSettings', () => {
   it('reads by schemas that are schemas', () => {
     const ajv = new Ajv({ strict: false });
@@ -50,6 +52,8 @@ describe('loadSettings', () => {
       propagationBoundMs: 10_000,
       sweepIntervalMs: 600_000,
       redisUrl: null,
+      webhookUrls: [],
+      webhookSecrets: [],
       url: 'http://127.0.0.1:7400',
       logLevel: 'info',
     });
@@ -64,6 +68,8 @@ describe('loadSettings', () => {
         PAWL_NATS_URL: 'nats://a:4222,nats://b:4222',
         PAWL_NATS_REPLICAS: '5',
         PAWL_METADATA: 'etcd://e1:2379,e2:2379',
+        PAWL_WEBHOOK_URLS: 'https://u:p@hooks.internal/pawl, http://10.0.0.5:8080',
+        PAWL_WEBHOOK_SECRET: `${SECRET}, ${SECRET}`,
         PAWL_LOG_LEVEL: 'debug',
       }),
     );
@@ -75,6 +81,11 @@ describe('loadSettings', () => {
     expect(settings.postgres.url).toBe('postgres://u:p@db:5432/pawl');
     expect(settings.nats.replicas).toBe(5);
     expect(settings.metadata).toEqual({ kind: 'etcd', endpoints: ['e1:2379', 'e2:2379'] });
+    expect(settings.webhookUrls).toEqual([
+      'https://u:p@hooks.internal/pawl',
+      'http://10.0.0.5:8080',
+    ]);
+    expect(settings.webhookSecrets).toEqual([SECRET, SECRET]);
     expect(settings.logLevel).toBe('debug');
   });
 
@@ -108,6 +119,12 @@ describe('loadSettings', () => {
     ['PAWL_COMPACTION_RETENTION', '0', 'a number of revisions such as 10000, or a time'],
     ['PAWL_HTTP_HOST', 'a b', 'a host name or an IP address, not "a b"'],
     ['PAWL_HTTP_ALLOWED_HOSTS', 'http://x', 'host names separated by commas'],
+    ['PAWL_WEBHOOK_URLS', 'hooks.internal', 'at most 16 different URLs separated by commas'],
+    ['PAWL_WEBHOOK_URLS', 'http://a,ftp://b', 'at most 16 different URLs separated by commas'],
+    ['PAWL_WEBHOOK_URLS', 'http://a,http://a', 'at most 16 different URLs separated by commas'],
+    ['PAWL_WEBHOOK_URLS', 'http://u%zz@a', 'at most 16 different URLs separated by commas'],
+    ['PAWL_WEBHOOK_SECRET', 'hunter2', 'whsec_ and base64 of 24 to 64 bytes'],
+    ['PAWL_WEBHOOK_SECRET', `${SECRET},x`, 'whsec_ and base64 of 24 to 64 bytes'],
   ])('refuses %s=%s in one clear sentence', (name, value, says) => {
     const problems = problemsOf({ [name]: value });
     expect(problems).toHaveLength(1);
@@ -120,14 +137,24 @@ describe('loadSettings', () => {
     expect(problemsOf({ PAWL_SHARDS: 'x', PAWL_HTTP_PORT: 'y' })).toHaveLength(2);
   });
 
-  it.each(['PAWL_POSTGRES_URL', 'PAWL_NATS_URL', 'PAWL_REDIS_URL', 'PAWL_URL'])(
-    'does not repeat a value of %s, which may hold a password',
-    (name) => {
-      const problems = problemsOf({ [name]: 'mysql://root:hunter2@db/pawl' });
-      expect(problems).toHaveLength(1);
-      expect(problems[0]).not.toContain('hunter2');
-    },
-  );
+  it('refuses webhooks without a secret', () => {
+    expect(problemsOf({ PAWL_WEBHOOK_URLS: 'http://u:hunter2@a' })).toEqual([
+      'PAWL_WEBHOOK_URLS is set, so PAWL_WEBHOOK_SECRET must be too: receivers know by it who sends.',
+    ]);
+  });
+
+  it.each([
+    'PAWL_POSTGRES_URL',
+    'PAWL_NATS_URL',
+    'PAWL_REDIS_URL',
+    'PAWL_URL',
+    'PAWL_WEBHOOK_URLS',
+    'PAWL_WEBHOOK_SECRET',
+  ])('does not repeat a value of %s, which may hold a password', (name) => {
+    const problems = problemsOf({ [name]: 'mysql://root:hunter2@db/pawl' });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).not.toContain('hunter2');
+  });
 
   it('warns about names that are no settings and offers the nearest', () => {
     const loaded = loadSettings({ PAWL_HTP_PORT: '1', PAWL_SOMETHING_ELSE: '1', HOME: '/' });

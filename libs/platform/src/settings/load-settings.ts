@@ -58,7 +58,7 @@ function conforms(schema: object, value: unknown): boolean {
 
 /** Settings whose value may hold a password. */
 function secretive(name: string): boolean {
-  return name.endsWith('_URL');
+  return /_(URLS?|SECRET|TOKEN)$/.test(name);
 }
 
 /** Whether `host` is a name or address of this very machine. */

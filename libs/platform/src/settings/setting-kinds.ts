@@ -1,3 +1,4 @@
+import { isWebhookSecret } from '@pawl/contracts/node';
 import { parseHostPort } from './host-port.js';
 import { LOG_LEVELS } from './settings.js';
 import type { HostPort, MetadataSetting, PeerSetting } from './settings.js';
@@ -42,6 +43,40 @@ export function url(protocols: readonly string[], example: string): SettingKind<
 function isUrl(value: string, protocols: readonly string[]): boolean {
   if (!URL.canParse(value)) return false;
   return protocols.includes(new URL(value).protocol);
+}
+
+/** URLs that events are posted to, separated by commas; may name a user and a password. */
+export function webhookUrls(): SettingKind<readonly string[]> {
+  return {
+    schema: {
+      type: 'array',
+      maxItems: 16,
+      uniqueItems: true,
+      items: { type: 'string', maxLength: 2048 },
+    },
+    expects: 'at most 16 different URLs separated by commas, such as https://hooks.internal/pawl',
+    convert: (value) => (list(value).every(isPostable) ? list(value) : undefined),
+  };
+}
+
+function isPostable(value: string): boolean {
+  if (!isUrl(value, ['http:', 'https:'])) return false;
+  const { username, password } = new URL(value);
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Secrets that webhooks are signed with, separated by commas. */
+export function webhookSecrets(): SettingKind<readonly string[]> {
+  return {
+    schema: { type: 'array', maxItems: 4, items: { type: 'string' } },
+    expects: 'whsec_ and base64 of 24 to 64 bytes, several separated by commas',
+    convert: (value) => (list(value).every(isWebhookSecret) ? list(value) : undefined),
+  };
 }
 
 export function oneOf<T extends string>(values: readonly T[]): SettingKind<T> {

@@ -147,6 +147,14 @@ export const SETTING_TABLE = {
     kind.url(['redis:', 'rediss:'], 'redis://host:6379'),
     'Redis for BullMQ; without it BullMQ runs on PostgreSQL',
   ),
+  PAWL_WEBHOOK_URLS: optional(
+    kind.webhookUrls(),
+    'URLs, separated by commas, that each release transition is posted to as a signed CloudEvent',
+  ),
+  PAWL_WEBHOOK_SECRET: optional(
+    kind.webhookSecrets(),
+    'What webhooks are signed with (Standard Webhooks): whsec_ and base64; several, separated by commas, to change it',
+  ),
   PAWL_URL: row(
     kind.url(['http:', 'https:'], 'http://127.0.0.1:7400'),
     'http://127.0.0.1:7400',

@@ -102,6 +102,10 @@ export interface Settings {
   readonly propagationBoundMs: number;
   readonly sweepIntervalMs: number;
   readonly redisUrl: string | null;
+  /** Where release transitions are posted to; they may hold secrets of their own, so none is logged. */
+  readonly webhookUrls: readonly string[];
+  /** What webhooks are signed with, by each; at least one where there are `webhookUrls`. */
+  readonly webhookSecrets: readonly string[];
   /** Where the CLI and the admin client go. */
   readonly url: string;
   readonly logLevel: LogLevel;

@@ -1,0 +1,122 @@
+import type { Distribution } from '@pawl/distribution';
+import type { ConfigEngine, Installation, ShardOwnership, WebhookOutbox } from '@pawl/engine';
+import type {
+  JobObserver,
+  LookJobs,
+  LookJobsOptions,
+  QueueServer,
+  SweepJobs,
+  SweepJobsOptions,
+} from '@pawl/jobs';
+import type { Logger, Settings } from '@pawl/platform';
+import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
+import { Webhooks } from '../webhooks/webhooks.js';
+import { keepRunning, type Running } from './keep-running.js';
+import type { LookHints } from './look-hints.js';
+import { sweepAllShards } from './sweep-all-shards.js';
+
+/** The room that the queues are in. */
+export interface JobsRoom {
+  startSweepJobs(options: SweepJobsOptions): Promise<SweepJobs>;
+  startLookJobs(options: LookJobsOptions): Promise<LookJobs>;
+}
+
+export interface TimedWorkParts {
+  readonly settings: Settings;
+  readonly rooms: JobsRoom;
+  readonly logger: Logger;
+  readonly metrics: ControlPlaneMetrics;
+  readonly installation: Installation;
+  readonly ownership: ShardOwnership;
+  readonly distribution: Distribution;
+  readonly outbox: WebhookOutbox;
+  /** Use cases wherever the owner is. */
+  readonly routed: Pick<ConfigEngine, 'lookAgain'>;
+  readonly hints: LookHints;
+}
+
+/** Between two looks for webhooks to be sent that nobody asked for. */
+const WEBHOOKS_EVERY_MS = 5_000;
+
+/** Sweeps, wake-ups and webhooks: any node may do what any has asked for, and what is lost comes again. */
+export class TimedWork {
+  readonly #webhooks: Webhooks;
+  readonly #server: QueueServer;
+  readonly #running: Running[] = [];
+
+  constructor(private readonly parts: TimedWorkParts) {
+    const { settings, installation } = parts;
+    this.#webhooks = new Webhooks(parts);
+    this.#server = {
+      postgresUrl: settings.postgres.url ?? '',
+      redisUrl: settings.redisUrl,
+      installationId: installation.id,
+    };
+  }
+
+  /** To be done before the first command, so that a new webhook is told of it. */
+  async begin(): Promise<void> {
+    await this.#webhooks.begin().catch((error: unknown) => {
+      this.parts.logger.warn({ err: error }, 'new webhooks are told of nothing yet');
+    });
+  }
+
+  /** Waits for nothing. */
+  start(): void {
+    const { logger, hints } = this.parts;
+    this.#running.push(
+      keepRunning('sweeps', () => this.#startSweeps(), logger),
+      keepRunning('looks', async () => hints.use(await this.#startLooks()), logger),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#webhooks.stop();
+    await Promise.all(this.#running.map((one) => one.close()));
+  }
+
+  #startSweeps(): Promise<SweepJobs> {
+    const { rooms, settings, metrics, ownership, distribution, logger } = this.parts;
+    const everyMs = settings.sweepIntervalMs;
+    return rooms.startSweepJobs({
+      server: this.#server,
+      installation: settings.installation,
+      intervalMs: { idempotency: everyMs, consumers: everyMs, contents: everyMs },
+      sweeper: sweepAllShards({
+        ownership,
+        commands: distribution.commands,
+        onFailures: ({ kind, shards, error }) =>
+          logger.warn({ kind, shards, err: error }, 'some shards could not be swept'),
+      }),
+      observer: {
+        swept: (kind, removed) => metrics.swept(kind, removed),
+        ...this.#observer(),
+      },
+    });
+  }
+
+  async #startLooks(): Promise<LookJobs> {
+    const { rooms, settings, routed } = this.parts;
+    const webhooks = this.#webhooks;
+    await webhooks.begin();
+    return rooms.startLookJobs({
+      server: this.#server,
+      installation: settings.installation,
+      lookAgain: (address) => routed.lookAgain(address),
+      webhooks: {
+        endpoints: webhooks.endpoints,
+        deliver: (endpoint) => webhooks.deliver(endpoint),
+        everyMs: WEBHOOKS_EVERY_MS,
+      },
+      observer: this.#observer(),
+    });
+  }
+
+  #observer(): JobObserver {
+    const { logger } = this.parts;
+    return {
+      failed: (kind, error) => logger.warn({ kind, err: error }, 'timed work failed'),
+      disturbed: (error) => logger.warn({ err: error }, 'the job queue was disturbed'),
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { sha256 } from '@pawl/contracts/node';
+import { DeliverWebhooks, type Installation, type WebhookOutbox } from '@pawl/engine';
+import { createWebhookSender, type WebhookEndpoint } from '@pawl/jobs';
+import type { Logger, Settings } from '@pawl/platform';
+import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
+import { engineLog } from '../runtime/engine-log.js';
+import { machineClock } from '../runtime/machine.js';
+
+const NAME_LENGTH = 8;
+
+/** The webhooks of this node, as settings name them. */
+export class Webhooks {
+  /** Names of the endpoints. */
+  readonly endpoints: readonly string[];
+  readonly #stop = new AbortController();
+  readonly #deliveries: DeliverWebhooks;
+
+  constructor(
+    private readonly parts: {
+      readonly settings: Pick<Settings, 'webhookUrls' | 'webhookSecrets' | 'nodeId'>;
+      readonly installation: Installation;
+      readonly outbox: WebhookOutbox;
+      readonly metrics: ControlPlaneMetrics;
+      readonly logger: Logger;
+    },
+  ) {
+    const { settings, installation, outbox, metrics, logger } = parts;
+    const endpoints = settings.webhookUrls.map(endpointAt);
+    this.endpoints = endpoints.map(({ name }) => name);
+    this.#deliveries = new DeliverWebhooks({
+      installation,
+      outbox,
+      sender: createWebhookSender({
+        endpoints,
+        secrets: settings.webhookSecrets,
+        stop: this.#stop.signal,
+      }),
+      clock: machineClock,
+      parseTime: (text) => Date.parse(text),
+      sha256,
+      log: engineLog(logger),
+      observer: metrics.webhooks(),
+      nodeId: settings.nodeId,
+    });
+  }
+
+  /** From now on every transition is sent to endpoints that nobody has known before. */
+  async begin(): Promise<void> {
+    if (this.endpoints.length === 0) return;
+    await this.parts.outbox.begin(this.endpoints);
+    this.parts.logger.info({ endpoints: this.endpoints }, 'release transitions go to webhooks');
+  }
+
+  deliver(endpoint: string): Promise<number | null> {
+    return this.#deliveries.run(endpoint);
+  }
+
+  /** Cuts off what is being sent; it is sent again by whoever comes next. */
+  stop(): void {
+    this.#deliveries.stop();
+    this.#stop.abort();
+  }
+}
+
+/** Its name tells the host, and one URL from another; user and password may change. */
+function endpointAt(text: string): WebhookEndpoint {
+  const url = new URL(text);
+  const host = url.hostname.replaceAll(/[^a-z0-9.-]/g, '_').slice(0, 100);
+  [url.username, url.password] = ['', ''];
+  return { name: `${host}-${sha256(url.href).slice(0, NAME_LENGTH)}`, url: text };
+}

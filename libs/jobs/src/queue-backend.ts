@@ -1,0 +1,96 @@
+import {
+  createIORedisClient,
+  createRedisBackend,
+  Queue,
+  RedisConnection,
+  withBackend,
+  Worker,
+  type Job,
+  type QueueOptions,
+  type WorkerOptions,
+} from 'bullmq';
+import { Redis, type RedisOptions } from 'ioredis';
+import { createHeardBackend, HeardClient } from './heard-postgres.js';
+
+/** Where the jobs lie: in Redis where that is given, else in PostgreSQL. */
+export interface QueueServer {
+  readonly postgresUrl: string;
+  readonly redisUrl: string | null;
+  /** Of the installation; one Redis may serve several. */
+  readonly installationId: string;
+}
+
+/** A queue and its worker on whatever server there is. */
+export interface QueueBackend {
+  queue(name: string): Queue;
+  /** Does nothing before it is run. */
+  worker(
+    name: string,
+    process: (job: Job) => Promise<unknown>,
+    options: Omit<WorkerOptions, 'connection' | 'autorun'>,
+  ): Worker;
+}
+
+/** Tables of BullMQ, apart from Pawl's own. */
+const SCHEMA = 'pawl_jobs';
+/** Connections for queries per queue and worker; each has one more to listen on. */
+const POOL_SIZE = 2;
+/** A connection that cannot be had within this time is an error, not a wait. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** What Redis does not answer within this time is an error; its loss may not be noticed before. */
+const COMMAND_TIMEOUT_MS = 5_000;
+/** Between attempts to reach a Redis that is away. */
+const RECONNECT_MS = 500;
+
+export function queueBackend(server: QueueServer): QueueBackend {
+  return server.redisUrl === null
+    ? onPostgres(server.postgresUrl)
+    : onRedis(server.redisUrl, server.installationId);
+}
+
+function onPostgres(connectionString: string): QueueBackend {
+  const classes = withBackend(createHeardBackend);
+  const connection = {
+    connectionString,
+    schema: SCHEMA,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    Client: HeardClient,
+  };
+  return {
+    queue: (name) =>
+      new classes.Queue(name, { connection: { ...connection, migrate: true } }) as unknown as Queue,
+    worker: (name, process, options) =>
+      new classes.Worker(name, process, {
+        ...options,
+        connection: { ...connection, migrate: false },
+        autorun: false,
+      }) as unknown as Worker,
+  };
+}
+
+/**
+ * A queue tells at once that Redis is away, since what it adds is a hint; a worker waits for it. The client
+ * is made here: BullMQ 6.7 finds it with `require` only, which ES modules have not.
+ */
+function onRedis(url: string, installationId: string): QueueBackend {
+  RedisConnection.clientFactory = ({ url: at, ...options }) =>
+    createIORedisClient(new Redis(at ?? url, options as RedisOptions));
+  const classes = withBackend(createRedisBackend);
+  const connection = {
+    url,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: () => RECONNECT_MS,
+  };
+  const prefix = `pawl:${installationId}`;
+  const asking: QueueOptions['connection'] = {
+    ...connection,
+    enableOfflineQueue: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  };
+  return {
+    queue: (name) => new classes.Queue(name, { prefix, connection: asking }),
+    worker: (name, process, options) =>
+      new classes.Worker(name, process, { ...options, prefix, connection, autorun: false }),
+  };
+}
