@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AdminClient } from '@pawl/admin-client';
-import type { AuditItem, ReleaseItem, ReleaseSummary, ReleaseView } from '@pawl/contracts';
+import type { AuditItem, ConsumersThen, ReleaseItem, ReleaseSummary, ReleaseView } from '@pawl/contracts';
 import type { Scope } from '@pawl/sdk';
 import { eventually } from '../support/eventually.js';
 import { runPawl, type RanPawl } from '../support/run-pawl.js';
@@ -114,6 +114,22 @@ it('who did what, where and why is told, over all addresses', async () => {
   expect(recent.items).toEqual([newest]);
   const later = new Date(Date.parse(since) + 60_000).toISOString();
   expect((await ada.changes({ since: later })).items).toEqual([]);
+});
+
+it('what each instance ran before, and runs now, is told by any node', async () => {
+  const before = (await ada.rollout(SHOP)).published?.version ?? 0;
+  const [, promoted] = (await ada.history('acme/prod', { limit: 2 })).items;
+  const then = promoted?.at ?? '';
+  await eventually(async () => {
+    const now = await asJson<ConsumersThen>('consumers', SHOP, '--at', '0s');
+    expect(now.items.map(({ state }) => state)).toEqual(['applied', 'applied', 'applied']);
+    expect(now.published?.version).toBe(before);
+  });
+  const past = await asJson<ConsumersThen>('consumers', SHOP, '--at', then);
+  expect(past.items.map(({ consumerId }) => consumerId)).toEqual(['shop-1', 'shop-2', 'shop-3']);
+  expect(past.items.every(({ version }) => version < before)).toBe(true);
+  const early = await pawl('consumers', SHOP, '--at', '6d');
+  expect([early.code, early.err]).toEqual([1, expect.stringContaining('is known since')]);
 });
 
 it('goes forward again once the freeze is over', async () => {

@@ -26,6 +26,11 @@ function textRow(row: readonly unknown[]): string[] {
   });
 }
 
+/** Each on a line of its own, without control characters. */
+export function plainLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')}\n`).join('');
+}
+
 /** Prints a value for machines, or calls `human` for people. */
 export function print(
   terminal: Terminal,

@@ -3,6 +3,7 @@ import { Command, CommanderError, Help, Option } from 'commander';
 import { addApply } from './commands/apply.command.js';
 import { addChanges } from './commands/changes.command.js';
 import { addConfig } from './commands/config.command.js';
+import { addConsumers } from './commands/consumers.command.js';
 import { addExplain } from './commands/explain.command.js';
 import { addFreeze } from './commands/freeze.command.js';
 import { addPreflight } from './commands/preflight.command.js';
@@ -152,6 +153,7 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
   addPreflight(program, context);
   addRestore(program, context);
   addStatus(program, context);
+  addConsumers(program, context);
   addWait(program, context);
   addExplain(program, context);
   addApply(program, context);

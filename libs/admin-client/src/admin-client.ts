@@ -4,6 +4,7 @@ import type {
   RestoreView,
   AuditItem,
   ClusterView,
+  ConsumersThen,
   ConsumerState,
   ConsumerPage,
   DefinitionView,
@@ -12,6 +13,7 @@ import type {
   HealthView,
   HistoryItem,
   Page,
+  PastState,
   PreflightRequest,
   PreflightView,
   PreviewRequest,
@@ -198,6 +200,19 @@ export class AdminClient {
     address: string,
     options: PageOptions & { readonly state?: ConsumerState } = {},
   ): Promise<ConsumerPage> {
+    return this.#json({ method: 'GET', path: path('consumers', address), query: { ...options } });
+  }
+
+  /** What they ran at a time, RFC 3339, or so long ago: `2h`. */
+  consumersThen(
+    address: string,
+    options: PageOptions & {
+      readonly at: string;
+      readonly state?: PastState;
+      readonly workload?: string;
+      readonly consumerId?: string;
+    },
+  ): Promise<ConsumersThen> {
     return this.#json({ method: 'GET', path: path('consumers', address), query: { ...options } });
   }
 

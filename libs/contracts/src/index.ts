@@ -30,6 +30,7 @@ export * from './messages/snapshot.message.js';
 export * from './messages/subjects.js';
 export * from './messages/vote.message.js';
 export * from './problems.js';
+export * from './rest/consumers-then.js';
 export * from './rest/gate-results.js';
 export * from './rest/diff-view.js';
 export * from './rest/merge-views.js';

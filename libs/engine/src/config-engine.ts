@@ -6,6 +6,7 @@ import type {
   ClusterView,
   ConsumerState,
   ConsumerPage,
+  ConsumersThen,
   DefinitionView,
   DiffView,
   EffectiveView,
@@ -16,6 +17,7 @@ import type {
   JsonValue,
   Outcome,
   Page,
+  PastState,
   PreflightRequest,
   PreflightView,
   PreviewRequest,
@@ -84,6 +86,20 @@ export interface AuditPageQuery extends PageQuery {
   readonly withinMs?: number;
 }
 
+/** Which consumers of an address, and when: at a time, or so long before now. */
+export type PastQuery = PageQuery & {
+  /** Without it: everybody but who had left, unless one is named. */
+  readonly state?: PastState;
+  readonly workload?: string;
+  readonly consumerId?: string;
+} & (
+    | {
+        /** RFC 3339. */
+        readonly at: string;
+      }
+    | { readonly withinMs: number }
+  );
+
 /**
  * Every use-case of the control plane. Expected failures are problems in the outcome; a refused
  * request changes nothing. Documents arrive parsed by `parseJson`, so they hold no duplicate keys,
@@ -125,6 +141,8 @@ export interface ConfigEngine {
     address: Address,
     query: PageQuery & { readonly state?: ConsumerState },
   ): Promise<Outcome<ConsumerPage>>;
+  /** What they ran at a time, as was saved, whoever owns the address. */
+  consumersThen(address: Address, query: PastQuery): Promise<Outcome<ConsumersThen>>;
   listHistory(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>>;
   listAudit(query: AuditPageQuery): Promise<Outcome<Page<AuditItem>>>;
   diff(address: Address, from: number, to: number): Promise<Outcome<DiffView>>;

@@ -29,6 +29,7 @@ import type { RestoreUseCases } from './sharding/restore.js';
 import type { ShardHost } from './sharding/shard-ownership.port.js';
 import { ShardRegistry } from './sharding/shard-registry.js';
 import type { AddressNode } from './sharding/root-tree.js';
+import { consumersThen } from './status/consumers-then.js';
 import { ConsumerTraffic } from './status/consumer-traffic.js';
 import { consumerPage, rolloutView } from './status/rollout-view.js';
 import { SavedViews } from './status/saved-views.js';
@@ -234,17 +235,19 @@ function lookAgain(
   return done(null);
 }
 
-type OverAll = 'listScopes' | 'listReleases' | 'findRelease' | 'sumUpRelease' | 'lookAgain';
+type OverAll =
+  'listScopes' | 'listReleases' | 'findRelease' | 'consumersThen' | 'sumUpRelease' | 'lookAgain';
 
 /** What is told over all shards, where that leads to, and what has an owner look again. */
 function overAll(
-  { truth }: EngineContext,
+  context: EngineContext,
   { shards, fences, watch }: Parts,
 ): Pick<ConfigEngine, OverAll> {
   return {
-    listScopes: (query) => listScopes(truth, query),
-    listReleases: (query) => listReleases(truth, query),
-    findRelease: (id) => findRelease(truth, id),
+    listScopes: (query) => listScopes(context.truth, query),
+    listReleases: (query) => listReleases(context.truth, query),
+    findRelease: (id) => findRelease(context.truth, id),
+    consumersThen: (address, query) => consumersThen(context, address, query),
     sumUpRelease: (address, id) =>
       fences.read(address.root, () => sumUpRelease({ shards, watch }, address, id)),
     lookAgain: async (address) => lookAgain({ shards, watch }, address),

@@ -32,9 +32,10 @@ describe('PostgreSQL as a TruthStore', () => {
 describe('PostgreSQL as a StatusStore', () => {
   for (const { name, run } of statusStoreCases) {
     it(name, () =>
-      withTruth(({ truth, status }) =>
+      withTruth(({ truth, status, savedStatus }) =>
         run({
           status,
+          savedStatus,
           shards: SHARDS,
           own: async (fence) => void (await truth.raiseFence(fence, 'node-1')),
         }),

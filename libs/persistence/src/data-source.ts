@@ -16,6 +16,7 @@ import { HighestRemembered1764000000010 } from './migrations/1764000000010-highe
 import { StagedReleases1764000000011 } from './migrations/1764000000011-staged-releases.js';
 import { IncidentReads1764000000012 } from './migrations/1764000000012-incident-reads.js';
 import { MergeOrigin1764000000013 } from './migrations/1764000000013-merge-origin.js';
+import { ConsumerRuns1764000000014 } from './migrations/1764000000014-consumer-runs.js';
 import { WebhookCursor1764000000017 } from './migrations/1764000000017-webhook-cursor.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
 import { prepareSession } from './sessions/prepare-session.js';
@@ -65,6 +66,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       StagedReleases1764000000011,
       IncidentReads1764000000012,
       MergeOrigin1764000000013,
+      ConsumerRuns1764000000014,
       WebhookCursor1764000000017,
       RestorePauses1764000000018,
     ],

@@ -193,6 +193,9 @@ export class SimulatedTruth implements TruthStore {
         }),
       save: (fence, records) => this.#write(fence, 'status', (as) => status.save(as, records)),
       sweep: (fence, before) => this.#write(fence, 'sweep', (as) => status.sweep(as, before)),
+      // Nobody asks in these worlds what consumers ran before.
+      saveRuns: () => Promise.resolve(),
+      sweepRuns: () => Promise.resolve(0),
     };
   }
 

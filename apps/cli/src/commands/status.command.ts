@@ -1,7 +1,7 @@
-import type { ConsumerView, RolloutView, StagedView } from '@pawl/contracts';
+import type { RolloutView, StagedView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
-import { print, table } from '../output.js';
+import { plainLines, print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 import { nextSteps } from './next-steps.js';
@@ -10,7 +10,7 @@ import { StagedReleases } from './staged-releases.js';
 import { statusNote } from './status-note.js';
 import { watchStatus } from './watch-status.js';
 
-/** `pawl status`, `pawl consumers`, `pawl scopes`. */
+/** `pawl status`, `pawl scopes`. */
 export function addStatus(program: Command, context: CliContext): void {
   program
     .command('status <address>')
@@ -31,34 +31,7 @@ export function addStatus(program: Command, context: CliContext): void {
       );
       if (forPeople) context.terminal.err(await statusNote(context, client, address));
     });
-  program
-    .command('consumers <address>')
-    .description('who runs what')
-    .option('--state <state>', 'applied, lagging, rejected or stale')
-    .option('--limit <n>', 'how many', fromOne('a limit'), 100)
-    .action(async (address: string, flags: { state?: never; limit: number }) => {
-      const page = await (await context.client()).consumers(address, flags);
-      const text = (): string =>
-        table(
-          ['workload', 'consumer', 'slot', 'version', 'state', 'last seen', 'reason'],
-          page.items.map((item) => [
-            item.workload,
-            item.duplicate === true ? `${item.consumerId} (duplicate)` : item.consumerId,
-            item.slot,
-            versionText(item),
-            item.state,
-            item.lastSeenAt,
-            item.reason ?? '',
-          ]),
-        ) + ageText(page, '\n');
-      print(context.terminal, context.format(), page, text);
-    });
   addInventory(program, context);
-}
-
-/** Whether it runs the version as a candidate of a release in stages. */
-function versionText({ version, cohort }: ConsumerView): string {
-  return cohort === undefined ? `${version}` : `${version} (candidate)`;
 }
 
 function addInventory(program: Command, context: CliContext): void {
@@ -122,8 +95,4 @@ function releasesLines(
       ...nextSteps(context, release),
     ];
   });
-}
-
-function plainLines(lines: readonly string[]): string {
-  return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')}\n`).join('');
 }

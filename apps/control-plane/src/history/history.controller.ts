@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { send, valueOf } from '../http/answers.js';
 import { Query } from '../http/query.js';
 import { addressOf } from '../http/request-address.js';
-import { sinceOf } from '../http/since.js';
+import { timeOf } from '../http/time-of.js';
 import { CONFIG_ENGINE } from '../tokens.js';
 
 /** What happened: `/v1/history/{address}`, `/v1/diff/{address}`, `/v1/audit`, `/v1/changes`. */
@@ -37,6 +37,9 @@ export class HistoryController {
   @Get(['audit', 'changes'])
   async audit(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const query = new Query(request, ['since', 'limit', 'cursor']);
-    send(reply, valueOf(await this.engine.listAudit({ ...query.page(), ...sinceOf(query) })));
+    send(
+      reply,
+      valueOf(await this.engine.listAudit({ ...query.page(), ...timeOf(query, 'since') })),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { CONSUMER_STATES, LIMITS, STAGED_STATES } from '@pawl/contracts';
+import { PAST_STATES, LIMITS, STAGED_STATES } from '@pawl/contracts';
 import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE } from '../http/json-body.js';
 import type { Answer, Operation, Parameter } from './operation.js';
 import {
@@ -230,13 +230,18 @@ const reads: readonly Operation[] = [
   }),
   read('consumers/{address}', {
     operationId: 'listConsumers',
-    summary: 'Who consumes it and what they run',
+    summary: 'Who consumes it and what they run, or ran at a time',
     parameters: [
       address,
-      query('state', 'Only those in this state', { enum: CONSUMER_STATES }),
+      query('at', 'What they ran then: RFC 3339, or how long ago: 30s, 15m, 2h, 7d', {
+        type: 'string',
+      }),
+      query('state', 'Only those in this state; left with at alone', { enum: PAST_STATES }),
+      query('workload', 'With at: only this one', { type: 'string' }),
+      query('consumerId', 'With at: only this one', { type: 'string' }),
       ...page,
     ],
-    answers: [ok('ConsumerPage', 'A page')],
+    answers: [ok('ConsumersNowOrThen', 'A page; with at a ConsumersThen')],
   }),
   read('history/{address}', {
     operationId: 'listHistory',

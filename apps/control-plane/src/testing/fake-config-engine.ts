@@ -154,6 +154,12 @@ export class FakeConfigEngine implements ConfigEngine {
     return this.#watchers.get(address)?.size ?? 0;
   }
 
+  async consumersThen(address: Address, query: unknown) {
+    this.#record('consumersThen', address, query);
+    const at = '2026-01-02T03:04:05.678Z';
+    return done({ at, knownSince: at, published: null, items: [] });
+  }
+
   async listConsumers(address: Address, query: unknown) {
     this.#record('listConsumers', address, query);
     const item = {

@@ -64,6 +64,7 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
         },
       };
     },
+    consumersThen: (address, query) => local.consumersThen(address, query),
     listAudit: (query) => local.listAudit(query),
     listScopes: (query) => local.listScopes(query),
     listReleases: (query) => local.listReleases(query),

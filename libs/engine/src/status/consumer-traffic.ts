@@ -59,6 +59,7 @@ export class ConsumerTraffic {
       const { published } = place.node;
       if (published === null) continue;
       const { generation, version, hash } = published;
+      shard.consumers.journal.published(parsed.address.text, published);
       newest.push({ address: parsed.address.text, generation, version, hash });
       if (place.root.uncertain) continue;
       if (isHigher(run, published) || this.#isMissing(run, published, shard.consumers.intervalMs)) {

@@ -17,6 +17,8 @@ export interface Run {
   rejected: Rejection | null;
   /** Publication to application of `version`, milliseconds; `null` when not measured. */
   propagationMs: number | null;
+  /** Of what was noted of it last, wall time in milliseconds: grows with each. */
+  notedMs: number;
 }
 
 export interface Rejection {
@@ -75,5 +77,6 @@ export function emptyRun(): Run {
     appliedAtMs: null,
     rejected: null,
     propagationMs: null,
+    notedMs: 0,
   };
 }

@@ -5,8 +5,11 @@ import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun, identityOf, wasLiveAt } from './incarnation.js';
-import type { Incarnation, Rejection, Run } from './incarnation.js';
 import { HealthSums } from './health-sums.js';
+import type { Incarnation, Run } from './incarnation.js';
+import { RunJournal } from './run-journal.js';
+import { cohortKnown, isAnswered, isOtherContent, reject } from './run-reports.js';
+import type { Reported } from './run-reports.js';
 import { Slots } from './slots.js';
 import type { Heard } from './slots.js';
 import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
@@ -17,6 +20,16 @@ const MISSED_HEARTBEATS = 3;
 const HEARD_WITHIN = 1.5;
 /** Consumers at which heartbeats get rarer, so that a shard hears about this many per interval. */
 const CONSUMERS_PER_INTERVAL = 20_000;
+
+/** How long somebody may be silent who is live, among so many incarnations; milliseconds. */
+export function silentAfterMs(helloIntervalMs: number, count: number): number {
+  return MISSED_HEARTBEATS * intervalAmong(helloIntervalMs, count);
+}
+
+function intervalAmong(helloIntervalMs: number, count: number): number {
+  const scale = Math.max(1, count / CONSUMERS_PER_INTERVAL);
+  return Math.min(600_000, Math.round(helloIntervalMs * scale));
+}
 
 /** Looks up what is published at an address, for the time from publication to application. */
 export type PublishedLookup = (root: string, address: AddressText) => PublishedSnapshot | null;
@@ -32,6 +45,8 @@ export class ShardConsumers {
   readonly #byAddress = new Map<AddressText, Set<Incarnation>>();
   readonly #slots = new Slots();
   readonly #dirty = new Set<Incarnation>();
+  /** What is to be saved of what they began to run. */
+  readonly journal: RunJournal;
   #count = 0;
   #comings = 0;
   /** Monotonic time at which what was saved had been read; from then on consumers can be heard. */
@@ -43,7 +58,9 @@ export class ShardConsumers {
   constructor(
     private readonly context: EngineContext,
     private readonly published: PublishedLookup,
-  ) {}
+  ) {
+    this.journal = new RunJournal(context);
+  }
 
   /** Milliseconds until the next heartbeat that a consumer is asked for. */
   get intervalMs(): number {
@@ -56,8 +73,7 @@ export class ShardConsumers {
   }
 
   #intervalFor(count: number): number {
-    const scale = Math.max(1, count / CONSUMERS_PER_INTERVAL);
-    return Math.min(600_000, Math.round(this.context.settings.helloIntervalMs * scale));
+    return intervalAmong(this.context.settings.helloIntervalMs, count);
   }
 
   hello(ref: ConsumerRef, hello: Hello): Incarnation | undefined {
@@ -67,7 +83,6 @@ export class ShardConsumers {
     incarnation.build = hello.build ?? null;
     incarnation.labels = hello.labels;
     incarnation.left = hello.leaving === true;
-    if (incarnation.left) this.#slots.hasLeft(ref);
     const reported = new Set<AddressText>();
     for (const run of hello.runs) {
       const address = run.address as AddressText;
@@ -81,12 +96,16 @@ export class ShardConsumers {
         });
       }
       known.highestVersion = Math.max(known.highestVersion, run.highestVersion ?? run.version);
-      if (run.rejected !== undefined) reject(known, run.rejected);
+      if (run.rejected !== undefined) this.#rejected(incarnation, address, run.rejected);
+      if (known.notedMs === 0) this.#note(incarnation, address, known);
     }
-    for (const address of incarnation.runs.keys()) {
-      if (!reported.has(address)) this.#forgetRun(incarnation, address);
+    for (const [address, run] of incarnation.runs) {
+      if (reported.has(address)) continue;
+      this.#note(incarnation, address, run, { closed: true });
+      this.#forgetRun(incarnation, address);
     }
     this.health.take(incarnation, hello.runs, this.context.clock.monotonicMs());
+    if (incarnation.left) this.#hasLeft(incarnation);
     const wanted = incarnation.slot ?? hello.slot ?? null;
     incarnation.slot = this.#slots.lease(ref, wanted, this.#heardOf());
     if (!isSameIdentity(before, identityOf(incarnation))) this.#comings += 1;
@@ -103,7 +122,8 @@ export class ShardConsumers {
       if (item.state === 'applied') {
         this.#applied(incarnation, address, { ...item, cohort, hash: item.hash ?? null });
       } else {
-        reject(this.#run(incarnation, address), { ...item, cohort, reason: item.reason ?? '' });
+        const rejected = { ...item, cohort, reason: item.reason ?? '' };
+        this.#rejected(incarnation, address, rejected);
         this.context.observer.rejected(address);
       }
       touched.push(address);
@@ -204,7 +224,10 @@ export class ShardConsumers {
       incarnation.presumed = newestMs - seenMs <= liveMs;
       incarnation.slot = this.#slots.lease(record, record.slot, this.#heardOf());
       for (const stored of record.runs) {
-        this.#restoreRun(this.#run(incarnation, stored.address), stored);
+        const run = this.#run(incarnation, stored.address);
+        this.#restoreRun(run, stored);
+        if (stored.noted === true) run.notedMs = seenMs;
+        else this.#note(incarnation, stored.address, run, { atMs: run.appliedAtMs ?? seenMs });
       }
       await turns.spent(0);
     }
@@ -256,7 +279,7 @@ export class ShardConsumers {
     this.#heardMs = nowMs;
     incarnation.lastSeenMs = nowMs;
     incarnation.lastSeenWallMs = wallMs;
-    incarnation.left = false;
+    if (incarnation.left) this.#isBack(incarnation);
     this.#dirty.add(incarnation);
     return incarnation;
   }
@@ -267,6 +290,30 @@ export class ShardConsumers {
     incarnation.liveBefore = { sinceMs, untilMs: lastSeenWallMs + stillMs };
     incarnation.liveSinceMs = wallMs;
     this.#comings += 1;
+  }
+
+  #hasLeft(incarnation: Incarnation): void {
+    this.#slots.hasLeft(incarnation.ref);
+    for (const [address, run] of incarnation.runs) this.#note(incarnation, address, run);
+  }
+
+  #isBack(incarnation: Incarnation): void {
+    incarnation.left = false;
+    for (const [address, run] of incarnation.runs) this.#note(incarnation, address, run);
+  }
+
+  #rejected(incarnation: Incarnation, address: AddressText, rejected: Reported): void {
+    const run = this.#run(incarnation, address);
+    if (reject(run, rejected)) this.#note(incarnation, address, run);
+  }
+
+  #note(
+    incarnation: Incarnation,
+    address: AddressText,
+    run: Run,
+    { atMs = this.context.clock.wallMs(), closed = false } = {},
+  ): void {
+    this.journal.note(incarnation, address, { run, atMs, closed });
   }
 
   #add(ref: ConsumerRef, id: string, seenMs: number, wallMs: number): Incarnation | undefined {
@@ -310,7 +357,9 @@ export class ShardConsumers {
     incarnation.runs.delete(address);
     const there = this.#byAddress.get(address);
     there?.delete(incarnation);
-    if (there?.size === 0) this.#byAddress.delete(address);
+    if (there?.size !== 0) return;
+    this.#byAddress.delete(address);
+    this.journal.forget(address);
   }
 
   #applied(
@@ -331,7 +380,10 @@ export class ShardConsumers {
     if (isSame && run.cohort === item.cohort) return;
     run.cohort = item.cohort;
     if (run.rejected !== null && isAnswered(run.rejected, item)) run.rejected = null;
-    if (isSame) return;
+    if (isSame) {
+      this.#note(incarnation, address, run);
+      return;
+    }
     const published = this.published(ref.root, address);
     if (isOtherContent(item, published)) this.#incident(ref, address, item.version);
     const appliedAtMs = this.context.clock.wallMs() - (item.ageMs ?? 0);
@@ -341,6 +393,7 @@ export class ShardConsumers {
     run.highestVersion = Math.max(run.highestVersion, item.version);
     run.appliedAtMs = appliedAtMs;
     run.propagationMs = null;
+    this.#note(incarnation, address, run, { atMs: appliedAtMs });
     if (item.ageMs === null || published?.version !== item.version) return;
     const publishedMs = this.context.parseTime(published.at);
     if (wasLiveAt(incarnation, publishedMs)) {
@@ -398,6 +451,7 @@ export class ShardConsumers {
         rejectedVersion: run.rejected?.version ?? null,
         reason: run.rejected?.reason ?? null,
         propagationMs: run.propagationMs,
+        noted: true as const,
         ...(run.cohort === STABLE_COHORT ? {} : { cohort: run.cohort }),
         ...(run.rejected === null || run.rejected.cohort === STABLE_COHORT
           ? {}
@@ -405,47 +459,4 @@ export class ShardConsumers {
       })),
     };
   }
-}
-
-/** As which cohort a heartbeat without room to say so runs a version: as it was known to. */
-function cohortKnown(
-  known: Run,
-  run: { readonly generation: number; readonly version: number },
-): string {
-  const isSame = run.generation === known.generation && run.version === known.version;
-  return isSame ? known.cohort : STABLE_COHORT;
-}
-
-/** Whether what was rejected runs now, as the same cohort, or something newer does. */
-function isAnswered(
-  rejected: Rejection,
-  item: { readonly generation: number; readonly version: number; readonly cohort: string },
-): boolean {
-  if (isHigher(rejected, item)) return false;
-  return isHigher(item, rejected) || (rejected.cohort ?? item.cohort) === item.cohort;
-}
-
-function reject(
-  run: Run,
-  rejected: Omit<Rejection, 'cohort'> & { readonly cohort?: string },
-): void {
-  const { generation, version, reason } = rejected;
-  const known = run.rejected;
-  const isKnown = known?.generation === generation && known.version === version;
-  const cohort = rejected.cohort ?? (isKnown ? known.cohort : null);
-  if (isHigher(run, rejected)) return;
-  if (!isHigher(rejected, run) && cohort === run.cohort) return;
-  if (known !== null && isHigher(known, rejected)) return;
-  // A heartbeat repeats what an ack has told, cut short.
-  if (isKnown && known.cohort === cohort && known.reason.length >= reason.length) return;
-  run.rejected = { generation, version, cohort, reason };
-}
-
-/** The published version, with another hash. */
-function isOtherContent(
-  item: { readonly generation: number; readonly version: number; readonly hash: string | null },
-  published: PublishedSnapshot | null,
-): boolean {
-  if (published === null || item.hash === null || item.hash === published.hash) return false;
-  return item.generation === published.generation && item.version === published.version;
 }

@@ -15,6 +15,10 @@ export const IDEMPOTENCY_MS = 24 * HOUR_MS;
 export const ROUTED_IDEMPOTENCY_MS = 10 * 60_000;
 /** How long a silent consumer's row is kept. */
 export const CONSUMER_MS = 7 * 24 * HOUR_MS;
+/** For how long it is kept what consumers ran. */
+export const RUNS_MS = 7 * 24 * HOUR_MS;
+/** Records of what consumers ran that are kept of one address: 10,000 that apply 50 versions. */
+const MOST_RUNS = 500_000;
 /** How old an unreferenced content is before it is collected. */
 export const CONTENT_MS = 24 * HOUR_MS;
 
@@ -34,7 +38,9 @@ export async function sweepShard(
       });
     case 'consumers': {
       shard.consumers.sweep(CONSUMER_MS);
-      const removed = await context.status.sweep(shard, before(CONSUMER_MS));
+      const records = await context.status.sweep(shard, before(CONSUMER_MS));
+      const runs = await context.status.sweepRuns(shard, before(RUNS_MS), MOST_RUNS);
+      const removed = records + runs;
       if (shard.behind !== null) return removed;
       return removed + (await forgetOpened(context, parts, shard, CONSUMER_MS));
     }

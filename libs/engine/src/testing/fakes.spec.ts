@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { ManualTime } from '@pawl/kernel';
 import {
+  FakeSavedStatus,
   FakeStatusStore,
   FakeTruthStore,
   FakeWebhookOutbox,
@@ -19,9 +20,12 @@ describe('FakeTruthStore', () => {
 
 describe('FakeStatusStore', () => {
   for (const { name, run } of statusStoreCases) {
-    it(name, () =>
-      run({ status: new FakeStatusStore(4), shards: 4, own: () => Promise.resolve() }),
-    );
+    it(name, () => {
+      const status = new FakeStatusStore(4);
+      const truth = new FakeTruthStore(installation);
+      const savedStatus = new FakeSavedStatus({ truth, status, shards: 4 });
+      return run({ status, savedStatus, shards: 4, own: () => Promise.resolve() });
+    });
   }
 });
 

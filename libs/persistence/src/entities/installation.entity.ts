@@ -22,4 +22,8 @@ export class InstallationEntity {
 
   @Column({ name: 'created_at', type: 'timestamptz', precision: 3 })
   createdAt!: Date;
+
+  /** Since when it is kept what consumers ran. */
+  @Column({ name: 'runs_since', type: 'timestamptz', precision: 3, default: () => 'now()' })
+  runsSince!: Date;
 }

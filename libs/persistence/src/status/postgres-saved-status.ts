@@ -1,7 +1,14 @@
 import { assert } from '@pawl/kernel';
-import type { Address } from '@pawl/contracts';
+import type { Address, AddressText } from '@pawl/contracts';
 import type { SnapshotHead } from '@pawl/domain';
-import type { ConsumerRecord, SavedHead, SavedStatusReader } from '@pawl/engine';
+import type {
+  ConsumerRecord,
+  RunsQuery,
+  SavedHead,
+  SavedPast,
+  SavedRun,
+  SavedStatusReader,
+} from '@pawl/engine';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
 import { decodeConsumer } from './postgres-status.store.js';
 import type { ConsumerRow } from './postgres-status.store.js';
@@ -21,6 +28,57 @@ const CONSUMERS = `
   FROM consumer_status c
   WHERE c.root = $1 AND (c.workload, c.consumer_id, c.incarnation) > ($2, $3, $4)
   ORDER BY c.workload, c.consumer_id, c.incarnation LIMIT $5`;
+
+/** Of address $1 under root $3 at time $2. */
+const PAST = `
+  SELECT greatest(i.runs_since, (SELECT s.since FROM consumer_run_since s WHERE s.address = $1))
+      AS since,
+    p.generation, p.version, p.at,
+    (SELECT count(*) FROM consumer_status c WHERE c.root = $3) AS reporting
+  FROM installation i LEFT JOIN LATERAL (
+    SELECT o.generation, o.version, o.at FROM snapshot_published o
+    WHERE o.address = $1 AND o.at <= $2 ORDER BY o.at DESC LIMIT 1) p ON true`;
+
+/** Of address $1 under root $8 at time $2, after ($3, $4, $5), of workload $6 and consumer $7, at most $9. */
+const RUNS_AT = `
+  SELECT f.*, c.last_seen_at
+  FROM (
+    SELECT DISTINCT ON (r.workload, r.consumer_id, r.incarnation)
+      r.workload, r.consumer_id, r.incarnation, r.at, r.generation, r.version, r.cohort, r.hash,
+      r.rejected_version, r.reason, r.has_left
+    FROM consumer_run r
+    WHERE r.address = $1 AND r.at <= $2
+      AND (r.workload, r.consumer_id, r.incarnation) > ($3, $4, $5)
+      AND ($6::text IS NULL OR r.workload = $6) AND ($7::text IS NULL OR r.consumer_id = $7)
+    ORDER BY r.workload, r.consumer_id, r.incarnation, r.at DESC
+    LIMIT $9) f
+  LEFT JOIN consumer_status c
+    ON c.root = $8 AND c.workload = f.workload AND c.consumer_id = f.consumer_id
+      AND c.incarnation = f.incarnation
+  ORDER BY f.workload, f.consumer_id, f.incarnation`;
+
+interface PastRow {
+  readonly since: Date;
+  readonly generation: string | null;
+  readonly version: string | null;
+  readonly at: Date | null;
+  readonly reporting: string;
+}
+
+interface RunRow {
+  readonly workload: string;
+  readonly consumer_id: string;
+  readonly incarnation: string;
+  readonly at: Date;
+  readonly generation: string;
+  readonly version: string;
+  readonly cohort: string;
+  readonly hash: string | null;
+  readonly rejected_version: string | null;
+  readonly reason: string | null;
+  readonly has_left: boolean;
+  readonly last_seen_at: Date | null;
+}
 
 interface HeadRow {
   /** `bigint` columns come as text; all `null` without a snapshot. */
@@ -62,6 +120,57 @@ export class PostgresSavedStatus implements SavedStatusReader {
       if (answer.rows.length < PAGE_ROWS) return records;
     }
   }
+
+  async past({ text, root }: Address, at: string): Promise<SavedPast> {
+    const answer = await this.sessions.read<PastRow>({
+      name: 'pawl_saved_past',
+      text: PAST,
+      values: [text, at, root],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    const [row] = answer.rows;
+    assert(row !== undefined, 'an open database has an installation');
+    const published =
+      row.at === null
+        ? null
+        : {
+            address: text,
+            at: row.at.toISOString(),
+            generation: Number(row.generation),
+            version: Number(row.version),
+          };
+    return { since: row.since.toISOString(), published, reporting: Number(row.reporting) };
+  }
+
+  async runsAt(query: RunsQuery): Promise<SavedRun[]> {
+    const { address, at, after, workload, consumerId, limit } = query;
+    const [root] = address.split(/[/:]/, 1);
+    const answer = await this.sessions.read<RunRow>({
+      name: 'pawl_saved_runs',
+      text: RUNS_AT,
+      values: [address, at, ...after, workload, consumerId, root, limit],
+    });
+    assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
+    return answer.rows.map((row) => runOf(address, row));
+  }
+}
+
+function runOf(address: AddressText, row: RunRow): SavedRun {
+  return {
+    address,
+    workload: row.workload,
+    consumerId: row.consumer_id,
+    incarnation: row.incarnation,
+    at: row.at.toISOString(),
+    generation: Number(row.generation),
+    version: Number(row.version),
+    cohort: row.cohort,
+    hash: row.hash,
+    rejectedVersion: row.rejected_version === null ? null : Number(row.rejected_version),
+    reason: row.reason,
+    left: row.has_left,
+    lastSeenAt: row.last_seen_at?.toISOString() ?? null,
+  };
 }
 
 /** Only of the newest snapshot is the hash known, so an older one that is published is not told. */

@@ -1,4 +1,11 @@
-import type { ConsumerRecord, ConsumerRunRecord, Fence, StatusStore } from '@pawl/engine';
+import type {
+  ConsumerRecord,
+  ConsumerRunRecord,
+  Fence,
+  PublishedRecord,
+  RunRecord,
+  StatusStore,
+} from '@pawl/engine';
 import type { FencedStatements } from '../sessions/fenced-statements.js';
 import { sweepAll } from '../sessions/sweep-all.js';
 
@@ -50,6 +57,22 @@ export class PostgresStatusStore implements StatusStore {
   async sweep(fence: Fence, before: string): Promise<number> {
     return sweepAll(this.statements, 'pawl_sweep_consumers', fence, [before]);
   }
+
+  /** In one transaction. */
+  async saveRuns(
+    fence: Fence,
+    runs: readonly RunRecord[],
+    published: readonly PublishedRecord[],
+  ): Promise<void> {
+    const distinct = new Map(runs.map(storableRun).map((run) => [runKey(run), run]));
+    const newest = new Map(published.map((one) => [`${one.address} ${one.at}`, one]));
+    const texts = [distinct, newest].map((records) => JSON.stringify([...records.values()]));
+    await this.statements.result('pawl_save_runs', fence, texts);
+  }
+
+  async sweepRuns(fence: Fence, before: string, most: number): Promise<number> {
+    return sweepAll(this.statements, 'pawl_sweep_runs', fence, [before, most]);
+  }
 }
 
 export interface ConsumerRow {
@@ -94,6 +117,20 @@ function storable(record: ConsumerRecord): ConsumerRecord {
     incarnation: plain(record.incarnation),
     build: record.build === null ? null : plain(record.build),
   };
+}
+
+function storableRun(run: RunRecord): RunRecord {
+  return {
+    ...run,
+    workload: plain(run.workload),
+    consumerId: plain(run.consumerId),
+    incarnation: plain(run.incarnation),
+    reason: run.reason === null ? null : plain(run.reason),
+  };
+}
+
+function runKey({ address, workload, consumerId, incarnation, at }: RunRecord): string {
+  return JSON.stringify([address, workload, consumerId, incarnation, at]);
 }
 
 /** U+0000 and halves of surrogate pairs replaced by U+FFFD. */

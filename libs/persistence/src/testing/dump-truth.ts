@@ -5,9 +5,12 @@ const TABLES = [
   'config_definition',
   'config_schema',
   'config_snapshot',
+  'consumer_run',
+  'consumer_run_since',
   'consumer_status',
   'history_entry',
   'idempotency_record',
+  'snapshot_published',
 ];
 
 /** Every row of the tables that owners write, as text, for comparing before with after. */

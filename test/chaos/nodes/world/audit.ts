@@ -30,6 +30,7 @@ const TABLES = [
   { table: 'config_snapshot', key: "changed.address || ' ' || changed.version" },
   { table: 'history_entry', key: "changed.kind || ' ' || changed.sequence" },
   { table: 'idempotency_record', key: 'changed.key' },
+  { table: 'consumer_run', key: "changed.workload || ' ' || changed.consumer_id" },
   { table: 'consumer_status', key: "changed.workload || ' ' || changed.consumer_id" },
 ];
 

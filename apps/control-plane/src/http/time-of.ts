@@ -1,4 +1,3 @@
-import type { AuditPageQuery } from '@pawl/engine';
 import { ProblemException } from '@pawl/platform';
 import type { Query } from './query.js';
 
@@ -13,17 +12,23 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 /** A hundred years. */
 const LONGEST_MS = 36_525 * 86_400_000;
 
-/** `?since=`: a time, or how long ago; nothing when it is not given. */
-export function sinceOf(query: Query): Pick<AuditPageQuery, 'since' | 'withinMs'> {
-  const text = query.raw('since');
-  if (text === undefined) return {};
+/** A time, RFC 3339, or how long ago. */
+type Time<Name extends string> =
+  { readonly [name in Name]: string } | { readonly withinMs: number };
+
+/** `?<name>=`: a time, or how long ago; nothing when it is not given. */
+export function timeOf<Name extends string>(query: Query, name: Name): Time<Name> | undefined {
+  const text = query.raw(name);
+  if (text === undefined) return undefined;
   const [, count, unit = ''] = DURATION.exec(text) ?? [];
   if (count !== undefined) {
     return { withinMs: Math.min(Number(count) * (UNITS_MS[unit] ?? 0), LONGEST_MS) };
   }
-  if (TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text))) return { since: text };
+  if (TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text))) {
+    return { [name]: text } as Time<Name>;
+  }
   throw ProblemException.of(
     'malformed-request',
-    '?since= takes a time such as 2026-01-02T03:04:05Z (a + in it is sent as %2B), or how long ago with s, m, h or d: 1h.',
+    `?${name}= takes a time such as 2026-01-02T03:04:05Z (a + in it is sent as %2B), or how long ago with s, m, h or d: 1h.`,
   );
 }
