@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AdminClient } from '@pawl/admin-client';
-import type { AuditItem, ConsumersThen, ReleaseItem, ReleaseSummary, ReleaseView } from '@pawl/contracts';
+import type {
+  AuditItem,
+  ConsumersThen,
+  ReleaseItem,
+  ReleaseSummary,
+  ReleaseView,
+} from '@pawl/contracts';
 import type { Scope } from '@pawl/sdk';
 import { eventually } from '../support/eventually.js';
 import { runPawl, type RanPawl } from '../support/run-pawl.js';
@@ -70,6 +76,21 @@ it('what is under way is listed, and summed up by address and workload', async (
   });
   const gone = await pawl('releases', 'no-such-release');
   expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('look into the history')]);
+});
+
+it('a preview of another release says whom each of its stages would reach', async () => {
+  const promote = { strategy: 'canary', conflict: 'supersede' } as const;
+  const { valid, stages = [] } = await ada.preview('acme/prod', {
+    document: { currency: 'NOK' },
+    promote,
+  });
+  expect([valid, stages.map(({ instances }) => instances)]).toEqual([true, [1, 1, 3]]);
+  expect(stages[2]).toMatchObject({
+    byWorkload: [{ workload: 'shop', instances: 3, of: 3 }],
+    addresses: [{ address: SHOP, instances: 3 }],
+  });
+  const refused = await pawl('promote', 'acme/prod', '--to', '9', '--dry-run');
+  expect([refused.code, refused.out]).toEqual([1, expect.stringContaining('acme/prod')]);
 });
 
 it('a freeze of everything holds it, and refuses what goes forward', async () => {

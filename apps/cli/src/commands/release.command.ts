@@ -1,6 +1,7 @@
 import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
 import type {
+  PreviewPromote,
   ProblemCode,
   ReleaseAction,
   ReleaseRequest,
@@ -13,6 +14,7 @@ import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { parseCount, parseVersion } from './config.command.js';
+import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
 import { candidateText, placeText } from './staged-text.js';
 import { addStrategyOptions, strategyOf } from './strategy-flags.js';
@@ -24,6 +26,7 @@ interface ReleaseFlags extends StrategyFlags {
   readonly reason?: string;
   readonly force?: true;
   readonly supersede?: true;
+  readonly dryRun?: true;
   readonly freezeException?: string;
   readonly workloads?: NonNullable<ReleaseRequest['workloads']>;
 }
@@ -62,6 +65,7 @@ export function addRelease(program: Command, context: CliContext): void {
   );
   addStrategyOptions(promote.option(...version))
     .option('--supersede', 'in place of the release in stages that is under way')
+    .option('--dry-run', 'say whom each stage would reach, and change nothing')
     .option(...exception);
   command('advance', 'go on to the next stage at once, after the last one end the release').option(
     ...exception,
@@ -99,18 +103,22 @@ async function act(
   address: string,
   flags: ReleaseFlags,
 ): Promise<void> {
-  const { to, expectRelease, reason, force, supersede, freezeException, workloads } = flags;
+  const { to, expectRelease, reason, force, supersede, freezeException, workloads, dryRun } = flags;
   const strategy = await strategyOf(context, address, flags);
-  const request: ReleaseRequest = {
-    action,
+  const promote: PreviewPromote = {
     ...(to === undefined ? {} : { targetVersion: to }),
     ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(supersede === true ? { conflict: 'supersede' } : {}),
+    ...(freezeException === undefined ? {} : { freezeException }),
+  };
+  if (dryRun === true) return previewPromote(context, address, promote);
+  const request: ReleaseRequest = {
+    ...promote,
+    action,
     ...(reason === undefined ? {} : { reason }),
     ...(force === true ? { force } : {}),
-    ...(supersede === true ? { conflict: 'supersede' } : {}),
     ...(workloads === undefined ? {} : { workloads }),
-    ...(freezeException === undefined ? {} : { freezeException }),
   };
   const client = await context.client();
   const before = await releaseBefore(client, address);

@@ -80,6 +80,8 @@ const NAMED_SCHEMAS: Readonly<Record<string, Schema>> = {
   PreflightRequest: contracts.preflightRequestSchema,
   Preflight: contracts.preflightSchema,
   PreviewRequest: contracts.previewRequestSchema,
+  PreviewPromote: contracts.previewPromoteSchema,
+  PreviewStage: contracts.previewStageSchema,
   Preview: contracts.previewSchema,
   Scope: contracts.scopeSchema,
   ScopePage: page('Scope'),

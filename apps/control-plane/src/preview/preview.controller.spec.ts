@@ -29,6 +29,12 @@ describe('a preview', () => {
     expect(reached).toEqual([{ document: JSON.parse(document) as unknown }]);
   });
 
+  it('of a promote is for the engine', async () => {
+    const promote = { strategy: { preset: 'canary', percent: 0.5 }, conflict: 'supersede' };
+    const { status, reached } = await preview(JSON.stringify({ promote }));
+    expect([status, reached]).toEqual([200, [{ promote }]]);
+  });
+
   it('may hold a document that is as deep as one by itself', async () => {
     expect((await preview(`{"document":${deep(64)}}`)).reached).toHaveLength(1);
     expect((await preview(`{"document":${deep(65)}}`)).body).toMatchObject({ valid: false });
@@ -54,6 +60,8 @@ describe('a preview', () => {
     ['{"documents":{"n":9007199254740993}}', 400, 'number-not-representable'],
     ['{"documents":{}}', 400, 'malformed-request'],
     ['[]', 400, 'malformed-request'],
+    ['{"promote":{"strategies":"canary"}}', 400, 'malformed-request'],
+    ['{"promote":{"targetVersion":0}}', 400, 'malformed-request'],
   ])('of %s is %i', async (payload, status, code) => {
     const answer = await preview(payload);
     expect(answer).toMatchObject({ status, body: { code }, reached: [] });

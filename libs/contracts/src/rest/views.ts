@@ -276,39 +276,6 @@ export const auditItemSchema = {
 } as const;
 export type AuditItem = Infer<typeof auditItemSchema>;
 
-export const previewRequestSchema = {
-  type: 'object',
-  additionalProperties: false,
-  /** Both are judged by the preview's answer, whatever they are. */
-  properties: { document: {}, schema: {} },
-} as const;
-export type PreviewRequest = Infer<typeof previewRequestSchema>;
-
-export const previewSchema = {
-  type: 'object',
-  required: ['valid', 'errors', 'patch', 'addresses'],
-  properties: {
-    valid: { type: 'boolean' },
-    errors: { type: 'array', items: problemErrorSchema },
-    /** RFC 6902, from what is effective at the address now to what would be. */
-    patch: { type: 'array', items: { type: 'object' } },
-    addresses: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['address', 'changed', 'valid', 'consumers'],
-        properties: {
-          address: part.address,
-          changed: { type: 'boolean' },
-          valid: { type: 'boolean' },
-          consumers: part.counter,
-        },
-      },
-    },
-  },
-} as const;
-export type PreviewView = Infer<typeof previewSchema>;
-
 export const scopeSchema = {
   type: 'object',
   required: ['address', 'newestVersion', 'stableVersion', 'state', 'snapshotVersion'],

@@ -1,7 +1,8 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import * as contracts from '../index.js';
-import { previewRequestSchema, releaseRequestSchema } from '../rest/views.js';
+import { previewRequestSchema } from '../rest/preview-views.js';
+import { releaseRequestSchema } from '../rest/views.js';
 import { compileShape } from './compile-shape.js';
 
 const schemaOfSchemas = new Ajv();

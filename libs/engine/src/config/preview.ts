@@ -1,4 +1,4 @@
-import { done, LIMITS } from '@pawl/contracts';
+import { done, LIMITS, refused } from '@pawl/contracts';
 import type {
   Address,
   JsonValue,
@@ -7,11 +7,15 @@ import type {
   PreviewView,
   ProblemError,
 } from '@pawl/contracts';
-import type { DocumentRef, SchemaRef } from '@pawl/domain';
+import type { DocumentRef, SchemaRef, StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
+import { planPromote } from '../release/plan-promote.js';
+import { previewStages } from '../release/preview-stages.js';
 import { evaluateChange, replacing, stableVariant } from '../release/evaluate-change.js';
 import type { Variant } from '../release/evaluate-change.js';
 import { complaints } from '../release/refusal.js';
+import type { OwnedShard } from '../sharding/owned-shard.js';
+import { storedDefinition } from '../sharding/stored-definition.js';
 import { RootTree, stableDocument } from '../sharding/root-tree.js';
 import { noOwner } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
@@ -41,11 +45,19 @@ export async function previewChange(
   };
   const wanted = await wantedLayer(context, address, request, layer);
   if (!wanted.ok) return done(invalid(address, wanted.problem));
+  const promoted = await promotedBy(context, {
+    shard,
+    tree,
+    address,
+    request,
+    wanted: wanted.value,
+  });
+  if (!promoted.ok) return done(invalid(address, promoted.problem));
   const before = (node && stableDocument(node)) ?? {};
   let patch: PreviewView['patch'] = [];
   const errors: ProblemError[] = [];
   const addresses: PreviewView['addresses'][number][] = [];
-  const hypothesis = replacing(address, wanted.value);
+  const hypothesis = replacing(address, promoted.value.layer);
   for await (const variant of evaluateChange(context, tree, hypothesis)) {
     const { effective, changed } = stableVariant(variant);
     if (variant.address.text === address.text) patch = diffJson(before, effective ?? {});
@@ -60,7 +72,59 @@ export async function previewChange(
     });
   }
   const valid = errors.length === 0;
-  return done({ valid, errors: errors.slice(0, LIMITS.errors), patch, addresses });
+  const { release } = promoted.value;
+  const nodes = [...(node === undefined ? [] : [node]), ...tree.below(address)];
+  const stages =
+    release === null || !valid ? {} : await stagesOf(context, { nodes, consumers }, release);
+  return done({ valid, errors: errors.slice(0, LIMITS.errors), patch, addresses, ...stages });
+}
+
+async function stagesOf(
+  context: EngineContext,
+  of: Parameters<typeof previewStages>[1],
+  release: StagedRelease,
+): Promise<Pick<PreviewView, 'stages' | 'strategy'>> {
+  const { strategy } = release;
+  const stages = await previewStages(context, of, release);
+  return { stages, ...(strategy === '' ? {} : { strategy }) };
+}
+
+/** The promote that is asked about, if any, and what it would bring. */
+async function promotedBy(
+  context: EngineContext,
+  of: {
+    readonly shard: OwnedShard;
+    readonly tree: RootTree;
+    readonly address: Address;
+    readonly request: PreviewRequest;
+    readonly wanted: Layer;
+  },
+): Promise<Outcome<{ readonly layer: Layer; readonly release: StagedRelease | null }>> {
+  const { shard, tree, address, request, wanted } = of;
+  const { promote } = request;
+  if (promote === undefined) return done({ layer: wanted, release: null });
+  const node = tree.get(address);
+  const newest = node?.newest?.version ?? 0;
+  const isWritten = request.document !== undefined || request.schema !== undefined;
+  const { targetVersion } = promote;
+  if (isWritten && targetVersion !== undefined) {
+    return refused(
+      'malformed-request',
+      'a promote of a document or schema that is not written yet takes no targetVersion',
+    );
+  }
+  const newestVersion = isWritten ? newest + 1 : newest;
+  const planned = planPromote(context, { tree, address, newestVersion }, promote);
+  if (!planned.ok) return planned;
+  const release = planned.value;
+  const root = shard.roots.get(address.root);
+  if (targetVersion === undefined || targetVersion === newest || root === undefined) {
+    return done({ layer: wanted, release });
+  }
+  const { document, schema } = await storedDefinition(context, root, {
+    ...{ address, version: targetVersion },
+  });
+  return done({ layer: { document, schema }, release });
 }
 
 function liveAt(consumers: ShardConsumers, variant: Variant): number {

@@ -4,7 +4,6 @@ import { planTransition } from '@pawl/domain';
 import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
-import { installationText } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Publication } from '../publication/publication.js';
 import { headOf } from '../sharding/build-nodes.js';
@@ -22,6 +21,7 @@ import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
 import { gatesNotJudged } from './gates-not-judged.js';
 import { newestValidVersion } from './newest-valid-version.js';
+import { nextReleaseId } from './next-release-id.js';
 import { reachNodes } from './reach-nodes.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
@@ -101,7 +101,7 @@ export class ChangeRelease {
       newestVersion: node.newest?.version ?? 0,
       ...policed.value,
       address: node.address.text,
-      releaseId: this.#nextId(root, node),
+      releaseId: nextReleaseId(this.context, root.tree.generation, node),
     });
     if (!plan.ok) return plan;
     const { changed, next: release } = plan.value;
@@ -182,14 +182,6 @@ export class ChangeRelease {
       below: node.release.stableVersion ?? 0,
     });
     return { ok: false, problem: { ...trouble, detail: `${trouble.detail}; ${advice}` } };
-  }
-
-  /** Unlike that of every other release: a release version is had once in a generation. */
-  #nextId(root: OwnedRoot, { address, release }: AddressNode): string {
-    const { generation } = root.tree;
-    const installation = installationText(this.context.installation);
-    const name = [installation, address.text, generation, release.releaseVersion + 1].join(' ');
-    return this.context.sha256(name).slice(0, 16);
   }
 
   async #definition(change: Change, version: number | null): Promise<Definition | null> {
