@@ -1,4 +1,5 @@
 import { address, done, refused, type Address } from '@pawl/contracts';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startLookJobs, type LookJobs, type LookJobsOptions } from './look-jobs.js';
 import type { QueueServer } from './queue-backend.js';
@@ -149,6 +150,22 @@ for (const [name, server] of Object.entries(servers)) {
     });
   });
 }
+
+it('look jobs hold few connections to PostgreSQL', async () => {
+  installations += 1;
+  const log = new EventLog();
+  const node = await start(servers.PostgreSQL(), log);
+  for (let time = 0; time < 100; time += 1) node.at(APP, time);
+  await log.until(() => log.count(`look ${APP.text}`) === 100);
+  const client = new Client({ connectionString: postgres.url });
+  await client.connect();
+  const { rows } = await client.query<{ count: string }>(
+    `SELECT count(*) FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+  );
+  await client.end();
+  expect(Number(rows[0]?.count)).toBeLessThanOrEqual(6);
+});
 
 describe('look jobs whose server goes away', () => {
   it('lose hints and nothing else: PostgreSQL', async () => {

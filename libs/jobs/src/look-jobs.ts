@@ -35,7 +35,7 @@ export interface LookJobs extends WakeUps {
 /** Webhooks that do not answer hold a place each; the others are over at once. */
 const CONCURRENCY = 32;
 /** Hints that are on their way to the queue; further ones are dropped. */
-const MAX_ADDING = 256;
+const MAX_ADDING = 2_000;
 /** Wake-ups that are not asked for a second time for a while. */
 const MAX_REMEMBERED = 10_000;
 const REMEMBERED_MS = 60_000;
