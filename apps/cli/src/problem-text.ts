@@ -25,6 +25,7 @@ function inCliWords(problem: ProblemDocument): string {
   if (code === 'precondition-required' && newest !== undefined) {
     return `version ${newest} is there already; say which you have seen: --expect ${newest} (or --expect any)`;
   }
+  if (code === 'merge-base-required') return `${detail}; here: --base N`;
   if (code !== 'version-mismatch' || currentReleaseVersion !== undefined) return detail;
   return newest === undefined
     ? 'no version is there yet; leave --expect out, or say --expect none'

@@ -4,8 +4,10 @@ import { addApply } from './commands/apply.command.js';
 import { addChanges } from './commands/changes.command.js';
 import { addConfig } from './commands/config.command.js';
 import { addConsumers } from './commands/consumers.command.js';
+import { addDiff } from './commands/diff.command.js';
 import { addExplain } from './commands/explain.command.js';
 import { addFreeze } from './commands/freeze.command.js';
+import { addMerge } from './commands/merge.command.js';
 import { addPreflight } from './commands/preflight.command.js';
 import { addRelease } from './commands/release.command.js';
 import { addReleases } from './commands/releases.command.js';
@@ -146,6 +148,8 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
     },
   };
   addConfig(program, context);
+  addDiff(program, context);
+  addMerge(program, context);
   addRelease(program, context);
   addReleases(program, context);
   addChanges(program, context);

@@ -8,6 +8,7 @@ import { EffectiveController } from './effective/effective.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { ControlPlaneMetrics } from './metrics/control-plane-metrics.js';
+import { MergeController } from './merge/merge.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { OpenApiController } from './openapi/openapi.controller.js';
 import { PreflightController } from './preflight/preflight.controller.js';
@@ -64,6 +65,7 @@ export class AppModule {
         ConsumersController,
         HistoryController,
         PreviewController,
+        MergeController,
         PreflightController,
         ScopesController,
         ClusterController,

@@ -12,6 +12,8 @@ import type {
   EffectiveView,
   HealthView,
   HistoryItem,
+  MergeRequest,
+  MergeView,
   Page,
   PastState,
   PreflightRequest,
@@ -62,6 +64,17 @@ export interface EffectiveOptions {
   readonly consumerId?: string;
   /** Its workload, where several have a consumer of that id. */
   readonly workload?: string;
+}
+
+export interface DiffOptions {
+  /** The other address. */
+  readonly with: string;
+  /** Definition version of the first; the newest unless told. */
+  readonly from?: number;
+  /** Of the other. */
+  readonly to?: number;
+  /** What is read there now, with all that is inherited; without versions. */
+  readonly effective?: boolean;
 }
 
 export interface PageOptions {
@@ -222,6 +235,31 @@ export class AdminClient {
 
   diff(address: string, from: number, to: number): Promise<DiffView> {
     return this.#json({ method: 'GET', path: path('diff', address), query: { from, to } });
+  }
+
+  /** From the document at an address to that at another, as they were written or as they are read. */
+  diffWith(address: string, options: DiffOptions): Promise<DiffView> {
+    return this.#json({ method: 'GET', path: path('diff', address), query: { ...options } });
+  }
+
+  /** Merges what changed at another address onto the newest version; a conflict rejects. */
+  merge(
+    address: string,
+    request: Omit<MergeRequest, 'dryRun'>,
+    options: WriteOptions = {},
+  ): Promise<WrittenView> {
+    return this.#json({
+      ...writeRequest(options),
+      method: 'POST',
+      path: path('merge', address),
+      body: { json: request },
+    });
+  }
+
+  /** What that would write, and every conflict; writes nothing. */
+  planMerge(address: string, request: Omit<MergeRequest, 'dryRun'>): Promise<MergeView> {
+    const body = { json: { ...request, dryRun: true } };
+    return this.#json({ method: 'POST', path: path('merge', address), body });
   }
 
   preview(address: string, request: PreviewRequest): Promise<PreviewView> {

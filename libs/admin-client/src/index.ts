@@ -2,6 +2,7 @@ export { AdminClient } from './admin-client.js';
 export type {
   AdminClientOptions,
   ChangesOptions,
+  DiffOptions,
   EffectiveOptions,
   Expect,
   JsonBody,

@@ -51,6 +51,8 @@ export const PROBLEMS = {
     title: 'Not what was looked at',
     retryable: false,
   },
+  'merge-conflict': { status: 409, title: 'Both sides changed the same', retryable: false },
+  'merge-base-required': { status: 409, title: 'Nothing was merged yet', retryable: false },
   'patch-failed': { status: 409, title: 'The patch does not apply', retryable: false },
   'still-running': { status: 409, title: 'The first request still runs', retryable: true },
   'version-mismatch': { status: 412, title: 'Another version is there', retryable: false },

@@ -6,6 +6,7 @@ export type { Merged } from './layering/merge-layer.js';
 export { mergeLayers } from './layering/merge-layers.js';
 export { needsApproval } from './release/hold-workload.js';
 export { isEqual } from './merge/is-equal.js';
+export { allPlaces, localInSchema } from './merge/local-in-schema.js';
 export { mergeThreeWay } from './merge/merge-three-way.js';
 export type { MergeConflict, MergeSide, ThreeWayMerge, Told } from './merge/merge-three-way.js';
 export { pointerSet } from './merge/pointer-set.js';

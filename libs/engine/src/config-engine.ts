@@ -15,6 +15,8 @@ import type {
   HistoryItem,
   JsonObject,
   JsonValue,
+  MergeOrigin,
+  MergeView,
   Outcome,
   Page,
   PastState,
@@ -28,6 +30,7 @@ import type {
   ReleaseView,
   RolloutView,
   ScopeView,
+  SourceChange,
   StagedState,
   Vote,
   WrittenView,
@@ -73,6 +76,14 @@ export type Away = () => void;
 
 export type PatchKind = 'merge-patch' | 'json-patch';
 
+/** What merges onto an address are counted from. */
+export interface MergeBase {
+  /** Newest definition version there; 0: none. */
+  readonly version: number;
+  /** Of the newest version that was merged from the address that is asked about. */
+  readonly origin?: MergeOrigin;
+}
+
 export interface PageQuery {
   readonly limit: number;
   readonly cursor?: string;
@@ -114,6 +125,11 @@ export interface ConfigEngine {
   ): Promise<Outcome<Written<WrittenView>>>;
   putSchema(options: WriteOptions, schema: JsonValue): Promise<Outcome<Written<WrittenView>>>;
   deleteSchema(options: WriteOptions): Promise<Outcome<Written<WrittenView>>>;
+  /** Merges what changed elsewhere, as `readSourceChange` has it, onto the newest version. */
+  mergeConfig(options: WriteOptions, change: SourceChange): Promise<Outcome<Written<WrittenView>>>;
+  /** What that would write; writes nothing. */
+  planMerge(address: Address, change: SourceChange, away?: Away): Promise<Outcome<MergeView>>;
+  getMergeBase(address: Address, from: Address): Promise<Outcome<MergeBase>>;
   getConfig(address: Address, version?: number): Promise<Outcome<DefinitionView>>;
   getSchema(
     address: Address,

@@ -4,6 +4,7 @@ import type { TimerHandle } from '@pawl/kernel';
 import type { ConfigEngine, EngineStatus, FleetStatus, SweepKind } from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
 import { listScopes } from './config/list-scopes.js';
+import { mergeConfig, previewMerge } from './config/merge-config.js';
 import { previewChange } from './config/preview.js';
 import { PutDefinition } from './config/put-definition.js';
 import { ReadDefinitions } from './config/read-definitions.js';
@@ -183,6 +184,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     patchConfig: (options, kind, value) => patchConfig(context, put, options, { kind, value }),
     putSchema: (options, schema) => putSchema(context, put, options, schema),
     deleteSchema: (options) => deleteSchema(context, put, options),
+    ...mergeUseCases(context, parts, { put, reads }),
     getConfig: (address, version) =>
       fences.read(address.root, () => reads.config(address, version)),
     getSchema: (address, version) =>
@@ -212,12 +214,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     listAudit: (query) => reads.audit(query),
     diff: (address, from, to) => fences.read(address.root, () => reads.diff(address, from, to)),
     preview: (address, request) =>
-      fences.read(address.root, () =>
-        previewChange(context, shards, address, request).catch((error: unknown) => {
-          if (error instanceof ValidationOverloadedError) return tooMuchValidation();
-          throw error;
-        }),
-      ),
+      fences.read(address.root, () => validating(previewChange(context, shards, address, request))),
     ...overAll(context, parts),
     cluster: async () => done(await clusterView(context, shards, fences.behind)),
     hello: (from, hello) => traffic.hello(from, hello),
@@ -233,6 +230,32 @@ function lookAgain(
   if (place === undefined) return unknownAddress(shards, address);
   watch.soon(place.root);
   return done(null);
+}
+
+type MergeUseCases = Pick<ConfigEngine, 'mergeConfig' | 'planMerge' | 'getMergeBase'>;
+
+function mergeUseCases(
+  context: EngineContext,
+  { shards, fences }: Pick<Parts, 'shards' | 'fences'>,
+  { put, reads }: { readonly put: PutDefinition; readonly reads: ReadDefinitions },
+): MergeUseCases {
+  return {
+    mergeConfig: (options, change) => mergeConfig(context, put, options, change),
+    planMerge: (address, change) =>
+      fences.read(address.root, () =>
+        validating(previewMerge(context, { shards, put }, address, change)),
+      ),
+    getMergeBase: (address, from) =>
+      fences.read(address.root, () => reads.mergeBase(address, from)),
+  };
+}
+
+/** What the work comes to, or that too much is validated just now. */
+function validating<T>(work: Promise<Outcome<T>>): Promise<Outcome<T>> {
+  return work.catch((error: unknown) => {
+    if (error instanceof ValidationOverloadedError) return tooMuchValidation();
+    throw error;
+  });
 }
 
 type OverAll =

@@ -1,4 +1,4 @@
-import type { DefinitionView, WrittenView } from '@pawl/contracts';
+import type { DefinitionView, MergeOrigin, WrittenView } from '@pawl/contracts';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
@@ -115,7 +115,13 @@ function addReading(config: Command, context: CliContext): void {
 function definitionText(view: DefinitionView): string {
   const head = `# ${view.address} version ${view.version} by ${view.author}, ${view.createdAt}`;
   const why = view.message === undefined ? '' : `\n# ${view.message.replaceAll('\n', '\n# ')}`;
-  return `${head}${why}\n${stringify(view.document)}`;
+  const from = view.origin === undefined ? '' : `\n# ${originText(view.origin)}`;
+  return `${head}${why}${from}\n${stringify(view.document)}`;
+}
+
+function originText({ address, version, baseVersion }: MergeOrigin): string {
+  const since = baseVersion === 0 ? '' : `, what changed since its version ${baseVersion}`;
+  return `from ${address} version ${version}${since}`;
 }
 
 function writtenText(context: CliContext, written: WrittenView): string {

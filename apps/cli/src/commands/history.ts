@@ -1,5 +1,10 @@
+import type { HistoryItem } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
+
+function originText({ origin }: HistoryItem): string {
+  return origin === undefined ? '' : `from ${origin.address}@${origin.version}`;
+}
 
 export async function listHistory(
   context: CliContext,
@@ -16,7 +21,7 @@ export async function listHistory(
         item.action ?? 'write',
         item.version,
         item.releaseVersion,
-        item.reason ?? item.message ?? '',
+        [originText(item), item.reason ?? item.message ?? ''].filter(Boolean).join(': '),
       ]),
     ),
   );

@@ -36,6 +36,12 @@ beforeAll(async () => {
     headers: { 'content-type': 'application/json' },
     payload: '{"type":"object"}',
   });
+  await test.app.inject({
+    method: 'PUT',
+    url: '/v1/config/acme/staging',
+    headers: { 'content-type': 'application/json' },
+    payload: '{}',
+  });
 });
 afterAll(() => test.close());
 
@@ -176,6 +182,7 @@ describe('an answer', () => {
     get('/v1/consumers/{address}'),
     get('/v1/history/{address}'),
     get('/v1/diff/{address}', '?from=1&to=1'),
+    get('/v1/diff/{address}', '?with=acme/staging'),
     get('/v1/scopes'),
     get('/v1/cluster'),
     get('/v1/audit'),
@@ -207,6 +214,7 @@ describe('an answer', () => {
     write('post', '/v1/release/{address}', '{"action":"promote","strategy":"canary"}'),
     write('post', '/v1/preview/{address}', '{"document":{}}'),
     write('post', '/v1/preflight/{address}', '{"targetVersion":2}'),
+    write('post', '/v1/merge/{address}', '{"from":"acme/staging","baseVersion":1,"dryRun":true}'),
     write('delete', '/v1/schema/{address}', ''),
   ])('of $method $path ($type) is as described', async ({ method, path, payload, type }) => {
     const content = document.paths[path]?.[method]?.requestBody?.content ?? {};

@@ -5,6 +5,7 @@ import {
   OF_ANY_REQUEST,
   OF_BODIES,
   OF_DOCUMENT_WRITES,
+  OF_MERGES,
   OF_PATCHES,
   OF_PREFLIGHTS,
   OF_READS,
@@ -161,6 +162,23 @@ const writes: readonly Operation[] = [
   },
   {
     method: 'post',
+    path: '/v1/merge/{address}',
+    operationId: 'merge',
+    summary: 'Merge what changed at another address onto the newest version, or tell what that is',
+    parameters: write,
+    body: json('MergeRequest'),
+    answers: [
+      ...written.slice(0, 1),
+      {
+        ...later,
+        description: 'The next version, or the newest; with dryRun what would be written',
+        content: json('MergeAnswer'),
+      },
+    ],
+    problems: OF_MERGES,
+  },
+  {
+    method: 'post',
     path: '/v1/preview/{address}',
     operationId: 'preview',
     summary: 'What a change would do; changes nothing',
@@ -251,11 +269,15 @@ const reads: readonly Operation[] = [
   }),
   read('diff/{address}', {
     operationId: 'diff',
-    summary: 'RFC 6902 between two definition versions',
+    summary: 'RFC 6902 between two definition versions, or two addresses',
     parameters: [
       address,
-      { ...query('from', 'Definition version', versionNumber), required: true },
-      { ...query('to', 'Definition version', versionNumber), required: true },
+      query('from', 'Definition version; required without "with"', versionNumber),
+      query('to', 'Definition version, of "with" where that is given', versionNumber),
+      query('with', 'Another address to compare with, the newest versions unless told', {
+        type: 'string',
+      }),
+      query('effective', 'Compare what is read at both addresses now', { type: 'boolean' }),
     ],
     answers: [ok('Diff', 'The patch')],
   }),

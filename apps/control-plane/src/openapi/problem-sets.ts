@@ -89,6 +89,13 @@ export const OF_SCHEMA_WRITES: readonly ProblemCode[] = [
   'schema-reference',
 ];
 
+export const OF_MERGES: readonly ProblemCode[] = [
+  ...OF_DOCUMENT_WRITES,
+  ...OF_SCHEMA_WRITES,
+  'merge-conflict',
+  'merge-base-required',
+];
+
 /** Asking what would come of a promotion. */
 export const OF_PREFLIGHTS: readonly ProblemCode[] = [
   ...OF_BODIES,

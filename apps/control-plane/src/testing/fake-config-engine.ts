@@ -7,6 +7,7 @@ import {
   type DefinitionView,
   type JsonObject,
   type JsonValue,
+  type MergeView,
   type Outcome,
   type ReleaseItem,
   type PreflightRequest,
@@ -14,6 +15,7 @@ import {
   type ReleaseRequest,
   type ReleaseView,
   type RolloutView,
+  type SourceChange,
   type StrategyStage,
   type WrittenView,
 } from '@pawl/contracts';
@@ -82,6 +84,27 @@ export class FakeConfigEngine implements ConfigEngine {
     this.#record('deleteSchema', options);
     if (!this.#definitions.has(options.address.text)) return notFound(options.address);
     return this.#write(options, (newest) => ({ document: newest?.document ?? {} }));
+  }
+
+  async mergeConfig(options: WriteOptions, change: SourceChange) {
+    this.#record('mergeConfig', options, change);
+    const document = (change.theirs.document ?? {}) as JsonObject;
+    return this.#write(options, (newest) => ({ ...newest, document }));
+  }
+
+  async planMerge(address: Address, change: SourceChange): Promise<Outcome<MergeView>> {
+    this.#record('planMerge', address, change);
+    return done({
+      ...{ address: address.text, version: 1, origin: change.origin, changed: false },
+      ...{ patch: [{ op: 'remove', path: '/b' }], schema: 'kept', kept: ['/c'], keptCount: 1 },
+      conflicts: [{ part: 'document', pointer: '/a', base: 1, theirs: null }],
+      ...{ conflictCount: 1, warnings: [] },
+    });
+  }
+
+  async getMergeBase(address: Address, from: Address) {
+    this.#record('getMergeBase', address, from);
+    return done({ version: this.#definitions.get(address.text)?.length ?? 0 });
   }
 
   async getConfig(address: Address, version?: number): Promise<Outcome<DefinitionView>> {

@@ -1,6 +1,7 @@
 import { PROBLEMS } from '../problems.js';
 import type { Problem, ProblemCode } from '../problems.js';
 import { preflightRequestSchema } from '../rest/preflight-views.js';
+import { sourceChangeSchema } from '../rest/merge-views.js';
 import { problemErrorSchema } from '../rest/problem-error.js';
 import { CONSUMER_STATES, releaseRequestSchema } from '../rest/views.js';
 import { LIMITS } from '../limits.js';
@@ -87,6 +88,12 @@ export const ownerCallSchema = {
     }),
     call('put-schema', ['precondition', 'context', 'schema'], { ...write, schema: json }),
     call('delete-schema', ['precondition', 'context'], write),
+    call('merge-config', ['precondition', 'context', 'change'], {
+      ...write,
+      change: sourceChangeSchema,
+    }),
+    call('plan-merge', ['change'], { change: sourceChangeSchema }),
+    call('get-merge-base', ['from'], { from: part.address }),
     call('get-config', [], { version: part.counter }),
     call('get-schema', [], { version: part.counter }),
     call('release', ['request', 'context'], { request: releaseRequestSchema, context }),

@@ -31,6 +31,14 @@ const freezeSchema = {
   },
 } as const;
 
+/** `false` takes back what a scope above says. */
+const localSchema = {
+  type: 'object',
+  maxProperties: 1000,
+  propertyNames: { pattern: '^(/([^/~]|~[01])*)+$' },
+  additionalProperties: { type: 'boolean' },
+} as const;
+
 /**
  * The effective document of `<scope>:release-policy`: how that scope and everything below it is
  * released. It is configuration as any other: versioned, inherited, overridden key by key.
@@ -46,6 +54,8 @@ export const releasePolicySchema = {
     /** While it is set nothing goes forward: why. */
     frozen: { type: ['string', 'null'], maxLength: 1024 },
     freezes: { type: 'array', maxItems: 100, items: freezeSchema },
+    /** What a merge from another address leaves as it is here: by document name and JSON Pointer. */
+    local: { type: 'object', maxProperties: 100, additionalProperties: localSchema },
   },
 } as const;
 export type ReleasePolicy = Infer<typeof releasePolicySchema>;

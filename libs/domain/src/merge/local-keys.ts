@@ -28,7 +28,8 @@ export function takeLocal(
       ours: without(sides.ours, local),
     },
     held,
-    putBack: (merged) => (held === undefined ? merged : withHeld(merged, held, sides.ours)),
+    putBack: (merged) =>
+      held === undefined || held.told ? merged : withHeld(merged, held, sides.ours),
   };
 }
 

@@ -50,7 +50,11 @@ const place = fc
     maxLength: 3,
   })
   .map((keys) => keys.reduce(joinPointer, ''));
-const local = fc.array(place, { maxLength: 4 });
+/** Now and then all of it. */
+const local = fc.array(
+  fc.oneof({ arbitrary: place, weight: 30 }, { arbitrary: fc.constant(''), weight: 1 }),
+  { maxLength: 4 },
+);
 const resolve = fc.dictionary(
   fc.oneof(place, fc.constant('')),
   fc.constantFrom<MergeSide>('ours', 'theirs'),

@@ -92,6 +92,11 @@ describe('what is local', () => {
     expect(removed.document).toEqual({ database: { url: 'prod' } });
   });
 
+  it('may be all of it', () => {
+    const { document, kept } = merge([{ a: 1 }, { a: 2 }, { a: 3 }], { local: [''] });
+    expect([document, kept.items]).toEqual([{ a: 3 }, ['']]);
+  });
+
   it('keeps the object around it, which nothing else can take the place of', () => {
     const ours = { database: { url: 'prod' } };
     const { document, kept, conflicts } = merge([{ database: {} }, { database: 'none' }, ours], {

@@ -60,7 +60,7 @@ export function mergeThreeWay(input: MergeInput): ThreeWayMerge {
   const merge = new Merge(limit);
   const apart = takeLocal({ base, theirs, ours }, local, (place) => merge.keep(place));
   const at = { place: null, held: apart.held, resolve, side: undefined };
-  const merged = merge.run(apart.sides, at);
+  const merged = local.told ? ours : merge.run(apart.sides, at);
   return {
     document: isJsonObject(merged) ? apart.putBack(merged) : undefined,
     conflicts: merge.conflicts.told,

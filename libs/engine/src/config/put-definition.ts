@@ -3,6 +3,7 @@ import type {
   Address,
   JsonObject,
   JsonValue,
+  MergeOrigin,
   Outcome,
   ProblemError,
   WrittenView,
@@ -15,7 +16,7 @@ import { complaints, refusal } from '../release/refusal.js';
 import { newNode } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { stableDocument } from '../sharding/root-tree.js';
-import type { AddressNode } from '../sharding/root-tree.js';
+import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import type { Publication } from '../publication/publication.js';
@@ -25,10 +26,14 @@ import { judgePrecondition } from './precondition.js';
 export interface NextContent {
   readonly document: DocumentRef | null;
   readonly schema: SchemaRef | null;
+  /** Where it was merged from. */
+  readonly origin?: MergeOrigin;
+  /** It is written also where nothing differs: it says how conflicts were decided. */
+  readonly isDecided?: boolean;
 }
 
-/** Works out the next content from the newest definition (`null`: none yet). */
-export type Derive = (newest: Definition | null) => Promise<Outcome<NextContent>>;
+/** Works out the next content from the newest definition (`null`: none yet), and what is around it. */
+export type Derive = (newest: Definition | null, tree: RootTree) => Promise<Outcome<NextContent>>;
 
 export interface PutOptions extends WriteOptions {
   /** For metrics. */
@@ -92,30 +97,33 @@ export class PutDefinition {
     const unmet = judgePrecondition(precondition, newest?.version ?? 0);
     if (unmet !== undefined) return { ok: false, problem: unmet };
     if (newest === null && options.mustExist !== false) return missing;
-    const derived = await derive(newest);
+    const derived = await derive(newest, root.tree);
     if (!derived.ok) return derived;
     const next = derived.value;
-    if (newest !== null && isSame(newest, next)) return done(this.#unchanged(newest));
-    const checked = await this.#check(root, options, next);
+    if (newest !== null && next.isDecided !== true && isSame(newest, next)) {
+      return done(this.#unchanged(newest));
+    }
+    const checked = await this.check(root.tree, address, next);
     if (!checked.ok) return checked;
     const definition = this.#definition(options, (newest?.version ?? 0) + 1, next);
     return done(this.#write(root, { address, node, definition, warnings: checked.value }));
   }
 
-  async #check(
-    root: OwnedRoot,
-    options: PutOptions,
+  /** Checks what would be read there, and tells what would be wrong below. */
+  async check(
+    tree: RootTree,
+    address: Address,
     next: NextContent,
   ): Promise<Outcome<readonly ProblemError[]>> {
-    const hypothesis = { ...replacing(options.address, next), stableOnly: true } as const;
+    const hypothesis = { ...replacing(address, next), stableOnly: true } as const;
     const warnings: ProblemError[] = [];
-    for await (const variant of evaluateChange(this.context, root.tree, hypothesis)) {
-      const isOwn = variant.address.text === options.address.text;
+    for await (const variant of evaluateChange(this.context, tree, hypothesis)) {
+      const isOwn = variant.address.text === address.text;
       const problem = isOwn ? refusal([variant]) : undefined;
       if (problem !== undefined) return { ok: false, problem };
       if (!isOwn) warnings.push(...complaints(variant));
-      else if (stableVariant(variant).effective === null && isRead(root, options.address)) {
-        warnings.push(becomesAbsent(options.address));
+      else if (stableVariant(variant).effective === null && isRead(tree, address)) {
+        warnings.push(becomesAbsent(address));
       }
     }
     return done(warnings.slice(0, LIMITS.errors));
@@ -130,6 +138,7 @@ export class PutDefinition {
       author: options.context.actor,
       createdAt: this.context.formatTime(this.context.clock.wallMs()),
       ...(options.message === undefined ? {} : { message: options.message }),
+      ...(next.origin === undefined ? {} : { origin: next.origin }),
     };
   }
 
@@ -148,7 +157,7 @@ export class PutDefinition {
     },
   ): Prepared<WrittenView> {
     const { address, node, definition, warnings } = write;
-    const { version, document, schema, author, createdAt: at, message } = definition;
+    const { version, document, schema, author, createdAt: at, message, origin } = definition;
     const added =
       node === undefined
         ? newNode(this.context, root.tree, { address, newest: definition })
@@ -168,6 +177,7 @@ export class PutDefinition {
             author,
             createdAt: at,
             ...(message === undefined ? {} : { message }),
+            ...(origin === undefined ? {} : { origin }),
           },
         ],
         snapshots: added === undefined ? [] : [added.head],
@@ -195,7 +205,7 @@ export class PutDefinition {
   }
 
   #view(definition: Definition, warnings: readonly ProblemError[]): WrittenView {
-    const { address, version, author, createdAt, message } = definition;
+    const { address, version, author, createdAt, message, origin } = definition;
     return {
       address,
       version,
@@ -203,13 +213,14 @@ export class PutDefinition {
       author,
       createdAt,
       ...(message === undefined ? {} : { message }),
+      ...(origin === undefined ? {} : { origin }),
       warnings: [...warnings],
     };
   }
 }
 
-function isRead(root: OwnedRoot, address: Address): boolean {
-  const node = root.tree.path(address).at(-1);
+function isRead(tree: RootTree, address: Address): boolean {
+  const node = tree.path(address).at(-1);
   return node !== undefined && stableDocument(node) !== null;
 }
 

@@ -6,11 +6,12 @@ import type {
   DiffView,
   HistoryItem,
   JsonValue,
+  MergeOrigin,
   Outcome,
   Page,
 } from '@pawl/contracts';
 import type { Definition } from '@pawl/domain';
-import type { AuditPageQuery, PageQuery } from '../config-engine.js';
+import type { AuditPageQuery, MergeBase, PageQuery } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -36,7 +37,7 @@ export class ReadDefinitions {
     if (!found.ok) return found;
     const definition = found.value;
     const shown = shownDocument(this.context, definition);
-    const { author, createdAt, message, schema } = definition;
+    const { author, createdAt, message, origin, schema } = definition;
     return done({
       address: address.text,
       version: definition.version,
@@ -47,6 +48,7 @@ export class ReadDefinitions {
       author,
       createdAt,
       ...(message === undefined ? {} : { message }),
+      ...(origin === undefined ? {} : { origin }),
     });
   }
 
@@ -73,6 +75,21 @@ export class ReadDefinitions {
       shownDocument(this.context, after.value).value,
     );
     return done({ from, to, patch });
+  }
+
+  /** The newest version at an address (0: none), and where the newest came from that is from there. */
+  async mergeBase(address: Address, from: Address): Promise<Outcome<MergeBase>> {
+    const place = this.shards.find(address);
+    const version = place?.node.newest?.version ?? 0;
+    if (place === undefined || version === 0) {
+      return this.shards.serves(address.root) ? done({ version: 0 }) : noOwner();
+    }
+    const { root } = place;
+    const read = (): Promise<MergeOrigin | undefined> =>
+      this.context.truth.readOrigin(root.shard, address.text, from.text);
+    const found = await this.#fenced(root, read);
+    if (!found.ok) return found;
+    return done(found.value === undefined ? { version } : { version, origin: found.value });
   }
 
   history(address: Address, query: PageQuery): Promise<Outcome<Page<HistoryItem>>> {

@@ -38,6 +38,14 @@ function policyOf(tree: RootTree, address: Address): ReleasePolicy {
   return policiesOf(tree, address).at(-1) ?? {};
 }
 
+/** What of the document at an address a merge leaves as it is: JSON Pointers. */
+export function localPointers(tree: RootTree, address: Address): string[] {
+  const { local } = policyOf(tree, address);
+  const own =
+    local !== undefined && Object.hasOwn(local, address.document) && local[address.document];
+  return Object.entries(own || {}).flatMap(([pointer, isLocal]) => (isLocal ? [pointer] : []));
+}
+
 /** Those of all scopes on the way from the root down, each with what it inherits. */
 function policiesOf(tree: RootTree, address: Address): ReleasePolicy[] {
   return policyNodes(tree, address, 'path').map(asPolicy);

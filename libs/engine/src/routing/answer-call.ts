@@ -25,6 +25,12 @@ function dispatch(
       return engine.putSchema(writeOptions(address, call), call.schema as JsonValue);
     case 'delete-schema':
       return engine.deleteSchema(writeOptions(address, call));
+    case 'merge-config':
+      return engine.mergeConfig(writeOptions(address, call), call.change);
+    case 'plan-merge':
+      return engine.planMerge(address, call.change);
+    case 'get-merge-base':
+      return mergeBase(engine, address, call.from);
     case 'get-config':
       return engine.getConfig(address, call.version);
     case 'get-schema':
@@ -54,9 +60,19 @@ function dispatch(
   }
 }
 
+function mergeBase(
+  engine: ConfigEngine,
+  address: Address,
+  from: string,
+): Promise<Outcome<unknown>> {
+  const parsed = parseAddress(from);
+  if (!parsed.ok) return Promise.resolve(refused('malformed-address', parsed.message));
+  return engine.getMergeBase(address, parsed.address);
+}
+
 type WriteCall = Extract<
   OwnerCall,
-  { readonly operation: `${'put' | 'patch' | 'delete'}-${string}` }
+  { readonly operation: `${'put' | 'patch' | 'delete' | 'merge'}-${string}` }
 >;
 
 function writeOptions(address: Address, call: WriteCall): WriteOptions {

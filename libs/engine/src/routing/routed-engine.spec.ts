@@ -9,6 +9,7 @@ import type { ConfigEngine } from '../config-engine.js';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import { claimedWorld } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
+import { readSourceChange } from '../config/read-source-change.js';
 import { answerCall } from './answer-call.js';
 import { CommandOutcomeUnknownError } from './owner-calls.port.js';
 import { routedEngine } from './routed-engine.js';
@@ -154,7 +155,7 @@ describe('on a node that owns nothing', () => {
     }
     const bare = await any.deleteSchema({ ...write, precondition: { kind: 'match-any' } });
     expect(bare).toMatchObject({ value: { body: { version: 4 } } });
-    expect(new Set(calls.map(({ operation }) => operation)).size).toBe(15);
+    expect(new Set(calls.map(({ operation }) => operation)).size).toBe(16);
   });
 
   it('a write whose answer was lost is done once, and told as done', async () => {
@@ -302,4 +303,30 @@ describe('on a node that owns nothing', () => {
     world.time.advance(1_000);
     expect(looks).toBe(3);
   });
+});
+
+it('merges from an owner onto another: reads the one, writes at the other, once', async () => {
+  const [from, to] = [address('acme/staging'), address('other/prod')];
+  await world.put(from.text, { a: 1 });
+  await world.put(to.text, { a: 1, own: true });
+  await world.over(from.text, { a: 2 });
+  const request = { from: from.text, baseVersion: 1 };
+  const change = await readSourceChange(any, to, request);
+  if (!change.ok) throw new Error(change.problem.detail);
+  expect(await any.planMerge(to, change.value)).toMatchObject({ value: { changed: true } });
+  lose = 1;
+  const write = {
+    address: to,
+    precondition: { kind: 'match', versions: [1] },
+    context: ANN,
+  } as const;
+  const written = await settled(any.mergeConfig(write, change.value));
+  expect(written).toMatchObject({ value: { body: { version: 2 }, replayed: false } });
+  expect(await any.getConfig(to)).toMatchObject({ value: { document: { a: 2, own: true } } });
+  const origin = { address: from.text, version: 2, baseVersion: 1 };
+  expect(await any.getMergeBase(to, from)).toEqual({ ok: true, value: { version: 2, origin } });
+  expect(calls.map(({ operation }) => operation)).toEqual([
+    ...['get-config', 'get-config', 'plan-merge', 'merge-config', 'merge-config'],
+    ...['get-config', 'get-merge-base'],
+  ]);
 });

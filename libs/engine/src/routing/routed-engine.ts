@@ -1,5 +1,12 @@
 import { FORMAT, PREFLIGHT_MS } from '@pawl/contracts';
-import type { Address, Outcome, OwnerCall, ReleaseView, WrittenView } from '@pawl/contracts';
+import type {
+  Address,
+  MergeView,
+  Outcome,
+  OwnerCall,
+  ReleaseView,
+  WrittenView,
+} from '@pawl/contracts';
 import type {
   Away,
   CommandContext,
@@ -78,7 +85,7 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
 
 type Writes = Pick<
   ConfigEngine,
-  'putConfig' | 'patchConfig' | 'putSchema' | 'deleteSchema' | 'release'
+  'putConfig' | 'patchConfig' | 'putSchema' | 'deleteSchema' | 'mergeConfig' | 'release'
 >;
 
 function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
@@ -121,6 +128,10 @@ function routedWrites(options: RoutedEngineOptions, router: Router): Writes {
       define(given, { operation: 'put-schema', schema }, (keyed) => local.putSchema(keyed, schema)),
     deleteSchema: (given) =>
       define(given, { operation: 'delete-schema' }, (keyed) => local.deleteSchema(keyed)),
+    mergeConfig: (given, change) =>
+      define(given, { operation: 'merge-config', change }, (keyed) =>
+        local.mergeConfig(keyed, change),
+      ),
     release: (address, request, context, away) =>
       write<ReleaseView>(address, context, {
         here: (keyed) => local.release(address, request, keyed),
@@ -151,6 +162,8 @@ function answerHere({ local, inTurn }: RoutedEngineOptions): AnswerMessage {
 
 type Reads = Pick<
   ConfigEngine,
+  | 'planMerge'
+  | 'getMergeBase'
   | 'getConfig'
   | 'getSchema'
   | 'getRelease'
@@ -167,14 +180,9 @@ type Reads = Pick<
 function routedReads(options: RoutedEngineOptions, router: Router): Reads {
   const { local, saved } = options;
   const answer = answerHere(options);
-  const read = <T>(
-    address: Address,
-    call: Call,
-    here: () => Promise<Outcome<T>>,
-    away?: Away,
-  ): Promise<Outcome<T>> => {
+  const read: Read = (address, call, here, away) => {
     const work = { here, call: () => callAt(address, call), away };
-    return router.run<T>(address.root, new ReadErrand(work, answer));
+    return router.run(address.root, new ReadErrand(work, answer));
   };
   /** From the owner if it answers soon, else as it was saved: nobody waits for the next owner. */
   const status = async <T>(
@@ -192,6 +200,7 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
     return kept === undefined || isUnknown(kept) ? outcome : kept;
   };
   return {
+    ...mergeReads(local, read),
     getConfig: (address, version) =>
       read(address, { operation: 'get-config', ...versionOf(version) }, () =>
         local.getConfig(address, version),
@@ -233,6 +242,26 @@ function routedReads(options: RoutedEngineOptions, router: Router): Reads {
       read(address, { operation: 'preview', request }, () => local.preview(address, request), away),
     lookAgain: (address) =>
       read(address, { operation: 'look-again' }, () => local.lookAgain(address)),
+  };
+}
+
+type Read = <T>(
+  address: Address,
+  call: Call,
+  here: () => Promise<Outcome<T>>,
+  away?: Away,
+) => Promise<Outcome<T>>;
+
+function mergeReads(local: ConfigEngine, read: Read): Pick<Reads, 'planMerge' | 'getMergeBase'> {
+  return {
+    planMerge: (address, change, away) => {
+      const here = (): Promise<Outcome<MergeView>> => local.planMerge(address, change);
+      return read(address, { operation: 'plan-merge', change }, here, away);
+    },
+    getMergeBase: (address, from) =>
+      read(address, { operation: 'get-merge-base', from: from.text }, () =>
+        local.getMergeBase(address, from),
+      ),
   };
 }
 
