@@ -14,6 +14,7 @@ import { Publication } from './publication/publication.js';
 import { ChangeRelease } from './release/change-release.js';
 import { GrowReleases } from './release/grow-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
+import { NoteDryRun } from './release/note-dry-run.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
 import { releaseView } from './release/release-view.js';
@@ -81,7 +82,8 @@ export function createEngine(context: EngineContext): Engine {
   });
   const releases = new ChangeRelease(context, commands, publication);
   const grow = new GrowReleases(context, commands, publication);
-  const watch = new WatchReleases(context, { shards, releases, grow });
+  const notes = new NoteDryRun(context, commands);
+  const watch = new WatchReleases(context, { shards, releases, grow, notes });
   const preflights = new Preflights(context, shards);
   const ticker = startTicker(context, () => {
     watchers.tick();

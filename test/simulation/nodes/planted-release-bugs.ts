@@ -1,7 +1,7 @@
 import { edit } from './planted-bugs.js';
 import type { PlantedBug } from './planted-bugs.js';
 
-const WATCH = 'libs/engine/src/release/watch-releases.ts';
+const WATCH = 'libs/engine/src/release/stage-watch.ts';
 
 type ReleaseBug = Omit<PlantedBug, 'staged'>;
 
@@ -24,8 +24,8 @@ const BUGS: readonly ReleaseBug[] = [
     edits: [
       edit(
         WATCH,
-        '...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },',
-        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },',
+        '...{ id, stage, bakedMs: 0, publishedMs: null, shortMs: 0, verdict: null },',
+        '...{ id, stage, bakedMs: stage > 0 && known === undefined ? Infinity : 0, publishedMs: null, shortMs: 0, verdict: null },',
       ),
     ],
     finds: /is watched for .* before it ends/,

@@ -1,6 +1,6 @@
 import type { Gate } from '@pawl/contracts';
 import { expect, it } from 'vitest';
-import { gateText } from './gate-text.js';
+import { gateText, heldLines, judgedLines } from './gate-text.js';
 
 it.each<[Gate, string]>([
   [{ kind: 'rejections', limit: 0, onFailure: 'abort' }, 'rejections > 0 → abort'],
@@ -28,4 +28,22 @@ it.each<[Gate, string]>([
   [{ kind: 'approval', stages: [0, 2] }, 'stage 1, 3 waits for an approval'],
 ])('says when a gate fails: %j', (gate, text) => {
   expect(gateText(gate)).toBe(text);
+});
+
+it('says how gates judged last, and who is held', () => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const why = '12 % of 400 requests failed';
+  expect(
+    judgedLines([
+      { kind: 'errors', outcome: 'pass', why, at, failures: 0 },
+      { kind: 'errors', outcome: 'fail', why, at, failures: 2, workload: 'cart', dryRun: true },
+      { kind: 'webhook', name: 'load', outcome: 'inconclusive', why: 'no answer', at, failures: 0 },
+    ]),
+  ).toEqual([
+    '  errors: pass, 12 % of 400 requests failed',
+    '  errors of cart: fail, 12 % of 400 requests failed (2 times in a row, dry run)',
+    '  webhook load: inconclusive, no answer',
+  ]);
+  expect(heldLines({ cart: why })).toEqual(['held: cart, 12 % of 400 requests failed']);
+  expect([judgedLines(), heldLines()]).toEqual([[], []]);
 });

@@ -1,4 +1,4 @@
-import type { Gate, GateKind } from '@pawl/contracts';
+import type { Gate, GateKind, GateResult } from '@pawl/contracts';
 import { durationText } from './duration.js';
 
 type Text = (gate: Gate) => string;
@@ -37,4 +37,21 @@ function above(most: number | undefined, unit: string, ratio: number | undefined
   const limit = most === undefined ? [] : [`> ${most} ${unit}`.trimEnd()];
   const times = ratio === undefined ? [] : [`> ${ratio} times the rest's`];
   return [...limit, ...times].join(' or ');
+}
+
+/** How gates judged last, a line each: `errors of cart: fail, 12 % of 400 requests failed (dry run)`. */
+export function judgedLines(gates: readonly GateResult[] = []): string[] {
+  return gates.map(({ kind, name, workload, outcome, why, dryRun, failures }) => {
+    const gate = name === undefined ? kind : `${kind} ${name}`;
+    const whose = workload === undefined ? gate : `${gate} of ${workload}`;
+    const row = failures > 1 ? [`${failures} times in a row`] : [];
+    const notes = [...row, ...(dryRun === true ? ['dry run'] : [])];
+    const noted = notes.length === 0 ? '' : ` (${notes.join(', ')})`;
+    return `  ${whose}: ${outcome}, ${why}${noted}`;
+  });
+}
+
+/** Workloads that a release leaves out, a line each. */
+export function heldLines(held: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(held).map(([workload, why]) => `held: ${workload}, ${why}`);
 }

@@ -1,12 +1,15 @@
+import type { RolloutRelease } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
 
-interface UnderWay {
-  readonly address: string;
+interface UnderWay extends Pick<RolloutRelease, 'address' | 'gates' | 'held'> {
   readonly state: string;
 }
 
 /** What a person may do with a release in stages under way, a command each, as it can be pasted. */
-export function nextSteps(context: CliContext, { address, state }: UnderWay): string[] {
+export function nextSteps(context: CliContext, release: UnderWay): string[] {
+  const { address, state, gates = [], held = {} } = release;
+  const isAsked = gates.some(({ kind, outcome }) => kind === 'approval' && outcome !== 'pass');
+  const isHeld = Object.keys(held).length > 0;
   const steps: readonly (readonly [string, string])[] =
     state === 'paused'
       ? [
@@ -14,7 +17,9 @@ export function nextSteps(context: CliContext, { address, state }: UnderWay): st
           ['take it back', 'abort'],
         ]
       : [
-          ['hold it', 'pause'],
+          ...(isAsked ? ([['give it the go-ahead', 'approve']] as const) : []),
+          ...(isHeld ? ([['give what is held another try', 'resume']] as const) : []),
+          ['stop it where it is', 'pause'],
           ['go on at once', 'advance'],
           ['take it back', 'abort'],
         ];

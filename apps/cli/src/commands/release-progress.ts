@@ -1,6 +1,6 @@
 import type { RolloutRelease, StagedView } from '@pawl/contracts';
 import { durationText } from './duration.js';
-import { gateText } from './gate-text.js';
+import { gateText, heldLines, judgedLines } from './gate-text.js';
 import { candidateText, placeText, stageText } from './staged-text.js';
 
 const BAR_WIDTH = 20;
@@ -18,6 +18,8 @@ export function releaseProgress(release: RolloutRelease, staged: StagedView | un
     `${what} at ${address} is ${state}, stage ${stage + 1} of ${stages.length}`,
     ...stageLines(release),
     `candidates: ${candidatesText(release)}`,
+    ...judgedLines(release.gates),
+    ...heldLines(release.held),
     ...reasonLines(release),
   ];
 }

@@ -62,7 +62,7 @@ describe('pawl promote in stages', () => {
     expect(out.split('\n')).toEqual([
       'acme/app is rolling at version 2 (release 7): version 3 by canary, stage 1 of 3 (1 of each workload)',
       `watch it: ${command('status acme/app --watch')}`,
-      `hold it: ${command('pause acme/app')}`,
+      `stop it where it is: ${command('pause acme/app')}`,
       `go on at once: ${command('advance acme/app')}`,
       `take it back: ${command('abort acme/app')}`,
       `wait for its end: ${command('wait acme/app --to 3 --min 0 --timeout 25m')}`,
@@ -206,7 +206,7 @@ describe('pawl advance, skip, pause, resume, abort', () => {
     world.answers.set('POST /v1/release/acme/app', releaseInStages());
     const { out } = await world.pawl('advance', 'acme/app');
     expect(labels(out)).toEqual([
-      ...['watch it', 'hold it', 'go on at once', 'take it back', 'wait for its end'],
+      ...['watch it', 'stop it where it is', 'go on at once', 'take it back', 'wait for its end'],
     ]);
     expect(out).toContain('--timeout 20m');
     world.answers.set('POST /v1/release/acme/app', release(2));

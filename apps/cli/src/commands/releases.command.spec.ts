@@ -73,7 +73,7 @@ describe('pawl releases', () => {
       'REJECTED  WHY',
       '1         too high',
       '',
-      `hold it: ${command('pause acme/app')}`,
+      `stop it where it is: ${command('pause acme/app')}`,
       `go on at once: ${command('advance acme/app')}`,
       `take it back: ${command('abort acme/app')}`,
       '',

@@ -6,6 +6,7 @@ import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
 import { allPages } from './all-pages.js';
 import { durationText } from './duration.js';
+import { heldLines, judgedLines } from './gate-text.js';
 import { nextSteps } from './next-steps.js';
 import { candidateText } from './staged-text.js';
 
@@ -58,6 +59,8 @@ function summaryText(context: CliContext, view: ReleaseSummary): string {
     `candidates: ${Object.entries(candidates)
       .map(([name, count]) => `${count} ${name}`)
       .join(', ')}`,
+    ...judgedLines(view.gates),
+    ...heldLines(view.held),
   ].map((line) => line.replaceAll(/[\u0000-\u001f\u007f]/g, ' '));
   const reached = view.addresses.filter((one) => counts(one.candidates).some((n) => n > 0));
   const without = view.addresses.length - reached.length;

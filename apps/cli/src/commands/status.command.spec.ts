@@ -82,7 +82,7 @@ describe('a release in stages', () => {
       'candidates: 4 live, 3 applied, 0 rejected, 1 lagging, 0 lost',
       'waits: 3 of 4 candidates have applied it',
       'gates: rejections > 0 → abort; lost > 5 % → pause; applied < 95 % within 1m → pause',
-      `hold it: ${command('pause acme/app')}`,
+      `stop it where it is: ${command('pause acme/app')}`,
       `go on at once: ${command('advance acme/app')}`,
       `take it back: ${command('abort acme/app')}`,
     ]);

@@ -67,7 +67,7 @@ export const gateSchema = {
     maxRatio: ratio,
     /** With fewer requests in the window nothing is known. */
     minRequests: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
-    windowMs: { type: 'integer', minimum: 5_000, maximum: 3_600_000 },
+    windowMs: { type: 'integer', minimum: 10_000, maximum: 600_000 },
     quantile: { type: 'number', minimum: 0.5, maximum: 0.99 },
     maxMs: { type: 'number', exclusiveMinimum: 0, maximum: 86_400_000 },
     /** Tells gates of the kinds `prometheus` and `webhook` apart. */

@@ -10,7 +10,7 @@ import { releasesOf } from '../sharding/cohorts.js';
 export interface Candidates {
   /** Live instances that the release has reached. */
   live: number;
-  /** Of those: run what is published, as candidates. */
+  /** Of those: run the version that is released, as candidates. */
   applied: number;
   rejected: number;
   lagging: number;
@@ -88,8 +88,10 @@ export function eachCandidate(
     const answered = consumerState(true, { incarnation, run }, node.published);
     // What a former owner saved is no answer: it may have died since.
     const isHeard = consumers.isHeard(incarnation);
+    // Whoever runs the release already and only not the newest below it yet has applied the release.
+    const runsIt = answered !== 'rejected' && releasesOf(run.cohort).includes(release.id);
     const isAnswer = isHeard && (answered === 'applied' || answered === 'rejected');
-    const state = isAnswer ? answered : 'lagging';
+    const state = isAnswer ? answered : isHeard && runsIt ? 'applied' : 'lagging';
     const reason = state === 'rejected' ? (run.rejected?.reason ?? null) : null;
     tell({ workload, state, reason });
   }

@@ -107,7 +107,7 @@ export class ChangeRelease {
     const { changed, next: release } = plan.value;
     if (!changed) return done(this.#unchanged(node));
     const begun = release.staged?.id === node.release.staged?.id ? null : release.staged;
-    const notJudged = gatesNotJudged(begun?.gates ?? []);
+    const notJudged = gatesNotJudged(this.context, begun?.gates ?? []);
     if (notJudged !== undefined) return notJudged;
     const tooMany = tooManyReleases(root.tree, node, release);
     if (tooMany !== undefined) return tooMany;

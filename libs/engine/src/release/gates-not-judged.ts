@@ -1,18 +1,21 @@
 import { refused } from '@pawl/contracts';
-import type { Gate, Outcome } from '@pawl/contracts';
+import type { ExternalGate, Gate, Outcome } from '@pawl/contracts';
+import type { EngineContext } from '../engine-context.js';
 
-const OPTIONS: ReadonlySet<string> = new Set(['kind', 'limit', 'percent', 'withinMs', 'onFailure']);
-
-/** Refuses gates that nobody would judge; `undefined`: each is. */
-export function gatesNotJudged(gates: readonly Gate[]): Outcome<never> | undefined {
+/** Refuses gates that nobody is there to answer; `undefined`: each can be judged. */
+export function gatesNotJudged(
+  { gateProbes }: Pick<EngineContext, 'gateProbes'>,
+  gates: readonly Gate[],
+): Outcome<never> | undefined {
   for (const gate of gates) {
-    const { kind, onFailure } = gate;
-    const isJudged = kind === 'rejections' || kind === 'lost' || kind === 'applied';
-    const option = Object.keys(gate).find((key) => !OPTIONS.has(key));
-    const what = isJudged ? (option ?? (onFailure === 'hold' ? 'hold' : undefined)) : kind;
-    if (what === undefined) continue;
-    const detail = `this control plane judges nothing by ${what} yet: leave it out of the gate ${kind}`;
-    return refused('malformed-request', detail);
+    if (gate.kind !== 'prometheus' && gate.kind !== 'webhook') continue;
+    const external = gate as ExternalGate;
+    const lacks =
+      gateProbes === undefined
+        ? 'this control plane asks nobody outside'
+        : gateProbes.lacks?.(external);
+    if (lacks === undefined) continue;
+    return refused('malformed-request', `the gate ${gate.kind} ${external.name}: ${lacks}`);
   }
   return undefined;
 }

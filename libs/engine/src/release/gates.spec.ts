@@ -1,45 +1,22 @@
-import type { RolloutRelease, Strategy } from '@pawl/contracts';
+import type { Gate } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
-import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
-import { FakeFleet } from '../testing/fake-fleet.js';
+import type { FakeFleet } from '../testing/fake-fleet.js';
+import { gatedWorld } from '../testing/gated-world.fixture.js';
+import type { GatedWorld } from '../testing/gated-world.fixture.js';
 
-type Gates = NonNullable<Exclude<Strategy, string>['gates']>;
+type Gates = readonly Gate[];
 
 const AT = 'acme/app';
 
+let gated: GatedWorld;
 let world: EngineWorld;
 let fleet: FakeFleet;
 beforeEach(async () => {
-  world = await claimedWorld();
-  fleet = new FakeFleet(world);
-  await world.put(AT, { a: 1 });
-  await world.promote(AT);
-  await world.over(AT, { a: 2 });
+  gated = await gatedWorld(AT);
+  ({ world, fleet } = gated);
 });
-
-/** One canary, then half of them, then all. */
-async function begin(gates: Gates, bakeMs = 10_000): Promise<void> {
-  const stages = [
-    { count: 1, bakeMs },
-    { percent: 50, bakeMs },
-    { percent: 100, bakeMs },
-  ];
-  expect(code(await world.begin(AT, { stages, gates }))).toBe('ok');
-  await world.settle();
-}
-
-async function stage(): Promise<number | 'idle' | 'paused'> {
-  const { state, staged } = await world.releaseOf(AT);
-  return state === 'rolling' ? (staged?.stage ?? -1) : (state as 'idle' | 'paused');
-}
-
-async function shown(at = AT): Promise<RolloutRelease | undefined> {
-  return (await world.rollout(at)).releases?.[0];
-}
-
-const act = (action: string): Promise<string> => world.release(AT, { action }).then(code);
 
 describe('the gate of rejections', () => {
   const gates: Gates = [{ kind: 'rejections', limit: 0, onFailure: 'abort' }];
@@ -51,12 +28,12 @@ describe('the gate of rejections', () => {
 
   it('aborts within the time in which they are gathered, and says why', async () => {
     fleet.all.forEach((one) => (one.judge = () => 'a is too high'));
-    await begin(gates);
+    await gated.begin(gates);
     fleet.follow();
     await world.pass(40);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await world.pass(20);
-    expect(await stage()).toBe('idle');
+    expect(await gated.stage()).toBe('idle');
     expect(await world.history(AT)).toMatchObject([
       {
         ...{ author: 'pawl', action: 'abort', version: 2 },
@@ -68,7 +45,7 @@ describe('the gate of rejections', () => {
 
   it('pauses where it is to, and leaves candidates where they are', async () => {
     fleet.all.forEach((one) => (one.judge = () => 'no'));
-    await begin([{ kind: 'rejections', limit: 0, onFailure: 'pause' }]);
+    await gated.begin([{ kind: 'rejections', limit: 0, onFailure: 'pause' }]);
     fleet.follow();
     await world.pass(100);
     expect(await world.releaseOf(AT)).toMatchObject({
@@ -79,28 +56,28 @@ describe('the gate of rejections', () => {
   });
 
   it('obeys its limit', async () => {
-    await begin([{ kind: 'rejections', limit: 1, onFailure: 'pause' }]);
+    await gated.begin([{ kind: 'rejections', limit: 1, onFailure: 'pause' }]);
     fleet.candidates().forEach((one) => (one.judge = () => 'no'));
     await fleet.pass(5_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     fleet.all.forEach((one) => (one.judge = () => 'no'));
-    await act('advance');
+    await gated.act('advance');
     await fleet.pass(1_000);
-    expect(await stage()).toBe('paused');
+    expect(await gated.stage()).toBe('paused');
   });
 
   it('does not count who is no candidate', async () => {
-    await begin(gates);
+    await gated.begin(gates);
     const canaries = fleet.candidates();
     fleet.all
       .filter((one) => !canaries.includes(one))
       .forEach((one) => (one.judge = () => 'I never like anything'));
     await fleet.pass(5_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
   });
 
   it('stops a release whose last attempt to go on has failed a moment ago', async () => {
-    await begin(gates);
+    await gated.begin(gates);
     let attempts = 0;
     world.truth.beforeCommit = ({ releases }) => {
       if (releases.length === 0) return Promise.resolve();
@@ -117,7 +94,7 @@ describe('the gate of rejections', () => {
     await canary!.hello();
     canary!.follow();
     await world.pass(100);
-    expect(await stage()).toBe('idle');
+    expect(await gated.stage()).toBe('idle');
   });
 });
 
@@ -131,52 +108,52 @@ describe('the gate of applied', () => {
 
   it('waits for candidates, and passes once they have applied it', async () => {
     fleet.all.forEach((one) => (one.isStuck = true));
-    await begin(gates, 0);
+    await gated.begin(gates, 0);
     await fleet.pass(10_000);
-    expect(await shown()).toMatchObject({
+    expect(await gated.shown()).toMatchObject({
       ...{ stage: 0, bakeLeftMs: 0, candidates: { live: 1, applied: 0, lagging: 1 } },
       reason: '0 of 1 candidates have applied it, 100 % must',
     });
     fleet.all.forEach((one) => (one.isStuck = false));
     await fleet.pass(2_000);
-    expect(await stage()).not.toBe(0);
+    expect(await gated.stage()).not.toBe(0);
   });
 
   it('fails when they have not in time, and gives them as long again after a pause', async () => {
     fleet.all.forEach((one) => (one.isStuck = true));
-    await begin(gates, 0);
+    await gated.begin(gates, 0);
     await fleet.pass(19_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(4_000);
     expect(await world.releaseOf(AT)).toMatchObject({
       state: 'paused',
       staged: { reason: '0 of 1 candidates have applied it, 100 % must' },
     });
-    await act('resume');
+    await gated.act('resume');
     await fleet.pass(19_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(4_000);
-    expect(await stage()).toBe('paused');
+    expect(await gated.stage()).toBe('paused');
   });
 
   it('counts the time from the newest snapshot, not from the stage', async () => {
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     await fleet.pass(60_000);
     fleet.all.forEach((one) => (one.isStuck = true));
     await fleet.add(AT, 'cart', 3);
     await fleet.pass(10_000);
-    expect(await shown()).toMatchObject({ state: 'rolling', candidates: { live: 2 } });
+    expect(await gated.shown()).toMatchObject({ state: 'rolling', candidates: { live: 2 } });
     fleet.all.forEach((one) => (one.isStuck = false));
     await fleet.pass(20_000);
-    expect(await shown()).toMatchObject({ state: 'rolling', candidates: { applied: 2 } });
+    expect(await gated.shown()).toMatchObject({ state: 'rolling', candidates: { applied: 2 } });
   });
 
   it('takes who runs it as another cohort for one who has not applied it', async () => {
-    await begin(gates, 0);
+    await gated.begin(gates, 0);
     const [canary] = fleet.candidates();
     canary!.cohortIn = () => '';
     await fleet.pass(5_000);
-    expect(await shown()).toMatchObject({ stage: 0, candidates: { applied: 0, lagging: 1 } });
+    expect(await gated.shown()).toMatchObject({ stage: 0, candidates: { applied: 0, lagging: 1 } });
   });
 });
 
@@ -189,32 +166,32 @@ describe('the gate of lost candidates', () => {
   });
 
   it('fails when one falls silent that had applied it', async () => {
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     await fleet.pass(2_000);
     fleet.candidates()[0]?.kill();
     await fleet.pass(12_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(8_000);
-    expect(await stage()).toBe('idle');
+    expect(await gated.stage()).toBe('idle');
     expect((await world.history(AT))[0]?.reason).toBe(
       '1 of 1 candidates fell silent without a goodbye',
     );
   });
 
   it('passes when it said goodbye, and whoever takes its slot is a candidate', async () => {
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     await fleet.pass(2_000);
     await fleet.candidates()[0]?.leave();
     await fleet.pass(30_000);
-    expect([await stage(), fleet.candidates()]).toEqual([0, []]);
+    expect([await gated.stage(), fleet.candidates()]).toEqual([0, []]);
     await fleet.add(AT, 'checkout', 1);
     expect(fleet.candidates()).toHaveLength(1);
     await fleet.pass(30_000);
-    expect(await shown()).toMatchObject({ stage: 0, candidates: { live: 1, lost: 0 } });
+    expect(await gated.shown()).toMatchObject({ stage: 0, candidates: { live: 1, lost: 0 } });
   });
 
   it('passes when its process begins anew', async () => {
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     const [canary] = fleet.candidates();
     await fleet.pass(2_000);
     for (const incarnation of ['i2', 'i3']) {
@@ -222,32 +199,35 @@ describe('the gate of lost candidates', () => {
       await canary!.hello();
       await fleet.pass(30_000);
     }
-    expect(await shown()).toMatchObject({ stage: 0, candidates: { live: 1, applied: 1, lost: 0 } });
+    expect(await gated.shown()).toMatchObject({
+      stage: 0,
+      candidates: { live: 1, applied: 1, lost: 0 },
+    });
   });
 
   it('fails when one falls silent that was live and has not answered', async () => {
     fleet.all.forEach((one) => (one.isStuck = true));
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     fleet.candidates()[0]?.kill();
     await fleet.pass(30_000);
-    expect(await stage()).toBe('idle');
+    expect(await gated.stage()).toBe('idle');
   });
 
   it('does not take the deafness of the owner for the silence of candidates', async () => {
-    await begin(gates, 3_600_000);
+    await gated.begin(gates, 3_600_000);
     await fleet.pass(2_000);
     const hello = fleet.hello.bind(fleet);
     fleet.hello = () => Promise.resolve();
     await fleet.pass(40_000);
-    expect(await shown()).toMatchObject({ stage: 0, candidates: { live: 0, lost: 0 } });
+    expect(await gated.shown()).toMatchObject({ stage: 0, candidates: { live: 0, lost: 0 } });
     await fleet.all[5]?.hello();
     await fleet.pass(3_000);
     fleet.hello = hello;
     await fleet.pass(30_000);
-    expect(await shown()).toMatchObject({ stage: 0, candidates: { live: 1, lost: 0 } });
+    expect(await gated.shown()).toMatchObject({ stage: 0, candidates: { live: 1, lost: 0 } });
     world.time.suspend(60_000);
     await fleet.all[5]?.hello();
     await fleet.pass(30_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
   });
 });

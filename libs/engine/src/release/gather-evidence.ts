@@ -10,7 +10,7 @@ import type { Candidates } from './candidates.js';
 export interface Evidence {
   readonly all: Candidates;
   readonly byWorkload: Map<string, Candidates>;
-  /** Workloads with live instances that are no candidates. */
+  /** Workloads with live instances that are no candidates, but those that are held. */
   readonly rest: Set<string>;
   /** Whether the newest stage takes a live instance itself. */
   isNewestReached: boolean;
@@ -42,12 +42,14 @@ export function gatherEvidence(
     byWorkload.set(seen.workload, own);
     for (const sum of [all, own]) countCandidate(sum, seen);
     all.reason ??= seen.reason;
+    own.reason ??= seen.reason;
   });
   const newest = release.stages.at(-1);
   evidence.takesAnybody ||= release.stages.some(({ selector }) => selector === undefined);
   for (const incarnation of consumers.at(node.address.text)) {
     const identity = identityOf(incarnation);
     if (identity.slot === null || !consumers.isLive(incarnation)) continue;
+    if (release.held?.includes(identity.workload) === true) continue;
     if (!isCandidate(release, identity)) evidence.rest.add(identity.workload);
     else if (newest !== undefined && isSelected(newest, identity.labels)) {
       evidence.isNewestReached = true;

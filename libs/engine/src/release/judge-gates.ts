@@ -1,40 +1,53 @@
-import type { Gate, GateFailure } from '@pawl/contracts';
 import { LIMITS } from '@pawl/contracts';
+import type { Gate } from '@pawl/contracts';
 import type { Candidates } from './candidates.js';
+import type { Finding } from './finding.js';
 import type { Evidence } from './gather-evidence.js';
+import { judgeHealth } from './judge-health.js';
+import type { StageHealth } from './judge-health.js';
 
-export type Verdict =
-  | { readonly kind: 'pass'; readonly why: string }
-  /** Not enough is known: the stage goes on. `grows`: since somebody is still to be reached. */
-  | { readonly kind: 'wait'; readonly why: string; readonly grows?: true }
-  | { readonly kind: 'fail'; readonly then: GateFailure; readonly why: string };
+/** Rejections and losses that whoever resumed the release has seen. */
+export type Forgiven = Pick<Candidates, 'rejected' | 'lost'>;
 
 /** What is known of a stage at one time. */
 export interface StageEvidence extends Evidence {
-  /** How long the share of those that applied it has been short, with the same snapshots, milliseconds. */
+  /** How long the share of those that applied it has been short, with the same candidates, milliseconds. */
   readonly shortMs: number;
-  /** Rejections and losses that whoever resumed the release has seen. */
-  readonly forgiven: Pick<Candidates, 'rejected' | 'lost'>;
+  readonly forgiven: Forgiven & { readonly byWorkload: ReadonlyMap<string, Forgiven> };
+  /** What services report of themselves in a window of so many milliseconds. */
+  readonly health: (windowMs: number) => StageHealth;
 }
 
-/**
- * Judges a stage by its gates: the first that fails decides. Whatever the gates are, silence is no yes: it
- * waits until an instance of each workload has applied it, and one that the newest stage takes.
- */
-export function judgeGates(gates: readonly Gate[], evidence: StageEvidence): Verdict {
-  const verdicts = gates.flatMap((gate) => judge(gate, evidence) ?? []);
-  const failed = verdicts.find(({ kind }) => kind === 'fail');
-  if (failed !== undefined) return failed;
-  const waits = waitsForAnybody(evidence) ?? verdicts[0] ?? waitsForWorkload(evidence);
-  if (waits !== undefined) return waits;
-  const { applied, live } = evidence.all;
-  return { kind: 'pass', why: `${applied} of ${live} candidates have applied it` };
+/** A gate that is judged by what consumers report. */
+export type ReportedGate = Gate & {
+  readonly kind: 'rejections' | 'lost' | 'applied' | 'errors' | 'latency';
+};
+
+const NOBODY: Finding = {
+  outcome: 'inconclusive',
+  why: 'no live instance has been reached to judge it by',
+};
+const NOTHING_FORGIVEN: Forgiven = { rejected: 0, lost: 0 };
+
+/** Judges by what consumers report: over all first, then each workload that is not well. */
+export function judgeGate(gate: ReportedGate, evidence: StageEvidence): readonly Finding[] {
+  switch (gate.kind) {
+    case 'rejections':
+      return judgeEach(gate, evidence, judgeRejections);
+    case 'lost':
+      return judgeEach(gate, evidence, judgeLost);
+    case 'applied':
+      return [judgeApplied(gate, evidence)];
+    case 'errors':
+    case 'latency':
+      return judgeHealth(gate, evidence.health(gate.windowMs ?? 60_000));
+  }
 }
 
 /** Whether fewer have applied it than the gate `applied` asks for. */
 export function isShort(
   gates: readonly Gate[],
-  { all, forgiven }: Pick<StageEvidence, 'all' | 'forgiven'>,
+  { all, forgiven }: { readonly all: Candidates; readonly forgiven: Forgiven },
 ): boolean {
   const gate = gates.find(({ kind }) => kind === 'applied');
   const reached = reachedOf(all, forgiven);
@@ -43,65 +56,65 @@ export function isShort(
 }
 
 /** Candidates but those whose loss was seen by whoever resumed the release. */
-function reachedOf(all: Candidates, forgiven: StageEvidence['forgiven']): number {
+function reachedOf(all: Candidates, forgiven: Forgiven): number {
   return all.live + Math.max(0, all.lost - forgiven.lost);
 }
 
-const GROWS = { kind: 'wait', grows: true } as const;
+type JudgeSome = (gate: Gate, some: Candidates, forgiven: Forgiven) => Finding;
 
-function waitsForAnybody({ all, isNewestReached }: StageEvidence): Verdict | undefined {
-  if (all.live === 0) {
-    return { ...GROWS, why: 'no live instance has been reached to judge it by' };
+/** Where a workload can be held, each is judged alone; else all of them together. */
+function judgeEach(gate: Gate, evidence: StageEvidence, judge: JudgeSome): readonly Finding[] {
+  const { all, forgiven, byWorkload } = evidence;
+  const over = judge(gate, all, forgiven);
+  const alone: Finding[] = [];
+  for (const [workload, some] of byWorkload) {
+    const seen = forgiven.byWorkload.get(workload) ?? NOTHING_FORGIVEN;
+    if (gate.onFailure === 'hold') {
+      const finding = judge(gate, some, seen);
+      if (finding.outcome === 'fail') alone.push({ ...finding, workload });
+    } else if (gate.kind === 'lost' && some.live === 0 && some.lost > seen.lost) {
+      const why = `all candidates of ${workload} fell silent`;
+      alone.push({ outcome: 'fail', why, value: some.lost, workload });
+    }
   }
-  if (isNewestReached) return undefined;
-  return { ...GROWS, why: 'no live instance has the labels of this stage' };
+  if (gate.onFailure !== 'hold' || over.outcome !== 'fail' || alone.length > 0) {
+    return [over, ...alone];
+  }
+  // It takes all of them to be too many: no workload is at fault.
+  return [{ ...over, outcome: 'pass' }];
 }
 
-function waitsForWorkload(evidence: StageEvidence): Verdict | undefined {
-  const { all, forgiven, byWorkload, rest, takesAnybody } = evidence;
-  for (const [workload, { live, applied }] of byWorkload) {
-    if (applied > 0) continue;
-    // Whoever resumed the release has seen that it is gone.
-    if (live === 0 && all.lost <= forgiven.lost) continue;
-    const why = live === 0 ? 'no candidate is live' : 'no candidate has applied it';
-    return { kind: 'wait', why: `of ${workload} ${why}` };
+function judgeRejections({ limit = 0 }: Gate, some: Candidates, forgiven: Forgiven): Finding {
+  const { live, rejected, reason } = some;
+  if (live === 0) return { ...NOBODY, limit };
+  const told = { value: rejected, limit };
+  if (rejected - forgiven.rejected <= limit) {
+    return { outcome: 'pass', why: `${rejected} of ${live} candidates reject it`, ...told };
   }
-  const missing = [...rest].find((workload) => !byWorkload.has(workload));
-  if (missing === undefined || !takesAnybody) return undefined;
-  return { ...GROWS, why: `no instance of ${missing} has been reached` };
+  const why = `${rejected} of ${live} candidates rejected it: ${reason ?? 'no reason given'}`;
+  return { outcome: 'fail', why: why.slice(0, LIMITS.messageLength), ...told };
 }
 
-function judge(gate: Gate, evidence: StageEvidence): Verdict | undefined {
+function judgeLost({ percent = 0 }: Gate, some: Candidates, forgiven: Forgiven): Finding {
+  const all = some.live + some.lost;
+  if (all === 0) return { ...NOBODY, limit: percent };
+  const lost = Math.max(0, some.lost - forgiven.lost);
+  const why = `${some.lost} of ${all} candidates fell silent without a goodbye`;
+  const told = { why, value: Number(percentOf(lost, all).toPrecision(4)), limit: percent };
+  return { outcome: percentOf(lost, all) > percent ? 'fail' : 'pass', ...told };
+}
+
+function judgeApplied(gate: Gate, evidence: StageEvidence): Finding {
   const { all, forgiven, shortMs } = evidence;
-  const { live, applied, reason } = all;
-  const then = gate.onFailure ?? 'pause';
-  switch (gate.kind) {
-    case 'rejections': {
-      if (all.rejected - forgiven.rejected <= (gate.limit ?? 0)) return undefined;
-      const why = `${all.rejected} of ${live} candidates rejected it: ${reason ?? 'no reason given'}`;
-      return { kind: 'fail', then, why: why.slice(0, LIMITS.messageLength) };
-    }
-    case 'lost': {
-      const lost = all.lost - forgiven.lost;
-      if (lost <= 0) return undefined;
-      if (percentOf(lost, live + all.lost) > (gate.percent ?? 0)) {
-        const why = `${all.lost} of ${live + all.lost} candidates fell silent without a goodbye`;
-        return { kind: 'fail', then, why };
-      }
-      const dead = [...evidence.byWorkload].find(([, one]) => one.live === 0 && one.lost > 0);
-      if (dead === undefined) return undefined;
-      return { kind: 'fail', then, why: `all candidates of ${dead[0]} fell silent` };
-    }
-    case 'applied': {
-      if (!isShort([gate], evidence)) return undefined;
-      const reached = reachedOf(all, forgiven);
-      const why = `${applied} of ${reached} candidates have applied it, ${gate.percent ?? 100} % must`;
-      if (shortMs <= (gate.withinMs ?? Infinity)) return { kind: 'wait', why };
-      return { kind: 'fail', then, why };
-    }
-    default:
-      return { kind: 'wait', why: `${gate.kind} was not judged yet` };
-  }
+  const { percent = 100, withinMs = Infinity } = gate;
+  const reached = reachedOf(all, forgiven);
+  if (reached === 0) return { ...NOBODY, limit: percent };
+  const share = percentOf(all.applied, reached);
+  const told = { value: Number(share.toPrecision(4)), limit: percent };
+  const have = `${all.applied} of ${reached} candidates have applied it`;
+  if (share >= percent) return { outcome: 'pass', why: have, ...told };
+  const why = `${have}, ${percent} % must`;
+  return { outcome: shortMs > withinMs ? 'fail' : 'inconclusive', why, ...told };
 }
 
 function percentOf(part: number, whole: number): number {

@@ -46,7 +46,7 @@ export function planPromote(
     return done({ ...AT_ONCE, id: releaseId, candidateVersion, pausedFor: null });
   }
   const refusal =
-    gatesNotJudged(staged.gates) ??
+    gatesNotJudged(context, staged.gates) ??
     (node === undefined ? undefined : tooManyReleases(tree, node, next));
   return refusal ?? done(staged);
 }

@@ -32,7 +32,8 @@ export function sumUpRelease(
   const item = releaseItem({ address: text, state, releaseVersion, stableVersion, staged });
   const sinceMs = parts.watch.knownSinceMs(root, node);
   const sum = reached(root, node, { id, sinceMs });
-  return done({ ...item, ...sum, ...parts.watch.progress(root, node) });
+  const held = staged.held === undefined ? {} : { held: staged.held };
+  return done({ ...item, ...sum, ...held, ...parts.watch.progress(root, node) });
 }
 
 type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof releaseItem> | 'bakeLeftMs'>;

@@ -1,54 +1,28 @@
 import { address } from '@pawl/contracts';
-import type { RolloutRelease, Strategy } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
-import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
-import { FakeFleet } from '../testing/fake-fleet.js';
-
-type Gates = NonNullable<Exclude<Strategy, string>['gates']>;
+import type { FakeFleet } from '../testing/fake-fleet.js';
+import { gatedWorld } from '../testing/gated-world.fixture.js';
+import type { GatedWorld } from '../testing/gated-world.fixture.js';
 
 const AT = 'acme/app';
 
+let gated: GatedWorld;
 let world: EngineWorld;
 let fleet: FakeFleet;
 beforeEach(async () => {
-  world = await claimedWorld();
-  fleet = new FakeFleet(world);
-  await world.put(AT, { a: 1 });
-  await world.promote(AT);
-  await world.over(AT, { a: 2 });
+  gated = await gatedWorld(AT);
+  ({ world, fleet } = gated);
 });
-
-/** One canary, then half of them, then all. */
-async function begin(gates: Gates, bakeMs = 10_000): Promise<void> {
-  const stages = [
-    { count: 1, bakeMs },
-    { percent: 50, bakeMs },
-    { percent: 100, bakeMs },
-  ];
-  expect(code(await world.begin(AT, { stages, gates }))).toBe('ok');
-  await world.settle();
-}
-
-async function stage(): Promise<number | 'idle' | 'paused'> {
-  const { state, staged } = await world.releaseOf(AT);
-  return state === 'rolling' ? (staged?.stage ?? -1) : (state as 'idle' | 'paused');
-}
-
-async function shown(at = AT): Promise<RolloutRelease | undefined> {
-  return (await world.rollout(at)).releases?.[0];
-}
-
-const act = (action: string): Promise<string> => world.release(AT, { action }).then(code);
 
 describe('a release in stages, watched', () => {
   it('goes on by itself once each stage is baked, and says that nobody asked', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([]);
+    await gated.begin([]);
     const seen: unknown[] = [];
     for (let second = 0; second < 36; second += 1) {
-      seen.push(await stage());
+      seen.push(await gated.stage());
       await fleet.pass(1_000);
     }
     expect(seen.filter((one) => one === 0).length).toBeGreaterThanOrEqual(10);
@@ -67,25 +41,25 @@ describe('a release in stages, watched', () => {
 
   it('is looked at at once when somebody says so, twice as well as once', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([], 0);
+    await gated.begin([], 0);
     await world.pass(200);
     fleet.follow();
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     for (const at of [AT, AT, 'acme']) await world.use.lookAgain(address(at));
     await world.pass(100);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('bakes not while it is paused, however short that was', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([]);
+    await gated.begin([]);
     await fleet.pass(3_000);
-    const before = await shown();
-    await act('pause');
+    const before = await gated.shown();
+    await gated.act('pause');
     await fleet.pass(500);
-    await act('resume');
+    await gated.act('resume');
     await fleet.pass(500);
-    expect((await shown())?.bakeLeftMs).toBe(before?.bakeLeftMs);
+    expect((await gated.shown())?.bakeLeftMs).toBe(before?.bakeLeftMs);
     expect(before?.bakeLeftMs).toBeLessThan(10_000);
   });
 
@@ -93,85 +67,85 @@ describe('a release in stages, watched', () => {
     await world.put('acme/app/eu', { b: 1 });
     await fleet.add(AT, 'checkout', 4);
     world.publisher.up = false;
-    await begin([]);
+    await gated.begin([]);
     await fleet.pass(30_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     world.publisher.up = true;
     const publish = world.publisher.publish.bind(world.publisher);
     world.publisher.publish = (at, snapshot) =>
       at.text === AT ? publish(at, snapshot) : Promise.reject(new Error('only this one'));
     await fleet.pass(30_000);
-    expect(await shown()).toMatchObject({ stage: 0, bakeLeftMs: 10_000 });
+    expect(await gated.shown()).toMatchObject({ stage: 0, bakeLeftMs: 10_000 });
     world.publisher.publish = publish;
     await fleet.pass(9_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(10_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('skips nothing of a bake when the wall clock is set', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([]);
+    await gated.begin([]);
     await fleet.pass(2_000);
     world.time.setWall(3_600_000);
     await fleet.pass(6_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     world.time.setWall(-7_200_000);
     await fleet.pass(5_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('skips nothing of a bake when the process is suspended', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([{ kind: 'applied', percent: 100, withinMs: 20_000, onFailure: 'abort' }]);
+    await gated.begin([{ kind: 'applied', percent: 100, withinMs: 20_000, onFailure: 'abort' }]);
     fleet.all.forEach((one) => (one.isStuck = true));
     await fleet.pass(3_000);
     world.time.suspend(60_000);
     await fleet.hello();
     await fleet.pass(3_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     fleet.all.forEach((one) => (one.isStuck = false));
     await fleet.pass(1_000);
-    const { bakeLeftMs } = (await shown()) ?? {};
+    const { bakeLeftMs } = (await gated.shown()) ?? {};
     expect(bakeLeftMs).toBeGreaterThanOrEqual(8_000);
     await fleet.pass(12_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('begins the bake anew under a new owner, and not the release', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([]);
+    await gated.begin([]);
     await fleet.pass(8_000);
     await world.restart();
     await fleet.hello();
     await fleet.pass(9_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(3_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('goes on with its bake after a pause, and does nothing meanwhile', async () => {
     await fleet.add(AT, 'checkout', 4);
-    await begin([]);
+    await gated.begin([]);
     await fleet.pass(6_000);
-    await act('pause');
+    await gated.act('pause');
     await fleet.pass(30_000);
-    expect(await stage()).toBe('paused');
-    await act('resume');
+    expect(await gated.stage()).toBe('paused');
+    await gated.act('resume');
     await fleet.pass(3_000);
-    expect(await stage()).toBe(0);
+    expect(await gated.stage()).toBe(0);
     await fleet.pass(4_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('waits where no live instance is reached', async () => {
-    await begin([], 0);
+    await gated.begin([], 0);
     await fleet.pass(20_000);
-    expect(await stage()).toBe(0);
-    expect((await shown())?.reason).toContain('no live instance');
+    expect(await gated.stage()).toBe(0);
+    expect((await gated.shown())?.reason).toContain('no live instance');
     await fleet.add(AT, 'checkout', 2);
     await fleet.pass(8_000);
-    expect(await stage()).not.toBe(0);
+    expect(await gated.stage()).not.toBe(0);
   });
 });
 
@@ -181,7 +155,7 @@ describe('the watch', () => {
   });
 
   it('tries again what failed, after a while', async () => {
-    await begin([]);
+    await gated.begin([]);
     let attempts = 0;
     world.truth.beforeCommit = ({ releases }) => {
       if (releases.length === 0) return Promise.resolve();
@@ -196,11 +170,11 @@ describe('the watch', () => {
     expect(attempts).toBe(2);
     world.truth.beforeCommit = () => Promise.resolve();
     await fleet.pass(11_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('does not go on twice while one attempt takes its time', async () => {
-    await begin([], 3_000);
+    await gated.begin([], 3_000);
     let goOn = (): void => undefined;
     let attempts = 0;
     world.truth.beforeCommit = async ({ releases }) => {
@@ -209,13 +183,13 @@ describe('the watch', () => {
       await new Promise<void>((resolve) => (goOn = resolve));
     };
     await fleet.pass(12_000);
-    expect([attempts, await stage()]).toEqual([1, 0]);
+    expect([attempts, await gated.stage()]).toEqual([1, 0]);
     world.truth.beforeCommit = () => Promise.resolve();
     goOn();
     await world.settle();
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
     await fleet.pass(2_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
     expect(world.logged).not.toContain('a release could not go on; will be tried again');
   });
 
@@ -223,22 +197,22 @@ describe('the watch', () => {
     ['pause', 'paused'],
     ['advance', 1],
   ] as const)('adds nothing to the %s of somebody who was faster', async (action, next) => {
-    await begin([], 3_000);
+    await gated.begin([], 3_000);
     let goOn = (): void => undefined;
     world.truth.beforeCommit = async ({ releases }) => {
       if (releases.length > 0) await new Promise<void>((resolve) => (goOn = resolve));
     };
-    const faster = act(action);
+    const faster = gated.act(action);
     await fleet.pass(6_000);
     world.truth.beforeCommit = () => Promise.resolve();
     goOn();
     expect(await faster).toBe('ok');
     await fleet.pass(1_000);
-    expect(await stage()).toBe(next);
+    expect(await gated.stage()).toBe(next);
   });
 
   it('does nothing in a shard that is not served', async () => {
-    await begin([], 3_000);
+    await gated.begin([], 3_000);
     await world.lose('acme');
     const before = world.committed.length;
     await fleet.pass(10_000);
@@ -246,12 +220,12 @@ describe('the watch', () => {
     await world.claimAll();
     await fleet.hello();
     await fleet.pass(5_000);
-    expect(await stage()).toBe(1);
+    expect(await gated.stage()).toBe(1);
   });
 
   it('does nothing after it was stopped', async () => {
     fleet.all.forEach((one) => (one.judge = () => 'no'));
-    await begin([{ kind: 'rejections', limit: 0, onFailure: 'abort' }], 0);
+    await gated.begin([{ kind: 'rejections', limit: 0, onFailure: 'abort' }], 0);
     await world.engine.stop();
     const before = world.committed.length;
     fleet.follow();

@@ -1,18 +1,28 @@
-import type { Address, ReleaseRequest, RolloutRelease } from '@pawl/contracts';
+import type { ExternalGate, ReleaseRequest, RolloutRelease } from '@pawl/contracts';
+import { isLastStage, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
-import type { Candidates } from './candidates.js';
+import { approvalOf, isApproved } from './approval.js';
+import { ProbeAsker } from './ask-probes.js';
 import type { ChangeRelease } from './change-release.js';
 import { gatherEvidence, noEvidence } from './gather-evidence.js';
-import type { Evidence } from './gather-evidence.js';
+import { gateResults, intervalOf } from './gate-memory.js';
+import type { GateStanding } from './gate-memory.js';
 import type { GrowReleases } from './grow-releases.js';
-import { isShort, judgeGates } from './judge-gates.js';
-import type { Verdict } from './judge-gates.js';
+import { isShort, judgeGate } from './judge-gates.js';
+import type { ReportedGate, StageEvidence } from './judge-gates.js';
+import type { NoteDryRun } from './note-dry-run.js';
+import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
+import type { Observed } from './observe-stage.js';
 import { frozenFor } from './release-policy.js';
+import { forgiveSeen, watchOf } from './stage-watch.js';
+import type { Deed, Watch, Watches } from './stage-watch.js';
+import { failureOf, weighGates } from './weigh-gates.js';
+import type { Verdict } from './weigh-gates.js';
 
 /** Who advances, pauses and aborts by evidence, in history and audit. */
 const ACTOR = 'pawl';
@@ -26,34 +36,6 @@ const GROW_EVERY_MS = 5_000;
 /** How long rejections are gathered before they are looked at, milliseconds. */
 const GATHER_MS = 50;
 
-/** What the owner has seen of one stage. */
-interface Watch {
-  readonly id: string;
-  readonly stage: number;
-  /** Monotonic time at which this owner first saw the release. */
-  readonly sinceMs: number;
-  /** How long its candidates were well while everything was published, milliseconds. */
-  bakedMs: number;
-  /** Monotonic time of the last look at which everything was published; `null`: it was not. */
-  publishedMs: number | null;
-  /** Of that look: where it is another now, it may have been paused in between, and that is not baked. */
-  releaseVersion: number;
-  /** The versions published then, summed up: they only grow. */
-  versions: number;
-  /** How long too few have applied just these versions, milliseconds. */
-  shortMs: number;
-  /** It was not rolling at the last look: whoever resumes it has seen what is wrong. */
-  isHeld: boolean;
-  forgiven: Pick<Candidates, 'rejected' | 'lost'>;
-  /** Monotonic times before which each is not done (again). */
-  readonly notBefore: Record<Deed, number>;
-  /** What is under way. */
-  readonly doing: Set<Deed>;
-  verdict: Verdict | null;
-}
-
-type Deed = 'stop' | 'advance' | 'grow';
-
 /**
  * Advances, pauses and aborts the releases in stages of the shards that this node serves, by what their
  * candidates report. What it does it does as anybody would, under the fencing token and from the
@@ -61,10 +43,11 @@ type Deed = 'stop' | 'advance' | 'grow';
  * who takes a shard over begins the bake of the stage anew.
  */
 export class WatchReleases {
-  readonly #watches = new WeakMap<OwnedRoot, Map<Address['text'], Watch>>();
+  readonly #watches = new WeakMap<OwnedRoot, Watches>();
   readonly #running = new Set<Promise<void>>();
   /** Roots that are looked at shortly. */
   readonly #soon = new Map<OwnedRoot, TimerHandle>();
+  readonly #asker: ProbeAsker;
   #stopped = false;
 
   constructor(
@@ -73,8 +56,11 @@ export class WatchReleases {
       readonly shards: ShardRegistry;
       readonly releases: ChangeRelease;
       readonly grow: GrowReleases;
+      readonly notes: NoteDryRun;
     },
-  ) {}
+  ) {
+    this.#asker = new ProbeAsker(context);
+  }
 
   /** Looks at every release under way; called once a second. */
   look(): void {
@@ -87,7 +73,9 @@ export class WatchReleases {
   /** Looks at the releases of one root. */
   lookAt(root: OwnedRoot): void {
     if (root.uncertain) return;
-    for (const node of root.tree.staged()) {
+    const staged = root.tree.staged();
+    this.#forgetEnded(root, staged);
+    for (const node of staged) {
       try {
         this.#look(root, node);
       } catch (error) {
@@ -97,7 +85,7 @@ export class WatchReleases {
     }
   }
 
-  /** Looks at the releases of a root shortly: a consumer has rejected something. */
+  /** Looks at the releases of a root shortly: a consumer has rejected something, or a gate was answered. */
   soon(root: OwnedRoot): void {
     if (this.#stopped || this.#soon.has(root)) return;
     const look = (): void => {
@@ -110,22 +98,32 @@ export class WatchReleases {
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#asker.stop();
     for (const timer of this.#soon.values()) timer.cancel();
     this.#soon.clear();
     await Promise.all(this.#running);
   }
 
-  /** What is left of the bake, and why the release does not go on. */
-  progress(root: OwnedRoot, node: AddressNode): Pick<RolloutRelease, 'bakeLeftMs' | 'reason'> {
+  /** What is left of the bake, why the release does not go on, and how its gates judged it last. */
+  progress(
+    root: OwnedRoot,
+    node: AddressNode,
+  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates'> {
     const { staged, state } = node.release;
     if (staged === null) return {};
-    if (state === 'paused') return staged.pausedFor === null ? {} : { reason: staged.pausedFor };
     const watch = this.#watch(root, node, staged);
+    const judged = gateResults(watch.gates.standings);
+    const gates = judged.length === 0 ? {} : { gates: judged };
+    if (state === 'paused') {
+      return staged.pausedFor === null ? gates : { ...gates, reason: staged.pausedFor };
+    }
     const bakeLeftMs = Math.max(0, Math.ceil(bakeMsOf(staged) - watch.bakedMs));
+    const told = { bakeLeftMs, ...gates };
     const { verdict } = watch;
-    if (verdict !== null && verdict.kind !== 'pass') return { bakeLeftMs, reason: verdict.why };
-    if (watch.publishedMs === null) return { bakeLeftMs, reason: 'it is being published' };
-    return { bakeLeftMs };
+    const why = verdict?.kind === 'pass' ? verdict.but : verdict?.why;
+    if (why !== undefined) return { ...told, reason: why };
+    if (watch.publishedMs === null) return { ...told, reason: 'it is being published' };
+    return told;
   }
 
   /** Since when this owner knows the release under way at an address, monotonic milliseconds. */
@@ -142,26 +140,103 @@ export class WatchReleases {
     if (state !== 'rolling') {
       watch.publishedMs = null;
       watch.isHeld = true;
+      watch.gates.end();
       return;
     }
-    const { evidence, stepMs, isSame } = this.#observe(root, node, { watch, nowMs });
+    const observed = this.#observe(root, node, { watch, nowMs });
+    const { evidence, stepMs, isSame } = observed;
     const { all } = evidence;
-    const seen = watch.isHeld ? all : watch.forgiven;
+    const held = workloadsHeld(staged);
+    this.#beginAnew(watch, held, nowMs);
+    watch.forgiven = forgiveSeen(watch, evidence, root.shard.consumers.hears);
     watch.isHeld = false;
-    // What has healed since is not forgiven a second time.
-    watch.forgiven = {
-      rejected: Math.min(seen.rejected, all.rejected),
-      // While nobody can be heard, nobody is known to be lost.
-      lost: root.shard.consumers.hears ? Math.min(seen.lost, all.lost) : seen.lost,
-    };
+    watch.held = held;
     const isTooFew = isShort(staged.gates, { all, forgiven: watch.forgiven });
     watch.shortMs = isSame && isTooFew ? watch.shortMs + stepMs : 0;
-    const { shortMs, forgiven } = watch;
-    const verdict = judgeGates(staged.gates, { ...evidence, shortMs, forgiven });
+    watch.gates.watched(stepMs);
+    const health = stageHealth(root, staged, { watch, nowMs, places: observed.places });
+    const known = { ...evidence, shortMs: watch.shortMs, forgiven: watch.forgiven, health };
+    this.#judge(root, node, { watch, nowMs, known });
+    const place = { held, isLast: isLastStage(staged), needsApproval: !isApproved(staged) };
+    const verdict = weighGates(watch.gates, known, place);
     if (verdict.kind === 'pass') watch.bakedMs += stepMs;
     else if (all.live === 0) watch.bakedMs = 0;
     watch.verdict = verdict;
+    this.#note(node, watch, held);
     this.#follow(root, node, { watch, verdict, nowMs });
+  }
+
+  /** Whoever resumes a release has seen what its gates say; a workload that was held has gone back. */
+  #beginAnew(watch: Watch, held: readonly string[], nowMs: number): void {
+    const isResumed = watch.isHeld || watch.held.some((workload) => !held.includes(workload));
+    if (isResumed) watch.requestsSinceMs = nowMs;
+    if (isResumed || held.length !== watch.held.length) watch.gates.reset();
+  }
+
+  /** Judges by every gate whose time has come. */
+  #judge(
+    root: OwnedRoot,
+    node: AddressNode,
+    of: { readonly watch: Watch; readonly nowMs: number; readonly known: StageEvidence },
+  ): void {
+    const { watch, nowMs, known } = of;
+    if (watch.publishedMs === null) return;
+    const { gates } = watch;
+    if (!gates.standings.some((standing) => gates.isDue(standing, nowMs))) return;
+    const at = { wall: this.context.formatTime(this.context.clock.wallMs()), monotonicMs: nowMs };
+    for (const standing of gates.standings) {
+      const { gate } = standing;
+      if (!gates.isDue(standing, nowMs)) continue;
+      if (gate.kind === 'approval') {
+        gates.judged(standing, [approvalOf(node.release.staged)], at);
+      } else if (gate.kind === 'prometheus' || gate.kind === 'webhook') {
+        this.#ask(root, node, { watch, standing, known });
+      } else {
+        gates.judged(standing, judgeGate(gate as ReportedGate, known), at);
+      }
+    }
+  }
+
+  /** Asks a gate that somebody else answers, unless it is being asked. */
+  #ask(
+    root: OwnedRoot,
+    node: AddressNode,
+    of: {
+      readonly watch: Watch;
+      readonly standing: GateStanding;
+      readonly known: StageEvidence;
+    },
+  ): void {
+    const { watch, standing, known } = of;
+    const { clock } = this.context;
+    if (standing.asking !== null || this.#stopped) return;
+    const gate = standing.gate as ExternalGate;
+    standing.asking = this.#asker.ask(gate, aboutRelease(node, known), (finding) => {
+      standing.asking = null;
+      const wall = this.context.formatTime(clock.wallMs());
+      watch.gates.judged(standing, [finding], { wall, monotonicMs: clock.monotonicMs() });
+      this.soon(root);
+    });
+    standing.nextMs = clock.monotonicMs() + (standing.asking === null ? 0 : intervalOf(gate));
+  }
+
+  /** Tells the history what gates that stop nothing would have done, once per stage. */
+  #note(node: AddressNode, watch: Watch, held: readonly string[]): void {
+    const failed = watch.gates.standings.flatMap((standing) => {
+      if (standing.gate.dryRun !== true || standing.isNoted) return [];
+      const failure = failureOf(standing, held);
+      return failure === undefined ? [] : [{ standing, failure }];
+    });
+    if (failed.length === 0 || watch.doing.has('note')) return;
+    if (this.context.clock.monotonicMs() < watch.notBefore.note) return;
+    const told = failed.map(({ standing: { gate }, failure: { then, why } }) => {
+      return `${gate.kind} would have made it ${then}: ${why}`;
+    });
+    const note = { releaseId: watch.id, stage: watch.stage, reason: told.join('; ') };
+    this.#begin(watch, 'note', async () => {
+      await this.parts.notes.run(node.address, note);
+      for (const { standing } of failed) standing.isNoted = true;
+    });
   }
 
   /** Does what the verdict asks for. */
@@ -173,9 +248,14 @@ export class WatchReleases {
     const { watch, verdict, nowMs } = of;
     const { staged } = node.release;
     const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed] && !watch.doing.has(deed);
-    const expected = { expectedReleaseVersion: node.release.releaseVersion, reason: verdict.why };
+    const seen = { expectedReleaseVersion: node.release.releaseVersion };
+    const expected = { ...seen, reason: verdict.why };
     if (verdict.kind === 'fail') {
-      const request = { ...expected, action: verdict.then };
+      const { then } = verdict;
+      const request =
+        then === 'hold'
+          ? { ...seen, action: then, workloads: verdict.workloads }
+          : { ...expected, action: then };
       if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request });
       return;
     }
@@ -186,7 +266,8 @@ export class WatchReleases {
     }
     if (staged === null || watch.doing.size > 0) return;
     const isPass = verdict.kind === 'pass';
-    if (isPass && isBaked(staged, watch) && may('advance')) {
+    const isOver = isPass && verdict.but === undefined && isBaked(staged, watch);
+    if (isOver && may('advance')) {
       const request = { ...expected, action: 'advance' };
       this.#act(root, node, { watch, deed: 'advance', request });
     } else if ((isPass || verdict.grows === true) && may('grow')) {
@@ -197,35 +278,39 @@ export class WatchReleases {
 
   /**
    * What is reported, and how much time is to be counted since the last look: none unless everything that
-   * the release reaches is published. `isSame`: just these versions were published then, too.
+   * the release reaches is published. `isSame`: it had reached just this then, too.
    */
   #observe(
     root: OwnedRoot,
     node: AddressNode,
     { watch, nowMs }: { readonly watch: Watch; readonly nowMs: number },
-  ): { readonly evidence: Evidence; readonly stepMs: number; readonly isSame: boolean } {
+  ): Observed {
     const evidence = noEvidence();
     const { consumers } = root.shard;
     const { sinceMs } = watch;
+    const places: AddressNode['address']['text'][] = [];
     let isPublished = true;
-    let versions = 0;
+    let reach = 0;
     for (const place of [node, ...root.tree.below(node.address)]) {
       if (place.published?.hash !== place.head.hash) isPublished = false;
-      versions += place.head.version;
       const release = place.published?.releases.find(({ id }) => id === watch.id);
-      if (release !== undefined) gatherEvidence(evidence, place, { release, consumers, sinceMs });
+      if (release === undefined) continue;
+      places.push(place.address.text);
+      reach += reachOf(release);
+      gatherEvidence(evidence, place, { release, consumers, sinceMs });
     }
     if (!isPublished) {
       watch.publishedMs = null;
-      return { evidence, stepMs: 0, isSame: false };
+      return { evidence, places, stepMs: 0, isSame: false };
     }
     const { releaseVersion } = node.release;
     const seenMs = watch.releaseVersion === releaseVersion ? watch.publishedMs : null;
-    const isSame = seenMs !== null && watch.versions === versions;
+    const isSame = seenMs !== null && watch.reach === reach;
     watch.releaseVersion = releaseVersion;
-    watch.versions = versions;
+    watch.reach = reach;
     watch.publishedMs = nowMs;
-    return { evidence, stepMs: Math.min(nowMs - (seenMs ?? nowMs), MAX_STEP_MS), isSame };
+    const stepMs = Math.min(nowMs - (seenMs ?? nowMs), MAX_STEP_MS);
+    return { evidence, places, stepMs, isSame };
   }
 
   #act(
@@ -257,23 +342,21 @@ export class WatchReleases {
     this.#running.add(run);
   }
 
-  #watch(root: OwnedRoot, { address }: AddressNode, { id, stage }: StagedRelease): Watch {
-    const watches = this.#watches.get(root) ?? new Map<Address['text'], Watch>();
+  #watch(root: OwnedRoot, { address }: AddressNode, staged: StagedRelease): Watch {
+    const watches = this.#watches.get(root) ?? (new Map() as Watches);
     this.#watches.set(root, watches);
-    const known = watches.get(address.text);
-    if (known?.id === id && known.stage === stage) return known;
-    const isKnown = known?.id === id;
-    const watch: Watch = {
-      ...{ id, stage, bakedMs: 0, publishedMs: null, versions: 0, shortMs: 0, verdict: null },
-      sinceMs: isKnown ? known.sinceMs : this.context.clock.monotonicMs(),
-      forgiven: isKnown ? known.forgiven : { rejected: 0, lost: 0 },
-      isHeld: false,
-      releaseVersion: 0,
-      notBefore: { stop: 0, advance: 0, grow: 0 },
-      doing: new Set(),
-    };
-    watches.set(address.text, watch);
-    return watch;
+    return watchOf(watches, address.text, { staged, nowMs: this.context.clock.monotonicMs() });
+  }
+
+  #forgetEnded(root: OwnedRoot, staged: readonly AddressNode[]): void {
+    const watches = this.#watches.get(root);
+    if (watches === undefined || watches.size <= staged.length) return;
+    const under = new Set(staged.map(({ address }) => address.text));
+    for (const [at, watch] of watches) {
+      if (under.has(at)) continue;
+      watch.gates.end();
+      watches.delete(at);
+    }
   }
 }
 

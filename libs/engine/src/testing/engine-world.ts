@@ -29,6 +29,7 @@ import type { EngineContext, EngineSettings } from '../engine-context.js';
 import type { FencingToken } from '../sharding/fence.js';
 import type { ShardMark } from '../sharding/shard-mark.js';
 import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
+import { FakeGateProbes } from './fake-gate-probes.js';
 import { FakeSavedStatus } from './fake-saved-status.js';
 import { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 import { FakeStatusStore } from './fake-status-store.js';
@@ -71,6 +72,7 @@ export class EngineWorld {
   readonly rechecked: number[] = [];
   /** As the metadata store answers. */
   rememberedGeneration = (): Promise<number> => Promise.resolve(0);
+  readonly probes = new FakeGateProbes();
   engine: Engine;
   #token = 100n;
 
@@ -224,6 +226,7 @@ export class EngineWorld {
       savedStatus: new FakeSavedStatus({ truth: this.truth, status: this.status, shards: SHARDS }),
       publisher: this.publisher,
       validator,
+      gateProbes: this.probes,
       ownership: this.#ownership(),
       clock: this.time,
       timer: this.time,

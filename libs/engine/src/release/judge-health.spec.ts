@@ -1,0 +1,96 @@
+import { LATENCY_BUCKETS, latencyBucketOf } from '@pawl/contracts';
+import type { Gate } from '@pawl/contracts';
+import { describe, expect, it } from 'vitest';
+import type { HealthSum } from '../status/health-sums.js';
+import { judgeHealth } from './judge-health.js';
+
+const NOBODY: HealthSum = { requests: 0, errors: 0, latency: [] };
+
+/** So many requests, of which so many fail, and which all take as long. */
+function sum(requests: number, errors = 0, latencyMs = 10): HealthSum {
+  const latency = Array.from({ length: LATENCY_BUCKETS }, () => 0);
+  latency[latencyBucketOf(latencyMs)] = requests;
+  return { requests, errors, latency };
+}
+
+function judge(
+  gate: Gate,
+  workloads: Readonly<Record<string, readonly [candidates: HealthSum, rest: HealthSum]>>,
+  isLast = false,
+) {
+  const byWorkload = new Map(
+    Object.entries(workloads).map(([name, [candidates, rest]]) => [name, { candidates, rest }]),
+  );
+  return judgeHealth(gate, { byWorkload, isLast });
+}
+
+const SHARE: Gate = { kind: 'errors', maxPercent: 5, minRequests: 100 };
+const RATIO: Gate = { kind: 'errors', maxRatio: 2, minRequests: 100 };
+
+describe('errors', () => {
+  it.each<[string, Gate, HealthSum, HealthSum, string, number?]>([
+    ['too few requests', SHARE, sum(99, 99), NOBODY, 'inconclusive'],
+    ['as many as may', SHARE, sum(100, 5), NOBODY, 'pass', 5],
+    ['one more', SHARE, sum(100, 6), NOBODY, 'fail', 6],
+    ['twice the rest', RATIO, sum(100, 4), sum(1_000, 20), 'pass', 4],
+    ['more than twice the rest', RATIO, sum(100, 5), sum(1_000, 20), 'fail', 5],
+    ['the rest unknown', RATIO, sum(100, 5), sum(99, 0), 'inconclusive', 5],
+    ['one beside none', RATIO, sum(100, 1), sum(1_000, 0), 'pass', 1],
+    ['two beside none', RATIO, sum(100, 2), sum(1_000, 0), 'fail', 2],
+    ['few beside few, of many', RATIO, sum(1_000, 2), sum(1_000, 0), 'pass', 0.2],
+    ['none beside none', RATIO, sum(100, 0), sum(1_000, 0), 'pass', 0],
+    ['both, the share', { ...RATIO, maxPercent: 1 }, sum(100, 2), NOBODY, 'fail', 2],
+  ])('%s', (...row) => {
+    const [, gate, candidates, rest, outcome, value] = row;
+    const [over] = judge(gate, { cart: [candidates, rest] });
+    expect([over?.outcome, over?.value]).toEqual([outcome, value]);
+  });
+
+  it('have nobody to be compared with in the last stage', () => {
+    const [over, ...alone] = judge(RATIO, { cart: [sum(100, 90), NOBODY] }, true);
+    expect(over).toMatchObject({ outcome: 'pass', value: 90 });
+    expect(over?.why).toContain('nobody is left to compare with');
+    expect(alone).toEqual([]);
+    expect(judge({ ...RATIO, maxPercent: 50 }, { cart: [sum(100, 90), NOBODY] }, true)[0]).toEqual({
+      ...{ outcome: 'fail', value: 90, limit: 50 },
+      why: '90 % of 100 requests failed, at most 50 % may',
+    });
+  });
+
+  it('are judged over all, and each workload alone that has enough of them', () => {
+    const workloads = {
+      cart: [sum(10_000, 0), NOBODY],
+      few: [sum(50, 50), NOBODY],
+      sick: [sum(100, 30), NOBODY],
+    } as const;
+    const [over, ...alone] = judge(SHARE, workloads);
+    expect(over).toMatchObject({ outcome: 'pass', value: 0.7882 });
+    expect(alone).toMatchObject([{ workload: 'sick', outcome: 'fail', value: 30 }]);
+  });
+});
+
+describe('latency', () => {
+  const most: Gate = { kind: 'latency', quantile: 0.5, maxMs: 100, minRequests: 10 };
+  const ratio: Gate = { kind: 'latency', quantile: 0.99, maxRatio: 2, minRequests: 10 };
+
+  it('is judged by its quantile, and beside that of the rest', () => {
+    expect(judge(most, { cart: [sum(100, 0, 10), NOBODY] })[0]).toMatchObject({ outcome: 'pass' });
+    expect(judge(most, { cart: [sum(100, 0, 400), NOBODY] })[0]).toMatchObject({
+      ...{ outcome: 'fail', limit: 100 },
+      why: expect.stringMatching(
+        /^50 % of 100 requests took \d+(\.\d+)? ms or less, at most 100/,
+      ) as unknown,
+    });
+    const beside = (own: number): unknown =>
+      judge(ratio, { cart: [sum(100, 0, own), sum(100, 0, 10)] })[0]?.outcome;
+    expect([beside(10), beside(15), beside(80)]).toEqual(['pass', 'pass', 'fail']);
+  });
+
+  it('is not known where requests tell of none', () => {
+    const untimed: HealthSum = { requests: 100, errors: 0, latency: [] };
+    expect(judge(most, { cart: [untimed, NOBODY] })[0]).toEqual({
+      ...{ outcome: 'inconclusive', why: 'candidates report no latency' },
+    });
+    expect(judge(ratio, { cart: [sum(100), untimed] })[0]?.outcome).toBe('inconclusive');
+  });
+});

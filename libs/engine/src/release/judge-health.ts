@@ -1,0 +1,110 @@
+import { quantileOf } from '@pawl/contracts';
+import type { Gate } from '@pawl/contracts';
+import type { ComparedHealth, HealthSum } from '../status/health-sums.js';
+import type { Finding } from './finding.js';
+
+/** What services report of themselves, by workload, without those that are held. */
+export interface StageHealth {
+  readonly byWorkload: ReadonlyMap<string, ComparedHealth>;
+  /** Everybody is reached: there is nobody to be compared with. */
+  readonly isLast: boolean;
+}
+
+/** A share of failed requests in per cent, or a latency in milliseconds. */
+interface Measure {
+  readonly value: number;
+  readonly unit: '%' | 'ms';
+  /** What is said of the value: `12 % of 400 requests of candidates failed`. */
+  readonly text: string;
+}
+
+/** One failed request is chance, whatever it is compared with. */
+const MIN_ERRORS = 2;
+
+/**
+ * Judges by what services report, over all first, then each workload that is not well. A workload with few
+ * requests is not judged alone: it counts over all.
+ */
+export function judgeHealth(gate: Gate, { byWorkload, isLast }: StageHealth): readonly Finding[] {
+  const all = { candidates: noSum(), rest: noSum() };
+  const alone: Finding[] = [];
+  for (const [workload, compared] of byWorkload) {
+    add(all.candidates, compared.candidates);
+    add(all.rest, compared.rest);
+    const finding = compare(gate, compared, isLast);
+    if (finding.outcome === 'fail') alone.push({ ...finding, workload });
+  }
+  return [compare(gate, all, isLast), ...alone];
+}
+
+function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boolean): Finding {
+  const { minRequests = 1, maxRatio } = gate;
+  const most = gate.kind === 'errors' ? gate.maxPercent : gate.maxMs;
+  if (candidates.requests < minRequests) {
+    return { outcome: 'inconclusive', why: tooFew(candidates, 'candidates', minRequests) };
+  }
+  const own = measure(gate, candidates);
+  if (own === null) return { outcome: 'inconclusive', why: 'candidates report no latency' };
+  const told = { value: rounded(own.value) };
+  if (most !== undefined && own.value > most) {
+    const why = `${own.text}, at most ${most} ${own.unit} may`;
+    return { outcome: 'fail', why, ...told, limit: most };
+  }
+  const limited = most === undefined ? {} : { limit: most };
+  const passed: Finding = { outcome: 'pass', why: own.text, ...told, ...limited };
+  if (maxRatio === undefined) return passed;
+  if (isLast) return { ...passed, why: `${own.text}; nobody is left to compare with` };
+  if (rest.requests < minRequests) {
+    return { outcome: 'inconclusive', why: tooFew(rest, 'the rest', minRequests), ...told };
+  }
+  const other = measure(gate, rest);
+  if (other === null)
+    return { outcome: 'inconclusive', why: 'the rest reports no latency', ...told };
+  const baseline = rounded(other.value);
+  const least = gate.kind === 'errors' ? 100 / rest.requests : 0;
+  const limit = maxRatio * Math.max(other.value, least);
+  const isChance = gate.kind === 'errors' && candidates.errors < MIN_ERRORS;
+  const beside = `${own.text}, beside ${baseline} ${own.unit} of the rest`;
+  if (own.value <= limit || isChance) return { ...passed, why: beside, baseline };
+  const why = `${beside}: more than ${maxRatio} times as much`;
+  return { outcome: 'fail', why, ...told, baseline, limit: rounded(limit) };
+}
+
+function measure({ kind, quantile = 0.99 }: Gate, sum: HealthSum): Measure | null {
+  const { requests, errors, latency } = sum;
+  if (kind === 'errors') {
+    const value = (errors * 100) / requests;
+    return { value, unit: '%', text: `${rounded(value)} % of ${requests} requests failed` };
+  }
+  const value = quantileOf(latency, quantile);
+  if (value === null) return null;
+  const share = rounded(quantile * 100);
+  return {
+    value,
+    unit: 'ms',
+    text: `${share} % of ${requests} requests took ${rounded(value)} ms or less`,
+  };
+}
+
+function tooFew({ requests }: HealthSum, whose: string, least: number): string {
+  return `${requests} requests of ${whose} are known of, ${least} are needed`;
+}
+
+/** To four digits: what is shown. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+type Sum = { -readonly [Key in keyof HealthSum]: HealthSum[Key] } & { latency: number[] };
+
+function noSum(): Sum {
+  return { requests: 0, errors: 0, latency: [] };
+}
+
+function add(sum: Sum, { requests, errors, latency }: HealthSum): void {
+  sum.requests += requests;
+  sum.errors += errors;
+  for (const [bucket, count] of latency.entries()) {
+    sum.latency[bucket] = (sum.latency[bucket] ?? 0) + count;
+  }
+}
