@@ -42,6 +42,7 @@ module.exports = {
     only('distribution', 'kernel', 'contracts', 'domain', 'engine'),
     only('validation', 'kernel', 'contracts', 'domain', 'engine'),
     only('jobs', 'kernel', 'contracts', 'domain', 'engine'),
+    only('probes', 'kernel', 'contracts', 'domain', 'engine'),
     only('platform', 'kernel', 'contracts'),
     only('sdk', 'kernel', 'contracts'),
     only('admin-client', 'contracts'),

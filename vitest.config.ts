@@ -22,6 +22,7 @@ const pairs = [
     'etcd-locks',
     'etcd3',
     'etcdctl',
+    'external-gates',
     'incident',
     'jobs',
     'launcher',

@@ -28,6 +28,7 @@ import { AppModule } from './app.module.js';
 import type { QuorumMembers } from './cluster/cluster.controller.js';
 import { dependencies, type Dependencies } from './health/dependencies.js';
 import type { Link } from './health/nats-round-trip.js';
+import { gateProbes } from './gates/gate-probes.js';
 import { readinessChecks } from './health/readiness-checks.js';
 import { watchDependencies } from './health/watch-dependencies.js';
 import { BodyGate } from './http/body-gate.js';
@@ -308,6 +309,7 @@ class Composition {
       log: engineLog(this.#logger),
       observer: this.#hints.observing(this.#metrics),
       wakeUps: this.#hints,
+      gateProbes: gateProbes(this.settings, parts.installation, this.#metrics),
       formatTime: (wallMs) => new Date(wallMs).toISOString(),
       parseTime: (text) => Date.parse(text),
       settings: {

@@ -53,6 +53,7 @@ describe('/metrics', () => {
     test.metrics.incident('same-version');
     test.metrics.dropped('ack', 'malformed');
     test.metrics.swept('contents', 3);
+    test.metrics.gateAsked('webhook', 'pass', 3);
     const answer = await test.app.inject('/metrics');
     expect(answer.headers['content-type']).toContain('text/plain');
     const lines = answer.body.split('\n');
@@ -70,6 +71,7 @@ describe('/metrics', () => {
       'pawl_incidents_total{kind="same-version"} 1',
       'pawl_dropped_messages_total{kind="ack",reason="malformed"} 1',
       'pawl_swept_total{kind="contents"} 3',
+      'pawl_gate_probe_seconds_count{kind="webhook",outcome="pass"} 1',
       'pawl_shards_owned 4',
       'pawl_shards_served 3',
       'pawl_pending_publications 2',

@@ -17,6 +17,7 @@ export class ControlPlaneMetrics implements EngineObserver {
   readonly #swept;
   readonly #webhooks;
   readonly #webhooksGivenUp;
+  readonly #gates;
   readonly #routes = new Map<string, string>();
 
   constructor(private readonly metrics: Metrics) {
@@ -78,6 +79,11 @@ export class ControlPlaneMetrics implements EngineObserver {
       name: 'pawl_webhooks_given_up_total',
       help: 'Release transitions that were too old to be sent to an endpoint any more',
       labels: ['endpoint'],
+    });
+    this.#gates = metrics.durations({
+      name: 'pawl_gate_probe_seconds',
+      help: 'Questions of gates to Prometheus and webhooks, by kind and outcome: pass, fail, inconclusive',
+      labels: ['kind', 'outcome'],
     });
   }
 
@@ -184,6 +190,10 @@ export class ControlPlaneMetrics implements EngineObserver {
 
   swept(kind: string, removed: number): void {
     this.#swept.inc({ kind }, removed);
+  }
+
+  gateAsked(kind: string, outcome: string, durationMs: number): void {
+    this.#gates.observe({ kind, outcome }, durationMs / 1000);
   }
 
   /** Paths that matched nothing share one label: callers choose them, so there is no end to them. */

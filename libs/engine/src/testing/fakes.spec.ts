@@ -1,10 +1,14 @@
+import type { ExternalGate } from '@pawl/contracts';
 import { describe, it } from 'vitest';
 import { ManualTime } from '@pawl/kernel';
+import type { ProbeAnswer } from '../release/gate-probes.port.js';
 import {
+  FakeGateProbes,
   FakeSavedStatus,
   FakeStatusStore,
   FakeTruthStore,
   FakeWebhookOutbox,
+  gateProbesCases,
   statusStoreCases,
   truthStoreCases,
   webhookOutboxCases,
@@ -39,6 +43,18 @@ describe('FakeWebhookOutbox', () => {
         append: (entry) => Promise.resolve(outbox.append(entry)),
         pass: (ms) => Promise.resolve(time.advance(ms)),
       });
+    });
+  }
+});
+
+describe('FakeGateProbes', () => {
+  const gate: ExternalGate = { kind: 'webhook', name: 'sales', url: 'https://a.example' };
+  for (const { name, run } of gateProbesCases) {
+    it(name, () => {
+      const probes = new FakeGateProbes();
+      const judge = (answer: ProbeAnswer): void => void (probes.answer = async () => answer);
+      judge({ outcome: 'pass', why: 'nobody has said anything yet' });
+      return run({ probes, nobody: new FakeGateProbes(), gate, judge });
     });
   }
 });

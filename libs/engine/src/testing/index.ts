@@ -1,9 +1,12 @@
 export type { ConformanceCase } from './conformance.js';
+export { FakeGateProbes } from './fake-gate-probes.js';
 export { FakeSavedStatus } from './fake-saved-status.js';
 export { FakeSnapshotPublisher } from './fake-snapshot-publisher.js';
 export { FakeStatusStore } from './fake-status-store.js';
 export { FakeTruthStore } from './fake-truth-store.js';
 export { FakeWebhookOutbox } from './fake-webhook-outbox.js';
+export { gateProbesCases } from './gate-probes.conformance.js';
+export type { GateProbesSubject } from './gate-probes.conformance.js';
 export { statusStoreCases } from './status-store.conformance.js';
 export type { StatusSubject } from './status-store.conformance.js';
 export { truthStoreCases } from './truth-store.conformance.js';

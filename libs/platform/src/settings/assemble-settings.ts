@@ -39,6 +39,13 @@ export function assembleSettings(values: SettingValues): Settings {
     sweepIntervalMs: must('PAWL_SWEEP_INTERVAL_MS'),
     redisUrl: values.PAWL_REDIS_URL,
     webhookUrls: values.PAWL_WEBHOOK_URLS ?? [],
+    gates: {
+      prometheus:
+        values.PAWL_PROMETHEUS_URL === null
+          ? null
+          : { url: values.PAWL_PROMETHEUS_URL, token: values.PAWL_PROMETHEUS_TOKEN },
+      urls: values.PAWL_GATE_URLS ?? [],
+    },
     webhookSecrets: values.PAWL_WEBHOOK_SECRET ?? [],
     url: must('PAWL_URL'),
     logLevel: must('PAWL_LOG_LEVEL'),

@@ -18,6 +18,7 @@ export function judgeTogether(values: SettingValues): string[] {
     values.PAWL_WEBHOOK_URLS !== null && values.PAWL_WEBHOOK_SECRET === null
       ? 'PAWL_WEBHOOK_URLS is set, so PAWL_WEBHOOK_SECRET must be too: receivers know by it who sends.'
       : null,
+    judgePrometheus(values),
     values.PAWL_ETCD_CA !== null && values.PAWL_ETCD_CERT === null
       ? 'PAWL_ETCD_CA asks clients for certificates, which needs PAWL_ETCD_CERT and PAWL_ETCD_KEY too.'
       : null,
@@ -87,6 +88,17 @@ function judgeCompaction(values: SettingValues): string | null {
   return mode === 'revision' && !('revisions' in retention)
     ? 'PAWL_COMPACTION_MODE is revision, so PAWL_COMPACTION_RETENTION must be a number of revisions.'
     : null;
+}
+
+function judgePrometheus({ PAWL_PROMETHEUS_URL, PAWL_PROMETHEUS_TOKEN }: SettingValues) {
+  if (PAWL_PROMETHEUS_TOKEN === null) return null;
+  if (PAWL_PROMETHEUS_URL === null) {
+    return 'PAWL_PROMETHEUS_TOKEN is set, so PAWL_PROMETHEUS_URL must be too.';
+  }
+  const { username, password } = new URL(PAWL_PROMETHEUS_URL);
+  return username + password === ''
+    ? null
+    : 'PAWL_PROMETHEUS_URL names a user or a password, so PAWL_PROMETHEUS_TOKEN must not be set.';
 }
 
 function allOrNone(values: SettingValues, names: readonly (keyof SettingValues)[]): string | null {

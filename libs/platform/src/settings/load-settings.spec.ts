@@ -53,6 +53,7 @@ describe('loadSettings', () => {
       sweepIntervalMs: 600_000,
       redisUrl: null,
       webhookUrls: [],
+      gates: { prometheus: null, urls: [] },
       webhookSecrets: [],
       url: 'http://127.0.0.1:7400',
       logLevel: 'info',
@@ -69,6 +70,8 @@ describe('loadSettings', () => {
         PAWL_NATS_REPLICAS: '5',
         PAWL_METADATA: 'etcd://e1:2379,e2:2379',
         PAWL_WEBHOOK_URLS: 'https://u:p@hooks.internal/pawl, http://10.0.0.5:8080',
+        PAWL_PROMETHEUS_URL: 'https://me:p%40ss@prom/base',
+        PAWL_GATE_URLS: 'https://hooks.internal/gates, http://10.0.0.5:8080',
         PAWL_WEBHOOK_SECRET: `${SECRET}, ${SECRET}`,
         PAWL_LOG_LEVEL: 'debug',
       }),
@@ -85,6 +88,10 @@ describe('loadSettings', () => {
       'https://u:p@hooks.internal/pawl',
       'http://10.0.0.5:8080',
     ]);
+    expect(settings.gates).toEqual({
+      prometheus: { url: 'https://me:p%40ss@prom/base', token: null },
+      urls: ['https://hooks.internal/gates', 'http://10.0.0.5:8080'],
+    });
     expect(settings.webhookSecrets).toEqual([SECRET, SECRET]);
     expect(settings.logLevel).toBe('debug');
   });
@@ -123,6 +130,12 @@ describe('loadSettings', () => {
     ['PAWL_WEBHOOK_URLS', 'http://a,ftp://b', 'at most 16 different URLs separated by commas'],
     ['PAWL_WEBHOOK_URLS', 'http://a,http://a', 'at most 16 different URLs separated by commas'],
     ['PAWL_WEBHOOK_URLS', 'http://u%zz@a', 'at most 16 different URLs separated by commas'],
+    ['PAWL_PROMETHEUS_URL', 'prom:9090', 'a URL such as http://prometheus:9090'],
+    ['PAWL_PROMETHEUS_URL', 'http://a%zz@prom', 'a URL such as http://prometheus:9090'],
+    ['PAWL_PROMETHEUS_TOKEN', 'a b', '1 to 4096 visible characters of ASCII'],
+    ['PAWL_GATE_URLS', 'hooks.internal', 'beginnings of URLs separated by commas'],
+    ['PAWL_GATE_URLS', 'http://a,http://u:p@b', 'beginnings of URLs separated by commas'],
+    ['PAWL_GATE_URLS', 'http://a/?b', 'beginnings of URLs separated by commas'],
     ['PAWL_WEBHOOK_SECRET', 'hunter2', 'whsec_ and base64 of 24 to 64 bytes'],
     ['PAWL_WEBHOOK_SECRET', `${SECRET},x`, 'whsec_ and base64 of 24 to 64 bytes'],
   ])('refuses %s=%s in one clear sentence', (name, value, says) => {
@@ -144,14 +157,29 @@ describe('loadSettings', () => {
   });
 
   it.each([
+    ['a token alone', { PAWL_PROMETHEUS_TOKEN: 'x' }, 'so PAWL_PROMETHEUS_URL must be too'],
+    [
+      'a token besides a password',
+      { PAWL_PROMETHEUS_TOKEN: 'x', PAWL_PROMETHEUS_URL: 'http://u:hunter2@prom' },
+      'so PAWL_PROMETHEUS_TOKEN must not be set',
+    ],
+  ])('refuses %s', (_, env, says) => {
+    expect(problemsOf(env)).toEqual([expect.stringContaining(says)]);
+    expect(problemsOf(env).join()).not.toContain('hunter2');
+  });
+
+  it.each([
     'PAWL_POSTGRES_URL',
     'PAWL_NATS_URL',
     'PAWL_REDIS_URL',
     'PAWL_URL',
     'PAWL_WEBHOOK_URLS',
+    'PAWL_PROMETHEUS_URL',
+    'PAWL_PROMETHEUS_TOKEN',
+    'PAWL_GATE_URLS',
     'PAWL_WEBHOOK_SECRET',
   ])('does not repeat a value of %s, which may hold a password', (name) => {
-    const problems = problemsOf({ [name]: 'mysql://root:hunter2@db/pawl' });
+    const problems = problemsOf({ [name]: 'mysql://root:hunter2@db/pawl ä' });
     expect(problems).toHaveLength(1);
     expect(problems[0]).not.toContain('hunter2');
   });

@@ -60,7 +60,21 @@ export function webhookUrls(): SettingKind<readonly string[]> {
 }
 
 function isPostable(value: string): boolean {
-  if (!isUrl(value, ['http:', 'https:'])) return false;
+  return isUrl(value, HTTP) && hasReadableUser(value);
+}
+
+/** One server over HTTP; may name a user and a password. */
+export function httpServer(example: string): SettingKind<string> {
+  return {
+    schema: { type: 'string', minLength: 1, maxLength: 2048 },
+    expects: `a URL such as ${example}`,
+    convert: (value) => (isPostable(value) ? value : undefined),
+  };
+}
+
+const HTTP = ['http:', 'https:'];
+
+function hasReadableUser(value: string): boolean {
   const { username, password } = new URL(value);
   try {
     decodeURIComponent(username + password);
@@ -68,6 +82,23 @@ function isPostable(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Beginnings of URLs, separated by commas. */
+export function urlPrefixes(): SettingKind<readonly string[]> {
+  return {
+    schema: { type: 'array', maxItems: 64, items: { type: 'string', maxLength: 2048 } },
+    expects:
+      'beginnings of URLs separated by commas, such as https://hooks.internal/gates, ' +
+      'without user, password or query',
+    convert: (value) => (list(value).every(isPrefix) ? list(value) : undefined),
+  };
+}
+
+function isPrefix(value: string): boolean {
+  if (!isUrl(value, HTTP)) return false;
+  const { username, password, search, hash } = new URL(value);
+  return username + password + search + hash === '';
 }
 
 /** Secrets that webhooks are signed with, separated by commas. */

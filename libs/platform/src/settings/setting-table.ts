@@ -26,6 +26,10 @@ const installation = kind.text('name/id of an installation, such as main/0b9c1d2
 });
 const host = kind.text('a host name or an IP address', { pattern: '^[A-Za-z0-9_.:-]{1,255}$' });
 
+const token = kind.text('1 to 4096 visible characters of ASCII', {
+  pattern: '^[!-~]{1,4096}$',
+});
+
 /** Every setting: name, how it is read, default, and what it is for. */
 export const SETTING_TABLE = {
   PAWL_DATA_DIR: row(folder, '.pawl', 'Folder of everything a node keeps'),
@@ -146,6 +150,15 @@ export const SETTING_TABLE = {
   PAWL_REDIS_URL: optional(
     kind.url(['redis:', 'rediss:'], 'redis://host:6379'),
     'Redis for BullMQ; without it BullMQ runs on PostgreSQL',
+  ),
+  PAWL_PROMETHEUS_URL: optional(
+    kind.httpServer('http://prometheus:9090'),
+    'Prometheus that gates ask, its base URL, which may name user and password; without it such gates are refused',
+  ),
+  PAWL_PROMETHEUS_TOKEN: optional(token, 'Bearer token for PAWL_PROMETHEUS_URL'),
+  PAWL_GATE_URLS: optional(
+    kind.urlPrefixes(),
+    'Beginnings of URLs, separated by commas, that webhook gates may call; without it such gates are refused',
   ),
   PAWL_WEBHOOK_URLS: optional(
     kind.webhookUrls(),

@@ -102,6 +102,13 @@ export interface Settings {
   readonly propagationBoundMs: number;
   readonly sweepIntervalMs: number;
   readonly redisUrl: string | null;
+  /** Whom gates may ask. */
+  readonly gates: {
+    /** `token`: sent as bearer; `null`: none. */
+    readonly prometheus: { readonly url: string; readonly token: string | null } | null;
+    /** Beginnings of URLs that webhook gates may call. */
+    readonly urls: readonly string[];
+  };
   /** Where release transitions are posted to; they may hold secrets of their own, so none is logged. */
   readonly webhookUrls: readonly string[];
   /** What webhooks are signed with, by each; at least one where there are `webhookUrls`. */
