@@ -148,6 +148,32 @@ describe('the gate of applied', () => {
     expect(await gated.shown()).toMatchObject({ state: 'rolling', candidates: { applied: 2 } });
   });
 
+  it('fails below a busy address, and takes who runs it there for one who has applied it', async () => {
+    const BUSY = 'acme/app/eu';
+    await world.put(BUSY, { b: 0 });
+    await world.promote(BUSY);
+    await fleet.add(BUSY, 'cart', 1);
+    await fleet.pass(1_000);
+    await gated.begin(gates, 3_600_000);
+    await fleet.pass(1_000);
+    const cart = fleet.all.find(({ ref }) => ref.workload === 'cart');
+    const publish = async (seconds: number): Promise<void> => {
+      for (let b = 0; b < seconds; b += 2) {
+        await world.over(BUSY, { b, seconds });
+        await world.promote(BUSY);
+        await fleet.pass(2_000);
+      }
+    };
+    cart!.isStuck = true;
+    await publish(30);
+    expect(await gated.shown()).toMatchObject({ state: 'rolling', candidates: { applied: 2 } });
+    const [canary] = fleet.candidates().filter((one) => one !== cart);
+    Object.assign(canary!, { incarnation: 'i2', held: null, isStuck: true });
+    await canary!.hello();
+    await publish(30);
+    expect(await gated.stage()).toBe('paused');
+  });
+
   it('takes who runs it as another cohort for one who has not applied it', async () => {
     await gated.begin(gates, 0);
     const [canary] = fleet.candidates();
