@@ -26,7 +26,7 @@ import type {
   ReleaseView,
   RolloutView,
   ScopeView,
-  StagedState,
+  ReleaseListState,
   WrittenView,
 } from '@pawl/contracts';
 import { parseAddress, PREFLIGHT_MS, problem, problemDocument } from '@pawl/contracts';
@@ -299,9 +299,9 @@ export class AdminClient {
     return this.#json({ method: 'POST', path: '/v1/restore/accept', body: { json: request } });
   }
 
-  /** Releases in stages under way, by address. */
+  /** Releases in stages under way, and promotes that begin later, by address. */
   releases(
-    options: PageOptions & { readonly state?: StagedState } = {},
+    options: PageOptions & { readonly state?: ReleaseListState } = {},
   ): Promise<Page<ReleaseItem>> {
     return this.#json({ method: 'GET', path: '/v1/releases', query: { ...options } });
   }

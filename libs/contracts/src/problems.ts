@@ -41,6 +41,7 @@ export const PROBLEMS = {
   'use-rollback': { status: 409, title: 'That would go back', retryable: false },
   'use-promote': { status: 409, title: 'That would go forward', retryable: false },
   'release-in-flight': { status: 409, title: 'A release is under way', retryable: false },
+  'release-queued': { status: 409, title: 'A release is queued', retryable: false },
   'too-many-releases': { status: 409, title: 'Too many releases under way', retryable: false },
   frozen: { status: 409, title: 'Nothing goes forward now', retryable: false },
   'strategy-required': { status: 409, title: 'A strategy is required', retryable: false },

@@ -14,6 +14,8 @@ export type { PointerSet } from './merge/pointer-set.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';
 export type { TransitionInput } from './release/plan-transition.js';
+export { isForLater } from './release/queue-promote.js';
+export type { Asked, QueuedRelease } from './release/queued-release.js';
 export { reachPlaces } from './release/reach-places.js';
 export { reachStages } from './release/reach-stages.js';
 export type { Instance } from './release/reach-stages.js';

@@ -25,13 +25,13 @@ import type {
   PreviewRequest,
   PreviewView,
   ReleaseItem,
+  ReleaseListState,
   ReleaseRequest,
   ReleaseSummary,
   ReleaseView,
   RolloutView,
   ScopeView,
   SourceChange,
-  StagedState,
   Vote,
   WrittenView,
 } from '@pawl/contracts';
@@ -173,9 +173,9 @@ export interface ConfigEngine {
     id: string,
   ): Promise<Outcome<PreflightView>>;
   listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
-  /** Releases in stages under way, by address. */
+  /** Releases in stages under way, and promotes that begin later, by address. */
   listReleases(
-    query: PageQuery & { readonly state?: StagedState },
+    query: PageQuery & { readonly state?: ReleaseListState },
   ): Promise<Outcome<Page<ReleaseItem>>>;
   /** The address that the release of this id, which is under way, is of. */
   findRelease(id: string): Promise<Outcome<Address>>;

@@ -1,5 +1,5 @@
 import { done } from '@pawl/contracts';
-import type { Address, Outcome } from '@pawl/contracts';
+import type { Address, Outcome, ReleaseView } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ConfigEngine, EngineStatus, FleetStatus, SweepKind } from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
@@ -17,9 +17,10 @@ import { findRelease, listReleases } from './release/list-releases.js';
 import { NoteDryRun } from './release/note-dry-run.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
-import { releaseView } from './release/release-view.js';
+import { queuedView, releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
 import { sumUpRelease } from './release/sum-up-release.js';
+import { TimedReleases } from './release/timed-releases.js';
 import { WatchReleases } from './release/watch-releases.js';
 import type { OwnerTarget } from './routing/owner-calls.port.js';
 import { clusterView } from './sharding/cluster-view.js';
@@ -84,14 +85,18 @@ export function createEngine(context: EngineContext): Engine {
   const grow = new GrowReleases(context, commands, publication);
   const notes = new NoteDryRun(context, commands);
   const watch = new WatchReleases(context, { shards, releases, grow, notes });
+  const timed = new TimedReleases(context, { shards, releases });
   const preflights = new Preflights(context, shards);
   const ticker = startTicker(context, () => {
     watchers.tick();
     watch.look();
+    timed.look();
   });
   return {
     use: {
-      ...useCases(context, { publication, shards, fences, commands, watchers, releases, watch }),
+      ...useCases(context, {
+        ...{ publication, shards, fences, commands, watchers, releases, watch, timed },
+      }),
       ...preflightUseCases(fences, preflights),
     },
     restore: restoreUseCases(context, fences, shards),
@@ -117,7 +122,7 @@ export function createEngine(context: EngineContext): Engine {
     stop: async () => {
       ticker.stop();
       preflights.stop();
-      await watch.stop();
+      await Promise.all([watch.stop(), timed.stop()]);
       fences.stop();
       await publication.stop();
       await saver.stop();
@@ -134,6 +139,7 @@ interface Parts {
   readonly watchers: RolloutWatchers;
   readonly releases: ChangeRelease;
   readonly watch: WatchReleases;
+  readonly timed: TimedReleases;
 }
 
 /** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
@@ -154,18 +160,13 @@ function preflightUseCases(fences: FenceChecks, preflights: Preflights): Preflig
 }
 
 function useCases(context: EngineContext, parts: Parts): OtherUseCases {
-  const { publication, shards, fences, commands, watchers, releases, watch } = parts;
+  const { publication, shards, fences, commands, watchers, releases, watch, timed } = parts;
   const put = new PutDefinition(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
   const traffic = new ConsumerTraffic(context, {
     ...{ shards, commands, publication, watchers },
     rejected: (root) => watch.soon(root),
   });
-  const withNode = <T>(address: Address, view: (node: AddressNode) => T): Outcome<T> => {
-    const place = shards.find(address);
-    if (place === undefined) return unknownAddress(shards, address);
-    return done(view(place.node));
-  };
   /**
    * Status is told while a commit's outcome is looked up too, which may take as long as an outage, and
    * with its age when the fence was not confirmed for a lease.
@@ -193,9 +194,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
       fences.read(address.root, () => reads.schema(address, version)),
     release: (address, request, command) => releases.run(address, request, command),
     getRelease: (address) =>
-      fences.read(address.root, () =>
-        withNode(address, (node) => releaseView(node.address, node.release)),
-      ),
+      fences.read(address.root, () => releaseNow({ shards, timed }, address)),
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(shards, address, query)),
     getRollout: async (address) =>
@@ -204,7 +203,9 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
         const sure = known && age.asOf === undefined;
         const under = root.uncertain ? [] : releasesView(root, node, watch);
         const shown = under.length === 0 ? {} : { releases: under };
-        return { ...view, ...shown, converged: view.converged && sure, ...age };
+        const { queued } = root.uncertain ? { queued: null } : node.release;
+        const later = queued && { queued: queuedView(queued, timed.waitsFor(root, node)) };
+        return { ...view, ...shown, ...later, converged: view.converged && sure, ...age };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) =>
@@ -225,12 +226,13 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
 }
 
 function lookAgain(
-  { shards, watch }: Pick<Parts, 'shards' | 'watch'>,
+  { shards, watch, timed }: Pick<Parts, 'shards' | 'watch' | 'timed'>,
   address: Address,
 ): Outcome<null> {
   const place = shards.find(address);
   if (place === undefined) return unknownAddress(shards, address);
   watch.soon(place.root);
+  timed.lookAt(place.root);
   return done(null);
 }
 
@@ -260,13 +262,23 @@ function validating<T>(work: Promise<Outcome<T>>): Promise<Outcome<T>> {
   });
 }
 
+function releaseNow(
+  { shards, timed }: Pick<Parts, 'shards' | 'timed'>,
+  address: Address,
+): Outcome<ReleaseView> {
+  const place = shards.find(address);
+  if (place === undefined) return unknownAddress(shards, address);
+  const { root, node } = place;
+  return done(releaseView(node.address, node.release, timed.waitsFor(root, node)));
+}
+
 type OverAll =
   'listScopes' | 'listReleases' | 'findRelease' | 'consumersThen' | 'sumUpRelease' | 'lookAgain';
 
 /** What is told over all shards, where that leads to, and what has an owner look again. */
 function overAll(
   context: EngineContext,
-  { shards, fences, watch }: Parts,
+  { shards, fences, watch, timed }: Parts,
 ): Pick<ConfigEngine, OverAll> {
   return {
     listScopes: (query) => listScopes(context.truth, query),
@@ -275,7 +287,7 @@ function overAll(
     consumersThen: (address, query) => consumersThen(context, address, query),
     sumUpRelease: (address, id) =>
       fences.read(address.root, () => sumUpRelease({ shards, watch }, address, id)),
-    lookAgain: async (address) => lookAgain({ shards, watch }, address),
+    lookAgain: async (address) => lookAgain({ shards, watch, timed }, address),
   };
 }
 

@@ -17,6 +17,7 @@ import { StagedReleases1764000000011 } from './migrations/1764000000011-staged-r
 import { IncidentReads1764000000012 } from './migrations/1764000000012-incident-reads.js';
 import { MergeOrigin1764000000013 } from './migrations/1764000000013-merge-origin.js';
 import { ConsumerRuns1764000000014 } from './migrations/1764000000014-consumer-runs.js';
+import { QueuedReleases1764000000015 } from './migrations/1764000000015-queued-releases.js';
 import { WebhookCursor1764000000017 } from './migrations/1764000000017-webhook-cursor.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
 import { prepareSession } from './sessions/prepare-session.js';
@@ -67,6 +68,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       IncidentReads1764000000012,
       MergeOrigin1764000000013,
       ConsumerRuns1764000000014,
+      QueuedReleases1764000000015,
       WebhookCursor1764000000017,
       RestorePauses1764000000018,
     ],

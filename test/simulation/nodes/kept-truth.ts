@@ -62,6 +62,7 @@ export const NOWHERE: NewRelease = {
   forced: false,
   blockedVersions: [],
   staged: null,
+  queued: null,
 };
 
 /** All that PostgreSQL holds, by a second bookkeeping. */

@@ -111,7 +111,7 @@ function isSame(one: NewRelease, other: NewRelease): boolean {
   return text(one) === text(other);
 }
 
-function text({ staged, ...rest }: NewRelease): string {
-  const { pausedFor: _, ...held } = staged ?? { pausedFor: null };
+function text({ staged, queued: _, ...rest }: NewRelease): string {
+  const { pausedFor: __, ...held } = staged ?? { pausedFor: null };
   return canonicalize({ ...rest, staged: staged === null ? null : held });
 }

@@ -21,8 +21,11 @@ const ENDINGS: Readonly<Record<string, string>> = {
   rollback: 'it was rolled back',
   disable: 'the layer was disabled',
   block: 'the version was blocked',
+  cancel: 'it was dropped from the queue',
   promote: 'another version was promoted',
 };
+/** What asks for a version. */
+const BEGINNINGS: ReadonlySet<string> = new Set(['promote', 'queue', 'schedule']);
 /** As many as the longest release has stages, and what people do meanwhile. */
 const HISTORY_ITEMS = 100;
 
@@ -44,8 +47,12 @@ export class AwaitedReleases {
   /** For a version that must reach everybody: released already, or under way. */
   async expect(address: string, candidate: number): Promise<void> {
     const release = await this.ask((client) => client.getRelease(address));
-    if (release.candidate === candidate && release.staged !== undefined) {
-      this.#seen.set(release.staged.id, { address, candidate });
+    const { staged, queued } = release;
+    if (release.candidate === candidate && staged !== undefined) {
+      this.#seen.set(staged.id, { address, candidate });
+    } else if (queued?.targetVersion === candidate) {
+      // It goes on under the same id once it begins.
+      this.#seen.set(queued.id, { address, candidate });
     } else await this.#refuseUnlessStable({ address, candidate }, release);
   }
 
@@ -90,7 +97,8 @@ export class AwaitedReleases {
 
   async #hasEnded(id: string, seen: Seen): Promise<boolean> {
     const release = await this.ask((client) => client.getRelease(seen.address));
-    const { staged, state } = release;
+    const { staged, state, queued } = release;
+    if (queued?.id === id) return false;
     if (staged?.id !== id) {
       await this.#refuseUnlessStable(seen, release);
       return true;
@@ -114,10 +122,13 @@ export class AwaitedReleases {
 /** What came first after the version was last promoted; nothing where the history is too long to tell. */
 function endingText(newestFirst: readonly HistoryItem[], candidate: number): string {
   const promoted = newestFirst.findIndex(
-    ({ action, version }) => action === 'promote' && version === candidate,
+    ({ action = '', version }) => BEGINNINGS.has(action) && version === candidate,
   );
   const after = newestFirst.slice(0, Math.max(promoted, 0));
-  const ending = after.findLast(({ action = '' }) => Object.hasOwn(ENDINGS, action));
+  const ending = after.findLast(
+    ({ action = '', version }) =>
+      Object.hasOwn(ENDINGS, action) && (action !== 'cancel' || version === candidate),
+  );
   if (ending === undefined) return '';
   const { action = '', author, reason } = ending;
   return `: ${ENDINGS[action]} by ${author}${reason === undefined ? '' : `: ${reason}`}`;

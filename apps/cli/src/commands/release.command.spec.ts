@@ -161,7 +161,10 @@ describe('pawl promote in stages', () => {
   });
 
   it.each([
-    ['release-in-flight', 'look at it: .* pawl status acme/app\nsupersede it: .* --supersede'],
+    [
+      'release-in-flight',
+      'look at it: .* pawl status acme/app\nbegin after it: .* --queue\nsupersede it: .* --supersede',
+    ],
     ['too-many-releases', 'look at it: .* pawl status acme/app'],
     ['frozen', 'go forward all the same: with --freeze-exception and why'],
   ] as const)('says what can be done where it is refused: %s', async (code, hint) => {

@@ -17,15 +17,17 @@ import { parseCount, parseVersion } from './config.command.js';
 import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
 import { candidateText, placeText } from './staged-text.js';
+import { addLaterOptions, laterOf } from './later-flags.js';
+import type { LaterFlags } from './later-flags.js';
+import { queuedText } from './queued-text.js';
 import { addStrategyOptions, strategyOf } from './strategy-flags.js';
 import type { StrategyFlags } from './strategy-flags.js';
 
-interface ReleaseFlags extends StrategyFlags {
+interface ReleaseFlags extends StrategyFlags, LaterFlags {
   readonly to?: number;
   readonly expectRelease?: number;
   readonly reason?: string;
   readonly force?: true;
-  readonly supersede?: true;
   readonly dryRun?: true;
   readonly freezeException?: string;
   readonly workloads?: NonNullable<ReleaseRequest['workloads']>;
@@ -48,7 +50,7 @@ const ARRIVING: readonly ReleaseAction[] = [
 const APPLYING_MINUTES = 5;
 const LONGEST_WAIT_MINUTES = 596 * 60;
 
-/** `pawl promote|advance|skip|approve|pause|resume|hold|abort|rollback|disable|enable|block|unblock`. */
+/** `pawl promote|advance|skip|approve|pause|resume|hold|abort|rollback|disable|enable|block|unblock|cancel`. */
 export function addRelease(program: Command, context: CliContext): void {
   const command = (action: ReleaseAction, description: string): Command =>
     program
@@ -63,10 +65,10 @@ export function addRelease(program: Command, context: CliContext): void {
     'promote',
     'release the newest version, or another, to everybody at once, or in stages',
   );
-  addStrategyOptions(promote.option(...version))
-    .option('--supersede', 'in place of the release in stages that is under way')
+  addLaterOptions(addStrategyOptions(promote.option(...version)))
     .option('--dry-run', 'say whom each stage would reach, and change nothing')
     .option(...exception);
+  command('cancel', 'drop the promote that is queued, or to begin at a time');
   command('advance', 'go on to the next stage at once, after the last one end the release').option(
     ...exception,
   );
@@ -103,18 +105,24 @@ async function act(
   address: string,
   flags: ReleaseFlags,
 ): Promise<void> {
-  const { to, expectRelease, reason, force, supersede, freezeException, workloads, dryRun } = flags;
+  const { to, expectRelease, reason, force, freezeException, workloads, dryRun } = flags;
   const strategy = await strategyOf(context, address, flags);
   const promote: PreviewPromote = {
     ...(to === undefined ? {} : { targetVersion: to }),
     ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
     ...(strategy === undefined ? {} : { strategy }),
-    ...(supersede === true ? { conflict: 'supersede' } : {}),
     ...(freezeException === undefined ? {} : { freezeException }),
   };
-  if (dryRun === true) return previewPromote(context, address, promote);
+  const later = action === 'promote' ? laterOf(flags) : {};
+  if (dryRun === true) {
+    // As it would be once what is under way there has ended.
+    const isAfter = later.conflict !== undefined || later.at !== undefined;
+    const conflict = isAfter ? ({ conflict: 'supersede' } as const) : {};
+    return previewPromote(context, address, { ...promote, ...conflict });
+  }
   const request: ReleaseRequest = {
     ...promote,
+    ...later,
     action,
     ...(reason === undefined ? {} : { reason }),
     ...(force === true ? { force } : {}),
@@ -127,8 +135,9 @@ async function act(
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
-    if (!changed) return `nothing changed: ${releaseText(view)}\n`;
-    return [releaseText(view), ...hints(context, action, view), ''].join('\n');
+    const queued = view.queued === undefined ? [] : [queuedText(view.queued)];
+    if (!changed) return [`nothing changed: ${releaseText(view)}`, ...queued, ''].join('\n');
+    return [releaseText(view), ...queued, ...hints(context, action, view), ''].join('\n');
   });
 }
 
@@ -151,7 +160,8 @@ function withHint(context: CliContext, address: string, error: unknown): unknown
   const { problem } = error;
   const look = `look at it: ${context.command(`status ${address}`)}`;
   const hint: Partial<Record<ProblemCode, string>> = {
-    'release-in-flight': `${look}\nsupersede it: the same with --supersede`,
+    'release-in-flight': `${look}\nbegin after it: the same with --queue\nsupersede it: the same with --supersede`,
+    'release-queued': `drop it: ${context.command(`cancel ${address}`)}\ntake its place: the same with --supersede`,
     'too-many-releases': look,
     frozen: 'go forward all the same: with --freeze-exception and why',
   };
@@ -163,6 +173,9 @@ function withHint(context: CliContext, address: string, error: unknown): unknown
 function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): string[] {
   const { address, staged, state } = view;
   const watch = context.command(`status ${address} --watch`);
+  if (view.queued !== undefined && action === 'promote') {
+    return [`watch it: ${watch}`, `drop it: ${context.command(`cancel ${address}`)}`];
+  }
   if (staged === undefined) return ARRIVING.includes(action) ? [`watch it arrive: ${watch}`] : [];
   if (action === 'block' || action === 'unblock') return [];
   const steps = nextSteps(context, { address, state });

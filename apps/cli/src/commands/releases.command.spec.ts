@@ -50,7 +50,7 @@ describe('pawl releases', () => {
   it('lists those in one state, and says that there are none', async () => {
     world.answers.set('GET /v1/releases?state=paused&limit=1000', json({ items: [] }));
     const { out } = await world.pawl('releases', '--state', 'paused');
-    expect(out).toBe('nothing is being released in stages\n');
+    expect(out).toBe('nothing is being released in stages, or queued\n');
     expect((await world.pawl('releases', '--state', 'idle')).code).toBe(2);
   });
 

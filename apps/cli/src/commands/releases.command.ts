@@ -1,5 +1,10 @@
-import { STAGED_STATES } from '@pawl/contracts';
-import type { CandidateCounts, ReleaseItem, ReleaseSummary, StagedState } from '@pawl/contracts';
+import { RELEASE_LIST_STATES } from '@pawl/contracts';
+import type {
+  CandidateCounts,
+  ReleaseItem,
+  ReleaseListState,
+  ReleaseSummary,
+} from '@pawl/contracts';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
@@ -15,33 +20,43 @@ export function addReleases(program: Command, context: CliContext): void {
   program
     .command('releases')
     .argument('[id]', 'sum this one up: what it has reached, over every address and workload')
-    .description('releases in stages that are under way, over all addresses')
-    .addOption(new Option('--state <state>', 'only those').choices(STAGED_STATES))
-    .action((id: string | undefined, flags: { state?: StagedState }) =>
+    .description('releases in stages that are under way, and what is queued, over all addresses')
+    .addOption(new Option('--state <state>', 'only those').choices(RELEASE_LIST_STATES))
+    .action((id: string | undefined, flags: { state?: ReleaseListState }) =>
       id === undefined ? list(context, flags) : sumUp(context, id),
     );
 }
 
-async function list(context: CliContext, flags: { state?: StagedState }): Promise<void> {
+async function list(context: CliContext, flags: { state?: ReleaseListState }): Promise<void> {
   const client = await context.client();
   const items: ReleaseItem[] = [];
   for await (const item of allPages((page) => client.releases({ ...flags, ...page }))) {
     items.push(item);
   }
   print(context.terminal, context.format(), { items }, () => {
-    if (items.length === 0) return 'nothing is being released in stages\n';
-    const rows = items.map((item) => [
-      item.id,
-      item.address,
-      item.state,
-      candidateText(item.candidate, item),
-      item.stableVersion,
-      stageText(item),
-      item.reason ?? '',
-    ]);
+    if (items.length === 0) return 'nothing is being released in stages, or queued\n';
+    const rows = items.flatMap((item) => [...underWayRow(item), ...queuedRow(item)]);
     const heads = ['release', 'address', 'state', 'what', 'stable', 'stage', 'why'];
     return `${table(heads, rows)}sum one up: ${context.command('releases <release>')}\n`;
   });
+}
+
+function underWayRow(item: ReleaseItem): (readonly (string | number | null)[])[] {
+  if (item.state === 'queued') return [];
+  const { id, address, state, stableVersion, reason = '' } = item;
+  const what = candidateText(item.candidate, item);
+  return [[id, address, state, what, stableVersion, stageText(item), reason]];
+}
+
+/** What begins later, in a row of its own. */
+function queuedRow(item: ReleaseItem): (readonly (string | number | null)[])[] {
+  const { address, stableVersion, queued } = item;
+  if (queued === undefined) return [];
+  const { id, targetVersion, by, at, reason } = queued;
+  const when = at === undefined ? 'after that' : `at ${at}`;
+  const why = reason === undefined ? '' : `: ${reason}`;
+  const what = candidateText(targetVersion, queued);
+  return [[id, address, 'queued', what, stableVersion, '', `${when}, by ${by}${why}`]];
 }
 
 async function sumUp(context: CliContext, id: string): Promise<void> {

@@ -23,7 +23,8 @@ export async function statusNote(
     if (newest === undefined) return await undefinedNote(client, address);
     const { version } = newest;
     const stable = release?.stableVersion ?? null;
-    if (stable === version || release?.candidate === version) return '';
+    const { candidate, queued } = release ?? {};
+    if ([stable, candidate, queued?.targetVersion].includes(version)) return '';
     if (release?.candidate !== undefined) {
       return `note: version ${version} is written and not released; version ${release.candidate} is being released in stages\n`;
     }

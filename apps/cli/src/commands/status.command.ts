@@ -5,6 +5,7 @@ import { plainLines, print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 import { nextSteps } from './next-steps.js';
+import { queuedText } from './queued-text.js';
 import { gateLines, releaseProgress } from './release-progress.js';
 import { StagedReleases } from './staged-releases.js';
 import { statusNote } from './status-note.js';
@@ -27,7 +28,11 @@ export function addStatus(program: Command, context: CliContext): void {
       const view = await client.rollout(address);
       const strategies = forPeople ? await new StagedReleases(context).of(view) : undefined;
       print(context.terminal, context.format(), view, () =>
-        plainLines([...statusLines(view), ...releasesLines(context, view, strategies)]),
+        plainLines([
+          ...statusLines(view),
+          ...releasesLines(context, view, strategies),
+          ...queuedLines(context, view),
+        ]),
       );
       if (forPeople) context.terminal.err(await statusNote(context, client, address));
     });
@@ -95,4 +100,10 @@ function releasesLines(
       ...nextSteps(context, release),
     ];
   });
+}
+
+/** What begins later here, with what can be done about it. */
+function queuedLines(context: CliContext, { address, queued }: RolloutView): string[] {
+  if (queued === undefined) return [];
+  return ['', queuedText(queued), `drop it: ${context.command(`cancel ${address}`)}`];
 }

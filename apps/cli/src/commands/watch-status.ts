@@ -3,6 +3,7 @@ import type { CliContext } from '../context.js';
 import { bar } from '../output.js';
 import { ageText } from './age-text.js';
 import { followRollout } from './follow-rollout.js';
+import { queuedText } from './queued-text.js';
 import { releaseLine, releaseProgress } from './release-progress.js';
 import { StagedReleases } from './staged-releases.js';
 import { WatchScreen } from './watch-screen.js';
@@ -33,6 +34,7 @@ export async function watchStatus(context: CliContext, address: string): Promise
       ...(view.releases ?? [])
         .flatMap((release) => text(release, strategies.get(release.id)))
         .map((line) => line.replaceAll(CONTROLS, ' ')),
+      ...(view.queued === undefined ? [] : [queuedText(view.queued)]),
     ];
     screen.show(
       each((release, of) => releaseProgress(release, of)),

@@ -1,4 +1,4 @@
-import { PAST_STATES, LIMITS, STAGED_STATES } from '@pawl/contracts';
+import { PAST_STATES, LIMITS, RELEASE_LIST_STATES } from '@pawl/contracts';
 import { JSON_PATCH_TYPE, JSON_TYPE, MERGE_PATCH_TYPE } from '../http/json-body.js';
 import type { Answer, Operation, Parameter } from './operation.js';
 import {
@@ -299,8 +299,11 @@ const reads: readonly Operation[] = [
   }),
   read('releases', {
     operationId: 'listReleases',
-    summary: 'Releases in stages under way, by address',
-    parameters: [query('state', 'Only those in this state', { enum: STAGED_STATES }), ...page],
+    summary: 'Releases in stages under way, and what is queued, by address',
+    parameters: [
+      query('state', 'Only those in this state', { enum: RELEASE_LIST_STATES }),
+      ...page,
+    ],
     answers: [ok('ReleaseItemPage', 'A page')],
   }),
   read('releases/{id}', {

@@ -114,6 +114,7 @@ export const OF_RELEASES: readonly ProblemCode[] = [
   'use-rollback',
   'use-promote',
   'release-in-flight',
+  'release-queued',
   'too-many-releases',
   'frozen',
   'strategy-required',

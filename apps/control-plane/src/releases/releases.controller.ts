@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
-import { STAGED_STATES } from '@pawl/contracts';
-import type { StagedState } from '@pawl/contracts';
+import { RELEASE_LIST_STATES } from '@pawl/contracts';
+import type { ReleaseListState } from '@pawl/contracts';
 import type { ConfigEngine } from '@pawl/engine';
 import { ProblemException } from '@pawl/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -11,7 +11,7 @@ import { CONFIG_ENGINE } from '../tokens.js';
 
 const PREFIX = '/v1/releases/';
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
-const STATE = new RegExp(`^(${STAGED_STATES.join('|')})$`);
+const STATE = new RegExp(`^(${RELEASE_LIST_STATES.join('|')})$`);
 
 /** What is being released in stages, over all addresses: `/v1/releases`, `/v1/releases/{id}`. */
 @Controller('v1/releases')
@@ -21,10 +21,10 @@ export class ReleasesController {
   @Get()
   async list(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const query = new Query(request, ['state', 'limit', 'cursor']);
-    const state = query.text('state', STATE, STAGED_STATES.join(' or '));
+    const state = query.text('state', STATE, RELEASE_LIST_STATES.join(', '));
     const outcome = await this.engine.listReleases({
       ...query.page(),
-      ...(state === undefined ? {} : { state: state as StagedState }),
+      ...(state === undefined ? {} : { state: state as ReleaseListState }),
     });
     send(reply, valueOf(outcome));
   }

@@ -19,6 +19,7 @@ import {
   type StrategyStage,
   type WrittenView,
 } from '@pawl/contracts';
+import type { QueuedView } from '@pawl/contracts';
 import type {
   CommandContext,
   ConfigEngine,
@@ -42,9 +43,15 @@ const STAGES: readonly StrategyStage[] = [
 ];
 
 /** The release in stages under way. */
-const RELEASE: ReleaseItem = {
-  ...{ id: RELEASE_ID, address: 'acme/shop', state: 'rolling', strategy: 'inline' },
+const RELEASE = {
+  ...{ id: RELEASE_ID, address: 'acme/shop', state: 'rolling' as const, strategy: 'inline' },
   ...{ candidate: 2, stableVersion: 1, stage: 0, stages: STAGES.length, releaseVersion: 2 },
+};
+
+/** The promote of version 3, which begins later. */
+const QUEUED: QueuedView = {
+  ...{ id: 'release-2', targetVersion: 3, strategy: 'canary', by: 'ann', queuedAt: FAKE_TIME },
+  ...{ reason: 'the sale', freezeException: 'agreed', at: FAKE_TIME, waitsFor: 'its time' },
 };
 
 /**
@@ -263,7 +270,8 @@ export class FakeConfigEngine implements ConfigEngine {
 
   async listReleases(query: unknown) {
     this.#record('listReleases', query);
-    return done({ items: [RELEASE] });
+    const items: ReleaseItem[] = [{ ...RELEASE, queued: QUEUED }];
+    return done({ items });
   }
 
   async findRelease(id: string): Promise<Outcome<Address>> {
@@ -390,13 +398,13 @@ function releaseView(address: Address): ReleaseView {
   return { address: address.text, state: 'idle', releaseVersion: 1, stableVersion: 1 };
 }
 
-/** Version 2 at the first of two stages. */
+/** Version 2 at the first of two stages, and version 3 behind it. */
 function stagedView(address: Address): ReleaseView {
   const staged = {
     ...{ id: RELEASE_ID, strategy: 'inline', stage: 0, stages: STAGES },
     gates: [{ kind: 'rejections' as const, limit: 0, onFailure: 'abort' as const }],
   };
-  return { ...releaseView(address), state: 'rolling', candidate: 2, staged };
+  return { ...releaseView(address), state: 'rolling', candidate: 2, staged, queued: QUEUED };
 }
 
 /** A rollout with a release at the first of two stages that waits. */
@@ -408,7 +416,7 @@ export function stagedRollout(address: string): RolloutView {
     bakeLeftMs: 60_000,
     reason: 'one of two applied it',
   };
-  return { ...idleRollout(address), releases: [release] };
+  return { ...idleRollout(address), releases: [release], queued: QUEUED };
 }
 
 /** A rollout without consumers that has converged on version 1. */

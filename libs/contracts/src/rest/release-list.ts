@@ -1,10 +1,15 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
+import { queuedViewSchema } from './queued-view.js';
 
 export const STAGED_STATES = ['rolling', 'paused'] as const;
 /** How a release in stages that is under way stands. */
 export type StagedState = (typeof STAGED_STATES)[number];
+
+/** What releases are listed by: how they stand, or that they begin later. */
+export const RELEASE_LIST_STATES = [...STAGED_STATES, 'queued'] as const;
+export type ReleaseListState = (typeof RELEASE_LIST_STATES)[number];
 
 const itemProperties = {
   id: part.pathId,
@@ -29,11 +34,18 @@ const itemRequired = [
   ...['stableVersion', 'stage', 'stages', 'releaseVersion'],
 ] as const;
 
-/** One release in stages under way. */
+/**
+ * One release in stages under way, with what is queued behind it; or, in the state `queued`, a promote that
+ * begins later where nothing is under way: stages and candidate are then those that it will have.
+ */
 export const releaseItemSchema = {
   type: 'object',
   required: itemRequired,
-  properties: itemProperties,
+  properties: {
+    ...itemProperties,
+    state: { enum: RELEASE_LIST_STATES },
+    queued: queuedViewSchema,
+  },
 } as const;
 
 const countProperties = {

@@ -4,6 +4,7 @@ import { mergeOriginSchema } from './merge-views.js';
 import { problemErrorSchema } from './problem-error.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
 import { heldSchema } from './gate-results.js';
+import { queuedViewSchema } from './queued-view.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
 import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
@@ -56,6 +57,7 @@ export const RELEASE_ACTIONS = [
   'enable',
   'block',
   'unblock',
+  'cancel',
 ] as const;
 export type ReleaseAction = (typeof RELEASE_ACTIONS)[number];
 
@@ -68,8 +70,13 @@ export const releaseRequestSchema = {
     targetVersion: part.version,
     expectedReleaseVersion: part.counter,
     strategy: strategySchema,
-    /** Of a promote in stages while one is under way: `supersede` drops that one. */
-    conflict: { enum: ['refuse', 'supersede'] },
+    /**
+     * Of a promote while a release in stages is under way: `supersede` drops that one, `queue` begins
+     * after it ended well, `requeue` does so in place of what is queued already.
+     */
+    conflict: { enum: ['refuse', 'supersede', 'queue', 'requeue'] },
+    /** When a promote begins, if not now: at most 90 days ahead. */
+    at: part.timestamp,
     /** Of a hold: the workloads that go back to the stable version until the release is resumed, and why. */
     workloads: heldSchema,
     reason: { type: 'string', maxLength: 1024 },
@@ -113,6 +120,7 @@ export const releaseSchema = {
     /** The definition version that is being released in stages. */
     candidate: part.version,
     staged: stagedViewSchema,
+    queued: queuedViewSchema,
     /** Versions that may not be promoted or rolled back to, ascending. */
     blockedVersions: { type: 'array', items: part.version },
     /** The stable version was forced although it breaks a schema. */
@@ -207,6 +215,7 @@ export const rolloutSchema = {
     converged: { type: 'boolean' },
     /** The releases in stages under way here: of the address itself and of those above it. */
     releases: { type: 'array', items: rolloutReleaseSchema },
+    queued: queuedViewSchema,
     asOf: savedAt,
   },
 } as const;

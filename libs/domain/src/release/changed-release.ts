@@ -10,7 +10,7 @@ export interface Transition {
 
 /** What a transition sets. */
 export interface Change extends Partial<
-  Pick<ReleaseState, 'state' | 'stableVersion' | 'forced' | 'blockedVersions' | 'staged'>
+  Pick<ReleaseState, 'state' | 'stableVersion' | 'forced' | 'blockedVersions' | 'staged' | 'queued'>
 > {
   /** What the layer contributes is another thing now, to somebody at least. */
   readonly contributes?: boolean;

@@ -33,6 +33,8 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
         : `${action} takes no workloads: only hold does`;
     return refused('malformed-request', detail);
   }
+  const untimely = checkTime(action, request);
+  if (untimely !== undefined) return untimely;
   const resolved = resolveStrategy(strategy);
   if (!resolved.ok) return resolved;
   if (force !== true) return undefined;
@@ -46,4 +48,16 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
     );
   }
   return undefined;
+}
+
+function checkTime(action: ReleaseAction, { at, conflict }: ReleaseRequest): Refusal | undefined {
+  if (at === undefined) return undefined;
+  if (action !== 'promote') {
+    return refused('malformed-request', `${action} takes no time: only promote does`);
+  }
+  if (conflict !== 'supersede') return undefined;
+  const detail =
+    'what begins at a time supersedes nothing: leave conflict out, or send "requeue" to take the ' +
+    'place of what is queued';
+  return refused('malformed-request', detail);
 }

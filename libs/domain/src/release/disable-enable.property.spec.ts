@@ -14,7 +14,7 @@ const PATH = layerAddresses(address('acme/prod/checkout'));
 function after(state: ReleaseState, action: string, at: number): ReleaseState {
   const outcome = planTransition({
     ...{ state, newestVersion: 1, request: { action } },
-    ...{ address: PATH[at]!.text, releaseId: 'r1' },
+    ...{ address: PATH[at]!.text, releaseId: 'r1', asked: { by: 'ann', at: '', generation: 1 } },
   });
   if (!outcome.ok) throw new Error(outcome.problem.detail);
   return outcome.value.next;

@@ -27,7 +27,8 @@ const paused: ReleaseState = {
 
 function plan(state: ReleaseState, request: ReleaseRequest) {
   const at = { newestVersion: 9, address: address('acme/prod').text, releaseId: 'r8' };
-  return planTransition({ state, request, ...at });
+  const asked = { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 };
+  return planTransition({ state, request, ...at, asked });
 }
 
 function nextOf(state: ReleaseState, request: ReleaseRequest): ReleaseState {

@@ -20,7 +20,10 @@ const idle: ReleaseState = {
 const disabled: ReleaseState = { ...idle, state: 'disabled', contributionAt: 7, loweredAt: 7 };
 
 function plan(state: ReleaseState, request: ReleaseRequest, newestVersion = NEWEST) {
-  return planTransition({ state, newestVersion, request, address: ADDRESS, releaseId: 'r1' });
+  return planTransition({
+    ...{ state, newestVersion, request, address: ADDRESS, releaseId: 'r1' },
+    asked: { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 },
+  });
 }
 
 function nextOf(state: ReleaseState, request: ReleaseRequest): ReleaseState {

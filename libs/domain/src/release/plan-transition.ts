@@ -1,11 +1,14 @@
-import { refused, RELEASE_ACTIONS } from '@pawl/contracts';
+import { done, refused, RELEASE_ACTIONS } from '@pawl/contracts';
 import type { AddressText, Outcome, ReleaseAction, ReleaseRequest } from '@pawl/contracts';
 import { unreachable } from '@pawl/kernel';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
 import { checkRequest, isReleaseAction } from './check-request.js';
+import { cancelQueued, dropOvertaken, enqueue, isForLater } from './queue-promote.js';
+import type { Asked, QueuedRelease } from './queued-release.js';
 import type { ReleaseState } from './release-state.js';
 import { resolveStrategy } from './resolve-strategy.js';
+import type { ResolvedStrategy } from './resolve-strategy.js';
 import { begin, dropped, inFlight, planStaged } from './staged-transitions.js';
 
 export interface TransitionInput {
@@ -18,6 +21,10 @@ export interface TransitionInput {
   readonly releaseId: string;
   /** Of the strategy that the request carries, where it has a name of its own. */
   readonly strategyName?: string;
+  /** Who asks, and when. */
+  readonly asked: Asked;
+  /** What was queued and begins now, by this promote of its version. */
+  readonly begins?: QueuedRelease;
 }
 
 /**
@@ -49,7 +56,8 @@ export function planTransition(input: TransitionInput): Outcome<Transition> {
     const detail = `${address} has versions 1 to ${input.newestVersion}, not ${targetVersion}`;
     return refused('version-unknown', detail, { currentVersion: input.newestVersion });
   }
-  return apply(action, input, targetVersion ?? input.newestVersion);
+  const outcome = apply(action, input, targetVersion ?? input.newestVersion);
+  return outcome.ok ? done(dropOvertaken(state, outcome.value)) : outcome;
 }
 
 function apply(action: ReleaseAction, input: TransitionInput, target: number): Outcome<Transition> {
@@ -66,6 +74,8 @@ function apply(action: ReleaseAction, input: TransitionInput, target: number): O
       return block(input, target);
     case 'unblock':
       return unblock(input, target);
+    case 'cancel':
+      return cancelQueued(input);
     case 'advance':
     case 'skip':
     case 'pause':
@@ -84,8 +94,9 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
   if (state.state === 'disabled') {
     return refused('invalid-transition', `${address} is disabled: enable it first, then promote`);
   }
-  const strategy = resolveStrategy(request.strategy);
+  const strategy = strategyOf(input);
   if (!strategy.ok) return strategy;
+  if (isForLater(state, request)) return enqueue(input, { target, strategy: strategy.value });
   const stable = state.stableVersion ?? 0;
   if (target === stable) return unchanged(state);
   if (target < stable) {
@@ -94,8 +105,8 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
   }
   if (isBlocked(state, target)) return blocked(address, target);
   if (strategy.value !== null) {
-    const named = { ...strategy.value, strategy: input.strategyName ?? strategy.value.strategy };
-    return begin(input, { target, id: input.releaseId, strategy: named });
+    const id = input.begins?.id ?? input.releaseId;
+    return begin(input, { target, id, strategy: strategy.value });
   }
   const isMeant = request.strategy !== undefined || request.conflict === 'supersede';
   if (state.staged !== null && !isMeant) return inFlight(input, state.staged);
@@ -103,6 +114,18 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
     ...{ state: 'idle', stableVersion: target, staged: null },
     ...{ forced: false, contributes: true, lowers: target < candidateOf(state) },
   });
+}
+
+/** As what is queued has it, or as the request does, by the name that it has. */
+function strategyOf({
+  request,
+  strategyName,
+  begins,
+}: TransitionInput): Outcome<ResolvedStrategy | null> {
+  if (begins !== undefined) return done(begins.strategy);
+  const resolved = resolveStrategy(request.strategy);
+  if (!resolved.ok || resolved.value === null || strategyName === undefined) return resolved;
+  return done({ ...resolved.value, strategy: strategyName });
 }
 
 function rollback(

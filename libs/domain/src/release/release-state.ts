@@ -1,3 +1,4 @@
+import type { QueuedRelease } from './queued-release.js';
 import type { StagedRelease } from './staged-release.js';
 
 /** `rolling` and `paused` are states of staged releases. */
@@ -18,6 +19,8 @@ export interface ReleaseState {
   readonly blockedVersions: readonly number[];
   /** The release in stages under way: set exactly while the state is `rolling` or `paused`. */
   readonly staged: StagedRelease | null;
+  /** The promote that begins later; `null`: none does. */
+  readonly queued: QueuedRelease | null;
 }
 
 /** The state before the first action. */
@@ -30,4 +33,5 @@ export const INITIAL_RELEASE: ReleaseState = {
   forced: false,
   blockedVersions: [],
   staged: null,
+  queued: null,
 };

@@ -21,7 +21,7 @@ const staged: StagedRelease = {
 /** Version 3 is stable and was forced, 6 is the candidate, and 3 and 6 have room on each side. */
 const rolling: ReleaseState = {
   ...{ state: 'rolling', releaseVersion: 7, stableVersion: 3, contributionAt: 6, loweredAt: 4 },
-  ...{ forced: true, blockedVersions: [1, 8], staged },
+  ...{ forced: true, blockedVersions: [1, 8], staged, queued: null },
 };
 const paused: ReleaseState = {
   ...rolling,
@@ -46,6 +46,7 @@ function resolvedCanary() {
 function plan(state: ReleaseState, request: ReleaseRequest) {
   return planTransition({
     ...{ state, request, newestVersion: NEWEST, address: ADDRESS, releaseId: 'r8' },
+    asked: { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 },
   });
 }
 

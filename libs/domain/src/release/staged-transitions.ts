@@ -127,7 +127,7 @@ function isPaused(action: StagedAction, address: AddressText): Outcome<Transitio
 }
 
 /** In whatever order a store keeps the members. */
-function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
+export function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
   const of = ({ strategy, stages, gates }: ResolvedStrategy): string =>
     canonicalize([strategy, stages, gates]);
   return of(staged) === of(wanted);

@@ -6,12 +6,15 @@ import { MODEL_WORKLOADS, ReleaseModel } from '../testing/release-model.js';
 import type { ModelAction, ModelStrategy } from '../testing/release-model.js';
 import { seed } from '../testing/seed.fixture.js';
 import { planTransition } from './plan-transition.js';
+import { isForLater } from './queue-promote.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
 import { isLastStage, workloadsHeld } from './staged-release.js';
 
 const ADDRESS = address('acme/prod').text;
 const ALL_AT_ONCE: ModelStrategy = { strategy: undefined, stages: 0, name: 'all' };
+const ASKED = { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 };
+const TIMES = ['2026-02-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z'] as const;
 
 const plans: readonly ModelStrategy[] = [
   ALL_AT_ONCE,
@@ -39,6 +42,8 @@ interface Step {
   /** Counted down from the newest version; what is 0 or less is left out where it may be. */
   readonly down: number;
   readonly isForced: boolean;
+  /** Of a promote: when it begins, and what becomes of what is under way or queued. */
+  readonly later: Pick<ReleaseRequest, 'at' | 'conflict'>;
   /** By how much the release version expected is beside the one that is; `null`: none is. */
   readonly expected: number | null;
   /** Of a hold. */
@@ -67,6 +72,11 @@ const step: fc.Arbitrary<Step> = fc.record({
   plan: fc.constantFrom(...plans),
   down: fc.constantFrom(-2, -1, 0, 0, 0, 1, 1, 2, 3, 4),
   isForced: fc.boolean(),
+  later: fc.constantFrom<Step['later']>(
+    ...([{}, {}, {}, {}, {}, {}, { conflict: 'queue' }, { conflict: 'queue' }] as const),
+    ...([{ at: TIMES[0] }, { at: TIMES[1] }, { at: TIMES[0], conflict: 'requeue' }] as const),
+    ...([{ conflict: 'requeue' }, { at: TIMES[1], conflict: 'supersede' }] as const),
+  ),
   expected: fc.oneof(
     { weight: 5, arbitrary: fc.constant(null) },
     { weight: 5, arbitrary: fc.constant(0) },
@@ -79,6 +89,7 @@ const define: Step = {
   plan: ALL_AT_ONCE,
   down: 0,
   isForced: false,
+  later: {},
   expected: null,
   workloads: [],
 };
@@ -89,21 +100,12 @@ const runs = { seed, numRuns: 200 };
 
 /** The actions that say nothing of a version. */
 const UNTARGETED = new Set([
-  'advance',
-  'skip',
-  'pause',
-  'resume',
-  'abort',
-  'disable',
-  'enable',
-  'hold',
-  'approve',
+  ...['advance', 'skip', 'pause', 'resume', 'abort', 'disable', 'enable', 'hold', 'approve'],
+  'cancel',
 ]);
 
-function actionOf(
-  { action, plan, down, isForced, expected, workloads }: Step,
-  model: ModelReleases,
-) {
+function actionOf(step: Step, model: ModelReleases) {
+  const { action, plan, down, isForced, expected, later, workloads } = step;
   const target = Math.max(1, model.newest - Math.max(down, -1));
   const isTargeted = !UNTARGETED.has(action) && (action !== 'promote' || down > -2);
   const acted: ModelAction = {
@@ -112,6 +114,7 @@ function actionOf(
     ...(action === 'hold'
       ? { workloads: Object.fromEntries(workloads.map((one) => [one, 'it is sick'])) }
       : {}),
+    ...(action === 'promote' ? later : {}),
     ...(isTargeted ? { targetVersion: target } : {}),
     ...(action === 'rollback' && isForced ? { force: true, reason: 'outage 12' } : {}),
     ...(expected === null ? {} : { expectedReleaseVersion: Math.max(0, model.version + expected) }),
@@ -137,7 +140,9 @@ interface Trace {
 
 function plan(state: ReleaseState, request: ReleaseRequest, newestVersion: number, id: number) {
   const releaseId = `r${id}`;
-  return planTransition({ state, request, newestVersion, releaseId, address: ADDRESS });
+  return planTransition({
+    ...{ state, request, newestVersion, releaseId, address: ADDRESS, asked: ASKED },
+  });
 }
 
 /** Runs the steps in the code and in the model, which must agree on every answer and state. */
@@ -188,7 +193,8 @@ describe('releases, whatever is asked of them', () => {
       expect(seen.get(`${action} changed`), action).toBeGreaterThan(5);
     }
     const codes = ['version-mismatch', 'release-in-flight', 'use-rollback', 'version-blocked'];
-    for (const code of [...codes, 'same', 'invalid-transition']) {
+    const later = ['release-queued', 'malformed-request'];
+    for (const code of [...codes, ...later, 'same', 'invalid-transition']) {
       expect(seen.get(`promote ${code}`), code).toBeGreaterThan(0);
     }
   });
@@ -239,7 +245,9 @@ describe('releases, whatever is asked of them', () => {
   });
 
   it('have no candidate after abort, rollback, disable and all at once', () => {
-    everywhere(({ request: { action, strategy }, answer, after }) => {
+    everywhere(({ request, before, answer, after }) => {
+      const { action, strategy } = request;
+      if (isForLater(before, request)) return;
       const isAllAtOnce = action === 'promote' && (strategy ?? 'all-at-once') === 'all-at-once';
       if (!isAllAtOnce && !['abort', 'rollback', 'disable'].includes(action)) return;
       // A promotion of what is stable asks for what is so already.
@@ -277,12 +285,61 @@ describe('releases, whatever is asked of them', () => {
   it('change nothing when they are asked once more for what was done', () => {
     everywhere(({ request, answer, after, newest }) => {
       const { action, expectedReleaseVersion: _, ...rest } = request;
-      // Another advance is another stage, and after an abort there is nothing to abort.
-      if (answer !== 'changed' || action === 'advance' || action === 'abort') return;
+      // Another advance is another stage, and what was ended or dropped is there no more.
+      if (answer !== 'changed' || ['advance', 'abort', 'cancel'].includes(action)) return;
       expect(plan(after, { action, ...rest }, newest, -1)).toEqual({
         ok: true,
         value: { changed: false, next: after },
       });
     });
+  });
+
+  it('have one promote queued at most, of a version that nobody runs yet and that is not blocked', () => {
+    let kept = 0;
+    everywhere(({ after: { queued, state, staged, stableVersion, blockedVersions } }) => {
+      if (queued === null) return;
+      kept += 1;
+      expect(state).not.toBe('disabled');
+      expect(queued.targetVersion).toBeGreaterThan(staged?.candidateVersion ?? 0);
+      expect(queued.targetVersion).toBeGreaterThan(stableVersion ?? 0);
+      expect(blockedVersions).not.toContain(queued.targetVersion);
+    });
+    expect(kept).toBeGreaterThan(100);
+  });
+
+  it('change nothing of what consumers read when a promote is queued or cancelled', () => {
+    everywhere(({ request, before, after }) => {
+      if (!isForLater(before, request) && request.action !== 'cancel') return;
+      const { queued: _, releaseVersion: __, ...rest } = before;
+      expect(after).toMatchObject(rest);
+    });
+  });
+
+  it('begin what is queued once, as what it was queued as, where nothing is under way', () => {
+    let begun = 0;
+    everywhere(({ after: state, newest }) => {
+      const { queued: begins, staged } = state;
+      if (begins === null) return;
+      const { targetVersion } = begins;
+      const request = { action: 'promote', targetVersion };
+      const begin = (from: ReleaseState) =>
+        planTransition({
+          ...{ state: from, request, newestVersion: newest, releaseId: 'other', begins },
+          ...{ address: ADDRESS, asked: ASKED },
+        });
+      const outcome = begin(state);
+      if (staged !== null) {
+        expect(outcome).toMatchObject({ problem: { code: 'release-in-flight' } });
+        return;
+      }
+      begun += 1;
+      const next = outcome.ok ? outcome.value.next : state;
+      expect(next.queued).toBeNull();
+      const { id, strategy } = begins;
+      if (strategy === null) expect(next.stableVersion).toBe(targetVersion);
+      else expect(next.staged).toMatchObject({ ...strategy, id, candidateVersion: targetVersion });
+      expect(begin(next)).toMatchObject({ value: { changed: false } });
+    });
+    expect(begun).toBeGreaterThan(50);
   });
 });

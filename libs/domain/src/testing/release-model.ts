@@ -44,6 +44,9 @@ export class ReleaseModel {
   /** The stage that was approved last; -1: none. */
   approved = -1;
   readonly held = new Set<string>();
+  stagesOfQueue = 0;
+  /** What begins later, in words; its version first. */
+  queue: readonly [version: number, plan: string, at: string] | null = null;
   readonly blocked = new Set<number>();
 
   /** The part of a state that the model speaks of. */
@@ -62,6 +65,9 @@ export class ReleaseModel {
       stages: staged?.stages.length ?? 0,
       held: staged === null ? [] : workloadsHeld(staged),
       approved: staged?.approved ?? -1,
+      queued: state.queued?.targetVersion ?? 0,
+      queuedStages: state.queued?.strategy?.stages.length ?? 0,
+      begins: state.queued?.beginAt ?? '',
     };
   }
 
@@ -82,10 +88,14 @@ export class ReleaseModel {
       stages: isStaged ? this.stages : 0,
       held: [...this.held].sort(),
       approved: this.approved,
+      queued: this.queue?.[0] ?? 0,
+      queuedStages: this.queue === null ? 0 : this.stagesOfQueue,
+      begins: this.queue?.[2] ?? '',
     };
   }
 
   act(action: ModelAction): ModelAnswer {
+    if (action.at !== undefined && action.conflict === 'supersede') return 'malformed-request';
     if (action.expectedReleaseVersion !== undefined) {
       if (action.expectedReleaseVersion !== this.version) return 'version-mismatch';
     }
@@ -93,12 +103,18 @@ export class ReleaseModel {
     const target = action.targetVersion ?? this.newest;
     if (target > this.newest) return 'version-unknown';
     const before = this.runs();
+    const { queue: queued, candidate } = this;
     const answer = this.apply(action, target);
     if (answer !== 'changed') return answer;
     this.version += 1;
     const after = this.runs();
     if (after.some((each, at) => each !== before[at])) this.contributionAt = this.version;
-    if (after.some((each, at) => each < before[at]!)) this.loweredAt = this.version;
+    const isBack = after.some((each, at) => each < before[at]!);
+    if (isBack) this.loweredAt = this.version;
+    if (this.queue === null || this.queue !== queued) return answer;
+    const isOver = this.queue[0] <= Math.max(...after) || this.blocked.has(this.queue[0]);
+    const goesOn = candidate !== 0 && this.candidate === candidate;
+    if ((isBack && !goesOn) || isOver) this.queue = null;
     return answer;
   }
 
@@ -113,7 +129,11 @@ export class ReleaseModel {
   private apply(action: ModelAction, target: number): ModelAnswer {
     switch (action.action) {
       case 'promote':
-        return this.promote(action.plan, target);
+        return this.isDisabled ? 'invalid-transition' : this.promote(action, target);
+      case 'cancel':
+        if (this.queue === null) return 'invalid-transition';
+        this.queue = null;
+        return 'changed';
       case 'rollback':
         return this.rollback(target, action.force === true);
       case 'disable':
@@ -137,11 +157,36 @@ export class ReleaseModel {
     }
   }
 
-  private promote(
+  private promote({ plan, conflict, at }: ModelAction, target: number): ModelAnswer {
+    const isBehind = this.candidate !== 0 && ['queue', 'requeue'].includes(conflict ?? '');
+    if (at !== undefined || isBehind) {
+      const wanted = [target, plan.name, at ?? ''] as const;
+      return this.enqueue(wanted, { plan, mayReplace: conflict === 'requeue' });
+    }
+    return this.begin(plan, target);
+  }
+
+  private enqueue(
+    wanted: NonNullable<ReleaseModel['queue']>,
+    { plan, mayReplace }: { readonly plan: ModelStrategy; readonly mayReplace: boolean },
+  ): ModelAnswer {
+    const [target, name] = wanted;
+    if (this.queue?.join() === wanted.join()) return 'same';
+    if (target < this.stable) return 'use-rollback';
+    if (target === this.candidate && name === this.plan) return 'same';
+    if (target <= this.candidate) return 'release-in-flight';
+    if (target === this.stable) return 'same';
+    if (this.blocked.has(target)) return 'version-blocked';
+    if (this.queue !== null && !mayReplace) return 'release-queued';
+    this.queue = wanted;
+    this.stagesOfQueue = plan.stages;
+    return 'changed';
+  }
+
+  private begin(
     { strategy, stages, name, isApproved }: ModelStrategy,
     target: number,
   ): ModelAnswer {
-    if (this.isDisabled) return 'invalid-transition';
     if (target === this.stable) return 'same';
     if (target < this.stable) return 'use-rollback';
     if (this.blocked.has(target)) return 'version-blocked';

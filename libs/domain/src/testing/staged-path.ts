@@ -65,6 +65,7 @@ export class StagedPath {
     const outcome = planTransition({
       ...{ state: this.releases[layer]!, newestVersion: this.newest[layer]!, request },
       ...{ address: PATH[layer]!.text, releaseId: `r${(this.began += 1)}` },
+      asked: { by: 'ann', at: '', generation: 1 },
     });
     if (!outcome.ok || !outcome.value.changed) return;
     const { next } = outcome.value;

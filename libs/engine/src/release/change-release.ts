@@ -1,7 +1,13 @@
 import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { planTransition } from '@pawl/domain';
-import type { Definition, ReleaseState, SnapshotHead } from '@pawl/domain';
+import { isForLater, planTransition } from '@pawl/domain';
+import type {
+  Definition,
+  QueuedRelease,
+  ReleaseState,
+  SnapshotHead,
+  Transition,
+} from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
@@ -22,10 +28,18 @@ import type { Hypothesis, Variant } from './evaluate-change.js';
 import { gatesNotJudged } from './gates-not-judged.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { nextReleaseId } from './next-release-id.js';
+import {
+  droppedLines,
+  judgeQueued,
+  judgeTime,
+  promoteOf,
+  queueingLine,
+} from './queued-promotes.js';
 import { reachNodes } from './reach-nodes.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
 import { releaseView } from './release-view.js';
+import { wakeFor } from './wake-for.js';
 
 interface VariantHead {
   readonly variant: Variant;
@@ -38,7 +52,11 @@ interface Change {
   readonly node: AddressNode;
   readonly request: ReleaseRequest;
   readonly context: CommandContext;
+  /** What was queued and begins by this promote. */
+  readonly begins?: QueuedRelease;
 }
+
+type Asked = Pick<Change, 'request' | 'context' | 'begins'>;
 
 /** What an address has after a transition. */
 interface Next {
@@ -56,12 +74,7 @@ interface Consequences {
 
 /** What stops or takes back: it waits for nothing else under the root. */
 const URGENT: ReadonlySet<string> = new Set([
-  'rollback',
-  'abort',
-  'disable',
-  'pause',
-  'hold',
-  'block',
+  ...['rollback', 'abort', 'disable', 'pause', 'hold', 'block', 'cancel'],
 ]);
 
 /** Rounds in which releases that stand in the way are dropped, before all that could are. */
@@ -80,6 +93,21 @@ export class ChangeRelease {
     request: ReleaseRequest,
     context: CommandContext,
   ): Promise<Outcome<Written<ReleaseView>>> {
+    return this.#run(address, { request, context });
+  }
+
+  /** Begins what is queued at an address, in the name of who asked for it, if nothing has changed since. */
+  begin(
+    { address, release }: Pick<AddressNode, 'address' | 'release'>,
+    begins: QueuedRelease,
+  ): Promise<Outcome<Written<ReleaseView>>> {
+    const { releaseVersion: expectedReleaseVersion } = release;
+    const request = { ...promoteOf(begins), expectedReleaseVersion };
+    return this.#run(address, { request, context: { actor: begins.by }, begins });
+  }
+
+  #run(address: Address, asked: Asked): Promise<Outcome<Written<ReleaseView>>> {
+    const { request, context } = asked;
     const isUrgent = URGENT.has(request.action);
     const options = { name: 'release', address, mode: 'exclusive', isUrgent, context } as const;
     return this.commands.run(options, async (root) => {
@@ -87,22 +115,13 @@ export class ChangeRelease {
       if (node === undefined) {
         return refused('not-found', `there is no definition at ${address.text} to release`);
       }
-      return this.#prepare({ root, node, request, context });
+      return this.#prepare({ root, node, ...asked });
     });
   }
 
   async #prepare(change: Change): Promise<Outcome<Prepared<ReleaseView>>> {
     const { node, root } = change;
-    const place = { tree: root.tree, address: node.address };
-    const policed = judgePolicy(this.context, place, change.request);
-    if (!policed.ok) return policed;
-    const plan = planTransition({
-      state: node.release,
-      newestVersion: node.newest?.version ?? 0,
-      ...policed.value,
-      address: node.address.text,
-      releaseId: nextReleaseId(this.context, root.tree.generation, node),
-    });
+    const plan = this.#plan(change);
     if (!plan.ok) return plan;
     const { changed, next: release } = plan.value;
     if (!changed) return done(this.#unchanged(node));
@@ -117,9 +136,38 @@ export class ChangeRelease {
       candidate: await this.#definition(change, release.staged?.candidateVersion ?? null),
     };
     if (isAsBefore(node.release, release)) {
+      const trouble = await this.#troubleOfQueued(change, release);
+      if (trouble !== undefined) return { ok: false, problem: trouble };
       return done(await this.#write(change, next, { variants: [], dropped: [] }));
     }
     return this.#commitIfValid(change, next);
+  }
+
+  #plan({ node, root, begins, ...asked }: Change): Outcome<Transition> {
+    const timed = judgeTime(this.context, asked.request);
+    if (!timed.ok) return timed;
+    const later = isForLater(node.release, timed.value);
+    const place = { tree: root.tree, address: node.address, isForLater: later };
+    const policed = judgePolicy(this.context, place, timed.value);
+    if (!policed.ok) return policed;
+    const { strategy: _, ...asQueued } = policed.value.request;
+    return planTransition({
+      state: node.release,
+      newestVersion: node.newest?.version ?? 0,
+      ...policed.value,
+      ...(begins === undefined ? {} : { begins, request: asQueued }),
+      address: node.address.text,
+      releaseId: nextReleaseId(this.context, root.tree.generation, node),
+      asked: { by: asked.context.actor, at: this.#now(), generation: root.tree.generation },
+    });
+  }
+
+  /** Why what is queued with this transition would be refused now. */
+  async #troubleOfQueued(change: Change, { queued }: ReleaseState): Promise<Problem | undefined> {
+    const { node, root } = change;
+    if (queued === null || queued === node.release.queued) return undefined;
+    const definition = await this.#definition(change, queued.targetVersion);
+    return judgeQueued(this.context, root.tree, { node, definition });
   }
 
   async #commitIfValid(change: Change, next: Next): Promise<Outcome<Prepared<ReleaseView>>> {
@@ -219,6 +267,7 @@ export class ChangeRelease {
         history: [
           this.#history(change, release),
           ...dropped.map((one) => this.#ended(change, one)),
+          ...this.#droppedQueued(change, [{ node, release }, ...dropped]),
         ],
       },
       apply: () => {
@@ -230,6 +279,9 @@ export class ChangeRelease {
           Object.assign(variant.node, { head, contents });
           this.publication.enqueue(root, variant.node);
         }
+        root.tree.noteTimed(node);
+        for (const one of dropped) root.tree.noteTimed(one.node);
+        wakeFor(this.context, node);
       },
     };
   }
@@ -241,6 +293,7 @@ export class ChangeRelease {
     const version =
       request.targetVersion ??
       (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
+      (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
       release.stableVersion;
     const stage = staged === null ? '' : `stage ${staged.stage + 1} of ${staged.stages.length}`;
     return {
@@ -254,7 +307,18 @@ export class ChangeRelease {
       ...(staged === null ? {} : { message: `${staged.strategy}: ${stage}` }),
       ...whyOf(request),
       ...(release.forced && request.action !== 'disable' ? { forced: true as const } : {}),
+      ...queueingLine(node.release, release),
     };
+  }
+
+  /** Of what was queued at the addresses that change and is dropped with it. */
+  #droppedQueued(
+    { request, context, begins }: Change,
+    changes: readonly Pick<Dropped, 'node' | 'release'>[],
+  ): HistoryEntry[] {
+    if (request.action === 'cancel' || begins !== undefined) return [];
+    const of = { at: this.#now(), author: context.actor, action: request.action };
+    return changes.flatMap(({ node, release }) => droppedLines(node, release, of));
   }
 
   #ended({ context }: Change, { node, release, reason }: Dropped): HistoryEntry {

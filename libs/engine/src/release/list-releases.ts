@@ -1,20 +1,30 @@
 import { done, parseAddress, refused } from '@pawl/contracts';
-import type { Address, Outcome, Page, ReleaseItem, StagedState } from '@pawl/contracts';
+import type {
+  Address,
+  Outcome,
+  Page,
+  ReleaseItem,
+  ReleaseListState,
+  StagedState,
+} from '@pawl/contracts';
+import type { StagedRelease } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import type { PageQuery } from '../config-engine.js';
 import { badCursor } from '../config/read-definitions.js';
 import { truthUnavailable } from '../sharding/refusals.js';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { StagedAddress, TruthStore } from '../sharding/truth-store.port.js';
+import { strategyName } from './queued-promotes.js';
+import { queuedView } from './release-view.js';
 
 const CURSOR = /^[a-z0-9/:_-]{1,600}$/;
 /** Releases that are read at once where one is looked for. */
 const PORTION = 1_000;
 
-/** The releases in stages under way, whoever owns them: read from the truth itself, on any node. */
+/** The releases in stages under way and what is queued, whoever owns them: read from the truth itself, on any node. */
 export async function listReleases(
   truth: TruthStore,
-  { limit, cursor, state }: PageQuery & { readonly state?: StagedState },
+  { limit, cursor, state }: PageQuery & { readonly state?: ReleaseListState },
 ): Promise<Outcome<Page<ReleaseItem>>> {
   if (cursor !== undefined && !CURSOR.test(cursor)) return badCursor();
   return answered(async () => {
@@ -35,7 +45,7 @@ export async function findRelease(truth: TruthStore, id: string): Promise<Outcom
     let after = '';
     for (;;) {
       const found = await truth.readReleases({ limit: PORTION, after });
-      const wanted = found.find(({ staged }) => staged.id === id);
+      const wanted = found.find(({ staged }) => staged?.id === id);
       if (wanted !== undefined) {
         const parsed = parseAddress(wanted.address);
         assert(parsed.ok, 'a stored address is well formed');
@@ -47,7 +57,18 @@ export async function findRelease(truth: TruthStore, id: string): Promise<Outcom
   });
 }
 
-export function releaseItem(of: StagedAddress): ReleaseItem {
+/** A release in stages under way, as the truth keeps it. */
+export interface UnderWay extends Pick<
+  StagedAddress,
+  'address' | 'releaseVersion' | 'stableVersion'
+> {
+  readonly state: StagedState;
+  readonly staged: StagedRelease;
+}
+
+export function stagedItem(
+  of: UnderWay,
+): Omit<ReleaseItem, 'queued' | 'state'> & { readonly state: StagedState } {
   const { address, state, releaseVersion, stableVersion, staged } = of;
   const { id, strategy, candidateVersion, stage, stages, pausedFor } = staged;
   return {
@@ -61,6 +82,32 @@ export function releaseItem(of: StagedAddress): ReleaseItem {
     stages: stages.length,
     releaseVersion,
     ...(pausedFor === null ? {} : { reason: pausedFor }),
+  };
+}
+
+function releaseItem(of: StagedAddress): ReleaseItem {
+  const { state, staged, queued } = of;
+  const later = queued === null ? {} : { queued: queuedView(queued) };
+  if (staged === null) return { ...queuedItem(of), ...later };
+  assert(
+    state === 'rolling' || state === 'paused',
+    'a release in stages is under way in these states only',
+  );
+  return { ...stagedItem({ ...of, state, staged }), ...later };
+}
+
+/** What begins later where nothing is under way. */
+function queuedItem({
+  address,
+  releaseVersion,
+  stableVersion,
+  queued,
+}: StagedAddress): ReleaseItem {
+  assert(queued !== null, 'what is listed is under way or queued');
+  const { id, targetVersion: candidate, strategy } = queued;
+  return {
+    ...{ id, address, state: 'queued', strategy: strategyName(queued), candidate, stableVersion },
+    ...{ stage: 0, stages: strategy?.stages.length ?? 1, releaseVersion },
   };
 }
 

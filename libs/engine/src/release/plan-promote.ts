@@ -35,6 +35,7 @@ export function planPromote(
   const releaseId = nextReleaseId(context, tree.generation, { address, release: state });
   const plan = planTransition({
     ...{ state, newestVersion, releaseId, address: address.text },
+    asked: { by: '', at: '', generation: tree.generation },
     ...policed.value,
   });
   if (!plan.ok) return plan;

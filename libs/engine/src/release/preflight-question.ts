@@ -138,6 +138,7 @@ function promoting(node: AddressNode, targetVersion: number): Outcome<never> | u
     request: { action: 'promote', targetVersion, strategy: ALL_AT_ONCE },
     address: node.address.text,
     releaseId: '',
+    asked: { by: '', at: '', generation: 1 },
   });
   return plan.ok ? undefined : plan;
 }

@@ -103,14 +103,19 @@ export interface PolicedRequest {
   readonly strategyName?: string;
 }
 
-/** The request with the policy's strategy; refused while frozen, and without a strategy that is demanded. */
+/**
+ * The request with the policy's strategy; refused while frozen, but what `isForLater`, and without a strategy
+ * that is demanded.
+ */
 export function judgePolicy(
   context: Pick<EngineContext, 'clock' | 'parseTime'>,
-  { tree, address }: { readonly tree: RootTree; readonly address: Address },
+  place: { readonly tree: RootTree; readonly address: Address; readonly isForLater?: boolean },
   request: ReleaseRequest,
 ): Outcome<PolicedRequest> {
+  const { tree, address } = place;
   const policy = policyOf(tree, address);
-  const frozen = FORWARD.has(request.action) ? frozenFor(context, tree, address) : undefined;
+  const goesForward = FORWARD.has(request.action) && place.isForLater !== true;
+  const frozen = goesForward ? frozenFor(context, tree, address) : undefined;
   if (frozen !== undefined && (request.freezeException ?? '').trim() === '') {
     return refused(
       'frozen',

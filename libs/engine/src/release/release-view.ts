@@ -1,14 +1,21 @@
-import type { Address, ReleaseView, StagedView } from '@pawl/contracts';
-import type { ReleaseState, StagedRelease } from '@pawl/domain';
+import type { Address, QueuedView, ReleaseView, StagedView } from '@pawl/contracts';
+import type { QueuedRelease, ReleaseState, StagedRelease } from '@pawl/domain';
+import { strategyName } from './queued-promotes.js';
 
-export function releaseView(address: Address, release: ReleaseState): ReleaseView {
-  const { state, releaseVersion, stableVersion, blockedVersions, forced, staged } = release;
+/** `waitsFor`: why what is queued has not begun, where that is known. */
+export function releaseView(
+  address: Address,
+  release: ReleaseState,
+  waitsFor?: string,
+): ReleaseView {
+  const { state, releaseVersion, stableVersion, blockedVersions, forced, staged, queued } = release;
   return {
     address: address.text,
     state,
     releaseVersion,
     stableVersion,
     ...(staged === null ? {} : { candidate: staged.candidateVersion, staged: stagedView(staged) }),
+    ...(queued === null ? {} : { queued: queuedView(queued, waitsFor) }),
     ...(blockedVersions.length === 0 ? {} : { blockedVersions: [...blockedVersions] }),
     ...(forced ? { forced: true as const } : {}),
   };
@@ -25,5 +32,16 @@ function stagedView(staged: StagedRelease): StagedView {
     ...(pausedFor === null ? {} : { reason: pausedFor }),
     ...(held === undefined ? {} : { held }),
     ...(approved === undefined ? {} : { approved }),
+  };
+}
+
+export function queuedView(queued: QueuedRelease, waitsFor?: string): QueuedView {
+  const { id, targetVersion, by, queuedAt, reason, freezeException, beginAt } = queued;
+  return {
+    ...{ id, targetVersion, strategy: strategyName(queued), by, queuedAt },
+    ...(reason === null ? {} : { reason }),
+    ...(freezeException === null ? {} : { freezeException }),
+    ...(beginAt === null ? {} : { at: beginAt }),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
   };
 }

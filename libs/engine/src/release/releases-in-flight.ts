@@ -80,6 +80,7 @@ function aborted({ address, release, newest }: AddressNode): ReleaseState {
     request: { action: 'abort' },
     address: address.text,
     releaseId: '',
+    asked: { by: '', at: '', generation: 1 },
   });
   assert(plan.ok, 'a release in stages that is under way can be aborted');
   return plan.value.next;

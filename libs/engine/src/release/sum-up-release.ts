@@ -6,7 +6,7 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { compareText } from '../status/rollout-view.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
-import { noSuchRelease, releaseItem } from './list-releases.js';
+import { noSuchRelease, stagedItem } from './list-releases.js';
 import type { WatchReleases } from './watch-releases.js';
 
 /** Addresses, and workloads, that are listed; all are counted. */
@@ -29,14 +29,14 @@ export function sumUpRelease(
   const { staged, state, releaseVersion, stableVersion } = node.release;
   if (staged?.id !== id || (state !== 'rolling' && state !== 'paused')) return noSuchRelease(id);
   const { text } = node.address;
-  const item = releaseItem({ address: text, state, releaseVersion, stableVersion, staged });
+  const item = stagedItem({ address: text, state, releaseVersion, stableVersion, staged });
   const sinceMs = parts.watch.knownSinceMs(root, node);
   const sum = reached(root, node, { id, sinceMs });
   const held = staged.held === undefined ? {} : { held: staged.held };
   return done({ ...item, ...sum, ...held, ...parts.watch.progress(root, node) });
 }
 
-type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof releaseItem> | 'bakeLeftMs'>;
+type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof stagedItem> | 'bakeLeftMs'>;
 
 function reached(
   root: OwnedRoot,

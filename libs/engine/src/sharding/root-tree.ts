@@ -45,6 +45,8 @@ interface Branch {
 export class RootTree {
   readonly #documents = new Map<string, Branch>();
   readonly #byText = new Map<AddressText, AddressNode>();
+  /** Those where something is to be done at a time. */
+  readonly #timed = new Set<AddressNode>();
 
   /** Snapshots of its addresses are of this generation. */
   constructor(readonly generation: number) {}
@@ -66,12 +68,14 @@ export class RootTree {
     for (const segment of node.address.segments) branch = childOf(branch.children, segment);
     branch.node = node;
     this.#byText.set(node.address.text, node);
+    this.noteTimed(node);
   }
 
   /** Forgets an address; what lies below it stays. */
   remove(address: Address): void {
     const branch = this.#branch(address);
     if (branch?.node === undefined) return;
+    this.#timed.delete(branch.node);
     branch.node = undefined;
     this.#byText.delete(address.text);
   }
@@ -101,6 +105,17 @@ export class RootTree {
     const nodes: AddressNode[] = [];
     for (const node of this.#byText.values()) if (node.release.staged !== null) nodes.push(node);
     return nodes;
+  }
+
+  /** Called whenever the release state of a known address has changed. */
+  noteTimed(node: AddressNode): void {
+    if (node.release.queued === null) this.#timed.delete(node);
+    else this.#timed.add(node);
+  }
+
+  /** Known addresses where a promote is queued; no walk over all of them. */
+  timed(): AddressNode[] {
+    return [...this.#timed];
   }
 
   /** Every known address. */

@@ -2,13 +2,15 @@ import type {
   AddressText,
   BehindAddress,
   MergeOrigin,
+  ReleaseListState,
   ScopeView,
-  StagedState,
   TruthBehind,
 } from '@pawl/contracts';
 import type {
   Definition,
+  QueuedRelease,
   ReleaseState,
+  ReleaseStateName,
   SchemaRef,
   SnapshotHead,
   StagedRelease,
@@ -242,17 +244,18 @@ export interface ReleasesQuery {
   readonly limit: number;
   /** Addresses after this one only. */
   readonly after?: string;
-  /** Those in this state only. */
-  readonly state?: StagedState;
+  /** Those in this state only; `queued`: those with something queued, whatever is under way. */
+  readonly state?: ReleaseListState;
 }
 
-/** An address with a release in stages under way. */
+/** An address with a release in stages under way, or a promote that begins later, or both. */
 export interface StagedAddress {
   readonly address: AddressText;
-  readonly state: StagedState;
+  readonly state: ReleaseStateName;
   readonly releaseVersion: number;
   readonly stableVersion: number | null;
-  readonly staged: StagedRelease;
+  readonly staged: StagedRelease | null;
+  readonly queued: QueuedRelease | null;
 }
 
 /**
@@ -350,7 +353,7 @@ export interface TruthStore {
   readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]>;
   /** Every known address, in order; not bound to a shard, for people. */
   readInventory(query: InventoryQuery): Promise<readonly ScopeView[]>;
-  /** Every release in stages under way, in order of address; not bound to a shard, for people. */
+  /** Every release in stages under way, and what is queued, in order of address; not bound to a shard, for people. */
   readReleases(query: ReleasesQuery): Promise<readonly StagedAddress[]>;
   findIdempotent(fence: Fence, key: string): Promise<IdempotencyRecord | undefined>;
   /** Deletes idempotency records of the shard that are older; answers how many. */

@@ -26,6 +26,7 @@ import { createEngine } from '../create-engine.js';
 import type { Engine } from '../create-engine.js';
 import { DEFAULT_ENGINE_SETTINGS } from '../engine-context.js';
 import type { EngineContext, EngineSettings } from '../engine-context.js';
+import type { WakeUps } from '../release/wake-ups.port.js';
 import type { FencingToken } from '../sharding/fence.js';
 import type { ShardMark } from '../sharding/shard-mark.js';
 import type { ShardOwnership } from '../sharding/shard-ownership.port.js';
@@ -70,6 +71,8 @@ export class EngineWorld {
   readonly propagations: (number | null)[] = [];
   readonly logged: string[] = [];
   readonly rechecked: number[] = [];
+  /** Told what is to be looked at again, and when. */
+  wakeUps: WakeUps = { at: () => undefined };
   /** As the metadata store answers. */
   rememberedGeneration = (): Promise<number> => Promise.resolve(0);
   readonly probes = new FakeGateProbes();
@@ -228,6 +231,7 @@ export class EngineWorld {
       validator,
       gateProbes: this.probes,
       ownership: this.#ownership(),
+      wakeUps: { at: (at, wallMs) => this.wakeUps.at(at, wallMs) },
       clock: this.time,
       timer: this.time,
       scheduler: { yield: () => Promise.resolve() },

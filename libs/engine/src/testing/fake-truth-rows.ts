@@ -117,21 +117,19 @@ export function inventoryPage(
   }));
 }
 
-/** Those of the rows with a release in stages under way that are asked for. */
+/** Those of the rows with a release in stages under way, or something queued, that are asked for. */
 export function stagedPage(
   rows: Iterable<Row>,
   { limit, after = '', state }: ReleasesQuery,
 ): StagedAddress[] {
   const found: StagedAddress[] = [];
   for (const { address, release } of rows) {
-    const { staged, releaseVersion, stableVersion } = release;
-    if (staged === null || address <= after) continue;
-    assert(
-      release.state === 'rolling' || release.state === 'paused',
-      'a release in stages is under way in these states only',
-    );
-    if (state !== undefined && release.state !== state) continue;
-    found.push({ address, state: release.state, releaseVersion, stableVersion, staged });
+    const { staged, queued, releaseVersion, stableVersion } = release;
+    if ((staged === null && queued === null) || address <= after) continue;
+    const isUnderWay = staged !== null && (state ?? release.state) === release.state;
+    const isQueued = queued !== null && (state ?? 'queued') === 'queued';
+    if (!isUnderWay && !isQueued) continue;
+    found.push({ address, state: release.state, releaseVersion, stableVersion, staged, queued });
   }
   return found.sort((a, b) => (a.address < b.address ? -1 : 1)).slice(0, limit);
 }

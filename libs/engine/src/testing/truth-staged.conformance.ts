@@ -338,7 +338,10 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
       const paused = { ...rolling, state: 'paused', staged: pausedStage } as const;
       await begin(subject, fence, { address: 'acme/app/x', state: paused });
       await begin(subject, fence, { address: 'acme/app:limits', state: rolling });
-      const first = { address: text(APP), releaseVersion: 2, stableVersion: 1, staged };
+      const first = {
+        ...{ address: text(APP), releaseVersion: 2, stableVersion: 1 },
+        ...{ staged, queued: null },
+      };
       const listed = { ...first, state: 'rolling' } as const;
       const others = { ...listed, releaseVersion: 1, stableVersion: null };
       const all = [

@@ -6,6 +6,7 @@ import { safeInteger } from './transformers.js';
 @Entity('config_address')
 @Index('config_address_shard', ['shard', 'address'])
 @Index('config_address_staged', ['address'], { where: '(staged IS NOT NULL)' })
+@Index('config_address_queued', ['address'], { where: '(queued IS NOT NULL)' })
 export class ConfigAddressEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName: 'config_address_pkey' })
   address!: string;
@@ -51,4 +52,8 @@ export class ConfigAddressEntity {
   /** That of `staged`, to find its definition by. */
   @Column({ name: 'candidate_version', type: 'bigint', nullable: true, transformer: safeInteger })
   candidateVersion!: number | null;
+
+  /** JSON of the promote that begins later, likewise. */
+  @Column({ type: 'text', nullable: true })
+  queued!: string | null;
 }

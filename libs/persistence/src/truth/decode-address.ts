@@ -2,6 +2,7 @@ import { assert } from '@pawl/kernel';
 import type { AddressText, JsonObject, SnapshotInput, SnapshotRelease } from '@pawl/contracts';
 import type {
   Definition,
+  QueuedRelease,
   ReleaseState,
   ReleaseStateName,
   SchemaRef,
@@ -47,6 +48,7 @@ export interface AddressRow
   readonly forced: boolean;
   readonly blocked_versions: readonly string[];
   readonly staged: string | null;
+  readonly queued: string | null;
   readonly generation: string | null;
   readonly snapshot_version: string | null;
   readonly hash: string | null;
@@ -60,13 +62,14 @@ export interface AddressRow
   readonly published_at: Date | null;
 }
 
-/** An address with a release in stages under way. */
+/** An address with a release in stages under way, or a promote that begins later. */
 export interface StagedRow {
   readonly address: AddressText;
-  readonly state: StagedAddress['state'];
+  readonly state: ReleaseStateName;
   readonly release_version: string;
   readonly stable_version: string | null;
-  readonly staged: string;
+  readonly staged: string | null;
+  readonly queued: string | null;
 }
 
 export async function decodeStaged(row: StagedRow, parser: PacedParser): Promise<StagedAddress> {
@@ -76,6 +79,7 @@ export async function decodeStaged(row: StagedRow, parser: PacedParser): Promise
     releaseVersion: toSafeInteger(row.release_version),
     stableVersion: orNull(row.stable_version),
     staged: await parseStaged(row.staged, parser),
+    queued: await parseQueued(row.queued, parser),
   };
 }
 
@@ -187,7 +191,6 @@ async function decodePrefixed(
 }
 
 async function decodeRelease(row: AddressRow, parser: PacedParser): Promise<ReleaseState> {
-  const { staged } = row;
   return {
     state: row.state,
     releaseVersion: toSafeInteger(row.release_version),
@@ -196,12 +199,23 @@ async function decodeRelease(row: AddressRow, parser: PacedParser): Promise<Rele
     loweredAt: orNull(row.lowered_at),
     forced: row.forced,
     blockedVersions: row.blocked_versions.map(toSafeInteger),
-    staged: staged === null ? null : await parseStaged(staged, parser),
+    staged: await parseStaged(row.staged, parser),
+    queued: await parseQueued(row.queued, parser),
   };
 }
 
-async function parseStaged(text: string, parser: PacedParser): Promise<StagedRelease> {
-  return (await parser.parse(text)) as unknown as StagedRelease;
+async function parseStaged(
+  text: string | null,
+  parser: PacedParser,
+): Promise<StagedRelease | null> {
+  return text === null ? null : ((await parser.parse(text)) as unknown as StagedRelease);
+}
+
+async function parseQueued(
+  text: string | null,
+  parser: PacedParser,
+): Promise<QueuedRelease | null> {
+  return text === null ? null : ((await parser.parse(text)) as unknown as QueuedRelease);
 }
 
 async function decodeHead(row: AddressRow, parser: PacedParser): Promise<SnapshotHead | null> {

@@ -100,14 +100,19 @@ function encodeDefinition(definition: NewDefinition, texts: LongTexts): unknown 
   };
 }
 
-/** `candidateVersion` says that this node knows of releases in stages: 0 where none is under way. */
+/**
+ * `candidateVersion` says that this node knows of releases in stages, 0 where none is under way;
+ * `queuedVersion` that it knows of promotes that begin later, likewise.
+ */
 function encodeRelease({ address, next }: NewRelease, texts: LongTexts): unknown {
-  const { staged } = next;
+  const { staged, queued } = next;
   return {
     address,
     ...next,
     staged: staged && texts.add(JSON.stringify(staged)),
     candidateVersion: staged?.candidateVersion ?? 0,
+    queued: queued && texts.add(JSON.stringify(queued)),
+    queuedVersion: queued?.targetVersion ?? 0,
   };
 }
 

@@ -16,7 +16,7 @@ const definitionColumns = (table: string, schema: string, prefix: string): strin
 /** What a row of {@link addressPage} carries in long texts; known without reading them. */
 const BYTES = [
   ...['n.document', 'ns.text', 's.document', 'ss.text', 'c.document', 'cs.text'],
-  ...['a.staged', 'h.releases'],
+  ...['a.staged', 'a.queued', 'h.releases'],
 ]
   .map((text) => `coalesce(octet_length(${text}), 0)`)
   .join(' + ');
@@ -35,7 +35,7 @@ const addressPage = (where: string): string => `
 const addresses = (where: string): string => `
   SELECT a.address, a.opened, a.state, a.release_version,
     a.stable_version AS release_stable_version, a.contribution_at, a.lowered_at, a.forced,
-    a.blocked_versions, a.staged, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
+    a.blocked_versions, a.staged, a.queued, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
     h.variant_hash, h.variant_size, h.variant_absent, h.releases, h.cohorts,
     h.published_version, h.published_at,
     ${definitionColumns('n', 'ns', 'newest')},
@@ -115,10 +115,16 @@ export const INVENTORY = `
     AND (a.address = $2 OR starts_with(a.address, $2 || '/') OR starts_with(a.address, $2 || ':'))))
   ORDER BY a.address LIMIT $3`;
 
-/** Under way, after address $1, in state $2 where that is not null, at most $3; under no fence. */
+/**
+ * Under way or queued, after address $1, at most $3; of those under way the ones in state $2 where that is
+ * not null, or whatever is queued where it is `queued`. Under no fence.
+ */
 export const RELEASES = `
-  SELECT a.address, a.state, a.release_version, a.stable_version, a.staged FROM config_address a
-  WHERE a.staged IS NOT NULL AND a.address > $1 AND ($2::text IS NULL OR a.state = $2)
+  SELECT a.address, a.state, a.release_version, a.stable_version, a.staged, a.queued
+  FROM config_address a
+  WHERE (a.staged IS NOT NULL OR a.queued IS NOT NULL) AND a.address > $1
+    AND ($2::text IS NULL OR (a.staged IS NOT NULL AND a.state = $2)
+      OR ($2 = 'queued' AND a.queued IS NOT NULL))
   ORDER BY a.address LIMIT $3`;
 
 /** Of installation $1, shards $2: one row at least, for the server. Of all shards, so under no fence. */

@@ -1,0 +1,12 @@
+import type { QueuedView } from '@pawl/contracts';
+
+/** A promote that begins later, in a line: what, when, and why not yet. */
+export function queuedText(queued: QueuedView): string {
+  const { targetVersion, strategy, by, at, waitsFor, reason } = queued;
+  const how = strategy === 'inline' ? '' : ` by ${strategy}`;
+  const when = at === undefined ? 'is queued' : `is to begin at ${at}`;
+  const why = reason === undefined ? '' : ` (${reason})`;
+  const what = `version ${targetVersion}${how} ${when}, asked for by ${by}${why}`;
+  const text = waitsFor === undefined ? what : `${what}; it waits for ${waitsFor}`;
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+}
