@@ -1,8 +1,12 @@
-import { latencyBucketOf } from '@pawl/contracts';
-import type { Hello, HelloHealth } from '@pawl/contracts';
-import { ManualTime } from '@pawl/kernel';
-import { beforeEach, describe, expect, it } from 'vitest';
-import { ClientWorld, helloReply } from '../testing/client-world.js';
+import { address, LATENCY_BUCKETS, latencyBucketOf } from '@pawl/contracts';
+import type { Hello, HelloHealth, HelloRun } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
+import { ManualTime, seededRng } from '@pawl/kernel';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { InstallationPin } from '../applier/index.js';
+import { RootSession } from '../session/root-session.js';
+import type { SessionScope } from '../session/root-session.js';
+import { ClientWorld, helloReply, SUBJECTS } from '../testing/client-world.js';
 import { ADDRESS, INSTALLATION } from '../testing/make-snapshot.js';
 import type { HealthReport, Scope } from '../types.js';
 import { HealthCounter } from './health-counter.js';
@@ -163,5 +167,41 @@ describe('the health of a scope', () => {
     await client.close();
     const goodbye = world.link.published.at(-1)?.message as Hello;
     expect(goodbye).toMatchObject({ leaving: true, runs: [{ health: [{ requests: 1 }] }] });
+  });
+});
+
+describe('health that a heartbeat has no room for', () => {
+  it('is kept to be told, while what was told is let go', async () => {
+    const { link, time } = new ClientWorld();
+    const session = new RootSession({
+      ...{ root: 'acme', workload: 'checkout', subjects: SUBJECTS },
+      identity: { consumerId: 'c1', incarnation: 'i1', labels: {}, build: undefined },
+      installation: new InstallationPin('main'),
+      capabilities: {
+        ...{ clock: time, foreground: time, background: time, rng: seededRng(1), sha256, link },
+        cache: Promise.resolve(undefined),
+      },
+      ...{ staleAfterMs: 30_000, ackWindowMs: 100 },
+    });
+    const told = new Set<string>();
+    const counts = Array.from({ length: LATENCY_BUCKETS }, () => 10 ** 12);
+    for (let at = 0; at < 1_000; at += 1) {
+      const where = address(`acme:n${at}`);
+      const handle = { health: { span: 1, told: () => told.add(where.text) } };
+      const one = { ...{ span: 1, generation: 1, version: 1 }, requests: 1, errors: 0 };
+      const run = { address: where.text, generation: 1, version: 1 };
+      const runs = (): HelloRun => ({ ...run, health: [{ ...one, latency: counts }] });
+      const runner = { runs, leased: () => undefined };
+      session.add(where, { runner, handle } as unknown as SessionScope);
+    }
+    link.state = 'up';
+    link.respond = () => helloReply([]);
+    time.advance(20);
+    await vi.waitFor(() => expect(told.size).toBeGreaterThan(0));
+    const { runs } = link.requested[0]?.message as Hello;
+    const spoken = runs.filter(({ health }) => health !== undefined);
+    expect(spoken.length).toBeLessThan(1_000);
+    expect([...told]).toEqual(spoken.map((run) => run.address));
+    session.close();
   });
 });

@@ -5,6 +5,7 @@ import type { InstallationPin, Rejection } from '../applier/index.js';
 import { Backoff } from '../backoff.js';
 import type { Capabilities } from '../capabilities.js';
 import { PawlError } from '../errors.js';
+import type { HealthCounter } from '../health/health-counter.js';
 import { decodeMessage } from '../nats/decode-message.js';
 import type { ScopeHandle } from '../scope/scope-handle.js';
 import type { ScopeRunner } from '../scope/scope-runner.js';
@@ -190,14 +191,12 @@ export class RootSession {
     if (capabilities.link.state !== 'up' || this.#scopes.size === 0) return;
     this.#greeting = true;
     const subject = subjects.hello(root, workload, identity.consumerId);
-    const hello = JSON.stringify(this.#hello(false));
-    const told = [...this.#scopes.values()].map(({ handle: { health } }) => ({
-      health,
-      span: health.span,
-    }));
+    const hello = this.#hello(false);
+    const told = this.#healthIn(hello);
     let delayMs;
     try {
-      const isTaken = this.#onReply(await capabilities.link.request(subject, hello));
+      const answer = await capabilities.link.request(subject, JSON.stringify(hello));
+      const isTaken = this.#onReply(answer);
       if (isTaken) for (const { health, span } of told) health.told(span);
       this.#unanswered.reset();
       delayMs = this.#regularDelayMs();
@@ -218,6 +217,16 @@ export class RootSession {
   #hello(leaving: boolean): Hello {
     const runs = [...this.#scopes.values()].map(({ runner }) => runner.runs());
     return composeHello({ ...this.#options.identity, slot: this.#slot }, runs, leaving);
+  }
+
+  /** Whose health a heartbeat tells, which may have had no room for all, and up to which span. */
+  #healthIn({ runs }: Hello): { readonly health: HealthCounter; readonly span: number }[] {
+    return runs.flatMap((run) => {
+      const health = this.#scopes.get(run.address)?.handle.health;
+      return run.health === undefined || health === undefined
+        ? []
+        : [{ health, span: health.span }];
+    });
   }
 
   /** Says whether the owner has answered, and no former one. */
