@@ -62,6 +62,8 @@ export class Applier {
   #highest: VersionPoint | null = null;
   readonly #need = new ReadNeed();
   readonly #incidents = new Incidents();
+  /** Why a content would be refused as whatever version it came; `null`: it may be tried. */
+  readonly reasonAgainst = (hash: string) => this.#refusals.reasonAgainst(hash);
 
   constructor(environment: ApplierEnvironment) {
     this.#env = environment;
@@ -307,10 +309,8 @@ export class Applier {
   /** Whether exactly this snapshot is being worked on, waits, or was refused as what it would run as. */
   #knows(snapshot: Snapshot): boolean {
     const twins = [this.#job?.head, this.#next];
-    return (
-      twins.some((twin) => twin !== undefined && twin !== null && isTwin(twin, snapshot)) ||
-      this.#refusals.has(snapshot, this.#self.cohortIn(snapshot.releases))
-    );
+    if (twins.some((twin) => twin && isTwin(twin, snapshot))) return true;
+    return this.#refusals.has(snapshot, this.#self.cohortIn(snapshot.releases));
   }
 
   #verify(snapshot: Snapshot, text: string | undefined): boolean {

@@ -3,6 +3,7 @@ import type { JsonObject, Prepare, Vote, VoteItem } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import { parseMessage } from '@pawl/contracts/validate';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { LastKnownGood } from '../applier/index.js';
 import { ClientWorld, helloReply, SUBJECTS } from '../testing/client-world.js';
 import { ADDRESS, INSTALLATION } from '../testing/make-snapshot.js';
 import type { Pawl, Scope, Validate } from '../types.js';
@@ -156,6 +157,35 @@ describe('a preflight', () => {
     ]);
   });
 
+  it('about what this process must not run is rejected unseen', async () => {
+    world.link.become('up');
+    world.link.respond = () => helloReply([]);
+    const document = { max: 5 };
+    const kept = new Map<string, LastKnownGood>();
+    world.put({ version: 1 });
+    await world.client().open(ADDRESS);
+    for (const [address, record] of world.store.records) kept.set(address, record);
+    world.store.load = async ({ text }) => {
+      const record = kept.get(text);
+      if (record === undefined) return undefined;
+      const of = { ...record.head, version: 2, hash: 'f'.repeat(64) };
+      const content = sha256(canonicalize(document));
+      return { ...record, refused: { of, reason: 'crash-loop: twice', content } };
+    };
+    await world.client().open(ADDRESS, { validate });
+    judged.length = 0;
+    ask(prepare(document));
+    ask(apart(document, { id: 'p2' }));
+    ask(prepare({ max: 6 }, { id: 'p3' }));
+    await world.after(300);
+    const own = votes().filter(({ verdict }) => verdict === 'reject');
+    expect(own).toMatchObject([
+      { id: 'p1', reason: 'crash-loop: twice' },
+      { id: 'p2', reason: 'crash-loop: twice' },
+    ]);
+    expect(judged).toEqual([[{ max: 6 }, 2]]);
+  });
+
   it('of nothing is accepted unseen', async () => {
     await opened();
     ask(prepare(null));
@@ -269,6 +299,19 @@ describe('asked again', () => {
     end();
     await world.after(300);
     expect(votes()).toMatchObject([{ id: 'p2' }, { id: 'p1', verdict: 'accept' }]);
+  });
+
+  it('about another one in the same preflight it answers both', async () => {
+    await opened();
+    let end: () => void = () => undefined;
+    rules['slow'] = () => new Promise<void>((resolve) => (end = resolve));
+    ask(prepare({ slow: 1 }));
+    ask(prepare({ max: 5 }));
+    end();
+    await world.after(300);
+    expect(new Set(votes().map(({ hash }) => hash))).toEqual(
+      new Set([sha256('{"max":5}'), sha256('{"slow":1}')]),
+    );
   });
 
   it('about more than eight it cannot say of the ninth, until one has ended', async () => {

@@ -22,6 +22,8 @@ export interface ScopePreflightOptions {
   readonly incarnation: string;
   /** As which cohort it runs now. */
   readonly cohort: () => string;
+  /** Why this process runs no such content, whatever `validate` says; `null`: it may. */
+  readonly reasonAgainst: (contentHash: string) => string | null;
   readonly capabilities: Pick<Capabilities, 'link' | 'background' | 'rng' | 'sha256'>;
   readonly validate: Validate<unknown> | undefined;
   readonly validateTimeoutMs: number;
@@ -124,6 +126,8 @@ export class ScopePreflight {
       fetcher: null,
     };
     this.#trials.set(keyOf(prepare), trial);
+    const reason = this.#options.reasonAgainst(hash);
+    if (reason !== null) return this.#answer(trial, { verdict: 'reject', reason });
     if (absent === true) return this.#answer(trial, { verdict: 'accept' });
     if (inline !== undefined) {
       const { sha256 } = this.#options.capabilities;

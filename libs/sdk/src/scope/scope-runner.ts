@@ -120,6 +120,7 @@ export class ScopeRunner {
       ...options,
       workload: consumer.workload,
       cohort: () => this.#cohort,
+      reasonAgainst: this.#applier.reasonAgainst,
       shelf: this.#shelf,
       onVote: (vote, withinMs) => options.reports.voted(vote, withinMs),
       onProblem,

@@ -23,7 +23,7 @@ export class VoteBox {
   /** Sends it after `delayMs` at most. */
   add(vote: VoteItem, delayMs: number): void {
     if (this.#closed || this.#waiting.size >= WAITING) return;
-    this.#waiting.set(`${vote.id} ${vote.address}`, vote);
+    this.#waiting.set(`${vote.id} ${vote.address} ${vote.hash}`, vote);
     this.#timer ??= this.options.timer.after(delayMs, () => this.#send());
   }
 
