@@ -49,7 +49,7 @@ async function benchStop(stack) {
       await put(stack, address, { ...documentOf(-1), bad: true });
       const stages = [{ percent: 10, bakeMs: HOUR_MS }, { percent: 100 }];
       await arm(fleet, { round: pass + 1, of: CONSUMERS, afterRejection: true });
-      await release(stack, address, { action: 'promote', strategy: { stages } });
+      await release(stack, address, { action: 'promote', strategy: { stages, preflight: false } });
       const stopped = await fleet.receive();
       stops.push(stopped.lastAt - stopped.rejectedAt);
       reached.push(stopped.reached);
@@ -104,7 +104,10 @@ async function benchStatus(stack) {
     const plain = await askStatus(stack, address);
     await put(stack, address, documentOf(1));
     const stages = [{ percent: 10, bakeMs: HOUR_MS }, { percent: 100 }];
-    await release(stack, address, { action: 'promote', strategy: { stages, gates: [] } });
+    await release(stack, address, {
+      action: 'promote',
+      strategy: { stages, gates: [], preflight: false },
+    });
     const busy = await watched(stack, hello);
     const staged = await askStatus(stack, address);
     const perThousand = ((busy.cpuMs - idle.cpuMs) * 1_000) / HEARD;

@@ -48,7 +48,7 @@ beforeAll(async () => {
   );
   await stack.converged(SHOP, 3);
   await ada.putConfig('acme/prod', { json: { currency: 'SEK' } }, { expect: 1 });
-  const strategy = { stages: STAGES, gates: [] };
+  const strategy = { stages: STAGES, gates: [], preflight: false };
   release = await ada.release('acme/prod', { action: 'promote', strategy });
   await eventually(() => expect(reading('SEK')).toBe(1));
   await stack.converged(SHOP, 3);

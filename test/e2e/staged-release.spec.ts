@@ -154,16 +154,18 @@ describe('a release in stages', () => {
     });
     await eventually(() => expect(reading('NOK')).toEqual(FLEET));
     await settled();
-    const { items } = await stack.admin().history('acme/prod', { limit: 3 });
+    const { items } = await stack.admin().history('acme/prod', { limit: 4 });
     expect(items.map(({ author, action }) => `${author} ${action ?? ''}`)).toEqual([
-      ...['pawl advance', 'pawl advance', 'ada promote'],
+      ...['pawl advance', 'pawl advance', 'pawl advance', 'ada promote'],
     ]);
+    expect(items.at(-2)?.reason).toBe('preflight: 44 of 44 accept it');
   });
 
   it('is stopped in its first stage by those that reject it, and told why', async () => {
     await put({ currency: 'DKK', refused: 'search' });
     const versions = fleet.map(({ scope }) => scope.version);
-    await act('promote', { strategy: { preset: 'canary', bakeMs: HOUR_MS } });
+    const strategy = { preset: 'canary', bakeMs: HOUR_MS, preflight: false } as const;
+    await act('promote', { strategy });
     await eventually(async () => {
       expect(await stack.admin().getRelease('acme/prod')).toMatchObject({
         ...{ state: 'idle', stableVersion: 3 },
@@ -179,5 +181,18 @@ describe('a release in stages', () => {
     expect(['checkout', 'mail']).toEqual(expect.arrayContaining(reached));
     expect(new Set(reached).size).toBe(reached.length);
     expect(versions.every((version, at) => (fleet[at]?.scope.version ?? 0) > version)).toBe(true);
+  });
+
+  it('is stopped by its preflight before anybody has it, and told who rejects it', async () => {
+    await put({ currency: 'ISK', refused: 'search' });
+    await act('promote', { strategy: 'canary' });
+    await eventually(async () => {
+      const { items } = await stack.admin().history('acme/prod', { limit: 1 });
+      expect(items[0]).toMatchObject({ author: 'pawl', action: 'abort', version: 5 });
+      expect(items[0]?.reason).toMatch(/^preflight: 3 of 44 reject it: search\/search-/);
+      expect(items[0]?.reason).toContain('search does not take it');
+    });
+    await settled();
+    expect(fleet.filter(({ read }) => read.has('ISK'))).toEqual([]);
   });
 });

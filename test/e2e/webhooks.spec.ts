@@ -8,6 +8,7 @@ import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-r
 
 const SECRET = `whsec_${Buffer.alloc(32, 11).toString('base64')}`;
 const STRATEGY = {
+  preflight: false,
   stages: [
     { count: 1, bakeMs: 3_600_000 },
     { percent: 50, bakeMs: 3_600_000 },

@@ -51,6 +51,8 @@ export interface CommandContext {
   readonly actor: string;
   /** Method, path and `Idempotency-Key` as one string; `requestHash` covers the rest. */
   readonly idempotency?: { readonly key: string; readonly requestHash: string };
+  /** Asked before anything is changed, when nothing else can change it: whether there still is reason to. */
+  readonly stillHolds?: () => boolean;
 }
 
 /** A write's answer. `replayed` carries the status of the first answer to the same key. */

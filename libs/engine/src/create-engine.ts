@@ -1,7 +1,14 @@
 import { done } from '@pawl/contracts';
-import type { Address, Outcome, ReleaseView } from '@pawl/contracts';
+import type { Address, Outcome, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
-import type { ConfigEngine, EngineStatus, FleetStatus, SweepKind } from './config-engine.js';
+import type {
+  CommandContext,
+  ConfigEngine,
+  EngineStatus,
+  FleetStatus,
+  SweepKind,
+  Written,
+} from './config-engine.js';
 import { ValidationOverloadedError } from './config/schema-validator.port.js';
 import { listScopes } from './config/list-scopes.js';
 import { mergeConfig, previewMerge } from './config/merge-config.js';
@@ -15,6 +22,7 @@ import { ChangeRelease } from './release/change-release.js';
 import { GrowReleases } from './release/grow-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
 import { NoteDryRun } from './release/note-dry-run.js';
+import { PreflightStage } from './release/preflight-stage.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
 import { queuedView, releaseView } from './release/release-view.js';
@@ -84,9 +92,10 @@ export function createEngine(context: EngineContext): Engine {
   const releases = new ChangeRelease(context, commands, publication);
   const grow = new GrowReleases(context, commands, publication);
   const notes = new NoteDryRun(context, commands);
-  const watch = new WatchReleases(context, { shards, releases, grow, notes });
-  const timed = new TimedReleases(context, { shards, releases });
   const preflights = new Preflights(context, shards);
+  const preflight = new PreflightStage(context, { preflights, releases });
+  const watch = new WatchReleases(context, { shards, releases, grow, notes, preflight });
+  const timed = new TimedReleases(context, { shards, releases });
   const ticker = startTicker(context, () => {
     watchers.tick();
     watch.look();
@@ -160,7 +169,7 @@ function preflightUseCases(fences: FenceChecks, preflights: Preflights): Preflig
 }
 
 function useCases(context: EngineContext, parts: Parts): OtherUseCases {
-  const { publication, shards, fences, commands, watchers, releases, watch, timed } = parts;
+  const { publication, shards, fences, commands, watchers, watch, timed } = parts;
   const put = new PutDefinition(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
   const traffic = new ConsumerTraffic(context, {
@@ -192,7 +201,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
       fences.read(address.root, () => reads.config(address, version)),
     getSchema: (address, version) =>
       fences.read(address.root, () => reads.schema(address, version)),
-    release: (address, request, command) => releases.run(address, request, command),
+    release: (address, request, command) => runRelease(parts, address, { request, command }),
     getRelease: (address) =>
       fences.read(address.root, () => releaseNow({ shards, timed }, address)),
     getEffective: (address, query) =>
@@ -223,6 +232,18 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     hello: (from, hello) => traffic.hello(from, hello),
     ack: (from, ack) => traffic.ack(from, ack),
   };
+}
+
+/** A release that begins with a preflight asks soon, and not only when releases are looked at next. */
+async function runRelease(
+  parts: Parts,
+  address: Address,
+  of: { readonly request: ReleaseRequest; readonly command: CommandContext },
+): Promise<Outcome<Written<ReleaseView>>> {
+  const outcome = await parts.releases.run(address, of.request, of.command);
+  const begins = outcome.ok && outcome.value.body.staged?.preflight !== undefined;
+  if (begins) lookAgain(parts, address);
+  return outcome;
 }
 
 function lookAgain(

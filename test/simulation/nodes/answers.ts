@@ -156,9 +156,12 @@ function isRelease({ releases }: KeptAddress, view: ReleaseView): boolean {
 
 function isStaged(staged: NewRelease['staged'], view: ReleaseView): boolean {
   if (staged === null) return view.candidate === undefined && view.staged === undefined;
-  const { candidateVersion, pausedFor, ...shown } = staged;
+  const { candidateVersion, pausedFor, preflight: _, stage, ...shown } = staged;
+  const place = stage < 0 ? { stage: 0, preflight: { state: 'asking' } } : { stage };
   const reason = pausedFor === null ? {} : { reason: pausedFor };
-  return view.candidate === candidateVersion && isSame({ ...shown, ...reason }, view.staged);
+  return (
+    view.candidate === candidateVersion && isSame({ ...shown, ...place, ...reason }, view.staged)
+  );
 }
 
 /** Of two JSON values. */

@@ -1,5 +1,5 @@
 import { subjectsOf } from '@pawl/contracts';
-import type { Ack, Hello } from '@pawl/contracts';
+import type { Ack, Hello, Vote } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import {
   createEngine,
@@ -236,7 +236,7 @@ export class ControlPlaneNode {
     });
   }
 
-  /** What the handlers of heartbeats and acks do. */
+  /** What the handlers of heartbeats, acks and votes do. */
   #hearConsumers(prefix: string): void {
     const { engine, connection } = this;
     const from = (subject: string): ConsumerRef => {
@@ -254,6 +254,9 @@ export class ControlPlaneNode {
       if (engine.serves(ref.root)) this.options.acked?.(this.owner, ack);
       engine.use.ack(ref, ack);
     });
+    connection.subscribe(`${prefix}.vote.>`, ({ subject, data }) =>
+      engine.use.vote(from(subject), JSON.parse(data) as Vote),
+    );
   }
 
   #log(): Record<'debug' | 'info' | 'warn' | 'error', (message: string, fields?: object) => void> {

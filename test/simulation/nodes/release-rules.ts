@@ -2,6 +2,8 @@ import { canonicalize } from '@pawl/contracts';
 import type { NewRelease } from './kept-truth.js';
 
 type Staged = NonNullable<NewRelease['staged']>;
+/** The stage of a release while everybody is asked. */
+const IN_PREFLIGHT = -1;
 /** What a transition must set; all else stays as it was. */
 type Expected = Omit<Partial<NewRelease>, 'staged'> & { readonly staged?: Staged | null };
 
@@ -43,7 +45,8 @@ function promoted(now: NewRelease, next: NewRelease): Expected | null {
   const to = next.staged?.candidateVersion ?? next.stableVersion ?? 0;
   if (to <= (stableVersion ?? 0) || now.blockedVersions.includes(to)) return null;
   if (next.staged !== null) {
-    const isFresh = next.staged.stage === 0 && next.staged.pausedFor === null;
+    const first = next.staged.preflight === undefined ? 0 : IN_PREFLIGHT;
+    const isFresh = next.staged.stage === first && next.staged.pausedFor === null;
     if (!isFresh || next.staged.id === staged?.id) return null;
     // One that is superseded goes away first.
     const lowered = staged === null ? {} : { loweredAt: at };

@@ -1,4 +1,11 @@
-import type { Gate, JsonObject, ReleaseRequest, Strategy, StrategyStage } from '@pawl/contracts';
+import type {
+  Gate,
+  JsonObject,
+  PreflightPolicy,
+  ReleaseRequest,
+  Strategy,
+  StrategyStage,
+} from '@pawl/contracts';
 import type { Rng } from '@pawl/kernel';
 import type { KeptAddress } from './kept-truth.js';
 import { REGIONS, TEMPERS } from './staged-scenery.js';
@@ -70,7 +77,7 @@ export function troubles(rng: Rng, at: string): JsonObject {
 function strategy(rng: Rng): Strategy {
   const bakeMs = SHORTEST_BAKE_MS + rng.below(LONGEST_BAKE_MS - SHORTEST_BAKE_MS);
   const finalBakeMs = rng.below(2) * bakeMs;
-  const gates = gatesOf(rng);
+  const gates = { ...gatesOf(rng), preflight: preflightOf(bakeMs) };
   switch (rng.below(4)) {
     case 0:
       return { preset: 'canary', percent: 50, bakeMs, finalBakeMs, ...gates };
@@ -79,6 +86,13 @@ function strategy(rng: Rng): Strategy {
     default:
       return { stages: [...stages(rng, bakeMs), { percent: 100, bakeMs: finalBakeMs }], ...gates };
   }
+}
+
+/** Every fourth begins with one; drawn from what is drawn already, so that seeds stay what they are. */
+function preflightOf(bakeMs: number): PreflightPolicy | false {
+  if (bakeMs % 4 > 0) return false;
+  const onSilence = bakeMs % 8 > 0 ? 'proceed' : 'pause';
+  return { timeoutMs: 500, onRejection: bakeMs % 3 > 0 ? 'abort' : 'pause', onSilence };
 }
 
 function stages(rng: Rng, bakeMs: number): StrategyStage[] {

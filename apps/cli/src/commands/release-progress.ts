@@ -1,7 +1,7 @@
-import type { RolloutRelease, StagedView } from '@pawl/contracts';
+import type { PreflightProgress, RolloutRelease, StagedView } from '@pawl/contracts';
 import { durationText } from './duration.js';
 import { gateText, heldLines, judgedLines } from './gate-text.js';
-import { candidateText, placeText, stageText } from './staged-text.js';
+import { candidateText, placeText, preflightText, stageText } from './staged-text.js';
 
 const BAR_WIDTH = 20;
 /** Stages that are shown before and after the one that is reached; the first and the last always are. */
@@ -12,8 +12,16 @@ const SHOWN_AROUND = 2;
  * that is looked at, and why it does not go on. `staged`: what its own address tells of it.
  */
 export function releaseProgress(release: RolloutRelease, staged: StagedView | undefined): string[] {
-  const { address, candidate, state, stage, stages } = release;
+  const { address, candidate, state, stage, stages, preflight } = release;
   const what = candidateText(candidate, staged);
+  if (preflight !== undefined) {
+    return [
+      `${what} at ${address} is ${state}, ${preflightText(preflight)}`,
+      `  ${preflightLine(preflight)}`,
+      ...stageLines({ ...release, stage: -1 }),
+      ...reasonLines(release),
+    ];
+  }
   return [
     `${what} at ${address} is ${state}, stage ${stage + 1} of ${stages.length}`,
     ...stageLines(release),
@@ -29,6 +37,7 @@ export function releaseLine(release: RolloutRelease, staged: StagedView | undefi
   const { address, candidate, state, reason } = release;
   const what = `${candidateText(candidate, staged)} at ${address} is ${state}`;
   const why = reason === undefined ? '' : `; ${reason}`;
+  if (release.preflight !== undefined) return `${what}, ${placeText(release)}${why}`;
   return `${what}, ${placeText(release)}: ${candidatesText(release)}${why}`;
 }
 
@@ -65,11 +74,20 @@ function stageLines(release: RolloutRelease): string[] {
 function stageLine({ stage, stages, candidates, bakeLeftMs }: RolloutRelease, at: number): string {
   const { live, applied } = candidates;
   const share = at < stage ? 1 : at > stage || live === 0 ? 0 : applied / live;
-  const filled = Math.min(BAR_WIDTH, Math.floor(share * BAR_WIDTH));
-  const drawn = `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}]`;
+  const drawn = barOf(share);
   const reached = stages[at];
   const whom = reached === undefined ? '' : stageText(reached);
   if (at !== stage) return `${drawn} ${whom}`;
   const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} of its bake left`;
   return `${drawn} ${whom}: ${applied} of ${live} applied${left}`;
+}
+
+function preflightLine({ asked = 0, accepted = 0 }: PreflightProgress): string {
+  const share = asked === 0 ? 0 : accepted / asked;
+  return `${barOf(share)} everybody is asked first; nobody has it yet`;
+}
+
+function barOf(share: number): string {
+  const filled = Math.min(BAR_WIDTH, Math.floor(share * BAR_WIDTH));
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}]`;
 }

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { candidateText, placeText, stageText } from './staged-text.js';
+import { underWay } from '../testing/cli-world.js';
+import { releaseLine, releaseProgress } from './release-progress.js';
+import { candidateText, placeText, preflightText, stageText } from './staged-text.js';
 
 it.each([
   [{ count: 1 }, '1 of each workload'],
@@ -23,5 +25,36 @@ it('names the strategy where it has a name', () => {
 it('counts stages from one', () => {
   expect(placeText({ stage: 0, stages: [{ percent: 10 }, { percent: 100 }] })).toBe(
     'stage 1 of 2 (10 %)',
+  );
+});
+
+it('says how far a preflight is, in place of the stage', () => {
+  const numbers = { asked: 1_000, accepted: 812, rejected: 2, cannotSay: 0, silent: 186 };
+  const preflight = { state: 'asking', ...numbers } as const;
+  expect(placeText({ stage: 0, stages: [{ percent: 100 }], preflight })).toBe(
+    'preflight 812/1000 accepted, 2 rejected, 186 to answer',
+  );
+  expect(preflightText({ ...preflight, state: 'waiting', rejected: 0 })).toBe(
+    'preflight 812/1000 accepted, 186 silent',
+  );
+  expect(preflightText({ state: 'asking' })).toBe('preflight');
+});
+
+it('draws a preflight before the stages', () => {
+  const preflight = { state: 'waiting', asked: 4, accepted: 3, silent: 1 } as const;
+  const lines = releaseProgress(
+    underWay({ stage: 0, preflight, reason: 'one is silent' }),
+    undefined,
+  );
+  expect(lines).toEqual([
+    'version 3 at acme/app is rolling, preflight 3/4 accepted, 1 silent',
+    '  [###############-----] everybody is asked first; nobody has it yet',
+    '  1 [--------------------] 1 of each workload',
+    '  2 [--------------------] 10 %',
+    '  3 [--------------------] 100 %',
+    'waits: one is silent',
+  ]);
+  expect(releaseLine(underWay({ preflight }), undefined)).toBe(
+    'version 3 at acme/app is rolling, preflight 3/4 accepted, 1 silent',
   );
 });

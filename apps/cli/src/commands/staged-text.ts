@@ -1,4 +1,4 @@
-import type { RolloutRelease, StagedView, StrategyStage } from '@pawl/contracts';
+import type { PreflightProgress, RolloutRelease, StagedView, StrategyStage } from '@pawl/contracts';
 
 /** Whom a stage reaches: `1 of each workload`, `10 %`, `region=eu|us 50 %`. */
 export function stageText({ percent, count, selector }: StrategyStage): string {
@@ -18,9 +18,27 @@ export function candidateText(
   return `version ${candidate ?? '?'}${strategy === 'inline' ? '' : ` by ${strategy}`}`;
 }
 
-/** The stage that is reached: `stage 2 of 3 (10 %)`. */
-export function placeText({ stage, stages }: Pick<RolloutRelease, 'stage' | 'stages'>): string {
+/** The stage that is reached, `stage 2 of 3 (10 %)`, or how far its preflight is. */
+export function placeText({
+  stage,
+  stages,
+  preflight,
+}: Pick<RolloutRelease, 'stage' | 'stages' | 'preflight'>): string {
+  if (preflight !== undefined) return preflightText(preflight);
   const reached = stages[stage];
   const whom = reached === undefined ? '' : ` (${stageText(reached)})`;
   return `stage ${stage + 1} of ${stages.length}${whom}`;
+}
+
+/** `preflight 812/1000 accepted, 2 rejected`; what is 0 is left out. */
+export function preflightText(preflight: PreflightProgress): string {
+  const { asked, accepted = 0, rejected = 0, cannotSay = 0, silent = 0, state } = preflight;
+  if (asked === undefined) return 'preflight';
+  const others = [
+    [rejected, 'rejected'],
+    [cannotSay, 'cannot say'],
+    // While they are asked they may still answer.
+    [silent, state === 'asking' ? 'to answer' : 'silent'],
+  ].flatMap(([count, what]) => (count === 0 ? [] : `, ${count} ${what}`));
+  return `preflight ${accepted}/${asked} accepted${others.join('')}`;
 }

@@ -35,6 +35,19 @@ const consumer = {
   build: { type: 'string' },
 } as const;
 
+export const PREFLIGHT_STATES = ['asking', 'waiting'] as const;
+
+/**
+ * The preflight that a release in stages begins with, while it is under way: consumers are asked, or it
+ * waits to ask again. Numbers are of what was heard so far, and left out where it is not known.
+ */
+export const preflightProgressSchema = {
+  type: 'object',
+  required: ['state'],
+  properties: { state: { enum: PREFLIGHT_STATES }, asked: part.counter, ...counts },
+} as const;
+export type PreflightProgress = Infer<typeof preflightProgressSchema>;
+
 /**
  * What the consumers that a release would reach make of it. One that has several of the addresses open
  * is counted once, by the worst of its answers: rejected, silent, cannot say, accepted.

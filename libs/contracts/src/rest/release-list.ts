@@ -2,6 +2,7 @@ import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
 import { queuedViewSchema } from './queued-view.js';
+import { preflightProgressSchema } from './preflight-views.js';
 
 export const STAGED_STATES = ['rolling', 'paused'] as const;
 /** How a release in stages that is under way stands. */
@@ -23,6 +24,8 @@ const itemProperties = {
   stableVersion: { ...part.version, type: ['integer', 'null'] },
   /** The stage that is reached; 0 is the first. */
   stage: part.counter,
+  /** Set while it is under way: nobody is reached yet. */
+  preflight: preflightProgressSchema,
   /** How many stages there are. */
   stages: part.version,
   releaseVersion: part.counter,

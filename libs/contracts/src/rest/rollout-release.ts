@@ -1,6 +1,7 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
+import { preflightProgressSchema } from './preflight-views.js';
 import { strategyStageSchema } from './strategy.js';
 
 /** What a release in stages under way has reached at one address. */
@@ -14,6 +15,8 @@ export const rolloutReleaseSchema = {
     state: { enum: ['rolling', 'paused'] },
     candidate: part.version,
     stage: part.counter,
+    /** Set while it is under way: nobody is reached yet. */
+    preflight: preflightProgressSchema,
     stages: { type: 'array', items: strategyStageSchema },
     /**
      * Live instances that run, or are to run, the candidate: at this address; of the address's own release,

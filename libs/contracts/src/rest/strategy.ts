@@ -1,5 +1,6 @@
 import type { Infer } from '../messages/infer.js';
 import { selectorSchema } from '../messages/snapshot.message.js';
+import { PREFLIGHT_MS } from './preflight-views.js';
 
 /** A week: the longest bake. */
 const MAX_BAKE_MS = 604_800_000;
@@ -101,6 +102,23 @@ export const gateSchema = {
   },
 } as const;
 
+export const PREFLIGHT_REJECTED = ['abort', 'pause'] as const;
+export const PREFLIGHT_SILENT = ['pause', 'proceed'] as const;
+
+/**
+ * How the preflight goes that a release in stages begins with: how long a round of it may take, what a
+ * rejection does to the release, and what it does when somebody is silent, or cannot say, to the end.
+ */
+export const preflightPolicySchema = {
+  type: ['object', 'boolean'],
+  additionalProperties: false,
+  properties: {
+    timeoutMs: { type: 'integer', minimum: PREFLIGHT_MS.least, maximum: PREFLIGHT_MS.most },
+    onRejection: { enum: PREFLIGHT_REJECTED },
+    onSilence: { enum: PREFLIGHT_SILENT },
+  },
+} as const;
+
 export const STRATEGY_NAMES = ['all-at-once', 'canary', 'linear', 'exponential'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
@@ -123,6 +141,8 @@ export const strategySchema = {
     finalBakeMs: bakeMs,
     stages: { type: 'array', minItems: 1, maxItems: 64, items: strategyStageSchema },
     gates: { type: 'array', maxItems: MAX_GATES, items: gateSchema },
+    /** `false`: without one. */
+    preflight: preflightPolicySchema,
   },
 } as const;
 
@@ -136,4 +156,5 @@ export type ExternalGate = Gate & {
 export type GateKind = (typeof GATE_KINDS)[number];
 export type GateFailure = (typeof GATE_FAILURES)[number];
 export type GateDoubt = (typeof GATE_DOUBTS)[number];
+export type PreflightPolicy = Exclude<Infer<typeof preflightPolicySchema>, boolean>;
 export type Strategy = Infer<typeof strategySchema>;

@@ -5,6 +5,7 @@ import { problemErrorSchema } from './problem-error.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
 import { heldSchema } from './gate-results.js';
 import { queuedViewSchema } from './queued-view.js';
+import { preflightProgressSchema } from './preflight-views.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
 import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
@@ -95,8 +96,9 @@ export const stagedViewSchema = {
     id: part.pathId,
     /** Name of the preset, or `inline`. */
     strategy: { type: 'string' },
-    /** The stage that is reached; 0 is the first. */
+    /** The stage that is reached; 0 is the first, also while its preflight is under way. */
     stage: part.counter,
+    preflight: preflightProgressSchema,
     stages: { type: 'array', items: strategyStageSchema },
     gates: { type: 'array', items: gateSchema },
     /** Why it is paused. */

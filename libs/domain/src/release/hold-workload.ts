@@ -3,7 +3,7 @@ import type { AddressText, Outcome } from '@pawl/contracts';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
 import type { ReleaseState } from './release-state.js';
-import { workloadsHeld } from './staged-release.js';
+import { isInPreflight, placeOf, workloadsHeld } from './staged-release.js';
 import type { StagedRelease } from './staged-release.js';
 
 /**
@@ -40,7 +40,7 @@ export function approveStage(
   if (!needsApproval(staged)) {
     return refused(
       'invalid-transition',
-      `stage ${stage + 1} of the release of ${address} waits for nobody's approval: ` +
+      `the release of ${address}, at ${placeOf(staged)}, waits for nobody's approval: ` +
         'only a gate of the kind approval asks for it',
     );
   }
@@ -48,7 +48,9 @@ export function approveStage(
 }
 
 /** Whether a gate asks for a person's go-ahead in the stage that is reached. */
-export function needsApproval({ gates, stage }: StagedRelease): boolean {
+export function needsApproval(staged: StagedRelease): boolean {
+  const { gates, stage } = staged;
+  if (isInPreflight(staged)) return false;
   return gates.some(
     ({ kind, stages }) => kind === 'approval' && (stages === undefined || stages.includes(stage)),
   );

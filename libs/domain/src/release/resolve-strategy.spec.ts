@@ -10,6 +10,7 @@ const DEFAULT_GATES = [
   { kind: 'lost', percent: 5, onFailure: 'pause' },
   { kind: 'applied', percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
 ];
+const DEFAULT_PREFLIGHT = { timeoutMs: 3_000, onRejection: 'abort', onSilence: 'pause' };
 const ALL = { percent: 100 };
 
 function resolved(strategy: Strategy): ResolvedStrategy {
@@ -28,6 +29,23 @@ const sharesOf = (strategy: Strategy): (number | undefined)[] => {
 
 const gatesOf = (gates: readonly Gate[]): readonly Gate[] =>
   resolved({ preset: 'canary', gates }).gates;
+
+describe('resolveStrategy: the preflight', () => {
+  it.each<[Strategy, object | undefined]>([
+    [{ preset: 'linear', preflight: true }, DEFAULT_PREFLIGHT],
+    [{ preset: 'linear', preflight: false }, undefined],
+    [
+      { stages: [ALL], preflight: { timeoutMs: 500, onSilence: 'proceed' } },
+      { ...DEFAULT_PREFLIGHT, timeoutMs: 500, onSilence: 'proceed' },
+    ],
+    [
+      { stages: [ALL], preflight: { onRejection: 'pause' } },
+      { ...DEFAULT_PREFLIGHT, onRejection: 'pause' },
+    ],
+  ])('of %j', (strategy, expected) => {
+    expect(resolved(strategy).preflight).toEqual(expected);
+  });
+});
 
 describe('resolveStrategy: presets', () => {
   it.each([undefined, 'all-at-once'])('%s has no stages', (strategy) => {
@@ -49,6 +67,7 @@ describe('resolveStrategy: presets', () => {
         { ...ALL, bakeMs: 10 * MINUTE_MS },
       ],
       gates: DEFAULT_GATES,
+      preflight: DEFAULT_PREFLIGHT,
     };
     expect(resolved(preset)).toEqual(expected);
     expect(resolved({ preset })).toEqual(expected);
@@ -126,8 +145,9 @@ describe('resolveStrategy: stages written out', () => {
         { percent: 100, bakeMs: 0 },
       ],
       gates: DEFAULT_GATES,
+      preflight: DEFAULT_PREFLIGHT,
     });
-    expect(resolved({ stages: [ALL], gates: [] })).toEqual({
+    expect(resolved({ stages: [ALL], gates: [], preflight: false })).toEqual({
       ...{ strategy: 'inline', stages: [{ ...ALL, bakeMs: 0 }], gates: [] },
     });
   });

@@ -1,10 +1,17 @@
-import { canonicalize, done, refused, STRATEGY_NAMES, utf8Length } from '@pawl/contracts';
+import {
+  canonicalize,
+  done,
+  PREFLIGHT_MS,
+  refused,
+  STRATEGY_NAMES,
+  utf8Length,
+} from '@pawl/contracts';
 import type { Outcome, Strategy } from '@pawl/contracts';
 import { resolveGates } from './resolve-gates.js';
 import type { Stage, StagedRelease } from './staged-release.js';
 
 /** Stages and gates of a strategy, with everything that was left out. */
-export type ResolvedStrategy = Pick<StagedRelease, 'strategy' | 'stages' | 'gates'>;
+export type ResolvedStrategy = Pick<StagedRelease, 'strategy' | 'stages' | 'gates' | 'preflight'>;
 
 /** The strategy when none is named: every consumer at the same time. */
 export const ALL_AT_ONCE = 'all-at-once';
@@ -21,15 +28,22 @@ const MAX_STAGES = 64;
 /** Canonical bytes of all stages: three releases with 2,000 names each must fit a message with them. */
 const MAX_BYTES = 16 * 1024;
 
+/** How a preflight goes where nothing is said of it. */
+const PREFLIGHT: NonNullable<StagedRelease['preflight']> = {
+  timeoutMs: PREFLIGHT_MS.preset,
+  onRejection: 'abort',
+  onSilence: 'pause',
+};
+
 type Options = Exclude<Strategy, string>;
 type Preset = NonNullable<Options['preset']>;
 
 /** What each preset takes beside the bake times and the gates. */
 const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
-  canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', 'gates'],
-  linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', 'gates'],
-  exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', 'gates'],
-  inline: ['stages', 'gates'],
+  canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
+  linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
+  exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
+  inline: ['stages', 'gates', 'preflight'],
 };
 
 /**
@@ -68,7 +82,8 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   }
   const gates = resolveGates(options.gates, stages.value.length);
   if (!gates.ok) return gates;
-  return done({ strategy: preset ?? 'inline', stages: stages.value, gates: gates.value });
+  const resolved = { strategy: preset ?? 'inline', stages: stages.value, gates: gates.value };
+  return done({ ...resolved, ...resolvePreflight(options.preflight) });
 }
 
 function inlineStages({ stages = [] }: Options): Outcome<readonly Stage[]> {
@@ -115,6 +130,11 @@ function sharesOf(preset: Preset, options: Options): number[] {
 /** To hundredths of a per cent: what a bucket is. */
 function round(percent: number): number {
   return Math.max(0.01, Math.round(percent * 100) / 100);
+}
+
+function resolvePreflight(preflight: Options['preflight']): Pick<StagedRelease, 'preflight'> {
+  if (preflight === false) return {};
+  return { preflight: { ...PREFLIGHT, ...(preflight === true ? {} : preflight) } };
 }
 
 function malformed(detail: string): Outcome<never> {

@@ -1,7 +1,10 @@
-import type { Gate, StrategyStage } from '@pawl/contracts';
+import type { Gate, PreflightPolicy, StrategyStage } from '@pawl/contracts';
 
 /** A stage as it is kept: what was left out is set. */
 export type Stage = StrategyStage & { readonly bakeMs: number };
+
+/** Of a release whose preflight is under way: no stage is reached, and nobody is a candidate. */
+export const PREFLIGHT_STAGE = -1;
 
 /** The release of one definition version in stages. */
 export interface StagedRelease {
@@ -14,7 +17,9 @@ export interface StagedRelease {
   /** The last one reaches everybody. */
   readonly stages: readonly Stage[];
   readonly gates: readonly Gate[];
-  /** Index of the stage that is reached. */
+  /** How its preflight goes; left out where it has none. */
+  readonly preflight?: Required<PreflightPolicy>;
+  /** Index of the stage that is reached, {@link PREFLIGHT_STAGE} before the first one. */
   readonly stage: number;
   /** Why it is paused; `null` while it is not, or nobody said why. */
   readonly pausedFor: string | null;
@@ -27,6 +32,16 @@ export interface StagedRelease {
 /** The workloads that a release holds back, sorted. */
 export function workloadsHeld({ held = {} }: Pick<StagedRelease, 'held'>): readonly string[] {
   return Object.keys(held).sort();
+}
+
+/** Whether consumers are still asked, before any stage. */
+export function isInPreflight({ stage }: Pick<StagedRelease, 'stage'>): boolean {
+  return stage === PREFLIGHT_STAGE;
+}
+
+/** How far it is, for people. */
+export function placeOf({ stage, stages }: Pick<StagedRelease, 'stage' | 'stages'>): string {
+  return stage === PREFLIGHT_STAGE ? 'preflight' : `stage ${stage + 1} of ${stages.length}`;
 }
 
 /** Whether the stage that is reached is the last one. */

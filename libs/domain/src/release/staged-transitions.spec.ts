@@ -18,6 +18,7 @@ const staged: StagedRelease = {
   ...CANARY,
   ...{ id: ID, candidateVersion: 6, stage: 1, pausedFor: null },
 };
+const { preflight: _, ...unasked } = staged;
 /** Version 3 is stable and was forced, 6 is the candidate, and 3 and 6 have room on each side. */
 const rolling: ReleaseState = {
   ...{ state: 'rolling', releaseVersion: 7, stableVersion: 3, contributionAt: 6, loweredAt: 4 },
@@ -30,6 +31,7 @@ const paused: ReleaseState = {
 };
 const last: ReleaseState = { ...rolling, staged: { ...staged, stage: 2 } };
 const first: ReleaseState = { ...rolling, staged: { ...staged, stage: 0 } };
+const asking: ReleaseState = { ...rolling, staged: { ...staged, stage: -1 } };
 /** Nothing was ever released to all. */
 const unreleased: ReleaseState = {
   ...{ ...rolling, stableVersion: null, contributionAt: 7, loweredAt: null, forced: false },
@@ -79,7 +81,16 @@ describe('a release in stages: what begins one', () => {
       { action: 'promote', targetVersion: 6, strategy: 'canary' },
       {
         ...{ state: 'rolling', ...contributes },
-        staged: { ...staged, id: 'r8', stage: 0 },
+        staged: { ...staged, id: 'r8', stage: -1 },
+      },
+    ],
+    [
+      'without a preflight, in its first stage',
+      idle,
+      { action: 'promote', targetVersion: 6, strategy: { preset: 'canary', preflight: false } },
+      {
+        ...{ state: 'rolling', ...contributes },
+        staged: { ...unasked, id: 'r8', stage: 0 },
       },
     ],
     [
@@ -88,7 +99,7 @@ describe('a release in stages: what begins one', () => {
       { action: 'promote', strategy: { preset: 'canary' } },
       {
         ...{ state: 'rolling', releaseVersion: 1, contributionAt: 1 },
-        staged: { ...staged, id: 'r8', stage: 0, candidateVersion: 9 },
+        staged: { ...staged, id: 'r8', stage: -1, candidateVersion: 9 },
       },
     ],
   ])('%s', (_, state, request, change) => {
@@ -102,6 +113,16 @@ describe('a release in stages: what changes it', () => {
       'advance reaches the next stage, which is told but contributes nothing else',
       ...([rolling, { action: 'advance' }] as const),
       { ...moved, staged: { ...staged, stage: 2 } },
+    ],
+    [
+      'advance from the preflight',
+      ...([asking, { action: 'advance' }] as const),
+      { ...moved, staged: { ...staged, stage: 0 } },
+    ],
+    [
+      'abort from the preflight',
+      ...([asking, { action: 'abort' }] as const),
+      { ...lowered, ...ended },
     ],
     [
       'advance from the first stage',
@@ -361,7 +382,7 @@ describe('a release in stages: what is refused', () => {
       },
     });
     expect(outcome).toMatchObject({
-      value: { next: { staged: { candidateVersion: 7, strategy: 'linear', stage: 0 } } },
+      value: { next: { staged: { candidateVersion: 7, strategy: 'linear', stage: -1 } } },
     });
     const abort = { action: 'abort', conflict: 'supersede' } as const;
     expect(plan(rolling, abort)).toMatchObject({ problem: { code: 'malformed-request' } });
@@ -383,21 +404,21 @@ describe('a release from its first stage to its end', () => {
   it('reaches every stage, and is told once it contributes and once it ends', () => {
     let state = nextOf(INITIAL_RELEASE, { action: 'promote', strategy: 'canary' });
     const { staged: begun } = state;
-    for (const stage of [1, 2]) {
+    for (const stage of [0, 1, 2]) {
       state = nextOf(state, { action: 'advance' });
       expect(state).toEqual({
-        ...{ ...INITIAL_RELEASE, state: 'rolling', releaseVersion: 1 + stage, contributionAt: 1 },
+        ...{ ...INITIAL_RELEASE, state: 'rolling', releaseVersion: 2 + stage, contributionAt: 1 },
         staged: { ...begun, stage },
       });
     }
     expect(isLastStage(state.staged!)).toBe(true);
     expect(nextOf(state, { action: 'advance' })).toEqual({
-      ...{ ...INITIAL_RELEASE, releaseVersion: 4, stableVersion: 9, contributionAt: 4 },
+      ...{ ...INITIAL_RELEASE, releaseVersion: 5, stableVersion: 9, contributionAt: 5 },
     });
   });
 
   it('of a single stage ends with one advance', () => {
-    const strategy = { stages: [{ percent: 100 }] };
+    const strategy = { stages: [{ percent: 100 }], preflight: false };
     const begun = nextOf(idle, { action: 'promote', targetVersion: 4, strategy });
     expect(isLastStage(begun.staged!)).toBe(true);
     expect(plan(begun, { action: 'skip' })).toMatchObject({ ok: true, value: { changed: false } });

@@ -5,7 +5,7 @@ import type { Transition } from './changed-release.js';
 import type { ReleaseState } from './release-state.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
 import { approveStage, holdWorkloads } from './hold-workload.js';
-import { workloadsHeld, isLastStage } from './staged-release.js';
+import { workloadsHeld, isLastStage, placeOf, PREFLIGHT_STAGE } from './staged-release.js';
 import type { StagedRelease } from './staged-release.js';
 
 export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort' | 'hold' | 'approve';
@@ -46,7 +46,7 @@ export function planStaged(action: StagedAction, input: StagedInput): Outcome<Tr
 }
 
 /**
- * The first stage of a release of `target`, which is above the stable version; one that is under way is
+ * The preflight of a release of `target`, or its first stage where it has none; `target` is above the stable version; one that is under way is
  * superseded where that is asked for: its candidates go back first, but those of the new one.
  */
 export function begin(
@@ -65,7 +65,8 @@ export function begin(
   if (staged !== null && request.conflict !== 'supersede') {
     return inFlight({ state, address }, staged);
   }
-  const next = { ...strategy, id, candidateVersion: target, stage: 0, pausedFor: null };
+  const stage = strategy.preflight === undefined ? 0 : PREFLIGHT_STAGE;
+  const next = { ...strategy, id, candidateVersion: target, stage, pausedFor: null };
   const lowers = staged !== null;
   return changed(state, { state: 'rolling', staged: next, contributes: true, lowers });
 }
@@ -78,7 +79,7 @@ export function inFlight(
   return refused(
     'release-in-flight',
     `release ${staged.id} of version ${staged.candidateVersion} of ${address} is ${state.state} ` +
-      `at stage ${staged.stage + 1} of ${staged.stages.length}: let it end, abort it, or supersede it; ` +
+      `at ${placeOf(staged)}: let it end, abort it, or supersede it; ` +
       'the strategy all-at-once, where it is named, ends it',
     { currentReleaseVersion: state.releaseVersion },
   );
@@ -128,7 +129,7 @@ function isPaused(action: StagedAction, address: AddressText): Outcome<Transitio
 
 /** In whatever order a store keeps the members. */
 export function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
-  const of = ({ strategy, stages, gates }: ResolvedStrategy): string =>
-    canonicalize([strategy, stages, gates]);
+  const of = ({ strategy, stages, gates, preflight }: ResolvedStrategy): string =>
+    canonicalize([strategy, stages, gates, preflight ?? false]);
   return of(staged) === of(wanted);
 }

@@ -9,27 +9,33 @@ import { planTransition } from './plan-transition.js';
 import { isForLater } from './queue-promote.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
-import { isLastStage, workloadsHeld } from './staged-release.js';
+import { isLastStage, PREFLIGHT_STAGE, workloadsHeld } from './staged-release.js';
 
 const ADDRESS = address('acme/prod').text;
 const ALL_AT_ONCE: ModelStrategy = { strategy: undefined, stages: 0, name: 'all' };
 const ASKED = { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 };
 const TIMES = ['2026-02-01T00:00:00.000Z', '2026-03-01T00:00:00.000Z'] as const;
 
+const UNASKED = { preflight: false } as const;
+const ONE_ASKED = { stages: 1, name: 'one, asked', asksFirst: true } as const;
+
 const plans: readonly ModelStrategy[] = [
   ALL_AT_ONCE,
   { strategy: 'all-at-once', stages: 0, name: 'all' },
-  { strategy: 'canary', stages: 3, name: 'canary' },
-  { strategy: { preset: 'canary', percent: 10 }, stages: 3, name: 'canary' },
-  { strategy: { preset: 'linear', stepPercent: 50 }, stages: 2, name: 'halves' },
-  { strategy: { stages: [{ percent: 100 }] }, stages: 1, name: 'one' },
-  { strategy: { stages: [{ bakeMs: 0, percent: 100 }] }, stages: 1, name: 'one' },
-  { strategy: { stages: [{ percent: 100 }], gates: [] }, stages: 1, name: 'one, no gates' },
-  { strategy: { stages: [{ count: 1 }, { percent: 100 }] }, stages: 2, name: 'two' },
+  { strategy: 'canary', stages: 3, name: 'canary', asksFirst: true },
+  { strategy: { preset: 'canary', percent: 10 }, stages: 3, name: 'canary', asksFirst: true },
+  { strategy: { preset: 'canary', preflight: false }, stages: 3, name: 'canary, unasked' },
+  { strategy: { preset: 'linear', stepPercent: 50, ...UNASKED }, stages: 2, name: 'halves' },
+  { strategy: { stages: [{ percent: 100 }], preflight: true }, ...ONE_ASKED },
+  { strategy: { stages: [{ bakeMs: 0, percent: 100 }], preflight: {} }, ...ONE_ASKED },
+  { strategy: { stages: [{ percent: 100 }], ...UNASKED }, stages: 1, name: 'one' },
+  { strategy: { stages: [{ percent: 100 }], gates: [], ...UNASKED }, stages: 1, name: 'no gates' },
+  { strategy: { stages: [{ count: 1 }, { percent: 100 }], ...UNASKED }, stages: 2, name: 'two' },
   {
     strategy: {
       stages: [{ count: 1 }, { percent: 50 }, { percent: 100 }],
       gates: [{ kind: 'approval' }],
+      ...UNASKED,
     },
     ...{ stages: 3, name: 'approved', isApproved: true },
   },
@@ -226,7 +232,8 @@ describe('releases, whatever is asked of them', () => {
     everywhere(({ request, before: { staged: from }, after: { staged: to } }) => {
       if (to === null) return;
       const isNew = from?.id !== to.id;
-      const reached = isNew ? -1 : from.stage;
+      const first = to.preflight === undefined ? 0 : PREFLIGHT_STAGE;
+      const reached = isNew ? first - 1 : from.stage;
       if (to.stage === reached) return;
       const isSkip = request.action === 'skip';
       expect(to.stage).toBe(isSkip ? to.stages.length - 1 : reached + 1);

@@ -7,6 +7,8 @@ export interface ModelStrategy {
   readonly strategy: ReleaseRequest['strategy'];
   /** 0: all at once. */
   readonly stages: number;
+  /** Whether nobody is a candidate before somebody says so. */
+  readonly asksFirst?: true;
   /** The same for those that ask for the same. */
   readonly name: string;
   /** Whether each of its stages waits for an approval. */
@@ -184,7 +186,7 @@ export class ReleaseModel {
   }
 
   private begin(
-    { strategy, stages, name, isApproved }: ModelStrategy,
+    { strategy, stages, name, asksFirst, isApproved }: ModelStrategy,
     target: number,
   ): ModelAnswer {
     if (target === this.stable) return 'same';
@@ -195,7 +197,8 @@ export class ReleaseModel {
     if (this.candidate !== 0) {
       return this.candidate === target && this.plan === name ? 'same' : 'release-in-flight';
     }
-    Object.assign(this, { candidate: target, plan: name, stages, stage: 0, isPaused: false });
+    const stage = asksFirst === true ? -1 : 0;
+    Object.assign(this, { candidate: target, plan: name, stages, stage, isPaused: false });
     this.needsApproval = isApproved === true;
     return 'changed';
   }

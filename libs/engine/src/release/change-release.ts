@@ -1,6 +1,6 @@
 import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { isForLater, planTransition } from '@pawl/domain';
+import { isForLater, placeOf, planTransition, PREFLIGHT_STAGE } from '@pawl/domain';
 import type {
   Definition,
   QueuedRelease,
@@ -40,6 +40,9 @@ import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
 import { releaseView } from './release-view.js';
 import { wakeFor } from './wake-for.js';
+
+/** Who acts for the owner of an address, in history and audit. */
+export const OWNER = 'pawl';
 
 interface VariantHead {
   readonly variant: Variant;
@@ -128,6 +131,7 @@ export class ChangeRelease {
     const begun = release.staged?.id === node.release.staged?.id ? null : release.staged;
     const notJudged = gatesNotJudged(this.context, begun?.gates ?? []);
     if (notJudged !== undefined) return notJudged;
+    if (change.context.stillHolds?.() === false) return noLongerSo(node);
     const tooMany = tooManyReleases(root.tree, node, release);
     if (tooMany !== undefined) return tooMany;
     const next: Next = {
@@ -295,7 +299,9 @@ export class ChangeRelease {
       (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
       (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
       release.stableVersion;
-    const stage = staged === null ? '' : `stage ${staged.stage + 1} of ${staged.stages.length}`;
+    const skipped = node.release.staged?.stage === PREFLIGHT_STAGE && context.actor !== OWNER;
+    const without = skipped && staged?.stage !== PREFLIGHT_STAGE ? ', without its preflight' : '';
+    const stage = staged === null ? '' : `${placeOf(staged)}${without}`;
     return {
       address: node.address.text,
       at: this.#now(),
@@ -395,6 +401,12 @@ const STAGED_ACTIONS: ReadonlySet<string> = new Set([
   'approve',
   'promote',
 ]);
+
+function noLongerSo({ release }: AddressNode): Outcome<never> {
+  const detail = 'what this was decided by has changed meanwhile: look again';
+  const { releaseVersion } = release;
+  return refused('version-mismatch', detail, { currentReleaseVersion: releaseVersion });
+}
 
 /** Whether snapshots stay as they are. */
 function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {

@@ -1,5 +1,6 @@
 import { canonicalize, done } from '@pawl/contracts';
 import type { SnapshotRelease } from '@pawl/contracts';
+import { isInPreflight } from '@pawl/domain';
 import type { SnapshotHead, StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
@@ -90,7 +91,7 @@ export class GrowReleases {
     node: AddressNode,
   ): { readonly place: AddressNode; readonly releases: readonly SnapshotRelease[] }[] {
     const { staged } = node.release;
-    if (staged === null || node.release.state !== 'rolling') return [];
+    if (staged === null || node.release.state !== 'rolling' || isInPreflight(staged)) return [];
     const nodes = [node, ...tree.below(node.address)];
     const reached = reachNodes(staged, nodes, shard.consumers);
     return nodes.flatMap((place) => {

@@ -6,7 +6,11 @@ import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 
 const HOUR_MS = 3_600_000;
-const SLOW = { stages: [{ count: 1, bakeMs: HOUR_MS }, { percent: 100 }], gates: [] };
+const SLOW = {
+  stages: [{ count: 1, bakeMs: HOUR_MS }, { percent: 100 }],
+  gates: [],
+  preflight: false,
+};
 const [SHOP, MAIL] = ['acme/prod/shop', 'acme/prod/mail'];
 
 let world: EngineWorld;

@@ -11,6 +11,7 @@ import type { StagedRelease } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import type { PageQuery } from '../config-engine.js';
 import { badCursor } from '../config/read-definitions.js';
+import { stageView } from './release-view.js';
 import { truthUnavailable } from '../sharding/refusals.js';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { StagedAddress, TruthStore } from '../sharding/truth-store.port.js';
@@ -70,7 +71,7 @@ export function stagedItem(
   of: UnderWay,
 ): Omit<ReleaseItem, 'queued' | 'state'> & { readonly state: StagedState } {
   const { address, state, releaseVersion, stableVersion, staged } = of;
-  const { id, strategy, candidateVersion, stage, stages, pausedFor } = staged;
+  const { id, strategy, candidateVersion, stages, pausedFor } = staged;
   return {
     id,
     address,
@@ -78,7 +79,7 @@ export function stagedItem(
     strategy,
     candidate: candidateVersion,
     stableVersion,
-    stage,
+    ...stageView(staged),
     stages: stages.length,
     releaseVersion,
     ...(pausedFor === null ? {} : { reason: pausedFor }),

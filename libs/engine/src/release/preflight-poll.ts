@@ -108,17 +108,26 @@ export class PreflightPoll {
     return true;
   }
 
+  /** What was answered, in numbers; who has said goodbye meanwhile does not count. */
+  get counts(): PreflightView['consumers'] {
+    const counts = { asked: 0, ...noAnswers() };
+    for (const one of this.#asked.values()) {
+      const answer = answerOf(one);
+      if (one.incarnation.left && answer === 'silent') continue;
+      counts.asked += 1;
+      counts[answer] += 1;
+    }
+    return counts;
+  }
+
   /** What was answered; who has said goodbye meanwhile does not count. */
   result(): Pick<PreflightView, 'consumers' | 'byBuild' | 'rejections' | 'reasons' | 'unsure'> {
-    const consumers = { asked: 0, ...noAnswers() };
     const byBuild = new Map<string, ByBuild & Record<Answer, number>>();
     const unsure = [...this.#doubts];
-    for (const { incarnation, questions } of this.#asked.values()) {
-      const given = new Set([...questions.values()].map((one) => one.answer));
-      const answer = FROM_WORST.find((one) => given.has(one)) ?? 'silent';
+    for (const asked of this.#asked.values()) {
+      const { incarnation, questions } = asked;
+      const answer = answerOf(asked);
       if (incarnation.left && answer === 'silent') continue;
-      consumers.asked += 1;
-      consumers[answer] += 1;
       const { workload, build, zone } = placeOf(incarnation);
       const key = JSON.stringify([workload, build ?? '', zone ?? '']);
       const row = byBuild.get(key) ?? { ...placeOf(incarnation), ...noAnswers() };
@@ -130,7 +139,7 @@ export class PreflightPoll {
       }
     }
     return {
-      consumers,
+      consumers: this.counts,
       byBuild: [...byBuild]
         .sort(([a], [b]) => compareText(a, b))
         .map(([, row]) => row)
@@ -151,6 +160,11 @@ export class PreflightPoll {
     const where = pointer === undefined ? {} : { pointer };
     this.#rejections.push({ ...named(incarnation, address), ...where, reason });
   }
+}
+
+function answerOf({ questions }: Asked): Answer {
+  const given = new Set([...questions.values()].map(({ answer }) => answer));
+  return FROM_WORST.find((one) => given.has(one)) ?? 'silent';
 }
 
 function keyOf(ref: ConsumerRef, incarnation: string): string {

@@ -29,6 +29,22 @@ export interface PreflightOrder {
 
 type Answer = Promise<Outcome<PreflightView>>;
 
+/** What a preflight has found, for who goes on with it. */
+export interface Polled {
+  readonly view: PreflightView;
+  /** For another round about the same. */
+  readonly round: PreflightRound;
+  /** Whether what was asked about is what would be read now. */
+  readonly stillHolds: () => boolean;
+}
+
+/** A round of the preflight that a release begins with. */
+export interface StagedOrder extends PreflightOrder {
+  readonly earlier: PreflightRound | null;
+  /** Told of the round once consumers are asked. */
+  readonly begun: (round: PreflightRound) => void;
+}
+
 /**
  * Asks the live consumers that a promotion would reach what they would make of what they would read,
  * and answers with their votes. Nothing is written, published as a snapshot, or released.
@@ -38,6 +54,8 @@ export class Preflights {
   readonly #running = new Map<string, { readonly shard: OwnedShard; readonly answer: Answer }>();
   /** Those that have ended, the newest last. */
   readonly #ended = new Map<string, PreflightView>();
+  /** Those of releases in stages that are under way. */
+  readonly #staged = new Map<string, OwnedShard>();
   /** Those that wait for votes. */
   readonly #rounds = new Map<string, PreflightRound>();
   #stopped = false;
@@ -60,7 +78,9 @@ export class Preflights {
     const { shard } = root;
     const others = [...this.#running.values()].filter((one) => one.shard === shard);
     if (others.length >= AT_ONCE) return tooMany();
-    const answer = this.#run(order, root);
+    const answer = this.#run(order, root).then((polled) =>
+      polled.ok ? done(polled.value.view) : polled,
+    );
     this.#running.set(id, { shard, answer });
     try {
       const outcome = await answer;
@@ -68,6 +88,20 @@ export class Preflights {
       return outcome;
     } finally {
       this.#running.delete(id);
+    }
+  }
+
+  /** For a release in stages; as many at a time as others. */
+  async runStaged(order: StagedOrder, root: OwnedRoot): Promise<Outcome<Polled>> {
+    const { shard } = root;
+    if ([...this.#staged.values()].filter((one) => one === shard).length >= AT_ONCE) {
+      return tooMany();
+    }
+    this.#staged.set(order.id, shard);
+    try {
+      return await this.#run(order, root);
+    } finally {
+      this.#staged.delete(order.id);
     }
   }
 
@@ -89,7 +123,10 @@ export class Preflights {
     this.context.timer.after(KEPT_MS, () => void this.#ended.delete(id));
   }
 
-  async #run(order: PreflightOrder, root: OwnedRoot): Answer {
+  async #run(
+    order: PreflightOrder & Partial<StagedOrder>,
+    root: OwnedRoot,
+  ): Promise<Outcome<Polled>> {
     const { consumers } = root.shard;
     const { address, request } = order;
     try {
@@ -107,32 +144,53 @@ export class Preflights {
     }
   }
 
-  async #collect(order: PreflightOrder, root: OwnedRoot, question: Question): Answer {
+  async #collect(
+    order: PreflightOrder & Partial<StagedOrder>,
+    root: OwnedRoot,
+    question: Question,
+  ): Promise<Outcome<Polled>> {
     const { id, address, request } = order;
     const { consumers } = root.shard;
     const { workload } = request;
     const sheets = await preflightSheets(this.context, root, { id, workload, question });
-    const round = new PreflightRound(this.context, { consumers, tree: root.tree, request, sheets });
+    const earlier = order.earlier ?? undefined;
+    const of = { consumers, tree: root.tree, request, sheets, earlier };
+    const round = new PreflightRound(this.context, of);
     this.#rounds.set(id, round);
+    order.begun?.(round);
     if (!this.#stopped) await round.collect();
     this.#rounds.delete(id);
-    if (this.shards.find(address)?.root.shard !== root.shard) return noOwner();
-    const result = round.poll.result();
-    const isVoid = !areSameLayers(question.layers, layersAround(root.tree, address));
-    const { asked, accepted } = result.consumers;
-    return done({
-      ...{ id, address: address.text, version: question.version },
-      addresses: question.addresses.map((place) => ({
-        address: place.address.text,
-        changed: place.changed,
-        consumers: round.poll.askedAt(place.address.text),
-      })),
-      ...result,
-      // Where nobody was there to be asked, nobody has said yes.
-      valid: asked > 0 && accepted === asked && !isVoid,
-      ...(isVoid ? { void: true as const } : {}),
-    });
+    const isOwned = (): boolean => this.shards.find(address)?.root.shard === root.shard;
+    if (!isOwned()) return noOwner();
+    const isSame = (): boolean => areSameLayers(question.layers, layersAround(root.tree, address));
+    const view = viewOf(order, { question, round, isVoid: !isSame() });
+    return done({ view, round, stillHolds: () => isOwned() && isSame() });
   }
+}
+
+function viewOf(
+  { id, address }: PreflightOrder,
+  of: {
+    readonly question: Question;
+    readonly round: PreflightRound;
+    readonly isVoid: boolean;
+  },
+): PreflightView {
+  const { question, round, isVoid } = of;
+  const result = round.poll.result();
+  const { asked, accepted } = result.consumers;
+  return {
+    ...{ id, address: address.text, version: question.version },
+    addresses: question.addresses.map((place) => ({
+      address: place.address.text,
+      changed: place.changed,
+      consumers: round.poll.askedAt(place.address.text),
+    })),
+    ...result,
+    // Where nobody was there to be asked, nobody has said yes.
+    valid: asked > 0 && accepted === asked && !isVoid,
+    ...(isVoid ? { void: true as const } : {}),
+  };
 }
 
 function tooMany(): Outcome<never> {

@@ -1,4 +1,11 @@
-import type { Address, QueuedView, ReleaseView, StagedView } from '@pawl/contracts';
+import type {
+  Address,
+  PreflightProgress,
+  QueuedView,
+  ReleaseView,
+  StagedView,
+} from '@pawl/contracts';
+import { isInPreflight } from '@pawl/domain';
 import type { QueuedRelease, ReleaseState, StagedRelease } from '@pawl/domain';
 import { strategyName } from './queued-promotes.js';
 
@@ -21,12 +28,20 @@ export function releaseView(
   };
 }
 
+/** The stage as it is told, and that consumers are still asked where that is so. */
+export function stageView(
+  staged: Pick<StagedRelease, 'stage'>,
+  preflight: PreflightProgress = { state: 'asking' },
+): { readonly stage: number; readonly preflight?: PreflightProgress } {
+  return isInPreflight(staged) ? { stage: 0, preflight } : { stage: staged.stage };
+}
+
 function stagedView(staged: StagedRelease): StagedView {
-  const { id, strategy, stage, stages, gates, pausedFor, held, approved } = staged;
+  const { id, strategy, stages, gates, pausedFor, held, approved } = staged;
   return {
     id,
     strategy,
-    stage,
+    ...stageView(staged),
     stages,
     gates,
     ...(pausedFor === null ? {} : { reason: pausedFor }),

@@ -2,6 +2,7 @@ import type { RolloutRelease } from '@pawl/contracts';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { countCandidates, noCandidates } from './candidates.js';
+import { stageView } from './release-view.js';
 import type { WatchReleases } from './watch-releases.js';
 
 /**
@@ -31,10 +32,10 @@ export function releasesView(
         address: released.address.text,
         state: state === 'paused' ? 'paused' : 'rolling',
         candidate: staged.candidateVersion,
-        stage: staged.stage,
         stages: staged.stages,
         candidates,
         ...(staged.held === undefined ? {} : { held: staged.held }),
+        ...stageView(staged),
         ...watch.progress(root, released),
       },
     ];

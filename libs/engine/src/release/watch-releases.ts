@@ -1,5 +1,5 @@
 import type { ExternalGate, ReleaseRequest, RolloutRelease } from '@pawl/contracts';
-import { isLastStage, workloadsHeld } from '@pawl/domain';
+import { isInPreflight, isLastStage, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
@@ -8,6 +8,7 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { approvalOf, isApproved } from './approval.js';
 import { ProbeAsker } from './ask-probes.js';
+import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
 import { gatherEvidence, noEvidence } from './gather-evidence.js';
 import { gateResults, intervalOf } from './gate-memory.js';
@@ -18,6 +19,7 @@ import type { ReportedGate, StageEvidence } from './judge-gates.js';
 import type { NoteDryRun } from './note-dry-run.js';
 import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
 import type { Observed } from './observe-stage.js';
+import type { PreflightStage } from './preflight-stage.js';
 import { frozenFor } from './release-policy.js';
 import { forgiveSeen, watchOf } from './stage-watch.js';
 import type { Deed, Watch, Watches } from './stage-watch.js';
@@ -25,7 +27,7 @@ import { failureOf, weighGates } from './weigh-gates.js';
 import type { Verdict } from './weigh-gates.js';
 
 /** Who advances, pauses and aborts by evidence, in history and audit. */
-const ACTOR = 'pawl';
+const ACTOR = OWNER;
 /** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
 const MAX_STEP_MS = 2_000;
 /** Pause after something that did not succeed, milliseconds. */
@@ -57,6 +59,7 @@ export class WatchReleases {
       readonly releases: ChangeRelease;
       readonly grow: GrowReleases;
       readonly notes: NoteDryRun;
+      readonly preflight: PreflightStage;
     },
   ) {
     this.#asker = new ProbeAsker(context);
@@ -101,16 +104,17 @@ export class WatchReleases {
     this.#asker.stop();
     for (const timer of this.#soon.values()) timer.cancel();
     this.#soon.clear();
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running, this.parts.preflight.stop()]);
   }
 
   /** What is left of the bake, why the release does not go on, and how its gates judged it last. */
   progress(
     root: OwnedRoot,
     node: AddressNode,
-  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates'> {
+  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates' | 'preflight'> {
     const { staged, state } = node.release;
     if (staged === null) return {};
+    if (isInPreflight(staged)) return this.parts.preflight.progress(root, node);
     const watch = this.#watch(root, node, staged);
     const judged = gateResults(watch.gates.standings);
     const gates = judged.length === 0 ? {} : { gates: judged };
@@ -135,6 +139,7 @@ export class WatchReleases {
   #look(root: OwnedRoot, node: AddressNode): void {
     const { staged, state } = node.release;
     if (staged === null) return;
+    if (isInPreflight(staged)) return this.parts.preflight.look(root, node);
     const watch = this.#watch(root, node, staged);
     const nowMs = this.context.clock.monotonicMs();
     if (state !== 'rolling') {

@@ -176,6 +176,12 @@ export class ShardConsumers {
     return isHeard && nowMs - this.#hearingSinceMs > MISSED_HEARTBEATS * intervalMs;
   }
 
+  /** Whether everybody who is there has had the time to be heard by this owner. */
+  get hadTimeToHear(): boolean {
+    const sinceMs = this.context.clock.monotonicMs() - this.#restoredMs;
+    return sinceMs > MISSED_HEARTBEATS * this.intervalMs;
+  }
+
   /** Another live incarnation reports under the same consumer id. */
   isDuplicate(incarnation: Incarnation): boolean {
     if (!this.isLive(incarnation)) return false;

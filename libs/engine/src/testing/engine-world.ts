@@ -176,9 +176,11 @@ export class EngineWorld {
     return this.release(at, { action: 'promote', ...target });
   }
 
-  /** Begins a release in stages of the newest version. */
+  /** Begins a release in stages of the newest version; without a preflight, unless the strategy names one. */
   begin(at: string, strategy: Strategy): Promise<Outcome<Written<ReleaseView>>> {
-    return this.release(at, { action: 'promote', strategy });
+    const isPreset = typeof strategy === 'string';
+    const options = isPreset ? { preset: strategy as 'canary' } : strategy;
+    return this.release(at, { action: 'promote', strategy: { preflight: false, ...options } });
   }
 
   async releaseOf(at: string): Promise<ReleaseView> {

@@ -5,7 +5,14 @@ import {
   LATENCY_BUCKETS,
   latencyBucketOf,
 } from '@pawl/contracts';
-import type { AckItem, AddressText, HelloHealth, Snapshot } from '@pawl/contracts';
+import type {
+  AckItem,
+  AddressText,
+  HelloHealth,
+  Prepare,
+  Snapshot,
+  VoteItem,
+} from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import type { EngineWorld } from './engine-world.js';
 
@@ -32,9 +39,13 @@ export class FakeConsumer {
   up = true;
   /** Why it rejects a snapshot; `null`: it applies it. */
   judge: (snapshot: Snapshot, cohort: string) => string | null = () => null;
+  /** What it makes of a document that it is asked about; `null`: it does not answer. */
+  vote: (prepare: Prepare) => Pick<VoteItem, 'verdict' | 'pointer' | 'reason'> | null = () => ({
+    verdict: 'accept',
+  });
   /** While true it reports nothing of what is published. */
   isStuck = false;
-  incarnation = 'i1';
+  incarnation: string;
   /** What it serves in a second, as which cohort; `null`: it reports nothing. */
   serves: (cohort: string) => Served | null = () => null;
   /** What it reported under what it runs, and before. */
@@ -47,7 +58,9 @@ export class FakeConsumer {
     readonly ref: ConsumerRef,
     readonly at: AddressText,
     readonly labels: Readonly<Record<string, string>>,
-  ) {}
+  ) {
+    this.incarnation = `${ref.consumerId}-1`;
+  }
 
   /** Reports what it serves in a second. */
   serve(): void {
@@ -106,6 +119,21 @@ export class FakeConsumer {
     this.#ack({ ...next, state, ...(reason === null ? {} : { reason }) });
   }
 
+  /** It is asked what it would make of a document. */
+  prepare(message: Prepare): void {
+    const { address, only, cohorts, kinds, workload, id, hash } = message;
+    const isMeant =
+      address === this.at &&
+      (workload === undefined || workload === this.ref.workload) &&
+      (only === undefined || only.includes(this.incarnation)) &&
+      (cohorts === undefined || cohorts.includes(this.held?.cohort ?? '')) &&
+      (kinds === undefined || kinds.some((kind) => kind.workload === this.ref.workload));
+    const answer = this.up && isMeant ? this.vote(message) : null;
+    if (answer === null) return;
+    const items: VoteItem[] = [{ id, address, hash, ...answer }];
+    this.world.use.vote(this.ref, { format: 1, incarnation: this.incarnation, items });
+  }
+
   cohortIn({ releases }: Pick<Snapshot, 'releases'>): string {
     const { ref, slot, labels } = this;
     return cohortOf(releases, { workload: ref.workload, slot, labels });
@@ -139,7 +167,13 @@ export class FakeFleet {
   readonly all: FakeConsumer[] = [];
   #sinceHelloMs = 0;
 
-  constructor(private readonly world: EngineWorld) {}
+  /** Those who are asked beforehand what they would make of a document answer in the next turn. */
+  constructor(private readonly world: EngineWorld) {
+    world.publisher.onPrepare = (message) =>
+      void Promise.resolve().then(() => {
+        for (const one of this.all) one.prepare(message);
+      });
+  }
 
   /** More instances of a workload at an address; they are heard at once. */
   async add(

@@ -10,7 +10,7 @@ import type { FakeConsumer } from './fake-fleet.js';
 
 export const HOUR_MS = 3_600_000;
 
-/** By hand: no stage is baked in the time that a test takes. */
+/** By hand: no stage is baked in the time that a test takes, and nobody is asked beforehand. */
 export const STAGES: Strategy = {
   stages: [
     { count: 1, bakeMs: HOUR_MS },
@@ -18,6 +18,7 @@ export const STAGES: Strategy = {
     { percent: 100, bakeMs: HOUR_MS },
   ],
   gates: [],
+  preflight: false,
 };
 
 /** A claimed world with a fleet, and what is often done in it with releases in stages. */

@@ -1,0 +1,191 @@
+import type { AddressText, PreflightProgress, RolloutRelease } from '@pawl/contracts';
+import type { StagedRelease } from '@pawl/domain';
+import type { EngineContext } from '../engine-context.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
+import type { AddressNode } from '../sharding/root-tree.js';
+import { OWNER } from './change-release.js';
+import type { ChangeRelease } from './change-release.js';
+import type { PreflightRound } from './preflight-round.js';
+import type { Polled, Preflights } from './preflight.js';
+import { acceptedText, rejectedText, unsureText } from './preflight-reasons.js';
+import { frozenFor } from './release-policy.js';
+
+/** Pauses before those who were silent or could not say are asked again: a process may be restarting. */
+const PAUSES_MS = [2_000, 5_000, 10_000, 15_000] as const;
+/** Pause before everybody is asked anew, or it is looked who is there, milliseconds. */
+const ANEW_MS = 1_000;
+/** Pause after something that did not succeed, milliseconds. */
+const RETRY_MS = 5_000;
+
+type Policy = NonNullable<StagedRelease['preflight']>;
+
+/** What an owner knows of one preflight, at one release version: what is resumed is asked anew. */
+interface Asking {
+  readonly releaseVersion: number;
+  /** Of all that it has asked. */
+  rounds: number;
+  /** Of those at the end of which somebody was missing. */
+  unsure: number;
+  isBusy: boolean;
+  /** Who is being asked now. */
+  round: PreflightRound | null;
+  /** Who was asked last. */
+  earlier: PreflightRound | null;
+  /** Monotonic time before which nobody is asked. */
+  notBeforeMs: number;
+  /** What it waits for. */
+  why: string | null;
+}
+
+/**
+ * Carries out the preflights that releases in stages begin with: asks everybody whom the release would
+ * reach, those who do not answer again, and goes on, pauses or aborts, as anybody would, under the
+ * fencing token and from the release version that it saw. What an owner has heard is lost with it: the next
+ * one asks anew.
+ */
+export class PreflightStage {
+  readonly #known = new WeakMap<OwnedRoot, Map<AddressText, Asking>>();
+  readonly #running = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly parts: { readonly preflights: Preflights; readonly releases: ChangeRelease },
+  ) {}
+
+  /** Looks whether anything is to be done; called again and again. */
+  look(root: OwnedRoot, node: AddressNode): void {
+    const asking = this.#asking(root, node);
+    const nowMs = this.context.clock.monotonicMs();
+    if (this.#stopped || node.release.state !== 'rolling') return;
+    if (asking.isBusy || nowMs < asking.notBeforeMs) return;
+    const frozen = frozenFor(this.context, root.tree, node.address);
+    asking.why = frozen === undefined ? null : `frozen: ${frozen}`;
+    if (frozen === undefined) this.#begin(root, node, asking);
+  }
+
+  /** How far it is, and why it does not go on. */
+  progress(
+    root: OwnedRoot,
+    node: AddressNode,
+  ): Pick<RolloutRelease, 'reason'> & { readonly preflight: PreflightProgress } {
+    const { round, earlier, why } = this.#asking(root, node);
+    const { staged } = node.release;
+    const reason = node.release.state === 'paused' ? (staged?.pausedFor ?? null) : why;
+    const heard = (round ?? earlier)?.poll.counts;
+    const state = round === null ? 'waiting' : 'asking';
+    return { preflight: { state, ...heard }, ...(reason === null ? {} : { reason }) };
+  }
+
+  /** Begins nothing more, and ends when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  #begin(root: OwnedRoot, node: AddressNode, asking: Asking): void {
+    asking.isBusy = true;
+    const run = this.#ask(root, node, asking)
+      .catch((error: unknown) => {
+        wait(asking, this.#in(RETRY_MS), 'the last try failed, it will be tried again');
+        const fields = { address: node.address.text, error: String(error) };
+        this.context.log.warn('a preflight could not go on; will be tried again', fields);
+      })
+      .finally(() => {
+        asking.isBusy = false;
+        asking.round = null;
+        this.#running.delete(run);
+      });
+    this.#running.add(run);
+  }
+
+  async #ask(root: OwnedRoot, node: AddressNode, asking: Asking): Promise<void> {
+    const { staged } = node.release;
+    const policy = staged?.preflight;
+    if (staged === null || policy === undefined) return;
+    asking.rounds += 1;
+    const { earlier, releaseVersion } = asking;
+    const name = [staged.id, releaseVersion, root.shard.token, asking.rounds].join(' ');
+    const outcome = await this.parts.preflights.runStaged(
+      {
+        id: this.context.sha256(name).slice(0, 16),
+        address: node.address,
+        request: { targetVersion: staged.candidateVersion, timeoutMs: policy.timeoutMs },
+        earlier,
+        begun: (round) => void (asking.round = round),
+      },
+      root,
+    );
+    if (this.#stopped || node.release.releaseVersion !== releaseVersion) return;
+    if (!outcome.ok) return wait(asking, this.#in(ANEW_MS), outcome.problem.detail);
+    asking.earlier = outcome.value.round;
+    await this.#judge(root, node, { asking, policy, polled: outcome.value });
+  }
+
+  async #judge(
+    { shard }: OwnedRoot,
+    node: AddressNode,
+    of: { readonly asking: Asking; readonly policy: Policy; readonly polled: Polled },
+  ): Promise<void> {
+    const { asking, policy, polled } = of;
+    const { view } = polled;
+    const { asked, accepted, rejected } = view.consumers;
+    const act = (action: string, reason: string): Promise<void> =>
+      this.#act(node, { asking, polled, action, reason });
+    if (view.void === true) {
+      const why = 'something else that is read with it was released meanwhile: asks anew';
+      return wait(asking, this.#in(ANEW_MS), why);
+    }
+    if (rejected > 0) return act(policy.onRejection, rejectedText(view));
+    if (asked === 0 && !shard.consumers.hadTimeToHear) {
+      return wait(asking, this.#in(ANEW_MS), 'it is not known yet who is there');
+    }
+    if (accepted === asked) return act('advance', acceptedText(view));
+    const pauseMs = PAUSES_MS[asking.unsure];
+    asking.unsure += 1;
+    if (pauseMs !== undefined) return wait(asking, this.#in(pauseMs), unsureText(view));
+    return act(policy.onSilence === 'pause' ? 'pause' : 'advance', unsureText(view));
+  }
+
+  async #act(
+    { address }: AddressNode,
+    of: {
+      readonly asking: Asking;
+      readonly polled: Polled;
+      readonly action: string;
+      readonly reason: string;
+    },
+  ): Promise<void> {
+    const { asking, polled, action, reason } = of;
+    const request = { action, reason, expectedReleaseVersion: asking.releaseVersion };
+    const context = { actor: OWNER, stillHolds: polled.stillHolds };
+    const outcome = await this.parts.releases.run(address, request, context);
+    const fields = { address: address.text, ...request };
+    if (outcome.ok) this.context.log.info('a release was judged by its preflight', fields);
+    else wait(asking, this.#in(ANEW_MS), outcome.problem.detail);
+  }
+
+  #in(ms: number): number {
+    return this.context.clock.monotonicMs() + ms;
+  }
+
+  #asking(root: OwnedRoot, { address, release }: AddressNode): Asking {
+    const known = this.#known.get(root) ?? new Map<AddressText, Asking>();
+    this.#known.set(root, known);
+    const { releaseVersion } = release;
+    const asking = known.get(address.text);
+    if (asking?.releaseVersion === releaseVersion) return asking;
+    asking?.round?.end();
+    const fresh: Asking = {
+      ...{ releaseVersion, rounds: 0, unsure: 0, isBusy: false },
+      ...{ round: null, earlier: null, notBeforeMs: 0, why: null },
+    };
+    known.set(address.text, fresh);
+    return fresh;
+  }
+}
+
+function wait(asking: Asking, untilMs: number, why: string): void {
+  asking.notBeforeMs = untilMs;
+  asking.why = why;
+}
