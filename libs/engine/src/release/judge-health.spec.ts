@@ -86,10 +86,19 @@ describe('latency', () => {
     expect([beside(10), beside(15), beside(80)]).toEqual(['pass', 'pass', 'fail']);
   });
 
+  it('is not known by a few requests, however many tell of none', () => {
+    const few: HealthSum = { ...sum(9, 0, 400), requests: 1_000 };
+    expect(judge(most, { cart: [few, NOBODY] })[0]).toEqual({
+      ...{ outcome: 'inconclusive' },
+      why: '9 latencies of candidates are known of, 10 are needed',
+    });
+    expect(judge(ratio, { cart: [sum(100, 0, 400), few] })[0]?.outcome).toBe('inconclusive');
+  });
+
   it('is not known where requests tell of none', () => {
     const untimed: HealthSum = { requests: 100, errors: 0, latency: [] };
     expect(judge(most, { cart: [untimed, NOBODY] })[0]).toEqual({
-      ...{ outcome: 'inconclusive', why: 'candidates report no latency' },
+      ...{ outcome: 'inconclusive', why: 'no latency of candidates is known' },
     });
     expect(judge(ratio, { cart: [sum(100), untimed] })[0]?.outcome).toBe('inconclusive');
   });

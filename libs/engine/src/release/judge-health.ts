@@ -38,13 +38,10 @@ export function judgeHealth(gate: Gate, { byWorkload, isLast }: StageHealth): re
 }
 
 function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boolean): Finding {
-  const { minRequests = 1, maxRatio } = gate;
+  const { maxRatio } = gate;
   const most = gate.kind === 'errors' ? gate.maxPercent : gate.maxMs;
-  if (candidates.requests < minRequests) {
-    return { outcome: 'inconclusive', why: tooFew(candidates, 'candidates', minRequests) };
-  }
-  const own = measure(gate, candidates);
-  if (own === null) return { outcome: 'inconclusive', why: 'candidates report no latency' };
+  const own = measure(gate, candidates, 'candidates');
+  if (typeof own === 'string') return { outcome: 'inconclusive', why: own };
   const told = { value: rounded(own.value) };
   if (most !== undefined && own.value > most) {
     const why = `${own.text}, at most ${most} ${own.unit} may`;
@@ -54,12 +51,8 @@ function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boole
   const passed: Finding = { outcome: 'pass', why: own.text, ...told, ...limited };
   if (maxRatio === undefined) return passed;
   if (isLast) return { ...passed, why: `${own.text}; nobody is left to compare with` };
-  if (rest.requests < minRequests) {
-    return { outcome: 'inconclusive', why: tooFew(rest, 'the rest', minRequests), ...told };
-  }
-  const other = measure(gate, rest);
-  if (other === null)
-    return { outcome: 'inconclusive', why: 'the rest reports no latency', ...told };
+  const other = measure(gate, rest, 'the rest');
+  if (typeof other === 'string') return { outcome: 'inconclusive', why: other, ...told };
   const baseline = rounded(other.value);
   const least = gate.kind === 'errors' ? 100 / rest.requests : 0;
   const limit = maxRatio * Math.max(other.value, least);
@@ -70,24 +63,29 @@ function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boole
   return { outcome: 'fail', why, ...told, baseline, limit: rounded(limit) };
 }
 
-function measure({ kind, quantile = 0.99 }: Gate, sum: HealthSum): Measure | null {
+/** What a gate asks for, or why it is not known: a latency is known of requests that tell one. */
+function measure(gate: Gate, sum: HealthSum, whose: string): Measure | string {
+  const { kind, quantile = 0.99, minRequests = 1 } = gate;
   const { requests, errors, latency } = sum;
+  if (requests < minRequests) return tooFew(`${requests} requests`, whose, minRequests);
   if (kind === 'errors') {
     const value = (errors * 100) / requests;
     return { value, unit: '%', text: `${rounded(value)} % of ${requests} requests failed` };
   }
+  const timed = latency.reduce((all, count) => all + count, 0);
   const value = quantileOf(latency, quantile);
-  if (value === null) return null;
+  if (value === null) return `no latency of ${whose} is known`;
+  if (timed < minRequests) return tooFew(`${timed} latencies`, whose, minRequests);
   const share = rounded(quantile * 100);
   return {
     value,
     unit: 'ms',
-    text: `${share} % of ${requests} requests took ${rounded(value)} ms or less`,
+    text: `${share} % of ${timed} requests took ${rounded(value)} ms or less`,
   };
 }
 
-function tooFew({ requests }: HealthSum, whose: string, least: number): string {
-  return `${requests} requests of ${whose} are known of, ${least} are needed`;
+function tooFew(known: string, whose: string, least: number): string {
+  return `${known} of ${whose} are known of, ${least} are needed`;
 }
 
 /** To four digits: what is shown. */

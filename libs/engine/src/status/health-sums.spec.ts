@@ -84,6 +84,16 @@ describe('what services report', () => {
     expect(seen()).toMatchObject({ checkout: { rest: { requests: 9, latency: [9] } } });
   });
 
+  it('is never less for a word that takes back a part of what was said', () => {
+    const one = incarnation();
+    const before = { requests: 5, errors: 2, latency: [5] };
+    const lies = [{ latency: [2, 1] }, { errors: 1 }, { requests: 4, errors: 3 }, { latency: [] }];
+    sums.take(one, [run([])], 0);
+    sums.take(one, [run([before])], 0);
+    for (const lie of lies) sums.take(one, [run([{ ...before, requests: 9, ...lie }])], 0);
+    expect(seen()).toEqual({ checkout: { candidates: NONE, rest: before } });
+  });
+
   it('counts for what ran before too, and begins anew with each span', () => {
     const one = incarnation();
     sums.take(one, [run([])], 0);
