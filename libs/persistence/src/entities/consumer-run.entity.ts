@@ -8,7 +8,7 @@ const primaryKeyConstraintName = 'consumer_run_pkey';
  * row. Only ever added to, and swept: a projection, never truth.
  */
 @Entity('consumer_run')
-@Index('consumer_run_shard', ['shard', 'at'])
+@Index('consumer_run_shard', ['shard', 'address', 'at'])
 export class ConsumerRunEntity {
   @PrimaryColumn({ type: 'text', collation: 'C', primaryKeyConstraintName })
   address!: string;

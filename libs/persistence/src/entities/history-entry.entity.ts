@@ -5,6 +5,7 @@ import { safeInteger } from './transformers.js';
 @Entity('history_entry')
 @Index('history_entry_address', ['address', 'sequence'])
 @Index('history_entry_at', ['at'])
+@Index('history_entry_release', ['sequence'], { where: "(kind = 'release'::text)" })
 export class HistoryEntryEntity {
   @PrimaryGeneratedColumn('increment', {
     type: 'bigint',

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { SAVE_RUNS, SWEEP_RUNS } from './consumer-runs.sql.js';
+import { SAVE_RUNS, SWEEP_PUBLISHED, SWEEP_RUNS } from './consumer-runs.sql.js';
 
 const UP = [
   `ALTER TABLE installation
@@ -21,7 +21,7 @@ const UP = [
     CONSTRAINT consumer_run_pkey
       PRIMARY KEY (address, workload, consumer_id, incarnation, at)
   )`,
-  'CREATE INDEX consumer_run_shard ON consumer_run (shard, at)',
+  'CREATE INDEX consumer_run_shard ON consumer_run (shard, address, at)',
   `CREATE TABLE consumer_run_since (
     address text COLLATE "C" NOT NULL CONSTRAINT consumer_run_since_pkey PRIMARY KEY,
     shard integer NOT NULL,
@@ -38,9 +38,11 @@ const UP = [
   'CREATE INDEX snapshot_published_shard ON snapshot_published (shard, at)',
   SAVE_RUNS,
   SWEEP_RUNS,
+  SWEEP_PUBLISHED,
 ];
 
 const DOWN = [
+  'DROP FUNCTION pawl_sweep_published',
   'DROP FUNCTION pawl_sweep_runs',
   'DROP FUNCTION pawl_save_runs',
   'DROP TABLE snapshot_published',

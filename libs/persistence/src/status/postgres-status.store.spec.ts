@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FencedError } from '@pawl/engine';
-import type { ConsumerRecord, StatusStore } from '@pawl/engine';
+import type { ConsumerRecord, RunRecord, SavedStatusReader, StatusStore } from '@pawl/engine';
 import { openTruth } from '../open-truth.js';
 import { AT, at, fenceOf } from '../testing/changesets.js';
 import { START_HOOK_MS, startPostgres } from '../testing/postgres-server.js';
@@ -12,6 +12,7 @@ const LATER = '2026-03-05T00:00:00.000Z';
 
 let server: PostgresServer;
 let status: StatusStore;
+let savedStatus: SavedStatusReader;
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -23,7 +24,7 @@ beforeEach(async () => {
   const opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   await opened.truth.raiseFence(FENCE, 'node-1');
   await opened.truth.raiseFence(ELSEWHERE, 'node-1');
-  status = opened.status;
+  ({ status, savedStatus } = opened);
   return () => opened.close();
 }, START_HOOK_MS);
 
@@ -40,6 +41,16 @@ function consumer(parts: Partial<ConsumerRecord> = {}): ConsumerRecord {
     left: false,
     runs: [],
     ...parts,
+  };
+}
+
+/** By an incarnation of its own, long ago. */
+function ran(number: number, more: Partial<RunRecord> = {}): RunRecord {
+  return {
+    ...{ address: at('acme/prod'), workload: 'checkout', consumerId: 'host-1' },
+    ...{ incarnation: `i${number}`, at: AT, generation: 1, version: 1, cohort: '', hash: null },
+    ...{ rejectedVersion: null, reason: null, left: false },
+    ...more,
   };
 }
 
@@ -105,6 +116,28 @@ describe('PostgresStatusStore', () => {
       ['i1', null],
       ['\uFFFD\uFFFD😀', 'b\uFFFD'],
     ]);
+  });
+
+  it('does not let one that says it runs as an impossible cohort keep the others from being saved', async () => {
+    await status.saveRuns(FENCE, [ran(1, { cohort: 'c\0\uD800' }), ran(2)], []);
+    const query = { address: at('acme/prod'), after: ['', '', ''], limit: 10 } as const;
+    const runs = await savedStatus.runsAt({
+      ...query,
+      at: LATER,
+      workload: null,
+      consumerId: null,
+    });
+    expect(runs.map(({ cohort }) => cohort)).toEqual(['c\uFFFD\uFFFD', '']);
+  });
+
+  it('sweeps what consumers ran portion by portion, at every address of the shard and no other', async () => {
+    const many = Array.from({ length: 6_000 }, (_, n) => ran(n));
+    const few = [ran(1, { address: at('acme/app') }), ran(2, { address: at('acme/test') })];
+    await status.saveRuns(FENCE, [...few, ...many], []);
+    await status.saveRuns(ELSEWHERE, [ran(1, { address: at('other/app') })], []);
+    expect(await status.sweepRuns(FENCE, AT, 100)).toBe(0);
+    expect(await status.sweepRuns(FENCE, LATER, 10_000)).toBe(6_002);
+    expect(await status.sweepRuns(ELSEWHERE, LATER, 10_000)).toBe(1);
   });
 
   it('writes nothing under another token', async () => {

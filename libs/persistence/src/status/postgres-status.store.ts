@@ -11,6 +11,8 @@ import { sweepAll } from '../sessions/sweep-all.js';
 
 /** Records written in one transaction. */
 const BATCH_RECORDS = 1_000;
+/** Of what consumers ran, rows deleted in one transaction. */
+const RUNS_PER_SWEEP = 5_000;
 const PAGE_ROWS = 2_000;
 
 const PAGE = `
@@ -71,8 +73,21 @@ export class PostgresStatusStore implements StatusStore {
   }
 
   async sweepRuns(fence: Fence, before: string, most: number): Promise<number> {
-    return sweepAll(this.statements, 'pawl_sweep_runs', fence, [before, most]);
+    let total = await sweepAll(this.statements, 'pawl_sweep_published', fence, [before]);
+    for (let after: string | null = ''; after !== null;) {
+      const values: unknown[] = [before, RUNS_PER_SWEEP, most, after];
+      const part: SweptRuns = await this.statements.result('pawl_sweep_runs', fence, values);
+      total += part.swept;
+      after = part.next;
+    }
+    return total;
   }
+}
+
+/** What one call swept, and after which address to go on; `null`: nothing is left. */
+interface SweptRuns {
+  readonly swept: number;
+  readonly next: string | null;
 }
 
 export interface ConsumerRow {
@@ -125,6 +140,7 @@ function storableRun(run: RunRecord): RunRecord {
     workload: plain(run.workload),
     consumerId: plain(run.consumerId),
     incarnation: plain(run.incarnation),
+    cohort: plain(run.cohort),
     reason: run.reason === null ? null : plain(run.reason),
   };
 }
