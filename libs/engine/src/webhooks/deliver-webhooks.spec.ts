@@ -25,6 +25,7 @@ let outbox: FakeWebhookOutbox;
 let sent: { readonly node: string; readonly event: ReleaseEvent; readonly ok: boolean }[];
 let answer: (event: ReleaseEvent) => SentWebhook | Promise<SentWebhook>;
 let logged: string[];
+let onGivenUp: () => void;
 let counted: Record<'delivered' | 'failed' | 'givenUp', number>;
 
 beforeEach(async () => {
@@ -33,6 +34,7 @@ beforeEach(async () => {
   [sent, logged] = [[], []];
   counted = { delivered: 0, failed: 0, givenUp: 0 };
   answer = () => TAKEN;
+  onGivenUp = () => undefined;
   await outbox.begin([ENDPOINT]);
 });
 
@@ -55,7 +57,10 @@ function node(nodeId: string): DeliverWebhooks {
     observer: {
       delivered: () => (counted.delivered += 1),
       failed: () => (counted.failed += 1),
-      givenUp: (_endpoint, events) => (counted.givenUp += events),
+      givenUp: (_endpoint, events) => {
+        counted.givenUp += events;
+        onGivenUp();
+      },
     },
     nodeId,
   });
@@ -143,6 +148,24 @@ describe('webhooks', () => {
     expect(versions()).toEqual([151]);
     expect(counted).toEqual({ delivered: 1, failed: 1, givenUp: 150 });
     expect(logged.filter((line) => line.includes('given up'))).toHaveLength(2);
+  });
+
+  it('give up what is too old in turns like everything else, and no further once stopped', async () => {
+    for (let version = 1; version <= 350; version += 1) outbox.append(promote(version));
+    time.advance(GIVE_UP_MS + 1);
+    const a = node('a');
+    let pages = 0;
+    onGivenUp = () => {
+      pages += 1;
+      if (pages === 1) time.advance(60_000);
+      if (pages === 2) a.stop();
+    };
+    expect(await a.run(ENDPOINT)).toBe(0);
+    expect(counted.givenUp).toBe(100);
+    expect(await a.run(ENDPOINT)).toBeNull();
+    expect(counted.givenUp).toBe(200);
+    await node('b').run(ENDPOINT);
+    expect(counted.givenUp).toBe(350);
   });
 
   it('are sent by one node at a time, and by the other once the first is gone', async () => {

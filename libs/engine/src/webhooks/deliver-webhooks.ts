@@ -106,6 +106,8 @@ export class DeliverWebhooks {
     let after = from;
     let failed = failures;
     for (;;) {
+      if (this.#stopping) return this.#stopped(lease, null);
+      if (clock.monotonicMs() > untilMs) return this.#stopped(lease, 0);
       const page = await outbox.read(after, PAGE);
       if (page === undefined) return this.#stopped(lease, UNSETTLED_MS);
       const { fresh, old } = this.#sorted(page.entries);
