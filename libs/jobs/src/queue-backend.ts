@@ -9,7 +9,7 @@ import {
   type QueueOptions,
   type WorkerOptions,
 } from 'bullmq';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import { createHeardBackend, HeardClient } from './heard-postgres.js';
 
 /** Where the jobs lie: in Redis where that is given, else in PostgreSQL. */
@@ -74,8 +74,11 @@ function onPostgres(connectionString: string): QueueBackend {
  * is made here: BullMQ 6.7 finds it with `require` only, which ES modules have not.
  */
 function onRedis(url: string, installationId: string): QueueBackend {
-  RedisConnection.clientFactory = ({ url: at, ...options }) =>
-    createIORedisClient(new Redis(at ?? url, options as RedisOptions));
+  RedisConnection.clientFactory = ({ url: at, ...options }) => {
+    const client = new Redis(at ?? url, options);
+    client.on('error', forgetCommand);
+    return createIORedisClient(client);
+  };
   const classes = withBackend(createRedisBackend);
   const connection = {
     url,
@@ -93,4 +96,9 @@ function onRedis(url: string, installationId: string): QueueBackend {
     worker: (name, process, options) =>
       new classes.Worker(name, process, { ...options, prefix, connection, autorun: false }),
   };
+}
+
+/** ioredis puts the refused command on its error: that of a login names the password, and errors are logged. */
+function forgetCommand(error: Error & { command?: unknown }): void {
+  delete error.command;
 }
