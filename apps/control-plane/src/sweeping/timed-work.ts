@@ -11,8 +11,10 @@ import type {
 import type { Logger, Settings } from '@pawl/platform';
 import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { Webhooks } from '../webhooks/webhooks.js';
+import { machineClock } from '../runtime/machine.js';
 import { keepRunning, type Running } from './keep-running.js';
 import type { LookHints } from './look-hints.js';
+import { seldom } from './seldom.js';
 import { sweepAllShards } from './sweep-all-shards.js';
 
 /** The room that the queues are in. */
@@ -37,16 +39,24 @@ export interface TimedWorkParts {
 
 /** Between two looks for webhooks to be sent that nobody asked for. */
 const WEBHOOKS_EVERY_MS = 5_000;
+/** A queue's server that is away is tried twice a second by each of several connections. */
+const DISTURBED_EVERY_MS = 10_000;
 
 /** Sweeps, wake-ups and webhooks: any node may do what any has asked for, and what is lost comes again. */
 export class TimedWork {
   readonly #webhooks: Webhooks;
   readonly #server: QueueServer;
   readonly #running: Running[] = [];
+  readonly #disturbed: (error: Error) => void;
 
   constructor(private readonly parts: TimedWorkParts) {
     const { settings, installation } = parts;
     this.#webhooks = new Webhooks(parts);
+    this.#disturbed = seldom<Error>(
+      (err, leftOut) => parts.logger.warn({ err, leftOut }, 'the job queue was disturbed'),
+      DISTURBED_EVERY_MS,
+      machineClock,
+    );
     this.#server = {
       postgresUrl: settings.postgres.url ?? '',
       redisUrl: settings.redisUrl,
@@ -116,7 +126,7 @@ export class TimedWork {
     const { logger } = this.parts;
     return {
       failed: (kind, error) => logger.warn({ kind, err: error }, 'timed work failed'),
-      disturbed: (error) => logger.warn({ err: error }, 'the job queue was disturbed'),
+      disturbed: this.#disturbed,
     };
   }
 }
