@@ -254,6 +254,18 @@ describe('webhooks', () => {
     expect(versions()).toEqual([1]);
   });
 
+  it('are looked for again soon where whoever was refused committed behind one under way', async () => {
+    outbox.append(promote(1));
+    const giveBack = outbox.giveBack.bind(outbox);
+    outbox.giveBack = (lease) => {
+      outbox.append(promote(2));
+      outbox.unsettled = true;
+      return giveBack(lease);
+    };
+    expect(await node('a').run(ENDPOINT)).toBeGreaterThan(0);
+    expect(versions()).toEqual([1]);
+  });
+
   it('neither stall nor repeat an id when the history was put back', async () => {
     const a = node('a');
     for (const version of [1, 2, 3]) outbox.append(promote(version));

@@ -93,7 +93,8 @@ export class DeliverWebhooks {
       await outbox.giveBack(lease);
       // Whoever was refused the lease until now relies on this look.
       const page = await outbox.read(ended.after, 1);
-      if (page === undefined || page.entries.length === 0) return null;
+      if (page === undefined) return UNSETTLED_MS;
+      if (page.entries.length === 0) return null;
     }
   }
 
