@@ -50,7 +50,7 @@ export const helloRunSchema = {
     },
     /**
      * What was reported under what runs, and under what ran before as far as no reply came since. Left
-     * out where nothing was reported, and where a heartbeat has no room for it.
+     * out where nothing was reported; empty where something was, and a heartbeat has no room for it.
      */
     health: { type: 'array', maxItems: HEALTH_SPANS, items: helloHealthSchema },
   },

@@ -123,6 +123,17 @@ describe('what services report', () => {
     expect(seen()).toMatchObject({ checkout: { rest: { requests: 3, errors: 1 } } });
   });
 
+  it('begins so too where it had no room to say it first', () => {
+    const one = incarnation();
+    const untold: HelloRun = { address: AT, generation: 1, version: 1, health: [] };
+    for (let time = 0; time < 2; time += 1) sums.take(one, [untold], 0);
+    sums.take(one, [run([{ requests: 1_000, errors: 10 }])], 0);
+    expect(seen()).toEqual({});
+    sums.take(one, [untold], 0);
+    sums.take(one, [run([{ requests: 1_003, errors: 11 }])], 0);
+    expect(seen()).toMatchObject({ checkout: { rest: { requests: 3, errors: 1 } } });
+  });
+
   it('counts from the start where an address is opened later, and once where a heartbeat is late', () => {
     const one = incarnation();
     const other = 'acme/app/eu' as AddressText;
@@ -183,12 +194,14 @@ describe('the time in which it was reported', () => {
     expect(kept).toEqual([2, 2, 2, 2]);
   });
 
-  it('is never so short that the newest is missing', () => {
-    sums = new HealthSums(1);
-    const all = [incarnation('a'), incarnation('b')];
+  it('is never so short that the newest is missing, of which as much is kept as may be', () => {
+    sums = new HealthSums(2);
+    const all = ['a', 'b', 'c'].map((workload) => incarnation(workload));
     for (const each of all) sums.take(each, [run([])], 0);
     for (const each of all) report(each, 1, 0);
     expect(Object.keys(seen())).toEqual(['a', 'b']);
+    for (const each of [...all].reverse()) report(each, 3, 5_000);
+    expect(Object.keys(seen('r1', 5_000))).toEqual(['c', 'b']);
   });
 });
 

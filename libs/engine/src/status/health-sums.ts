@@ -23,7 +23,7 @@ const SLICE_MS = 5_000;
 const SLICES = 120;
 /**
  * Sums that are kept in all slices together, some 250 bytes each: of many addresses and workloads the
- * oldest slices are forgotten earlier.
+ * oldest slices are forgotten earlier, and the newest alone takes no more than these.
  */
 const MAX_SUMS = 200_000;
 
@@ -55,6 +55,9 @@ interface Slice {
 /** What an incarnation has said of one address, the newest span first. */
 type Said = readonly HelloHealth[];
 
+/** It has counts that it had no room to tell in the first heartbeat that was heard. */
+const UNTOLD = null;
+
 /**
  * Adds up what services report of themselves, by address, workload and cohort, for the last ten minutes.
  * Heartbeats tell cumulative counts: each adds what it says more than the ones before it did, so that one
@@ -63,7 +66,7 @@ type Said = readonly HelloHealth[];
  */
 export class HealthSums {
   /** What each incarnation that was heard has said. */
-  readonly #said = new WeakMap<Incarnation, Map<AddressText, Said>>();
+  readonly #said = new WeakMap<Incarnation, Map<AddressText, Said | typeof UNTOLD>>();
   readonly #maxSums: number;
   /** The oldest first, none of them empty. */
   #slices: Slice[] = [];
@@ -76,14 +79,20 @@ export class HealthSums {
   /** Takes a heartbeat that came at this monotonic time. */
   take(incarnation: Incarnation, runs: readonly HelloRun[], nowMs: number): void {
     const known = this.#said.get(incarnation);
-    const said = known ?? new Map<AddressText, Said>();
+    const said = known ?? new Map<AddressText, Said | typeof UNTOLD>();
     if (known === undefined) this.#said.set(incarnation, said);
     for (const run of runs) {
       if (run.health === undefined) continue;
       const address = run.address as AddressText;
-      const before = said.get(address) ?? [];
-      if (known !== undefined) this.#compare({ incarnation, address, nowMs }, before, run.health);
-      said.set(address, merged(before, run.health));
+      const before = said.get(address);
+      if (run.health.length === 0) {
+        if (known === undefined) said.set(address, UNTOLD);
+        continue;
+      }
+      if (known !== undefined && before !== UNTOLD) {
+        this.#compare({ incarnation, address, nowMs }, before ?? [], run.health);
+      }
+      said.set(address, merged(before ?? [], run.health));
     }
     if (said.size > MAX_ADDRESSES) forgetClosed(said, runs);
   }
@@ -139,12 +148,12 @@ export class HealthSums {
     const { workload } = incarnation.ref;
     const slice = this.#sliceAt(Math.floor(nowMs / SLICE_MS));
     const here = slice.sums.get(address) ?? new Map<string, CohortSum>();
-    slice.sums.set(address, here);
     const key = `${workload} ${cohort}`;
     let sum = here.get(key);
     if (sum === undefined) {
+      if (slice.count >= this.#maxSums) return;
       sum = { workload, cohort, ...noSum() };
-      here.set(key, sum);
+      slice.sums.set(address, here.set(key, sum));
       slice.count += 1;
       this.#count += 1;
     }
@@ -220,7 +229,7 @@ function growthOf(known: HelloHealth, now: HelloHealth): HealthSum | null {
   return { requests, errors, latency };
 }
 
-function forgetClosed(said: Map<AddressText, Said>, runs: readonly HelloRun[]): void {
+function forgetClosed(said: Map<AddressText, unknown>, runs: readonly HelloRun[]): void {
   const open = new Set<string>(runs.map(({ address }) => address));
   for (const address of said.keys()) if (!open.has(address)) said.delete(address);
 }

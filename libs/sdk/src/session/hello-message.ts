@@ -69,7 +69,13 @@ export function composeHello(
   return makeHello(identity, withHealth(told, runs, room - reasonBytes), leaving);
 }
 
-/** The runs with what `runs` has of their health, as far as there is room: the longest is left out first. */
+/** What says that there is health to be told of an address, with the comma before it. */
+const UNTOLD_BYTES = jsonBytes({ health: [] }) - 1;
+
+/**
+ * The runs with what `runs` has of their health, as far as there is room: of the longest it is said first
+ * that there is some, and not what.
+ */
 function withHealth(
   said: readonly HelloRun[],
   runs: readonly HelloRun[],
@@ -82,11 +88,11 @@ function withHealth(
     .sort((a, b) => a.bytes - b.bytes);
   if (reports.length === 0) return said;
   const told = [...said];
-  let left = room;
+  let left = room - reports.length * UNTOLD_BYTES;
+  if (left < 0) return said;
   for (const { index, health, bytes } of reports) {
-    left -= bytes;
-    if (left < 0) break;
-    told[index] = { ...told[index]!, health };
+    left -= bytes - UNTOLD_BYTES;
+    told[index] = { ...told[index]!, health: left < 0 ? [] : health };
   }
   return told;
 }

@@ -223,9 +223,8 @@ export class RootSession {
   #healthIn({ runs }: Hello): { readonly health: HealthCounter; readonly span: number }[] {
     return runs.flatMap((run) => {
       const health = this.#scopes.get(run.address)?.handle.health;
-      return run.health === undefined || health === undefined
-        ? []
-        : [{ health, span: health.span }];
+      if (health === undefined || (run.health ?? []).length === 0) return [];
+      return [{ health, span: health.span }];
     });
   }
 
