@@ -46,6 +46,12 @@ describe('allowedUrl', () => {
     ['https://u:p@a.example/x', 'names a user or a password'],
     ['https://hooks.acme.example/gates/..%2fadmin', 'has an encoded slash or dot in its path'],
     ['https://hooks.acme.example/gates/.%2E/..%5Cadmin', 'has an encoded slash or dot in its path'],
+    [
+      'https://hooks.acme.example/gates/..;/admin',
+      'has a path that some servers read as another one',
+    ],
+    ['https://a.example/..%3bx=1/admin', 'has a path that some servers read as another one'],
+    ['https://a.example/%252e%252e/x', 'has a path that some servers read as another one'],
     ['ftp://a.example/x', 'is not one of HTTP'],
     ['file:///etc/passwd', 'is not one of HTTP'],
     ['https://', 'is not a URL'],

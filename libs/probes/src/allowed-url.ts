@@ -1,5 +1,7 @@
 /** What a server may take for a slash, or for one step up, where we do not. */
 const HIDDEN = /%2f|%5c|%2e/i;
+/** So may `..;x`, to those that cut off what follows the semicolon, and what is encoded twice. */
+const HIDDEN_STEP = /\/\.{1,2}(?:;|%3b)|%25/i;
 
 export type AllowedUrl =
   | { readonly kind: 'allowed'; readonly url: URL }
@@ -17,6 +19,9 @@ export function allowedUrl(text: string, prefixes: readonly string[]): AllowedUr
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refused('is not one of HTTP');
   if (url.username !== '' || url.password !== '') return refused('names a user or a password');
   if (HIDDEN.test(url.pathname)) return refused('has an encoded slash or dot in its path');
+  if (HIDDEN_STEP.test(url.pathname)) {
+    return refused('has a path that some servers read as another one');
+  }
   const isBelow = prefixes.some((prefix) => startsWith(url, new URL(prefix)));
   if (!isBelow) return refused(notListed(prefixes));
   url.hash = '';

@@ -1,16 +1,22 @@
-import type { Gate } from '@pawl/contracts';
+import { address } from '@pawl/contracts';
+import type { ExternalGate, Gate } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EngineWorld } from '../testing/engine-world.js';
 import type { FakeFleet } from '../testing/fake-fleet.js';
 import { gatedWorld } from '../testing/gated-world.fixture.js';
 import type { GatedWorld } from '../testing/gated-world.fixture.js';
-import type { ProbeAnswer } from './gate-probes.port.js';
+import { ProbeAsker } from './ask-probes.js';
+import type { ProbeAnswer, ProbedRelease } from './gate-probes.port.js';
 
 const AT = 'acme/app';
 const HOUR_MS = 3_600_000;
 const GATE: Gate = {
   ...{ kind: 'webhook', name: 'load', url: 'https://checks.example/go' },
   ...{ intervalMs: 10_000, timeoutMs: 4_000, onFailure: 'abort' },
+};
+const ABOUT: ProbedRelease = {
+  ...{ address: address(AT).text, releaseId: 'r', version: 2, stableVersion: 1 },
+  ...{ stage: 0, stages: 3, candidates: 1, workloads: ['checkout'] },
 };
 const PASS: ProbeAnswer = { outcome: 'pass', why: 'all is well', value: 3 };
 const FAIL: ProbeAnswer = { outcome: 'fail', why: 'queue is full', value: 90 };
@@ -41,6 +47,16 @@ describe('a gate that is answered elsewhere', () => {
     expect(await gated.stage()).toBe('idle');
   });
 
+  it('cannot be queued with, either', async () => {
+    await gated.begin([]);
+    await world.over(AT, { a: 3 });
+    const strategy = { preset: 'canary', gates: [GATE] };
+    const queue = { conflict: 'queue', targetVersion: 3 };
+    expect(await gated.act('promote', { ...queue, strategy })).toBe('malformed-request');
+    expect((await world.releaseOf(AT)).queued).toBeUndefined();
+    expect(await gated.act('promote', queue)).toBe('ok');
+  });
+
   it('is asked at its interval about the release, and each stage anew', async () => {
     answers(PASS);
     await gated.begin([GATE], 25_000);
@@ -65,6 +81,21 @@ describe('a gate that is answered elsewhere', () => {
     answers(FAIL);
     await fleet.pass(10_000);
     expect(await gated.stage()).toBe('idle');
+    expect(await gated.last()).toBe('pawl abort: webhook load: queue is full');
+  });
+
+  it('is asked once more when the bake is over, however long its interval is', async () => {
+    answers(PASS);
+    await gated.begin([{ ...GATE, intervalMs: HOUR_MS }], 20_000);
+    await fleet.pass(15_000);
+    expect(world.probes.asked).toHaveLength(1);
+    let reply = (_: ProbeAnswer): void => undefined;
+    world.probes.answer = () => new Promise((resolve) => (reply = resolve));
+    await fleet.pass(8_000);
+    expect([await gated.stage(), world.probes.asked.length]).toEqual([0, 2]);
+    expect((await gated.shown())?.reason).toBe('load is judged once more before the stage ends');
+    reply(FAIL);
+    await fleet.pass(1_000);
     expect(await gated.last()).toBe('pawl abort: webhook load: queue is full');
   });
 
@@ -122,6 +153,38 @@ describe('a gate that is answered elsewhere', () => {
     expect(await gated.stage()).toBe(0);
     await fleet.pass(10_000);
     expect(await gated.stage()).toBe('idle');
+  });
+
+  it('stops a release at once that somebody changed meanwhile', async () => {
+    answers(PASS);
+    await gated.begin([GATE, { kind: 'approval' }], HOUR_MS);
+    await fleet.pass(5_000);
+    answers(FAIL);
+    let goOn = (): void => undefined;
+    world.truth.beforeCommit = () => new Promise((resolve) => (goOn = resolve));
+    const approved = gated.act('approve');
+    await fleet.pass(8_000);
+    world.truth.beforeCommit = () => Promise.resolve();
+    goOn();
+    expect(await approved).toBe('ok');
+    expect(await gated.stage()).toBe(0);
+    await fleet.pass(2_000);
+    expect(await gated.stage()).toBe('idle');
+  });
+
+  it('leaves no deadline behind when it is stopped', () => {
+    const pending = new Set<object>();
+    const after = () => {
+      const timer = { cancel: () => void pending.delete(timer) };
+      pending.add(timer);
+      return timer;
+    };
+    const gateProbes = { probe: () => new Promise<ProbeAnswer>(() => undefined) };
+    const asker = new ProbeAsker({ gateProbes, timer: { after } });
+    asker.ask(GATE as ExternalGate, ABOUT, () => undefined);
+    expect(pending.size).toBe(1);
+    asker.stop();
+    expect(pending.size).toBe(0);
   });
 
   it('ends its questions when the engine stops', async () => {

@@ -1,5 +1,6 @@
 import { LIMITS } from '@pawl/contracts';
 import type { ExternalGate } from '@pawl/contracts';
+import type { TimerHandle } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import type { Finding } from './finding.js';
 import type { ProbeAnswer, ProbedRelease, ProbeSignal } from './gate-probes.port.js';
@@ -11,7 +12,8 @@ const TIMEOUT_MS = 10_000;
 
 /** Asks those who judge gates elsewhere; each question ends, at its deadline at the latest. */
 export class ProbeAsker {
-  readonly #asked = new Set<Question>();
+  /** Each with its deadline. */
+  readonly #asked = new Map<Question, TimerHandle>();
 
   constructor(private readonly context: Pick<EngineContext, 'gateProbes' | 'timer'>) {}
 
@@ -26,17 +28,16 @@ export class ProbeAsker {
   ): (() => void) | null {
     if (this.#asked.size >= MAX_ASKED) return null;
     const question = new Question();
-    this.#asked.add(question);
     const over = (finding?: Finding): void => {
-      if (!this.#asked.delete(question)) return;
-      deadline.cancel();
-      question.end();
+      if (!this.#asked.has(question)) return;
+      this.#end(question);
       if (finding !== undefined) tell(finding);
     };
     const timeoutMs = gate.timeoutMs ?? TIMEOUT_MS;
     const deadline = this.context.timer.after(timeoutMs, () => {
       over({ outcome: 'inconclusive', why: `no answer within ${timeoutMs} ms` });
     });
+    this.#asked.set(question, deadline);
     this.#probe(gate, about, question).then(
       (answer) => over(findingOf(answer, gate)),
       (error: unknown) => over({ outcome: 'inconclusive', why: short(messageOf(error)) }),
@@ -46,8 +47,13 @@ export class ProbeAsker {
 
   /** Ends every question. */
   stop(): void {
-    for (const question of this.#asked) question.end();
-    this.#asked.clear();
+    for (const question of [...this.#asked.keys()]) this.#end(question);
+  }
+
+  #end(question: Question): void {
+    this.#asked.get(question)?.cancel();
+    this.#asked.delete(question);
+    question.end();
   }
 
   async #probe(

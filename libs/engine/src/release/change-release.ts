@@ -170,6 +170,8 @@ export class ChangeRelease {
   async #troubleOfQueued(change: Change, { queued }: ReleaseState): Promise<Problem | undefined> {
     const { node, root } = change;
     if (queued === null || queued === node.release.queued) return undefined;
+    const notJudged = gatesNotJudged(this.context, queued.strategy?.gates ?? []);
+    if (notJudged !== undefined && !notJudged.ok) return notJudged.problem;
     const definition = await this.#definition(change, queued.targetVersion);
     return judgeQueued(this.context, root.tree, { node, definition });
   }

@@ -19,6 +19,8 @@ export interface GateStanding {
   readonly failures: Map<string, number>;
   /** How long nothing has been known, milliseconds. */
   inconclusiveMs: number;
+  /** It was judged before the bake was over, and is to be once more. */
+  isEarly: boolean;
   /** Of a dry run: the history says what it would have done in this stage. */
   isNoted: boolean;
   /** The question that is under way; ends it. */
@@ -33,6 +35,7 @@ export class GateMemory {
   readonly standings: readonly GateStanding[];
   /** How long the stage has been watched, all published, milliseconds. */
   #watchedMs = 0;
+  #isBaked = false;
 
   constructor(gates: readonly Gate[]) {
     this.standings = gates.map((gate) => ({
@@ -50,6 +53,20 @@ export class GateMemory {
       const isUnknown = standing.at !== null && outcomeOf(standing.findings) === 'inconclusive';
       standing.inconclusiveMs = isUnknown ? standing.inconclusiveMs + stepMs : 0;
     }
+  }
+
+  /**
+   * Told at each look whether the bake is over with it. Then whatever is not judged at each look is once more,
+   * so that a stage whose bake is shorter than an interval does not end by how it began.
+   */
+  baked(isBaked: boolean): void {
+    if (isBaked && !this.#isBaked) {
+      for (const standing of this.standings) {
+        if (standing.at === null || intervalOf(standing.gate) === 0) continue;
+        Object.assign(standing, { isEarly: true, nextMs: 0 });
+      }
+    }
+    this.#isBaked = isBaked;
   }
 
   /** What is left of a gate's delay in this stage, milliseconds. */
@@ -70,6 +87,7 @@ export class GateMemory {
     const { failures, gate } = standing;
     standing.findings = findings;
     standing.at = at.wall;
+    standing.isEarly = false;
     standing.nextMs = at.monotonicMs + intervalOf(gate);
     const failed = new Map(
       findings
@@ -102,9 +120,9 @@ export class GateMemory {
 
 function unjudged(): Pick<
   GateStanding,
-  'findings' | 'at' | 'nextMs' | 'inconclusiveMs' | 'asking'
+  'findings' | 'at' | 'nextMs' | 'inconclusiveMs' | 'isEarly' | 'asking'
 > {
-  return { findings: [], at: null, nextMs: 0, inconclusiveMs: 0, asking: null };
+  return { findings: [], at: null, nextMs: 0, inconclusiveMs: 0, isEarly: false, asking: null };
 }
 
 /** Pause between two judgements; 0: at each look. */

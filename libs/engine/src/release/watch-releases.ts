@@ -159,6 +159,9 @@ export class WatchReleases {
     const isTooFew = isShort(staged.gates, { all, forgiven: watch.forgiven });
     watch.shortMs = isSame && isTooFew ? watch.shortMs + stepMs : 0;
     watch.gates.watched(stepMs);
+    watch.gates.baked(
+      isBaked(staged, { publishedMs: watch.publishedMs, bakedMs: watch.bakedMs + stepMs }),
+    );
     const health = stageHealth(root, staged, { watch, nowMs, places: observed.places });
     const known = { ...evidence, shortMs: watch.shortMs, forgiven: watch.forgiven, health };
     this.#judge(root, node, { watch, nowMs, known });
@@ -328,7 +331,9 @@ export class WatchReleases {
       const outcome = await this.parts.releases.run(node.address, request, { actor: ACTOR });
       const fields = { address: node.address.text, release: watch.id, ...request };
       if (outcome.ok) this.context.log.info('a release was judged by its candidates', fields);
-      else throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
+      // Somebody was faster: the next look sees what is so now.
+      else if (outcome.problem.code !== 'version-mismatch')
+        throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
     });
   }
 
@@ -370,6 +375,9 @@ function bakeMsOf({ stages, stage }: StagedRelease): number {
 }
 
 /** Once its candidates were well for as long as its bake, all published. */
-function isBaked(staged: StagedRelease, { bakedMs, publishedMs }: Watch): boolean {
+function isBaked(
+  staged: StagedRelease,
+  { bakedMs, publishedMs }: Pick<Watch, 'bakedMs' | 'publishedMs'>,
+): boolean {
   return publishedMs !== null && bakedMs >= bakeMsOf(staged);
 }

@@ -153,6 +153,10 @@ function notYet(
     const left = Math.ceil(memory.delayLeftMs(delayed) / 1_000);
     return `${name ?? kind} is judged in ${left} s`;
   }
+  const early = binding.find(({ isEarly }) => isEarly);
+  if (early !== undefined) {
+    return `${early.gate.name ?? early.gate.kind} is judged once more before the stage ends`;
+  }
   if (needsApproval) return 'it waits for somebody to approve this stage';
   if (!isLast || held.length === 0) return undefined;
   return `held: ${held.join(', ')}; resume gives another try, advance ends it with them, abort takes it back`;

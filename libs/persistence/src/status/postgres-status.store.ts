@@ -6,6 +6,7 @@ import type {
   RunRecord,
   StatusStore,
 } from '@pawl/engine';
+import { storableText } from '../storable-text.js';
 import type { FencedStatements } from '../sessions/fenced-statements.js';
 import { sweepAll } from '../sessions/sweep-all.js';
 
@@ -127,29 +128,24 @@ function encode(record: ConsumerRecord): unknown {
 function storable(record: ConsumerRecord): ConsumerRecord {
   return {
     ...record,
-    workload: plain(record.workload),
-    consumerId: plain(record.consumerId),
-    incarnation: plain(record.incarnation),
-    build: record.build === null ? null : plain(record.build),
+    workload: storableText(record.workload),
+    consumerId: storableText(record.consumerId),
+    incarnation: storableText(record.incarnation),
+    build: record.build === null ? null : storableText(record.build),
   };
 }
 
 function storableRun(run: RunRecord): RunRecord {
   return {
     ...run,
-    workload: plain(run.workload),
-    consumerId: plain(run.consumerId),
-    incarnation: plain(run.incarnation),
-    cohort: plain(run.cohort),
-    reason: run.reason === null ? null : plain(run.reason),
+    workload: storableText(run.workload),
+    consumerId: storableText(run.consumerId),
+    incarnation: storableText(run.incarnation),
+    cohort: storableText(run.cohort),
+    reason: run.reason === null ? null : storableText(run.reason),
   };
 }
 
 function runKey({ address, workload, consumerId, incarnation, at }: RunRecord): string {
   return JSON.stringify([address, workload, consumerId, incarnation, at]);
-}
-
-/** U+0000 and halves of surrogate pairs replaced by U+FFFD. */
-function plain(text: string): string {
-  return text.replace(/\0|\p{Surrogate}/gu, '\uFFFD');
 }

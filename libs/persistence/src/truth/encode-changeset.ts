@@ -1,6 +1,7 @@
 import { assert } from '@pawl/kernel';
 import type { AddressText } from '@pawl/contracts';
-import type { Changeset, NewDefinition, NewRelease, NewSnapshot } from '@pawl/engine';
+import type { Changeset, HistoryEntry, NewDefinition, NewRelease, NewSnapshot } from '@pawl/engine';
+import { storableText } from '../storable-text.js';
 
 export interface EncodedChangeset {
   /**
@@ -77,7 +78,7 @@ function encodeParts(changeset: Changeset, texts: LongTexts): EncodedParts {
     snapshots: some(changeset.snapshots.map((each) => encodeSnapshot(each, texts))),
     opened: some(changeset.opened),
     forgotten: some(changeset.forgotten),
-    history: some(changeset.history),
+    history: some(changeset.history.map(encodeHistory)),
     idempotency: changeset.idempotency,
   };
 }
@@ -98,6 +99,12 @@ function encodeDefinition(definition: NewDefinition, texts: LongTexts): unknown 
     originVersion: origin?.version,
     originBaseVersion: origin?.baseVersion,
   };
+}
+
+/** A reason may hold what a consumer said, whatever that is: it must not keep a release from being stopped. */
+function encodeHistory(entry: HistoryEntry): HistoryEntry {
+  const { reason } = entry;
+  return reason === undefined ? entry : { ...entry, reason: storableText(reason) };
 }
 
 /**

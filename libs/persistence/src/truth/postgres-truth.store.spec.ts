@@ -91,6 +91,7 @@ describe('definitions', () => {
           forced: false,
           blockedVersions: [],
           staged: null,
+          queued: null,
         },
         snapshot: null,
         publishedVersion: 0,
@@ -325,6 +326,15 @@ describe('a text that PostgreSQL cannot hold', () => {
     const bad = changeset({ definitions: [definition('acme', 1, { message })] });
     await expect(truth.commit(FENCE, bad)).rejects.toThrow(UnstorableTextError);
     expect(await dumpTruth(url)).toEqual(before);
+  });
+});
+
+describe('a reason, which may be what a consumer said', () => {
+  it.each(['no \0 here', 'half of \uD83D'])('is kept as far as it can be (%j)', async (reason) => {
+    const aborted = { ...written('acme', 1), kind: 'release' as const, action: 'abort', reason };
+    await commit({ history: [aborted] });
+    const [line] = await truth.readHistory(FENCE, at('acme'), { limit: 1 });
+    expect(line?.reason).toBe(reason.replace(/.(?= here)|.$/u, '\uFFFD'));
   });
 });
 
