@@ -5,7 +5,7 @@ import { createTerminal } from './lib/terminal.mjs';
 
 const HELP = `Prints figures and their ratios to the bare limits, measured by turns in one run.
 
-Usage: npm run bench [put|fanout|reads|recompute|wire|releases|nodes …]
+Usage: npm run bench [put|fanout|reads|recompute|wire|releases|preflight|nodes …]
 
   put         a PUT, beside the bare transaction with and without HTTP
   fanout      from publication until the last consumer has applied, beside a bare publish
@@ -14,6 +14,8 @@ Usage: npm run bench [put|fanout|reads|recompute|wire|releases|nodes …]
   wire        bytes to a consumer for one changed key of a 64 KiB document
   releases    a release in stages: a bad one from the first rejection until it is taken back, beside a
               promote and its rollback; status, and what watching costs, with 10,000 consumers
+  preflight   1,000 consumers (or BENCH_CONSUMERS) on three builds are asked, 50 reject; processor time
+              for 1,000 acks with a release and its gates, and without
   nodes       three nodes: a PUT through another than the owner, and by the number of shards; kill -9, stop
               and restart of nodes
 

@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { benchFanOut } from './fan-out.mjs';
 import { startStack } from './lib/stack.mjs';
 import { benchNodes } from './nodes.mjs';
+import { benchPreflight } from './preflight.mjs';
 import { benchPut } from './put.mjs';
 import { benchReads } from './reads.mjs';
 import { benchRecompute } from './recompute.mjs';
@@ -15,6 +16,7 @@ const BENCHES = {
   recompute: benchRecompute,
   wire: benchWire,
   releases: benchReleases,
+  preflight: benchPreflight,
   nodes: benchNodes,
 };
 
@@ -28,6 +30,9 @@ console.log(
   `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'processor'}; absolute times drift, ratios are what counts`,
 );
 const stack = await startStack();
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => void stack.stop().finally(() => process.exit(1)));
+}
 try {
   for (const [name, bench] of Object.entries(BENCHES)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;

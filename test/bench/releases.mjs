@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { connect as connectNats } from '@nats-io/transport-node';
+import { processorTime } from './lib/processor-time.mjs';
 import { median, percentile, printTable } from './lib/report.mjs';
 import { call, promote, startChild } from './lib/stack.mjs';
 
@@ -134,19 +134,11 @@ function helloOf(address, index, version) {
 
 /** Processor time of the control plane while every consumer reports once. */
 async function watched(stack, hello) {
-  const before = await cpuMs(stack);
+  const before = await processorTime(stack);
   const untilMs = now() + WATCH_MS;
   await hello();
   while (now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 50));
-  return { cpuMs: (await cpuMs(stack)) - before };
-}
-
-/** What `/metrics` says of the process. */
-async function cpuMs({ url }) {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const found = /^process_cpu_seconds_total(?:\{[^}]*\})? ([0-9.e+-]+)/m.exec(text);
-  if (found === null) throw new Error('/metrics has no process_cpu_seconds_total');
-  return Number(found[1]) * 1_000;
+  return { cpuMs: (await processorTime(stack)) - before };
 }
 
 async function askStatus({ url }, address) {
