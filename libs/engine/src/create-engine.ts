@@ -28,6 +28,7 @@ import { readEffective, unknownAddress } from './release/read-effective.js';
 import { queuedView, releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
 import { sumUpRelease } from './release/sum-up-release.js';
+import { PausedReleases } from './release/paused-releases.js';
 import { TimedReleases } from './release/timed-releases.js';
 import { WatchReleases } from './release/watch-releases.js';
 import type { OwnerTarget } from './routing/owner-calls.port.js';
@@ -95,7 +96,8 @@ export function createEngine(context: EngineContext): Engine {
   const preflights = new Preflights(context, shards);
   const preflight = new PreflightStage(context, { preflights, releases });
   const watch = new WatchReleases(context, { shards, releases, grow, notes, preflight });
-  const timed = new TimedReleases(context, { shards, releases });
+  const paused = new PausedReleases(context, releases);
+  const timed = new TimedReleases(context, { shards, releases, paused });
   const ticker = startTicker(context, () => {
     watchers.tick();
     watch.look();
@@ -104,7 +106,7 @@ export function createEngine(context: EngineContext): Engine {
   return {
     use: {
       ...useCases(context, {
-        ...{ publication, shards, fences, commands, watchers, releases, watch, timed },
+        ...{ publication, shards, fences, commands, watchers, releases, watch, timed, paused },
       }),
       ...preflightUseCases(fences, preflights),
     },
@@ -149,6 +151,7 @@ interface Parts {
   readonly releases: ChangeRelease;
   readonly watch: WatchReleases;
   readonly timed: TimedReleases;
+  readonly paused: PausedReleases;
 }
 
 /** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
@@ -169,7 +172,7 @@ function preflightUseCases(fences: FenceChecks, preflights: Preflights): Preflig
 }
 
 function useCases(context: EngineContext, parts: Parts): OtherUseCases {
-  const { publication, shards, fences, commands, watchers, watch, timed } = parts;
+  const { publication, shards, fences, commands, watchers, watch, timed, paused } = parts;
   const put = new PutDefinition(context, commands, publication);
   const reads = new ReadDefinitions(context, shards);
   const traffic = new ConsumerTraffic(context, {
@@ -210,7 +213,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
       withStatus(address, (node, root, { known, ...age }) => {
         const view = rolloutView(node, root.shard.consumers);
         const sure = known && age.asOf === undefined;
-        const under = root.uncertain ? [] : releasesView(root, node, watch);
+        const under = root.uncertain ? [] : releasesView(root, node, { watch, paused });
         const shown = under.length === 0 ? {} : { releases: under };
         const { queued } = root.uncertain ? { queued: null } : node.release;
         const later = queued && { queued: queuedView(queued, timed.waitsFor(root, node)) };

@@ -109,12 +109,12 @@ function dropped(at: number): Expected {
   return { state: 'idle', staged: null, contributionAt: at, loweredAt: at };
 }
 
-/** Why a release is paused is not judged. */
+/** Why, and since when, a release is paused is not judged. */
 function isSame(one: NewRelease, other: NewRelease): boolean {
   return text(one) === text(other);
 }
 
 function text({ staged, queued: _, ...rest }: NewRelease): string {
-  const { pausedFor: __, ...held } = staged ?? { pausedFor: null };
+  const { pausedFor: __, pausedAt: ___, ...held } = staged ?? { pausedFor: null };
   return canonicalize({ ...rest, staged: staged === null ? null : held });
 }

@@ -29,6 +29,7 @@ export function releaseProgress(release: RolloutRelease, staged: StagedView | un
     ...judgedLines(release.gates),
     ...heldLines(release.held),
     ...reasonLines(release),
+    ...expiryLines(release),
   ];
 }
 
@@ -55,6 +56,10 @@ function candidatesText({ candidates }: RolloutRelease): string {
 function reasonLines({ state, reason }: RolloutRelease): string[] {
   if (reason === undefined) return [];
   return [`${state === 'paused' ? 'paused' : 'waits'}: ${reason}`];
+}
+
+function expiryLines({ expiresAt }: RolloutRelease): string[] {
+  return expiresAt === undefined ? [] : [`unless it is resumed it is aborted at ${expiresAt}`];
 }
 
 function stageLines(release: RolloutRelease): string[] {

@@ -91,12 +91,14 @@ describe('a release in stages', () => {
   it('that is paused says why, and how it goes on; controls do not reach the terminal', async () => {
     const reason = 'errors\u001b[2J rise';
     const candidates = { live: 0, applied: 0, rejected: 0, lagging: 0, lost: 1 };
-    const release = underWay({ state: 'paused', reason, candidates });
+    const expiresAt = '2026-01-08T00:00:00.000Z';
+    const release = underWay({ state: 'paused', reason, candidates, expiresAt });
     world.answers.set('GET /v1/rollout/acme/app', json({ ...rollout(5, 4), releases: [release] }));
     const [lines] = told((await world.pawl('status', 'acme/app')).out);
     expect(lines).toContain('version 3 by canary at acme/app is paused, stage 2 of 3\n');
     expect(lines).toContain('  2 [--------------------] 10 %: 0 of 0 applied\n');
     expect(lines).toContain('\npaused: errors [2J rise\n');
+    expect(lines).toContain(`\nunless it is resumed it is aborted at ${expiresAt}\n`);
     expect(lines).toMatch(/go on: .* resume acme\/app\ntake it back: .* abort acme\/app$/);
   });
 

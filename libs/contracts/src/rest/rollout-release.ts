@@ -38,6 +38,8 @@ export const rolloutReleaseSchema = {
     bakeLeftMs: part.counter,
     /** Why it does not go on: what it waits for, or why it is paused. */
     reason: { type: 'string' },
+    /** When it is aborted unless it is resumed: of one that is paused, by the clock of its owner. */
+    expiresAt: part.timestamp,
     /** How its gates judged it last; those of workloads only where one is not well. */
     gates: { type: 'array', items: gateResultSchema },
     /** Workloads that are held back at the stable version, and why. */

@@ -4,7 +4,15 @@ import { PREFLIGHT_MS } from './preflight-views.js';
 
 /** A week: the longest bake. */
 const MAX_BAKE_MS = 604_800_000;
+/** 30 days: the longest that a release may stay paused. */
+const MAX_EXPIRE_MS = 2_592_000_000;
 const bakeMs = { type: 'integer', minimum: 0, maximum: MAX_BAKE_MS } as const;
+/** How long a release may stay paused before it is aborted, milliseconds; a week when left out. */
+export const expireMsSchema = {
+  type: 'integer',
+  minimum: 60_000,
+  maximum: MAX_EXPIRE_MS,
+} as const;
 /** Of one strategy. */
 const MAX_GATES = 16;
 const percent = { type: 'number', exclusiveMinimum: 0, maximum: 100 } as const;
@@ -143,6 +151,7 @@ export const strategySchema = {
     gates: { type: 'array', maxItems: MAX_GATES, items: gateSchema },
     /** `false`: without one. */
     preflight: preflightPolicySchema,
+    expireMs: expireMsSchema,
   },
 } as const;
 

@@ -8,7 +8,7 @@ import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
-import { gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
+import { expireMsSchema, gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
 
 /** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
 
@@ -107,6 +107,9 @@ export const stagedViewSchema = {
     held: heldSchema,
     /** The stage that somebody approved last. */
     approved: part.counter,
+    expireMs: expireMsSchema,
+    /** Since when it is paused; left out where a restore paused it. */
+    pausedAt: part.timestamp,
   },
 } as const;
 export type StagedView = Infer<typeof stagedViewSchema>;

@@ -3,6 +3,7 @@ import type { Gate, Strategy } from '@pawl/contracts';
 import { describe, expect, it } from 'vitest';
 import { resolveStrategy } from './resolve-strategy.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
+import { expireMsOf } from './staged-release.js';
 
 const MINUTE_MS = 60_000;
 const DEFAULT_GATES = [
@@ -84,6 +85,18 @@ describe('resolveStrategy: presets', () => {
       expect(new Set(before)).toEqual(new Set([7]));
       expect(stages.at(-1)).toEqual({ ...ALL, bakeMs: 0 });
     }
+  });
+
+  it.each<Strategy>([
+    { preset: 'canary' },
+    { preset: 'linear' },
+    { preset: 'exponential' },
+    { stages: [{ percent: 100 }] },
+  ])('may stay paused for a week, or as long as told: %j', (strategy) => {
+    expect(resolved(strategy)).not.toHaveProperty('expireMs');
+    expect(expireMsOf(resolved(strategy))).toBe(7 * 24 * 60 * MINUTE_MS);
+    const shorter = resolved({ ...(strategy as object), expireMs: MINUTE_MS });
+    expect(expireMsOf(shorter)).toBe(MINUTE_MS);
   });
 
   it.each<[Strategy, (number | undefined)[]]>([

@@ -11,7 +11,10 @@ import { resolveGates } from './resolve-gates.js';
 import type { Stage, StagedRelease } from './staged-release.js';
 
 /** Stages and gates of a strategy, with everything that was left out. */
-export type ResolvedStrategy = Pick<StagedRelease, 'strategy' | 'stages' | 'gates' | 'preflight'>;
+export type ResolvedStrategy = Pick<
+  StagedRelease,
+  'strategy' | 'stages' | 'gates' | 'preflight' | 'expireMs'
+>;
 
 /** The strategy when none is named: every consumer at the same time. */
 export const ALL_AT_ONCE = 'all-at-once';
@@ -38,12 +41,14 @@ const PREFLIGHT: NonNullable<StagedRelease['preflight']> = {
 type Options = Exclude<Strategy, string>;
 type Preset = NonNullable<Options['preset']>;
 
-/** What each preset takes beside the bake times and the gates. */
+/** What all of them take. */
+const SHARED = ['gates', 'preflight', 'expireMs'];
+/** What each preset takes. */
 const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
-  canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
-  linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
-  exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', 'gates', 'preflight'],
-  inline: ['stages', 'gates', 'preflight'],
+  canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', ...SHARED],
+  linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', ...SHARED],
+  exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', ...SHARED],
+  inline: ['stages', ...SHARED],
 };
 
 /**
@@ -82,8 +87,10 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   }
   const gates = resolveGates(options.gates, stages.value.length);
   if (!gates.ok) return gates;
+  const { expireMs } = options;
+  const expires = expireMs === undefined ? {} : { expireMs };
   const resolved = { strategy: preset ?? 'inline', stages: stages.value, gates: gates.value };
-  return done({ ...resolved, ...resolvePreflight(options.preflight) });
+  return done({ ...resolved, ...resolvePreflight(options.preflight), ...expires });
 }
 
 function inlineStages({ stages = [] }: Options): Outcome<readonly Stage[]> {

@@ -19,14 +19,25 @@ export interface StagedRelease {
   readonly gates: readonly Gate[];
   /** How its preflight goes; left out where it has none. */
   readonly preflight?: Required<PreflightPolicy>;
+  /** How long it may stay paused, milliseconds; a week when left out. */
+  readonly expireMs?: number;
   /** Index of the stage that is reached, {@link PREFLIGHT_STAGE} before the first one. */
   readonly stage: number;
   /** Why it is paused; `null` while it is not, or nobody said why. */
   readonly pausedFor: string | null;
+  /** Since when it is paused, wall time, RFC 3339; left out while it is not, or nobody knows. */
+  readonly pausedAt?: string;
   /** Workloads that are held back at the stable version, and why; none when left out. */
   readonly held?: Readonly<Record<string, string>>;
   /** The stage that a person approved last; none when left out. */
   readonly approved?: number;
+}
+
+const WEEK_MS = 604_800_000;
+
+/** How long a release may stay paused, milliseconds. */
+export function expireMsOf({ expireMs = WEEK_MS }: Pick<StagedRelease, 'expireMs'>): number {
+  return expireMs;
 }
 
 /** The workloads that a release holds back, sorted. */

@@ -11,6 +11,7 @@ import type { StagedRelease } from './staged-release.js';
 const ADDRESS = address('acme/prod').text;
 const NEWEST = 9;
 const ID = 'r7';
+const AT = '2026-01-01T00:00:00.000Z';
 
 /** Three stages. */
 const CANARY = resolvedCanary();
@@ -25,9 +26,8 @@ const rolling: ReleaseState = {
   ...{ forced: true, blockedVersions: [1, 8], staged, queued: null },
 };
 const paused: ReleaseState = {
-  ...rolling,
-  state: 'paused',
-  staged: { ...staged, pausedFor: 'errors in eu' },
+  ...{ ...rolling, state: 'paused' },
+  staged: { ...staged, pausedFor: 'errors in eu', pausedAt: '2025-12-31T00:00:00.000Z' },
 };
 const last: ReleaseState = { ...rolling, staged: { ...staged, stage: 2 } };
 const first: ReleaseState = { ...rolling, staged: { ...staged, stage: 0 } };
@@ -48,7 +48,7 @@ function resolvedCanary() {
 function plan(state: ReleaseState, request: ReleaseRequest) {
   return planTransition({
     ...{ state, request, newestVersion: NEWEST, address: ADDRESS, releaseId: 'r8' },
-    asked: { by: 'ann', at: '2026-01-01T00:00:00.000Z', generation: 1 },
+    asked: { by: 'ann', at: AT, generation: 1 },
   });
 }
 
@@ -146,14 +146,14 @@ describe('a release in stages: what changes it', () => {
       { ...moved, staged: { ...staged, stage: 2 } },
     ],
     [
-      'pause keeps the stage, and why',
+      'pause keeps the stage, why, and since when',
       ...([rolling, { action: 'pause', reason: 'errors in eu' }] as const),
-      { ...moved, state: 'paused', staged: { ...staged, pausedFor: 'errors in eu' } },
+      { ...moved, state: 'paused', staged: { ...staged, pausedFor: 'errors in eu', pausedAt: AT } },
     ],
     [
       'pause without a reason',
       ...([last, { action: 'pause' }] as const),
-      { ...moved, state: 'paused' },
+      { ...moved, state: 'paused', staged: { ...last.staged!, pausedAt: AT } },
     ],
     [
       'resume goes on where it was',

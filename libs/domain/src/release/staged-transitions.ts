@@ -2,15 +2,23 @@ import { canonicalize, refused } from '@pawl/contracts';
 import type { AddressText, Outcome, ReleaseRequest } from '@pawl/contracts';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
+import type { Asked } from './queued-release.js';
 import type { ReleaseState } from './release-state.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
 import { approveStage, holdWorkloads } from './hold-workload.js';
-import { workloadsHeld, isLastStage, placeOf, PREFLIGHT_STAGE } from './staged-release.js';
+import {
+  expireMsOf,
+  isLastStage,
+  placeOf,
+  PREFLIGHT_STAGE,
+  workloadsHeld,
+} from './staged-release.js';
 import type { StagedRelease } from './staged-release.js';
 
 export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort' | 'hold' | 'approve';
 
 export interface StagedInput {
+  readonly asked: Pick<Asked, 'at'>;
   readonly state: ReleaseState;
   readonly request: Pick<ReleaseRequest, 'reason' | 'conflict' | 'workloads'>;
   readonly address: AddressText;
@@ -107,15 +115,16 @@ function skip({ state, address }: StagedInput, staged: StagedRelease): Outcome<T
   return changed(state, { staged: { ...staged, stage: staged.stages.length - 1 } });
 }
 
-function pause({ state, request }: StagedInput, staged: StagedRelease): Outcome<Transition> {
+function pause({ state, request, asked }: StagedInput, staged: StagedRelease): Outcome<Transition> {
   if (state.state === 'paused') return unchanged(state);
   const pausedFor = request.reason ?? null;
-  return changed(state, { state: 'paused', staged: { ...staged, pausedFor } });
+  const next = { ...staged, pausedFor, pausedAt: asked.at };
+  return changed(state, { state: 'paused', staged: next });
 }
 
 /** Goes on, and gives workloads that are held another try. */
 function resume(state: ReleaseState, staged: StagedRelease): Outcome<Transition> {
-  const { held: _, ...rest } = staged;
+  const { held: _, pausedAt: __, ...rest } = staged;
   const isHeld = workloadsHeld(staged).length > 0;
   if (state.state === 'rolling' && !isHeld) return unchanged(state);
   const next = { ...rest, pausedFor: null };
@@ -129,7 +138,9 @@ function isPaused(action: StagedAction, address: AddressText): Outcome<Transitio
 
 /** In whatever order a store keeps the members. */
 export function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
-  const of = ({ strategy, stages, gates, preflight }: ResolvedStrategy): string =>
-    canonicalize([strategy, stages, gates, preflight ?? false]);
+  const of = (one: ResolvedStrategy): string => {
+    const { strategy, stages, gates, preflight = false } = one;
+    return canonicalize([strategy, stages, gates, preflight, expireMsOf(one)]);
+  };
   return of(staged) === of(wanted);
 }

@@ -216,6 +216,7 @@ describe('releases, whatever is asked of them', () => {
     everywhere(({ after }) => {
       expect(after.staged !== null).toBe(['rolling', 'paused'].includes(after.state));
       if (after.state !== 'paused') expect(after.staged?.pausedFor ?? null).toBeNull();
+      expect(after.staged?.pausedAt).toBe(after.state === 'paused' ? ASKED.at : undefined);
     });
   });
 

@@ -38,6 +38,7 @@ export function stageView(
 
 function stagedView(staged: StagedRelease): StagedView {
   const { id, strategy, stages, gates, pausedFor, held, approved } = staged;
+  const { expireMs, pausedAt } = staged;
   return {
     id,
     strategy,
@@ -47,6 +48,8 @@ function stagedView(staged: StagedRelease): StagedView {
     ...(pausedFor === null ? {} : { reason: pausedFor }),
     ...(held === undefined ? {} : { held }),
     ...(approved === undefined ? {} : { approved }),
+    ...(expireMs === undefined ? {} : { expireMs }),
+    ...(pausedAt === undefined ? {} : { pausedAt }),
   };
 }
 

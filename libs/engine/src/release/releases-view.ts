@@ -2,6 +2,7 @@ import type { RolloutRelease } from '@pawl/contracts';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { countCandidates, noCandidates } from './candidates.js';
+import type { PausedReleases } from './paused-releases.js';
 import { stageView } from './release-view.js';
 import type { WatchReleases } from './watch-releases.js';
 
@@ -12,7 +13,7 @@ import type { WatchReleases } from './watch-releases.js';
 export function releasesView(
   root: OwnedRoot,
   node: AddressNode,
-  watch: WatchReleases,
+  { watch, paused }: { readonly watch: WatchReleases; readonly paused: PausedReleases },
 ): RolloutRelease[] {
   const { consumers } = root.shard;
   return (node.published?.releases ?? []).flatMap((release) => {
@@ -37,6 +38,7 @@ export function releasesView(
         ...(staged.held === undefined ? {} : { held: staged.held }),
         ...stageView(staged),
         ...watch.progress(root, released),
+        ...paused.expiry(released),
       },
     ];
   });

@@ -6,6 +6,7 @@ import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import type { ChangeRelease } from './change-release.js';
+import type { PausedReleases } from './paused-releases.js';
 import { frozenFor } from './release-policy.js';
 
 /** Who drops what cannot begin, in history and audit. */
@@ -38,7 +39,7 @@ interface Attempt {
  * Begins what is queued in the shards that this node serves, once nothing is under way and its time has
  * come by this node's wall clock. It does so as a promote does, under the fencing token and from the
  * release version that it saw, and what begins is queued no more: so it begins once, however often it is
- * looked at, by whomever, and however clocks are set.
+ * looked at, by whomever, and however clocks are set. What is paused it has looked at, too.
  */
 export class TimedReleases {
   readonly #attempts = new WeakMap<OwnedRoot, Map<Address['text'], Attempt>>();
@@ -49,21 +50,26 @@ export class TimedReleases {
 
   constructor(
     private readonly context: EngineContext,
-    private readonly parts: { readonly shards: ShardRegistry; readonly releases: ChangeRelease },
+    private readonly parts: {
+      readonly shards: ShardRegistry;
+      readonly releases: ChangeRelease;
+      readonly paused: PausedReleases;
+    },
   ) {}
 
-  /** Looks at all that is queued; called once a second. */
+  /** Looks at all that is queued or paused; called once a second. */
   look(): void {
     for (const shard of this.parts.shards.served()) {
       for (const root of shard.roots.values()) this.lookAt(root);
     }
   }
 
-  /** Looks at what is queued under one root. */
+  /** Looks at what is queued or paused under one root. */
   lookAt(root: OwnedRoot): void {
     const { serving, behind } = root.shard;
     if (this.#stopped || root.uncertain || !serving || behind !== null) return;
     for (const node of root.tree.timed()) {
+      this.parts.paused.lookAt(node);
       const { queued } = node.release;
       if (queued !== null && this.#mayBegin(root, node, queued)) this.#begin(root, node, queued);
     }
@@ -89,7 +95,7 @@ export class TimedReleases {
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running, this.parts.paused.stop()]);
   }
 
   #mayBegin(root: OwnedRoot, node: AddressNode, queued: QueuedRelease): boolean {

@@ -1,3 +1,4 @@
+import { expireMsOf } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 
@@ -6,6 +7,9 @@ export function wakeFor(
   { wakeUps, parseTime }: Pick<EngineContext, 'wakeUps' | 'parseTime'>,
   { address, release }: Pick<AddressNode, 'address' | 'release'>,
 ): void {
-  const beginAt = release.queued?.beginAt ?? null;
+  const { queued, staged } = release;
+  const beginAt = queued?.beginAt ?? null;
   if (beginAt !== null) wakeUps?.at(address, parseTime(beginAt));
+  if (staged?.pausedAt === undefined) return;
+  wakeUps?.at(address, parseTime(staged.pausedAt) + expireMsOf(staged));
 }

@@ -109,11 +109,12 @@ export class RootTree {
 
   /** Called whenever the release state of a known address has changed. */
   noteTimed(node: AddressNode): void {
-    if (node.release.queued === null) this.#timed.delete(node);
+    const { queued, state } = node.release;
+    if (queued === null && state !== 'paused') this.#timed.delete(node);
     else this.#timed.add(node);
   }
 
-  /** Known addresses where a promote is queued; no walk over all of them. */
+  /** Known addresses where a promote is queued, or a release is paused; no walk over all of them. */
   timed(): AddressNode[] {
     return [...this.#timed];
   }

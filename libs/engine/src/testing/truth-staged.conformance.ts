@@ -163,9 +163,11 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
         rolling,
         { staged: advanced },
         { state: 'paused', staged: { ...advanced, pausedFor: 'wait for "ann" \u2028 and 😀' } },
+        { state: 'rolling', staged: { ...advanced, expireMs: 2_592_000_000 } },
+        { state: 'paused', staged: { ...advanced, expireMs: 60_000, pausedAt: AT } },
         { state: 'rolling', staged: advanced },
         { staged: { ...staged, stage: 2 } },
-        { state: 'idle', stableVersion: 2, contributionAt: 7, staged: null },
+        { state: 'idle', stableVersion: 2, contributionAt: 9, staged: null },
       ]);
     },
   },
