@@ -169,7 +169,7 @@ describe('a release', () => {
     ['{"action":"promote","force":"yes"}', 'malformed-request'],
     ['{"action":"promote","reason":"a\\u0000b"}', 'malformed-request'],
     ['{"action":"promote","freezeException":"a\\u0000b"}', 'malformed-request'],
-    ['{"action":"promote","conflict":"queue"}', 'malformed-request'],
+    ['{"action":"promote","conflict":"wait"}', 'malformed-request'],
   ])('%s is %s', async (payload, code) => {
     const before = test.engine.calls.length;
     expect(await release(payload)).toMatchObject({ status: 400, code });
@@ -204,7 +204,7 @@ describe('a release', () => {
     ['{"preset":"canary","expireMs":2592000001}', '/expireMs', 'must be <= 2592000000'],
     ['{"stages":[{"percent":5},{"percent":101}]}', '/stages/1/percent', 'must be <= 100'],
     ['{"stages":[{"count":1,"selector":{}}]}', '/stages/0/selector', 'must NOT have fewer than'],
-    ['{"gates":[{"kind":"latency"}]}', '/gates/0/kind', 'must be one of ["rejections",'],
+    ['{"gates":[{"kind":"mood"}]}', '/gates/0/kind', 'must be one of ["rejections",'],
     ['{"gates":[{"kind":"lost","onFailure":"cry"}]}', '/gates/0/onFailure', 'must be one of'],
     [JSON.stringify({ stages: Array(65).fill({}) }), '/stages', 'must NOT have more than 64'],
   ])('says where a strategy is wrong: %s', async (strategy, pointer, message) => {
