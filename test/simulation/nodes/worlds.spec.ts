@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runNodes } from './run-nodes.js';
 
 const EVENTS = 12_000;
-const FIXED = { from: 66, count: 24, events: EVENTS };
+const FIXED = { from: 88, count: 24, events: EVENTS };
 const FRESH = { from: Math.floor(Math.random() * 2 ** 31), count: 6, events: EVENTS };
 const TIME = { timeout: 600_000 };
 
