@@ -12,6 +12,7 @@ import type {
 import type { TruthSessions } from '../sessions/truth-sessions.js';
 import { decodeConsumer } from './postgres-status.store.js';
 import type { ConsumerRow } from './postgres-status.store.js';
+import { selectRunsAt } from './select-runs-at.js';
 
 const PAGE_ROWS = 2_000;
 
@@ -38,24 +39,6 @@ const PAST = `
   FROM installation i LEFT JOIN LATERAL (
     SELECT o.generation, o.version, o.at FROM snapshot_published o
     WHERE o.address = $1 AND o.at <= $2 ORDER BY o.at DESC LIMIT 1) p ON true`;
-
-/** Of address $1 under root $8 at time $2, after ($3, $4, $5), of workload $6 and consumer $7, at most $9. */
-const RUNS_AT = `
-  SELECT f.*, c.last_seen_at
-  FROM (
-    SELECT DISTINCT ON (r.workload, r.consumer_id, r.incarnation)
-      r.workload, r.consumer_id, r.incarnation, r.at, r.generation, r.version, r.cohort, r.hash,
-      r.rejected_version, r.reason, r.has_left
-    FROM consumer_run r
-    WHERE r.address = $1 AND r.at <= $2
-      AND (r.workload, r.consumer_id, r.incarnation) > ($3, $4, $5)
-      AND ($6::text IS NULL OR r.workload = $6) AND ($7::text IS NULL OR r.consumer_id = $7)
-    ORDER BY r.workload, r.consumer_id, r.incarnation, r.at DESC
-    LIMIT $9) f
-  LEFT JOIN consumer_status c
-    ON c.root = $8 AND c.workload = f.workload AND c.consumer_id = f.consumer_id
-      AND c.incarnation = f.incarnation
-  ORDER BY f.workload, f.consumer_id, f.incarnation`;
 
 interface PastRow {
   readonly since: Date;
@@ -143,15 +126,9 @@ export class PostgresSavedStatus implements SavedStatusReader {
   }
 
   async runsAt(query: RunsQuery): Promise<SavedRun[]> {
-    const { address, at, after, workload, consumerId, limit } = query;
-    const [root] = address.split(/[/:]/, 1);
-    const answer = await this.sessions.read<RunRow>({
-      name: 'pawl_saved_runs',
-      text: RUNS_AT,
-      values: [address, at, ...after, workload, consumerId, root, limit],
-    });
+    const answer = await this.sessions.read<RunRow>(selectRunsAt(query));
     assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
-    return answer.rows.map((row) => runOf(address, row));
+    return answer.rows.map((row) => runOf(query.address, row));
   }
 }
 
