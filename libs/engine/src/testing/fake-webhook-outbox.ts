@@ -23,7 +23,7 @@ export class FakeWebhookOutbox implements WebhookOutbox {
   /** A transaction is under way that may commit something before what is newest. */
   unsettled = false;
 
-  constructor(private readonly clock: Pick<Clock, 'monotonicMs'>) {}
+  constructor(private readonly clock: Clock) {}
 
   append(entry: HistoryEntry): StoredHistoryEntry {
     const stored = { ...entry, sequence: String(this.#next) };
@@ -55,7 +55,8 @@ export class FakeWebhookOutbox implements WebhookOutbox {
       return Promise.resolve(undefined);
     }
     Object.assign(place, { holder, heldUntilMs: nowMs + leaseMs });
-    return Promise.resolve({ after: place.after, failures: place.failures });
+    const takenMs = this.clock.wallMs();
+    return Promise.resolve({ after: place.after, failures: place.failures, takenMs });
   }
 
   read(after: string, limit: number): Promise<WebhookPage | undefined> {

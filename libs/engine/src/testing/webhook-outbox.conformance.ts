@@ -1,6 +1,10 @@
 import type { AddressText } from '@pawl/contracts';
 import type { HistoryEntry, StoredHistoryEntry } from '../sharding/truth-store.port.js';
-import type { WebhookLease, WebhookOutbox } from '../webhooks/webhook-outbox.port.js';
+import type {
+  WebhookCursor,
+  WebhookLease,
+  WebhookOutbox,
+} from '../webhooks/webhook-outbox.port.js';
 import { expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 
@@ -29,6 +33,10 @@ function lease(holder: string, endpoint = ENDPOINT): WebhookLease {
   return { endpoint, holder, leaseMs: 60_000 };
 }
 
+function placeOf(cursor: WebhookCursor | undefined): Partial<WebhookCursor> | undefined {
+  return cursor && { after: cursor.after, failures: cursor.failures };
+}
+
 /** What every outbox of webhooks promises. */
 export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[] = [
   {
@@ -39,7 +47,7 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       const after = await append(entry(2));
       await outbox.begin([ENDPOINT, 'hooks-2']);
       const known = await outbox.take(lease('a'));
-      expectSame(known, { after: before.sequence, failures: 0 }, 'the place of the first');
+      expectSame(placeOf(known), { after: before.sequence, failures: 0 }, 'the place of the first');
       const fresh = await outbox.take(lease('a', 'hooks-2'));
       expectSame(fresh?.after, after.sequence, 'the place of the second');
       expectSame(await outbox.take(lease('a', 'hooks-3')), undefined, 'one that nobody knows');
@@ -95,10 +103,14 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       await outbox.retryLater(lease('a'), 30_000);
       expectSame(await outbox.take(lease('a')), undefined, 'not before');
       await pass(31_000);
-      expectSame(await outbox.take(lease('b')), { after: '0', failures: 1 }, 'later, by anybody');
+      expectSame(placeOf(await outbox.take(lease('b'))), { after: '0', failures: 1 }, 'by anybody');
       await outbox.advance(lease('b'), '0', line.sequence);
       await outbox.giveBack(lease('b'));
-      expectSame(await outbox.take(lease('a')), { after: line.sequence, failures: 0 }, 'forgotten');
+      expectSame(
+        placeOf(await outbox.take(lease('a'))),
+        { after: line.sequence, failures: 0 },
+        'forgotten',
+      );
     },
   },
 ];

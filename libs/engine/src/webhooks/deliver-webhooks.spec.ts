@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import { releaseEventSchema } from '@pawl/contracts';
 import type { AddressText, ReleaseEvent } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
-import { ManualTime } from '@pawl/kernel';
+import { ManualTime, type Clock } from '@pawl/kernel';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import { FakeWebhookOutbox } from '../testing/fake-webhook-outbox.js';
@@ -38,7 +38,7 @@ beforeEach(async () => {
   await outbox.begin([ENDPOINT]);
 });
 
-function node(nodeId: string): DeliverWebhooks {
+function node(nodeId: string, clock: Clock = time): DeliverWebhooks {
   const log = (message: string): void => void logged.push(message);
   return new DeliverWebhooks({
     installation: { name: 'main', id: 'test', generation: 1, shards: 4 },
@@ -50,7 +50,7 @@ function node(nodeId: string): DeliverWebhooks {
         return result;
       },
     },
-    clock: time,
+    clock,
     parseTime: (text) => Date.parse(text),
     sha256,
     log: { debug: log, info: log, warn: log, error: log },
@@ -148,6 +148,19 @@ describe('webhooks', () => {
     expect(versions()).toEqual([151]);
     expect(counted).toEqual({ delivered: 1, failed: 1, givenUp: 150 });
     expect(logged.filter((line) => line.includes('given up'))).toHaveLength(2);
+  });
+
+  it('give up nothing because the clock of a node is days ahead, or behind', async () => {
+    for (const aheadMs of [3 * GIVE_UP_MS, -3 * GIVE_UP_MS]) {
+      outbox.append(promote(1));
+      const wrong: Clock = {
+        wallMs: () => time.wallMs() + aheadMs,
+        monotonicMs: () => time.monotonicMs(),
+      };
+      expect(await node('a', wrong).run(ENDPOINT)).toBeNull();
+    }
+    expect(versions()).toEqual([1, 1]);
+    expect(counted.givenUp).toBe(0);
   });
 
   it('give up what is too old in turns like everything else, and no further once stopped', async () => {

@@ -19,7 +19,7 @@ export interface WebhookContext {
   readonly installation: Installation;
   readonly outbox: WebhookOutbox;
   readonly sender: WebhookSender;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly parseTime: (text: string) => number;
   readonly sha256: Sha256;
   readonly log: EngineLog;
@@ -30,7 +30,7 @@ export interface WebhookContext {
 const PAGE = 100;
 /** Outlives one sending, and what is done around it. */
 const LEASE_MS = SEND_MS + 5_000;
-/** Older events are not sent any more, milliseconds. */
+/** Events that are older by the store's clock are not sent any more, milliseconds. */
 export const GIVE_UP_MS = 86_400_000;
 /** Between the first two tries; twice as long after each, up to the longest, milliseconds. */
 export const FIRST_RETRY_MS = 1_000;
@@ -100,18 +100,19 @@ export class DeliverWebhooks {
 
   async #drain(
     lease: WebhookLease,
-    { after: from, failures }: WebhookCursor,
+    { after: from, failures, takenMs }: WebhookCursor,
     untilMs: number,
   ): Promise<Ended> {
     const { outbox, clock } = this.context;
     let after = from;
     let failed = failures;
+    const sinceMs = takenMs - GIVE_UP_MS;
     for (;;) {
       if (this.#stopping) return this.#stopped(lease, null);
       if (clock.monotonicMs() > untilMs) return this.#stopped(lease, 0);
       const page = await outbox.read(after, PAGE);
       if (page === undefined) return this.#stopped(lease, UNSETTLED_MS);
-      const { fresh, old } = this.#sorted(page.entries);
+      const { fresh, old } = this.#sorted(page.entries, sinceMs);
       const oldest = old.at(-1);
       if (oldest !== undefined) {
         if (!(await outbox.advance(lease, after, oldest.sequence))) return LOST;
@@ -143,13 +144,14 @@ export class DeliverWebhooks {
   }
 
   /** The old ones are those before the first that is to be sent. */
-  #sorted(entries: readonly StoredHistoryEntry[]): {
+  #sorted(
+    entries: readonly StoredHistoryEntry[],
+    sinceMs: number,
+  ): {
     readonly old: readonly StoredHistoryEntry[];
     readonly fresh: readonly StoredHistoryEntry[];
   } {
-    const { clock, parseTime } = this.context;
-    const sinceMs = clock.wallMs() - GIVE_UP_MS;
-    const first = entries.findIndex(({ at }) => parseTime(at) >= sinceMs);
+    const first = entries.findIndex(({ at }) => this.context.parseTime(at) >= sinceMs);
     const olds = first < 0 ? entries.length : first;
     return { old: entries.slice(0, olds), fresh: entries.slice(olds) };
   }

@@ -14,6 +14,8 @@ export interface WebhookCursor {
   readonly after: string;
   /** How often the next one was tried without success. */
   readonly failures: number;
+  /** When this was taken, wall time of the store in milliseconds: a node's own clock may be wrong. */
+  readonly takenMs: number;
 }
 
 export interface WebhookPage {

@@ -155,3 +155,17 @@ it('goes back to where a history ends that was put back', async () => {
   await append(client, promote(1));
   expect(await opened.webhookOutbox.read('1000', 10)).toEqual({ entries: [], upTo: '1' });
 });
+
+it('tells by the clock of PostgreSQL when a place was taken', async () => {
+  const client = await session();
+  const now = async (): Promise<number> => {
+    const { rows } = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    return rows[0]?.now.getTime() ?? NaN;
+  };
+  await opened.webhookOutbox.begin(['hooks-1']);
+  const before = await now();
+  const lease = { endpoint: 'hooks-1', holder: 'a', leaseMs: 60_000 };
+  const taken = (await opened.webhookOutbox.take(lease))?.takenMs;
+  expect(taken).toBeGreaterThanOrEqual(before);
+  expect(taken).toBeLessThanOrEqual(await now());
+});

@@ -19,7 +19,7 @@ const TAKE = `
   SET holder = $2, held_until = clock_timestamp() + $3 * interval '1 millisecond'
   WHERE c.endpoint = $1 AND (c.not_before IS NULL OR c.not_before <= clock_timestamp())
     AND (c.holder IS NULL OR c.holder = $2 OR c.held_until <= clock_timestamp())
-  RETURNING c.sequence, c.failures`;
+  RETURNING c.sequence, c.failures, clock_timestamp() AS taken_at`;
 
 /** From $4 to $5. */
 const ADVANCE = `
@@ -52,6 +52,12 @@ const WRITERS = `
     AND l.relation = 'history_entry'::regclass
     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
 
+interface TakenRow {
+  readonly sequence: string;
+  readonly failures: number;
+  readonly taken_at: Date;
+}
+
 const SETTLE_POLL_MS = 10;
 const SETTLE_MS = 2_000;
 
@@ -68,12 +74,14 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
   }
 
   async take({ endpoint, holder, leaseMs }: WebhookLease): Promise<WebhookCursor | undefined> {
-    const [row] = await this.#write<{ sequence: string; failures: number }>(
-      'pawl_webhooks_take',
-      TAKE,
-      [endpoint, holder, leaseMs],
-    );
-    return row && { after: row.sequence, failures: row.failures };
+    const values = [endpoint, holder, leaseMs];
+    const [row] = await this.#write<TakenRow>('pawl_webhooks_take', TAKE, values);
+    if (row === undefined) return undefined;
+    return {
+      after: row.sequence,
+      failures: row.failures,
+      takenMs: row.taken_at.getTime(),
+    };
   }
 
   /**
