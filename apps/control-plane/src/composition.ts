@@ -406,6 +406,7 @@ class Composition {
       ...{ metrics: this.#metrics, hints: this.#hints, installation, distribution, ownership },
       outbox: parts.opened.webhookOutbox,
       routed: parts.use,
+      timer: machineTimer,
     });
   }
 

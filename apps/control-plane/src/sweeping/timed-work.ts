@@ -8,8 +8,10 @@ import type {
   SweepJobs,
   SweepJobsOptions,
 } from '@pawl/jobs';
+import type { Timer } from '@pawl/kernel';
 import type { Logger, Settings } from '@pawl/platform';
 import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
+import { keepLooking, type Looking } from '../webhooks/keep-looking.js';
 import { Webhooks } from '../webhooks/webhooks.js';
 import { machineClock } from '../runtime/machine.js';
 import { keepRunning, type Running } from './keep-running.js';
@@ -35,10 +37,13 @@ export interface TimedWorkParts {
   /** Use cases wherever the owner is. */
   readonly routed: Pick<ConfigEngine, 'lookAgain'>;
   readonly hints: LookHints;
+  readonly timer: Timer;
 }
 
 /** Between two looks for webhooks to be sent that nobody asked for. */
 const WEBHOOKS_EVERY_MS = 5_000;
+/** From the end of one look to the next, also while there is no queue. */
+const WEBHOOKS_ANYWAY_MS = 30_000;
 /** A queue's server that is away is tried twice a second by each of several connections. */
 const DISTURBED_EVERY_MS = 10_000;
 
@@ -47,11 +52,20 @@ export class TimedWork {
   readonly #webhooks: Webhooks;
   readonly #server: QueueServer;
   readonly #running: Running[] = [];
+  readonly #looking: Looking;
   readonly #disturbed: (error: Error) => void;
 
   constructor(private readonly parts: TimedWorkParts) {
     const { settings, installation } = parts;
     this.#webhooks = new Webhooks(parts);
+    this.#looking = keepLooking({
+      endpoints: this.#webhooks.endpoints,
+      deliver: (endpoint) => this.#webhooks.deliver(endpoint),
+      everyMs: WEBHOOKS_ANYWAY_MS,
+      timer: parts.timer,
+      failed: (endpoint, err) =>
+        parts.logger.warn({ endpoint, err }, 'webhooks were not looked at'),
+    });
     this.#disturbed = seldom<Error>(
       (err, leftOut) => parts.logger.warn({ err, leftOut }, 'the job queue was disturbed'),
       DISTURBED_EVERY_MS,
@@ -82,7 +96,7 @@ export class TimedWork {
 
   async close(): Promise<void> {
     this.#webhooks.stop();
-    await Promise.all(this.#running.map((one) => one.close()));
+    await Promise.all([this.#looking, ...this.#running].map((one) => one.close()));
   }
 
   #startSweeps(): Promise<SweepJobs> {
@@ -115,7 +129,7 @@ export class TimedWork {
       lookAgain: (address) => routed.lookAgain(address),
       webhooks: {
         endpoints: webhooks.endpoints,
-        deliver: (endpoint) => webhooks.deliver(endpoint),
+        deliver: (endpoint) => this.#looking.deliver(endpoint),
         everyMs: WEBHOOKS_EVERY_MS,
       },
       observer: this.#observer(),
