@@ -19,6 +19,8 @@ export interface Run {
   propagationMs: number | null;
   /** Of what was noted of it last, wall time in milliseconds: grows with each. */
   notedMs: number;
+  /** A time to come of which something was noted while the clock was ahead; 0: none. */
+  aheadMs: number;
 }
 
 export interface Rejection {
@@ -78,5 +80,6 @@ export function emptyRun(): Run {
     rejected: null,
     propagationMs: null,
     notedMs: 0,
+    aheadMs: 0,
   };
 }

@@ -6,6 +6,8 @@ import type { PublishedRecord, RunRecord } from './status-store.port.js';
 
 /** What waits to be saved at most, some fleet's several changes each; the oldest go first. */
 const MAX_WAITING = 200_000;
+/** What was noted later than now by more is of a clock that was ahead. */
+const AHEAD_MS = 1_000;
 /** What is kept of why something was rejected. */
 const REASON_CHARACTERS = 512;
 
@@ -24,22 +26,32 @@ export class RunJournal {
 
   constructor(private readonly context: EngineContext) {}
 
-  /** From `atMs`, wall time, or what was noted last of it, an incarnation is as `run` says. */
+  /**
+   * From `atMs`, wall time, or what was noted last of it, an incarnation is as `run` says. What was noted of
+   * a time to come, by a clock that was ahead, holds nothing up, and is said anew of that time.
+   */
   note(
     { ref: { workload, consumerId }, id, left }: Incarnation,
     address: AddressText,
     { run, atMs, closed = false }: { run: Run; atMs: number; closed?: boolean },
   ): void {
-    run.notedMs = Math.max(Math.round(atMs), run.notedMs + 1);
-    const { generation, version, cohort, hash, rejected, notedMs } = run;
-    this.#add(this.#runs, {
+    const nowMs = Math.round(this.context.clock.wallMs());
+    if (run.notedMs > nowMs + AHEAD_MS) {
+      run.aheadMs = Math.max(run.aheadMs, run.notedMs);
+      run.notedMs = nowMs;
+    } else run.notedMs = Math.max(Math.round(atMs), run.notedMs + 1);
+    if (run.aheadMs <= run.notedMs) run.aheadMs = 0;
+    const { generation, version, cohort, hash, rejected, notedMs, aheadMs } = run;
+    const record = {
       ...{ address, workload, consumerId, incarnation: id },
       at: this.context.formatTime(notedMs),
       ...{ generation, version, cohort, hash },
       rejectedVersion: rejected?.version ?? null,
       reason: rejected === null ? null : rejected.reason.slice(0, REASON_CHARACTERS),
       left: left || closed,
-    });
+    };
+    this.#add(this.#runs, record);
+    if (aheadMs > 0) this.#add(this.#runs, { ...record, at: this.context.formatTime(aheadMs) });
   }
 
   /** What is published at an address that a consumer has open. */
