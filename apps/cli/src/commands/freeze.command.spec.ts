@@ -63,6 +63,15 @@ describe('pawl freeze', () => {
     expect(put?.headers['if-none-match']).toBe('*');
   });
 
+  it('notes a scope that nothing is known of, which may be misspelled', async () => {
+    policy('acme/prdo', [], null);
+    const none = 'GET /v1/scopes?prefix=acme%2Fprdo&limit=1000';
+    world.answers.set(none, json({ items: [] }));
+    const { code, err } = await world.pawl('freeze', 'acme/prdo', ...REASON);
+    expect(code).toBe(0);
+    expect(err).toBe('note: nothing is known at acme/prdo or below: is it spelled so?\n');
+  });
+
   it('keeps the rest of the policy, and leaves out what was not released', async () => {
     policy('acme', [{ demand: 'canary' }, { demand: null }], 1);
     const { out } = await world.pawl('freeze', 'acme', ...REASON);

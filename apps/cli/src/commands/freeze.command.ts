@@ -40,7 +40,7 @@ export function addFreeze(program: Command, context: CliContext): void {
     .command('freeze')
     .argument('[scopes...]', 'with all that lies below')
     .description('let nothing go forward, and hold releases in stages where they are')
-    .option('--all', 'every scope there is')
+    .option('--all', 'every root, with all that lies below')
     .requiredOption('--reason <text>', 'why; whoever is refused is told')
     .action(async (scopes: string[], { all, reason = '' }: Flags) => {
       if (reason.trim() === '' || reason.length > MAX_REASON) {
@@ -53,7 +53,7 @@ export function addFreeze(program: Command, context: CliContext): void {
     .command('unfreeze')
     .argument('[scopes...]', 'with all that lies below')
     .description('let everything go forward again, except in freezes by the clock')
-    .option('--all', 'every scope there is')
+    .option('--all', 'every root, with all that lies below')
     .option('--reason <text>', 'why, for the history')
     .action(async (scopes: string[], { all, reason = 'the freeze is over' }: Flags) => {
       const deed = { verb: 'unfreeze', state: 'unfrozen', frozen: null } as const;
@@ -66,6 +66,8 @@ interface Asked {
   readonly client: AdminClient;
   readonly scopes: readonly string[];
   readonly withPolicy: readonly string[];
+  /** Those that were named and have nothing at or below them: misspelled, perhaps. */
+  readonly empty: readonly string[];
 }
 
 async function asked(
@@ -85,16 +87,20 @@ async function asked(
   const client = await context.client();
   const roots = new Set<string>();
   const withPolicy: string[] = [];
+  const empty: string[] = [];
   for (const prefix of all === true ? [undefined] : scopes) {
     const within = prefix === undefined ? {} : { prefix };
+    let isEmpty = true;
     for await (const { address } of allPages((page) => client.scopes({ ...within, ...page }))) {
+      isEmpty = false;
       const parsed = parseAddress(address);
       if (!parsed.ok) continue;
       roots.add(parsed.address.root);
       if (parsed.address.document === POLICY_DOCUMENT) withPolicy.push(parsed.address.scope);
     }
+    if (isEmpty && prefix !== undefined) empty.push(prefix);
   }
-  return { client, scopes: all === true ? [...roots] : [...new Set(scopes)], withPolicy };
+  return { client, scopes: all === true ? [...roots] : [...new Set(scopes)], withPolicy, empty };
 }
 
 /** Does it to each, past those that fail. */
@@ -116,6 +122,9 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
   const count = done.length === 1 ? '1 scope is' : `${done.length} scopes are`;
   print(context.terminal, context.format(), result, () => `${count} ${deed.state}\n`);
   if (forPeople) {
+    for (const scope of deed.frozen === null ? [] : new Set(on.empty)) {
+      context.terminal.err(`note: nothing is known at ${scope} or below: is it spelled so?\n`);
+    }
     for (const { address, why } of still) {
       context.terminal.err(`note: ${address} still freezes all below: ${why}\n`);
     }

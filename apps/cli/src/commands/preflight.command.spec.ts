@@ -72,6 +72,16 @@ describe('pawl preflight', () => {
     );
   });
 
+  it('says that nobody was asked', async () => {
+    const nobody = { ...GOOD, valid: false, byBuild: [], consumers: { asked: 0, ...COUNTS } };
+    world.answers.set(POST, json(nobody));
+    const { code, err } = await world.pawl('preflight', 'acme/app');
+    expect([code, err]).toEqual([
+      4,
+      'pawl: nobody was asked: no live consumer would read anything else, or none is there; nothing was changed\n',
+    ]);
+  });
+
   it('prints the answer as JSON too, with the same exit code', async () => {
     world.answers.set(POST, json(BAD));
     const { code, out } = await world.pawl('preflight', 'acme/app', '-o', 'json');

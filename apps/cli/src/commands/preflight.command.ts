@@ -96,7 +96,10 @@ function whyNot(view: PreflightView): string {
   if (view.void === true) {
     return 'something else that is read there was released meanwhile: the answers say nothing, ask again';
   }
-  const { rejected, cannotSay, silent } = view.consumers;
+  const { asked, rejected, cannotSay, silent } = view.consumers;
+  if (asked === 0) {
+    return 'nobody was asked: no live consumer would read anything else, or none is there; nothing was changed';
+  }
   const parts = [
     ...(rejected > 0 ? [`${rejected} would reject it`] : []),
     ...(cannotSay > 0 ? [`${cannotSay} cannot say`] : []),

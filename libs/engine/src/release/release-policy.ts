@@ -119,7 +119,7 @@ export function judgePolicy(
   if (frozen !== undefined && (request.freezeException ?? '').trim() === '') {
     return refused(
       'frozen',
-      `nothing goes forward here: ${frozen}; wait, or send a freezeException that says why this must ` +
+      `${address.text} is frozen: ${frozen}; wait, or send a freezeException that says why this must ` +
         'go out now. Rollback, abort and disable are never frozen',
     );
   }
