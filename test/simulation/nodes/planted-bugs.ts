@@ -127,7 +127,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began|is told (snapshot|definition|the \w+ version) /,
-    seed: 423,
+    seed: 173,
   },
   {
     name: 'a shard is handed over without a drain',
@@ -205,7 +205,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began/,
-    seed: 8,
+    seed: 47,
   },
   {
     name: 'a snapshot is pushed before it is stored',
@@ -285,7 +285,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /takes writes before that is accepted/,
-    seed: 55,
+    seed: 43,
   },
   {
     name: 'a claim ignores what is remembered of the shard',
@@ -303,6 +303,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'nothing is noted of a shard whose claim is gone',
     edits: [LATE_NOTE],
     finds: /takes writes before that is accepted/,
-    seed: 157,
+    seed: 49,
   },
 ];

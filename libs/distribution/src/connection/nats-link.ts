@@ -4,6 +4,7 @@ import { DistributionUnavailableError } from '@pawl/engine';
 import { describeError } from './logger.js';
 import type { DistributionLogger } from './logger.js';
 import { parseServerList } from './server-list.js';
+import { within } from './within.js';
 
 export interface NatsLinkOptions {
   /** See `parseServerList`. */
@@ -227,12 +228,4 @@ function connectionOptions(options: NatsLinkOptions): NodeConnectionOptions {
     // Otherwise each request captures a stack trace.
     noAsyncTraces: true,
   };
-}
-
-/** Waits for work to settle, `ms` at most; its failure is no failure of ours. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work.then(undefined, () => undefined), limit]);
-  clearTimeout(timer);
 }

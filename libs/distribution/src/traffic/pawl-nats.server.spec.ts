@@ -414,7 +414,9 @@ describe('PawlNatsServer', () => {
   it('answers what it has taken before it closes', async () => {
     let answer: (reply: HelloReply) => void = () => undefined;
     const asked = new Promise<void>((resolve) => {
-      owner.hello = () => {
+      owner.hello = ({ consumerId }) => {
+        // One that comes before the node has stopped to hear.
+        if (consumerId === 'later') return Promise.resolve(REPLY);
         resolve();
         return new Promise((reply) => (answer = reply));
       };

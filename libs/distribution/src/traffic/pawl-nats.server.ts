@@ -19,6 +19,7 @@ import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
 import { systemClock, systemTimer } from '../connection/system-clock.js';
+import { within } from '../connection/within.js';
 import { ungated } from './command-gate.port.js';
 import type { CommandGate } from './command-gate.port.js';
 import type { DropReason, DroppedMessages, TrafficKind } from './dropped-messages.js';
@@ -53,6 +54,8 @@ const REQUEST_MAX_MS = 60_000;
 /** Of its caller's deadline; the rest is for the work, and for a refusal to be heard. */
 const WAITS_FOR = 3 / 4;
 const CLOSE_GRACE_MS = 1_000;
+/** Until the server has sent what was on its way, which is a round trip. */
+const DRAIN_MS = 500;
 
 /** Bytes of UTF-8 that one UTF-16 code unit takes at most. */
 const MAX_UTF8 = 3;
@@ -121,11 +124,13 @@ export class PawlNatsServer
     callback();
   }
 
-  /** Takes nothing more, lets what is being answered be answered for a moment, and closes. */
+  /**
+   * Takes nothing more but what is on its way here, lets what is being answered be answered for a moment,
+   * and closes.
+   */
   async close(): Promise<void> {
-    for (const subscription of [...this.#subscriptions, ...this.#claims.values()]) {
-      subscription?.unsubscribe();
-    }
+    const heard = [...this.#subscriptions, ...this.#claims.values()];
+    await within(DRAIN_MS, Promise.all(heard.map(async (subscription) => subscription?.drain())));
     const { hello, command } = this.#pending;
     await Promise.all([hello.idle(CLOSE_GRACE_MS), command.idle(CLOSE_GRACE_MS)]);
     this.#joiner.close();

@@ -303,7 +303,8 @@ export class ChangeRelease {
       release.stableVersion;
     const skipped = node.release.staged?.stage === PREFLIGHT_STAGE && context.actor !== OWNER;
     const without = skipped && staged?.stage !== PREFLIGHT_STAGE ? ', without its preflight' : '';
-    const stage = staged === null ? '' : `${placeOf(staged)}${without}`;
+    const isOver = staged === null && request.action === 'advance';
+    const stage = staged === null ? 'complete' : `${placeOf(staged)}${without}`;
     return {
       address: node.address.text,
       at: this.#now(),
@@ -312,7 +313,7 @@ export class ChangeRelease {
       action: request.action,
       releaseVersion: release.releaseVersion,
       ...(version === null ? {} : { version }),
-      ...(staged === null ? {} : { message: `${staged.strategy}: ${stage}` }),
+      ...(staged === null && !isOver ? {} : { message: `${about?.strategy ?? ''}: ${stage}` }),
       ...whyOf(request),
       ...(release.forced && request.action !== 'disable' ? { forced: true as const } : {}),
       ...queueingLine(node.release, release),

@@ -198,6 +198,14 @@ describe('the time of a stage', () => {
     expect(await gated.stage()).toBe(0);
     expect(fleet.candidates()).toHaveLength(1);
     expect(await gated.shown(AT)).toMatchObject({ reason: 'frozen: incident 12' });
+    for (const one of fleet.all) one.isStuck = true;
+    await fleet.pass(1_000);
+    await fleet.add(AT, 'other', 1);
+    await fleet.pass(1_000);
+    expect(await gated.shown(AT)).toMatchObject({
+      reason: 'frozen: incident 12; no instance of other has been reached',
+    });
+    for (const one of fleet.all) one.isStuck = false;
     await world.over('acme:release-policy', {});
     await world.promote('acme:release-policy');
     await fleet.pass(30_000);

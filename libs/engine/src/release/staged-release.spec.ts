@@ -75,6 +75,9 @@ describe('a release in stages', () => {
     expect(await world.releaseOf('acme/app')).toEqual({
       ...{ address: 'acme/app', state: 'idle', releaseVersion: 5, stableVersion: 2 },
     });
+    expect(await world.history('acme/app')).toMatchObject([
+      { action: 'advance', version: 2, message: 'inline: complete' },
+    ]);
     const done = await staged.whole('acme/app');
     expect([done.releases, done.inputs[0]?.candidate, done.inputs[0]?.loweredAt]).toEqual([
       [],

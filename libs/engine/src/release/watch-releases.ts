@@ -269,7 +269,8 @@ export class WatchReleases {
     }
     const frozen = frozenFor(this.context, root.tree, node.address);
     if (frozen !== undefined) {
-      if (verdict.kind === 'pass') watch.verdict = { kind: 'wait', why: `frozen: ${frozen}` };
+      const also = verdict.kind === 'pass' ? '' : `; ${verdict.why}`;
+      watch.verdict = { kind: 'wait', why: `frozen: ${frozen}${also}` };
       return;
     }
     if (staged === null || watch.doing.size > 0) return;
