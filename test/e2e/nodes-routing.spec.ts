@@ -122,6 +122,23 @@ it('shows consumers and their rollout on any node, also to who follows it', asyn
   await reading;
 });
 
+it('merges from an address of one node onto that of another, whichever is asked', async () => {
+  const [one = '', two = '', three = ''] = cluster.ids;
+  const [from, to] = [`${addressOf(one)}/staging`, `${addressOf(two)}/merged`];
+  const admin = cluster.admin(three);
+  const large = 'x'.repeat(400_000);
+  await admin.putConfig(from, { json: { large, n: 1 } });
+  expect(await admin.merge(to, { from })).toMatchObject({ version: 1 });
+  await admin.putConfig(from, { json: { large, n: 2 } }, { expect: 1 });
+  const merged = await cluster.admin(one).merge(to, { from }, { expect: 1 });
+  const origin = { address: from, version: 2, baseVersion: 1 };
+  expect(merged).toMatchObject({ version: 2, origin });
+  const { document } = await cluster.admin(two).getConfig(to);
+  expect(document).toEqual({ large, n: 2 });
+  const diff = await cluster.admin(two).diffWith(from, { with: to, from: 1 });
+  expect(diff.patch).toEqual([{ op: 'replace', path: '/n', value: 2 }]);
+});
+
 it('finishes, once, what was asked for while the owner was killed', async () => {
   const at = addressOf('node-2');
   await cluster.node('node-2').kill();
@@ -147,21 +164,4 @@ it('answers within its deadline that nobody owns a shard, once no other node is 
   expect(answer.status).toBe(503);
   expect(answer.headers.get('retry-after')).not.toBeNull();
   expect(await answer.json()).toMatchObject({ code: 'no-owner' });
-});
-
-it('merges from an address of one node onto that of another, whichever is asked', async () => {
-  const [one = '', two = '', three = ''] = cluster.ids;
-  const [from, to] = [`${addressOf(one)}/staging`, `${addressOf(two)}/merged`];
-  const admin = cluster.admin(three);
-  const large = 'x'.repeat(400_000);
-  await admin.putConfig(from, { json: { large, n: 1 } });
-  expect(await admin.merge(to, { from })).toMatchObject({ version: 1 });
-  await admin.putConfig(from, { json: { large, n: 2 } }, { expect: 1 });
-  const merged = await cluster.admin(one).merge(to, { from }, { expect: 1 });
-  const origin = { address: from, version: 2, baseVersion: 1 };
-  expect(merged).toMatchObject({ version: 2, origin });
-  const { document } = await cluster.admin(two).getConfig(to);
-  expect(document).toEqual({ large, n: 2 });
-  const diff = await cluster.admin(two).diffWith(from, { with: to, from: 1 });
-  expect(diff.patch).toEqual([{ op: 'replace', path: '/n', value: 2 }]);
 });

@@ -165,6 +165,8 @@ describe('a preflight of seven instances of three builds', () => {
     const other = await stack.connectSdk({ workload: 'till', consumerId: 't-1' });
     await other.open(ADDRESS);
     await stack.converged(ADDRESS, 7);
+    const { version } = await admin.getConfig(ADDRESS);
+    await admin.putConfig(ADDRESS, { json: { max: 3 } }, { expect: version });
     const view = await admin.preflight(ADDRESS, { workload: 'till' });
     expect(view).toMatchObject({ valid: true, byBuild: [{ workload: 'till', accepted: 1 }] });
     expect(view.consumers.asked).toBe(1);
