@@ -46,10 +46,12 @@ it('comes up on an empty database when all nodes start at once, each with a part
   expect(shards).toHaveLength(64);
   expect(ownersOf(shards)).toEqual(['node-1', 'node-2', 'node-3']);
   for (const id of cluster.ids) {
-    const { nodes, quorum } = await cluster.view(id);
-    expect(nodes.map((node) => node.id)).toEqual(cluster.ids);
-    expect(quorum.members).toEqual(cluster.ids);
-    expect((await fetch(`${cluster.node(id).url}/readyz`)).status).toBe(200);
+    await eventually(async () => {
+      const { nodes, quorum } = await cluster.view(id);
+      expect(nodes.map((node) => node.id)).toEqual(cluster.ids);
+      expect(quorum.members).toEqual(cluster.ids);
+      expect((await fetch(`${cluster.node(id).url}/readyz`)).status).toBe(200);
+    });
   }
   addresses = new Map(
     cluster.ids.map((id) => [id, `${cluster.rootsOf(id, shards, 1).join('')}/app`]),
