@@ -285,8 +285,8 @@ export class ChangeRelease {
           Object.assign(variant.node, { head, contents });
           this.publication.enqueue(root, variant.node);
         }
-        root.tree.noteTimed(node);
-        for (const one of dropped) root.tree.noteTimed(one.node);
+        root.tree.noteRelease(node);
+        for (const one of dropped) root.tree.noteRelease(one.node);
         wakeFor(this.context, node);
       },
     };

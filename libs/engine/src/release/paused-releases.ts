@@ -3,10 +3,9 @@ import { expireMsOf } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
+import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
 
-/** Who aborts what was paused too long, in history and audit. */
-const ACTOR = 'pawl';
 /** However long ago it was paused, an owner sees it paused for so long before it aborts. */
 const MIN_SEEN_MS = 60_000;
 /** Pause after an abort that did not succeed, milliseconds. */
@@ -104,7 +103,7 @@ export class PausedReleases {
       this.context.log.warn('a release that was paused too long could not be aborted yet', told);
     };
     const run = this.releases
-      .run(address, request, { actor: ACTOR })
+      .run(address, request, { actor: OWNER })
       .then((outcome: Outcome<unknown>) => {
         if (outcome.ok) this.context.log.info('a release was paused too long, and aborted', fields);
         else if (outcome.problem.code !== 'version-mismatch') failed(outcome.problem.detail);

@@ -5,12 +5,11 @@ import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
 import type { PausedReleases } from './paused-releases.js';
 import { frozenFor } from './release-policy.js';
 
-/** Who drops what cannot begin, in history and audit. */
-const ACTOR = 'pawl';
 /** Pause after something that did not succeed, milliseconds. */
 const RETRY_MS = 10_000;
 /** Refusals that another release, or a freeze, is the reason for: it begins once that has ended. */
@@ -167,7 +166,7 @@ export class TimedReleases {
       expectedReleaseVersion: of.releaseVersion,
       reason: `it could not begin: ${told(of.problem)}`.slice(0, MAX_REASON),
     };
-    return this.parts.releases.run(address, request, { actor: ACTOR });
+    return this.parts.releases.run(address, request, { actor: OWNER });
   }
 
   #failed(root: OwnedRoot, { address }: AddressNode, of: Pick<Attempt, 'id' | 'why'>): void {

@@ -26,8 +26,6 @@ import type { Deed, Watch, Watches } from './stage-watch.js';
 import { failureOf, weighGates } from './weigh-gates.js';
 import type { Verdict } from './weigh-gates.js';
 
-/** Who advances, pauses and aborts by evidence, in history and audit. */
-const ACTOR = OWNER;
 /** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
 const MAX_STEP_MS = 2_000;
 /** Pause after something that did not succeed, milliseconds. */
@@ -329,7 +327,7 @@ export class WatchReleases {
   ): void {
     const { watch, deed, request } = act;
     this.#begin(watch, deed, async () => {
-      const outcome = await this.parts.releases.run(node.address, request, { actor: ACTOR });
+      const outcome = await this.parts.releases.run(node.address, request, { actor: OWNER });
       const fields = { address: node.address.text, release: watch.id, ...request };
       if (outcome.ok) this.context.log.info('a release was judged by its candidates', fields);
       // Somebody was faster: the next look sees what is so now.

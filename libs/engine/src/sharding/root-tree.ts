@@ -45,6 +45,8 @@ interface Branch {
 export class RootTree {
   readonly #documents = new Map<string, Branch>();
   readonly #byText = new Map<AddressText, AddressNode>();
+  /** Those with a release in stages under way. */
+  readonly #staged = new Set<AddressNode>();
   /** Those where something is to be done at a time. */
   readonly #timed = new Set<AddressNode>();
 
@@ -68,13 +70,14 @@ export class RootTree {
     for (const segment of node.address.segments) branch = childOf(branch.children, segment);
     branch.node = node;
     this.#byText.set(node.address.text, node);
-    this.noteTimed(node);
+    this.noteRelease(node);
   }
 
   /** Forgets an address; what lies below it stays. */
   remove(address: Address): void {
     const branch = this.#branch(address);
     if (branch?.node === undefined) return;
+    this.#staged.delete(branch.node);
     this.#timed.delete(branch.node);
     branch.node = undefined;
     this.#byText.delete(address.text);
@@ -100,18 +103,18 @@ export class RootTree {
     return start?.node === undefined ? nodes : nodes.slice(1);
   }
 
-  /** Known addresses with a release in stages under way. */
-  staged(): AddressNode[] {
-    const nodes: AddressNode[] = [];
-    for (const node of this.#byText.values()) if (node.release.staged !== null) nodes.push(node);
-    return nodes;
-  }
-
   /** Called whenever the release state of a known address has changed. */
-  noteTimed(node: AddressNode): void {
-    const { queued, state } = node.release;
+  noteRelease(node: AddressNode): void {
+    const { queued, staged, state } = node.release;
+    if (staged === null) this.#staged.delete(node);
+    else this.#staged.add(node);
     if (queued === null && state !== 'paused') this.#timed.delete(node);
     else this.#timed.add(node);
+  }
+
+  /** Known addresses with a release in stages under way; no walk over all of them. */
+  staged(): AddressNode[] {
+    return [...this.#staged];
   }
 
   /** Known addresses where a promote is queued, or a release is paused; no walk over all of them. */
