@@ -1,4 +1,5 @@
 import type { AddressText, PreflightProgress, RolloutRelease } from '@pawl/contracts';
+import { isInPreflight } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -62,6 +63,17 @@ export class PreflightStage {
     const frozen = frozenFor(this.context, root.tree, node.address);
     asking.why = frozen === undefined ? null : `frozen: ${frozen}`;
     if (frozen === undefined) this.#begin(root, node, asking);
+  }
+
+  /** Forgets whom it has asked for releases that are in their preflight no more. */
+  keepOnly(root: OwnedRoot, staged: readonly AddressNode[]): void {
+    const known = this.#known.get(root);
+    if (known === undefined || known.size === 0) return;
+    const asked = staged.filter(
+      ({ release }) => release.staged !== null && isInPreflight(release.staged),
+    );
+    const kept = new Set(asked.map(({ address }) => address.text));
+    for (const at of known.keys()) if (!kept.has(at)) known.delete(at);
   }
 
   /** How far it is, and why it does not go on. */

@@ -76,6 +76,7 @@ export class WatchReleases {
     if (root.uncertain) return;
     const staged = root.tree.staged();
     this.#forgetEnded(root, staged);
+    this.parts.preflight.keepOnly(root, staged);
     for (const node of staged) {
       try {
         this.#look(root, node);
