@@ -11,9 +11,12 @@ export interface JobQueueOptions {
   /** Does a job; gives up at the next chance when `signal` is aborted: the node is shutting down. */
   readonly process: (job: Job, signal: AbortSignal) => Promise<unknown>;
   /** Before the first job. */
-  readonly prepare?: (queue: Queue) => Promise<void>;
+  readonly prepare?: (queue: Queue, alone: Alone) => Promise<void>;
   readonly observer: JobObserver;
 }
+
+/** Does what makes schedules while no other node does; rejects when that cannot be had in time. */
+export type Alone = (work: () => Promise<void>) => Promise<void>;
 
 /** What happens to jobs that an operator may want to know. */
 export interface JobObserver {
@@ -25,6 +28,7 @@ export interface JobObserver {
 
 export interface JobQueue {
   readonly queue: Queue;
+  readonly alone: Alone;
   /** Waits for jobs under way for `CLOSE_GRACE_MS`, then lets them go; over in four times that. */
   close(): Promise<void>;
 }
@@ -48,10 +52,11 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
   const { name, observer } = options;
   const backend = queueBackend(options.server);
   const queue = backend.queue(name);
+  const alone: Alone = (work) => backend.alone(name, work);
   queue.on('error', (error) => observer.disturbed(error));
   try {
     await readyInTime(queue);
-    await options.prepare?.(queue);
+    await options.prepare?.(queue, alone);
   } catch (error) {
     await letGo(queue);
     throw error;
@@ -77,7 +82,7 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
     throw error;
   }
   void worker.run().catch((error: unknown) => observer.disturbed(error as Error));
-  return { queue, close: () => close(queue, worker, stop) };
+  return { queue, alone, close: () => close(queue, worker, stop) };
 }
 
 async function close(queue: Queue, worker: Worker, stop: AbortController): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createHeardBackend, HeardClient } from './heard-postgres.js';
+import { settledWithin } from './settled-within.js';
 
 /** Where the jobs lie: in Redis where that is given, else in PostgreSQL. */
 export interface QueueServer {
@@ -29,6 +30,11 @@ export interface QueueBackend {
     process: (job: Job) => Promise<unknown>,
     options: Omit<WorkerOptions, 'connection' | 'autorun'>,
   ): Worker;
+  /**
+   * Does what makes schedules of a queue while no other node does. Rejects, and has done nothing, when it
+   * is not this node's turn in time.
+   */
+  alone(name: string, work: () => Promise<void>): Promise<void>;
 }
 
 /** Tables of BullMQ, apart from Pawl's own. */
@@ -37,6 +43,8 @@ const SCHEMA = 'pawl_jobs';
 const POOL_SIZE = 2;
 /** A connection that cannot be had within this time is an error, not a wait. */
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A node that is paused in its turn holds the others up no longer: they try again later. */
+const TURN_MS = 10_000;
 /** What Redis does not answer within this time is an error; its loss may not be noticed before. */
 const COMMAND_TIMEOUT_MS = 5_000;
 /** Between attempts to reach a Redis that is away. */
@@ -66,11 +74,36 @@ function onPostgres(connectionString: string): QueueBackend {
         connection: { ...connection, migrate: false },
         autorun: false,
       }) as unknown as Worker,
+    alone: (name, work) => inTurn(connectionString, name, work),
   };
 }
 
 /**
- * A queue tells at once that Redis is away, since what it adds is a hint; a worker waits for it. The client
+ * BullMQ 6.7 reads a schedule and makes its next job without a lock in between: nodes that did so at the
+ * same time would each make a job that runs at once. The lock ends with its session, whatever happens.
+ */
+async function inTurn(
+  connectionString: string,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const client = new HeardClient({
+    connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: TURN_MS,
+    query_timeout: TURN_MS + CONNECT_TIMEOUT_MS,
+  });
+  try {
+    await client.connect();
+    await client.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', [SCHEMA, name]);
+    await work();
+  } finally {
+    await settledWithin(client.end(), CONNECT_TIMEOUT_MS);
+  }
+}
+
+/**
+ * Redis makes a schedule and its next job in one step. A queue tells at once that Redis is away, since what it adds is a hint; a worker waits for it. The client
  * is made here: BullMQ 6.7 finds it with `require` only, which ES modules have not.
  */
 function onRedis(url: string, installationId: string): QueueBackend {
@@ -95,6 +128,7 @@ function onRedis(url: string, installationId: string): QueueBackend {
     queue: (name) => new classes.Queue(name, { prefix, connection: asking }),
     worker: (name, process, options) =>
       new classes.Worker(name, process, { ...options, prefix, connection, autorun: false }),
+    alone: (_name, work) => work(),
   };
 }
 

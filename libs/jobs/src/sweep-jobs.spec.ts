@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { SweepKind } from '@pawl/engine';
+import { createPostgresBackend, withBackend, type Queue } from 'bullmq';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { QueueServer } from './queue-backend.js';
@@ -129,16 +130,26 @@ describe('sweep jobs on PostgreSQL', () => {
     await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) >= 3));
   });
 
-  it('run once per interval however many nodes run them, and start again on the same schedule', async () => {
+  it('run once per interval however many nodes start at the same time, and start again on the same schedule', async () => {
+    await start(new EventLog(), { installation: 'another' });
     installations += 1;
     const log = new EventLog();
-    await Promise.all([1, 2, 3].map(() => start(log, { intervalMs: RARELY })));
+    const nodes = 3;
+    const holder = await connected();
+    await holder.query('BEGIN; LOCK TABLE pawl_jobs.scheduler IN SHARE MODE');
+    const starting = Array.from({ length: nodes }, () => start(log, { intervalMs: RARELY }));
+    const held = `SELECT DISTINCT pid FROM pg_locks WHERE NOT granted
+      AND (locktype = 'advisory' OR relation = 'pawl_jobs.scheduler'::regclass)`;
+    while ((await query(held)).length < nodes);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    await Promise.all(starting);
     await log.until(() => SWEEP_KINDS.every((kind) => log.count(`swept ${kind} 3`) > 0));
+    expect(await waitingOf(`test${installations}`)).toBe(0);
     await Promise.all(running.splice(0).map((jobs) => jobs.close()));
     await start(log, { intervalMs: RARELY });
-    const schedulers = await schedulersOf(`test${installations}`);
-    expect(schedulers).toBe(SWEEP_KINDS.length);
-    for (const kind of SWEEP_KINDS) expect(log.count(`sweep ${kind}`)).toBeLessThanOrEqual(2);
+    expect(await schedulersOf(`test${installations}`)).toBe(SWEEP_KINDS.length);
+    for (const kind of SWEEP_KINDS) expect(log.count(`sweep ${kind}`)).toBe(1);
   });
 
   it('go on after a sweep that failed', async () => {
@@ -274,13 +285,20 @@ async function connections(): Promise<number> {
 }
 
 async function schedulersOf(installation: string): Promise<number> {
-  const { Queue } = await import('bullmq').then(({ withBackend, createPostgresBackend }) =>
-    withBackend(createPostgresBackend),
-  );
+  return onQueue(installation, async (queue) => (await queue.getJobSchedulers()).length);
+}
+
+/** Sweeps that are due and not taken up yet. */
+async function waitingOf(installation: string): Promise<number> {
+  return onQueue(installation, (queue) => queue.getWaitingCount());
+}
+
+async function onQueue<T>(installation: string, ask: (queue: Queue) => Promise<T>): Promise<T> {
+  const classes = withBackend(createPostgresBackend);
   const connection = { connectionString: postgres.url, schema: 'pawl_jobs', max: 1 };
-  const queue = new Queue(`pawl-${installation}-sweeps`, { connection });
+  const queue = new classes.Queue(`pawl-${installation}-sweeps`, { connection });
   try {
-    return (await queue.getJobSchedulers()).length;
+    return await ask(queue as unknown as Queue);
   } finally {
     await queue.close();
   }

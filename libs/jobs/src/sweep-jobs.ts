@@ -1,6 +1,6 @@
 import type { SweepKind } from '@pawl/engine';
 import type { Job, Queue } from 'bullmq';
-import { openJobQueue, type JobObserver } from './job-queue.js';
+import { openJobQueue, type JobObserver, type JobQueue } from './job-queue.js';
 import type { QueueServer } from './queue-backend.js';
 
 /** Does a sweep; the app asks the owner of every shard. */
@@ -54,13 +54,11 @@ export async function startSweepJobs(options: SweepJobsOptions): Promise<SweepJo
     name: `pawl-${installation}-sweeps`,
     concurrency: 1,
     process: (job, signal) => sweep(job, options, signal),
-    prepare: (queue) => schedule(queue, intervalMs),
+    prepare: (queue, alone) => alone(() => schedule(queue, intervalMs)),
     observer,
   });
   const rechecking = setInterval(() => {
-    scheduleIfLost(jobs.queue, intervalMs).catch((error: unknown) =>
-      observer.disturbed(error as Error),
-    );
+    scheduleIfLost(jobs, intervalMs).catch((error: unknown) => observer.disturbed(error as Error));
   }, RECHECK_MS);
   return {
     close: () => {
@@ -71,10 +69,11 @@ export async function startSweepJobs(options: SweepJobsOptions): Promise<SweepJo
 }
 
 async function scheduleIfLost(
-  queue: Queue,
+  { queue, alone }: JobQueue,
   intervalMs: Readonly<Record<SweepKind, number>>,
 ): Promise<void> {
-  if ((await queue.getJobSchedulersCount()) < SWEEP_KINDS.length) await schedule(queue, intervalMs);
+  if ((await queue.getJobSchedulersCount()) >= SWEEP_KINDS.length) return;
+  await alone(() => schedule(queue, intervalMs));
 }
 
 /** One scheduler per kind under a fixed id: what is there already is replaced, not doubled. */
