@@ -1,7 +1,7 @@
 import { LATENCY_BUCKETS, latencyBucketOf } from '@pawl/contracts';
 import type { Gate } from '@pawl/contracts';
 import { describe, expect, it } from 'vitest';
-import type { HealthSum } from '../status/health-sums.js';
+import type { HealthSide, HealthSum } from '../status/even-out.js';
 import { judgeHealth } from './judge-health.js';
 
 const NOBODY: HealthSum = { requests: 0, errors: 0, latency: [] };
@@ -13,13 +13,35 @@ function sum(requests: number, errors = 0, latencyMs = 10): HealthSum {
   return { requests, errors, latency };
 }
 
+/** What so many instances told of which each told it in one heartbeat. */
+function side(...instances: readonly HealthSum[]): HealthSide {
+  const paces = new Map<number, HealthSum & { heartbeats: number }>();
+  for (const told of instances) {
+    if (told.requests === 0) continue;
+    const pace = Math.floor(Math.log2(told.requests) / 2);
+    const before = paces.get(pace) ?? { heartbeats: 0, requests: 0, errors: 0, latency: [] };
+    paces.set(pace, {
+      heartbeats: before.heartbeats + 1,
+      requests: before.requests + told.requests,
+      errors: before.errors + told.errors,
+      latency: told.latency.map((count, bucket) => count + (before.latency[bucket] ?? 0)),
+    });
+  }
+  return paces;
+}
+
+type Told = HealthSum | readonly HealthSum[];
+
 function judge(
   gate: Gate,
-  workloads: Readonly<Record<string, readonly [candidates: HealthSum, rest: HealthSum]>>,
+  workloads: Readonly<Record<string, readonly [candidates: Told, rest: Told]>>,
   isLast = false,
 ) {
+  const sided = (told: Told): HealthSide => side(...[told].flat());
   const byWorkload = new Map(
-    Object.entries(workloads).map(([name, [candidates, rest]]) => [name, { candidates, rest }]),
+    Object.entries(workloads).map(([name, [candidates, rest]]) => {
+      return [name, { candidates: sided(candidates), rest: sided(rest) }];
+    }),
   );
   return judgeHealth(gate, { byWorkload, isLast });
 }
@@ -59,7 +81,7 @@ describe('errors', () => {
 
   it('are judged over all, and each workload alone that has enough of them', () => {
     const workloads = {
-      cart: [sum(10_000, 0), NOBODY],
+      cart: [Array.from({ length: 40 }, () => sum(250)), NOBODY],
       few: [sum(50, 50), NOBODY],
       sick: [sum(100, 30), NOBODY],
     } as const;
@@ -101,5 +123,60 @@ describe('latency', () => {
       ...{ outcome: 'inconclusive', why: 'no latency of candidates is known' },
     });
     expect(judge(ratio, { cart: [sum(100), untimed] })[0]?.outcome).toBe('inconclusive');
+  });
+});
+
+describe('one instance that tells of a billion requests', () => {
+  const gates: readonly Gate[] = [
+    { kind: 'errors', maxPercent: 10, minRequests: 100 },
+    { kind: 'latency', quantile: 0.9, maxMs: 100, minRequests: 100 },
+  ];
+  const many = (told: HealthSum, count = 38): HealthSum[] =>
+    Array.from({ length: count }, () => told);
+  const outcomes = (candidates: Told, rest: Told = NOBODY, gate?: Gate): unknown[] =>
+    (gate === undefined ? gates : [gate]).map(
+      (each) => judge(each, { cart: [candidates, rest] })[0]?.outcome,
+    );
+
+  it('decides nothing for a fleet that is well, nor for one that is sick', () => {
+    const [well, sick] = [sum(20), sum(20, 5, 400)];
+    const lies = [sum(1e9, 1e9, 400), sum(1e9, 0)];
+    expect(outcomes([...many(well), lies[0]!])).toEqual(['pass', 'pass']);
+    expect(outcomes([...many(sick), lies[1]!])).toEqual(['fail', 'fail']);
+    const [over] = judge(gates[0]!, { cart: [[...many(well), lies[0]!], NOBODY] });
+    expect(over?.why).toBe('9.524 % of 840 requests failed');
+  });
+
+  it('decides nothing of what candidates are compared with', () => {
+    const ratio: Gate = { kind: 'errors', maxRatio: 2, minRequests: 100 };
+    const sick = many(sum(20, 5));
+    expect(outcomes(sick, [...many(sum(20)), sum(1e9, 1e9)], ratio)).toEqual(['fail']);
+    expect(outcomes(many(sum(20, 1)), [...many(sum(20, 1)), sum(1e9)], ratio)).toEqual(['pass']);
+  });
+
+  it('decides nothing over all workloads', () => {
+    const small = Object.fromEntries(
+      Array.from({ length: 20 }, (_, n) => [`w${n}`, [sum(20, 10, 400), NOBODY] as const]),
+    );
+    for (const gate of gates) {
+      const [over] = judge(gate, { ...small, liar: [sum(1e9), NOBODY] });
+      expect(over?.outcome).toBe('fail');
+    }
+  });
+
+  it('makes no few requests of the others enough', () => {
+    const [over] = judge(gates[0]!, { cart: [[...many(sum(2, 1), 10), sum(1e9)], NOBODY] });
+    expect(over).toEqual({
+      outcome: 'inconclusive',
+      why:
+        '28 requests of candidates are known of, 100 are needed: 1000000020 are told, ' +
+        'and no instance counts more than 4 times the median',
+    });
+  });
+
+  it('leaves alone what differs as fleets do', () => {
+    const fleet = [10, 20, 20, 40, 60, 80].map((requests) => sum(requests, 1));
+    const [over] = judge(gates[0]!, { cart: [fleet, NOBODY] });
+    expect(over?.why).toBe('2.609 % of 230 requests failed');
   });
 });

@@ -1,6 +1,8 @@
 import { quantileOf } from '@pawl/contracts';
 import type { Gate } from '@pawl/contracts';
-import type { ComparedHealth, HealthSum } from '../status/health-sums.js';
+import { evenOut, MAX_TIMES_MEDIAN } from '../status/even-out.js';
+import type { HealthSide, PacedSum } from '../status/even-out.js';
+import type { ComparedHealth } from '../status/health-sums.js';
 import type { Finding } from './finding.js';
 
 /** What services report of themselves, by workload, without those that are held. */
@@ -23,22 +25,24 @@ const MIN_ERRORS = 2;
 
 /**
  * Judges by what services report, over all first, then each workload that is not well. A workload with few
- * requests is not judged alone: it counts over all.
+ * requests is not judged alone: it counts over all. No instance weighs much more than the others of its
+ * side, see `evenOut`.
  */
 export function judgeHealth(gate: Gate, { byWorkload, isLast }: StageHealth): readonly Finding[] {
-  const all = { candidates: noSum(), rest: noSum() };
+  const all = { candidates: new Map<number, PacedSum>(), rest: new Map<number, PacedSum>() };
   const alone: Finding[] = [];
   for (const [workload, compared] of byWorkload) {
-    add(all.candidates, compared.candidates);
-    add(all.rest, compared.rest);
+    join(all.candidates, compared.candidates);
+    join(all.rest, compared.rest);
     const finding = compare(gate, compared, isLast);
     if (finding.outcome === 'fail') alone.push({ ...finding, workload });
   }
   return [compare(gate, all, isLast), ...alone];
 }
 
-function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boolean): Finding {
+function compare(gate: Gate, compared: ComparedHealth, isLast: boolean): Finding {
   const { maxRatio } = gate;
+  const [candidates, rest] = [evenOut(compared.candidates), evenOut(compared.rest)];
   const most = gate.kind === 'errors' ? gate.maxPercent : gate.maxMs;
   const own = measure(gate, candidates, 'candidates');
   if (typeof own === 'string') return { outcome: 'inconclusive', why: own };
@@ -64,15 +68,19 @@ function compare(gate: Gate, { candidates, rest }: ComparedHealth, isLast: boole
 }
 
 /** What a gate asks for, or why it is not known: a latency is known of requests that tell one. */
-function measure(gate: Gate, sum: HealthSum, whose: string): Measure | string {
+function measure(gate: Gate, sum: ReturnType<typeof evenOut>, whose: string): Measure | string {
   const { kind, quantile = 0.99, minRequests = 1 } = gate;
-  const { requests, errors, latency } = sum;
-  if (requests < minRequests) return tooFew(`${requests} requests`, whose, minRequests);
+  const { requests, errors, latency, told } = sum;
+  if (requests < minRequests) {
+    const few = tooFew(`${requests} requests`, whose, minRequests);
+    if (told === requests) return few;
+    return `${few}: ${told} are told, and no instance counts more than ${MAX_TIMES_MEDIAN} times the median`;
+  }
   if (kind === 'errors') {
     const value = (errors * 100) / requests;
     return { value, unit: '%', text: `${rounded(value)} % of ${requests} requests failed` };
   }
-  const timed = latency.reduce((all, count) => all + count, 0);
+  const timed = Math.round(latency.reduce((all, count) => all + count, 0));
   const value = quantileOf(latency, quantile);
   if (value === null) return `no latency of ${whose} is known`;
   if (timed < minRequests) return tooFew(`${timed} latencies`, whose, minRequests);
@@ -93,16 +101,22 @@ function rounded(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-type Sum = { -readonly [Key in keyof HealthSum]: HealthSum[Key] } & { latency: number[] };
-
-function noSum(): Sum {
-  return { requests: 0, errors: 0, latency: [] };
+function join(all: Map<number, PacedSum>, side: HealthSide): void {
+  for (const [pace, sum] of side) {
+    const before = all.get(pace);
+    all.set(pace, before === undefined ? sum : added(before, sum));
+  }
 }
 
-function add(sum: Sum, { requests, errors, latency }: HealthSum): void {
-  sum.requests += requests;
-  sum.errors += errors;
-  for (const [bucket, count] of latency.entries()) {
-    sum.latency[bucket] = (sum.latency[bucket] ?? 0) + count;
-  }
+function added(one: PacedSum, other: PacedSum): PacedSum {
+  const buckets = Math.max(one.latency.length, other.latency.length);
+  return {
+    heartbeats: one.heartbeats + other.heartbeats,
+    requests: one.requests + other.requests,
+    errors: one.errors + other.errors,
+    latency: Array.from(
+      { length: buckets },
+      (_, bucket) => (one.latency[bucket] ?? 0) + (other.latency[bucket] ?? 0),
+    ),
+  };
 }

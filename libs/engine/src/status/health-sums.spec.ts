@@ -2,6 +2,7 @@ import type { AddressText, HelloHealth, HelloRun } from '@pawl/contracts';
 import { HEALTH_SPANS } from '@pawl/contracts';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { HealthSide } from './even-out.js';
 import type { Incarnation } from './incarnation.js';
 import { HealthSums } from './health-sums.js';
 
@@ -31,8 +32,26 @@ beforeEach(() => {
 });
 
 /** What all workloads have reported at an address in ten minutes. */
-function seen(release = 'r1', nowMs = 0, windowMs = 600_000, at: AddressText = AT) {
-  return Object.fromEntries(sums.of([at], release, windowMs, nowMs));
+function seen(release = 'r1', nowMs = 0, windowMs = 600_000, ...at: AddressText[]) {
+  const all = [...sums.of(at.length === 0 ? [AT] : at, release, windowMs, nowMs)];
+  return Object.fromEntries(
+    all.map(([workload, { candidates, rest }]) => {
+      return [workload, { candidates: totalOf(candidates), rest: totalOf(rest) }];
+    }),
+  );
+}
+
+/** Whatever the pace is at which it was told. */
+function totalOf(side: HealthSide) {
+  const total = { requests: 0, errors: 0, latency: [] as number[] };
+  for (const { requests, errors, latency } of side.values()) {
+    total.requests += requests;
+    total.errors += errors;
+    for (const [bucket, count] of latency.entries()) {
+      total.latency[bucket] = (total.latency[bucket] ?? 0) + count;
+    }
+  }
+  return total;
 }
 
 describe('what services report', () => {
@@ -71,7 +90,7 @@ describe('what services report', () => {
       sums.take(each, hello(requests, at), 0);
     }
     const of = (...addresses: string[]) =>
-      sums.of(addresses as AddressText[], 'r1', 600_000, 0).get('checkout')?.rest.requests;
+      seen('r1', 0, 600_000, ...(addresses as AddressText[]))['checkout']?.rest.requests;
     expect([of('acme/app'), of('acme/app', 'acme/app/eu'), of('acme')]).toEqual([1, 21, undefined]);
   });
 
@@ -92,6 +111,36 @@ describe('what services report', () => {
     sums.take(one, [run([before])], 0);
     for (const lie of lies) sums.take(one, [run([{ ...before, requests: 9, ...lie }])], 0);
     expect(seen()).toEqual({ checkout: { candidates: NONE, rest: before } });
+  });
+
+  it('is of no more failures, and no more latencies, than there were requests', () => {
+    const one = incarnation();
+    sums.take(one, [run([])], 0);
+    sums.take(one, [run([{ requests: 4, errors: 1e9, latency: [0, 6e9, 2e9] }])], 0);
+    sums.take(one, [run([{ requests: 4, errors: 2e9, latency: [1e9, 6e9, 2e9] }])], 0);
+    const rest = { requests: 4, errors: 4, latency: [0, 3, 1] };
+    expect(seen()).toEqual({ checkout: { candidates: NONE, rest } });
+  });
+
+  it('is known apart of those that serve much, and of those that serve little', () => {
+    const [busy, idle] = [incarnation(), incarnation()];
+    for (const each of [busy, idle]) sums.take(each, [run([])], 0);
+    const hear = (one: Incarnation, requests: number, atMs = 0): void =>
+      sums.take(one, [run([{ requests }])], atMs);
+    for (let n = 1; n < 5; n += 1) {
+      hear(idle, n);
+      hear(busy, n * 400);
+    }
+    const paces = (nowMs: number) =>
+      [...sums.of([AT], 'r1', 60_000, nowMs).get('checkout')!.rest].map(
+        ([pace, { heartbeats, requests }]) => `${pace}: ${requests} in ${heartbeats}`,
+      );
+    expect(paces(0)).toEqual(['0: 3 in 3', '4: 800 in 2', '5: 800 in 2', '1: 1 in 1']);
+    // How much it was is forgotten after five to ten minutes, not with the next heartbeat.
+    hear(busy, 1_601, 400_000);
+    expect(paces(400_000)).toEqual(['5: 1 in 1']);
+    hear(busy, 1_602, 700_000);
+    expect(paces(700_000)).toEqual(['0: 1 in 1']);
   });
 
   it('counts for what ran before too, and begins anew with each span', () => {
@@ -207,7 +256,9 @@ describe('the time in which it was reported', () => {
 
 describe('sums of many heartbeats', () => {
   const step = fc.oneof(
-    fc.record({ kind: fc.constant('serve' as const), requests: fc.nat(20), errors: fc.nat(3) }),
+    fc
+      .record({ kind: fc.constant('serve' as const), requests: fc.nat(20), errors: fc.nat(3) })
+      .map((each) => ({ ...each, errors: Math.min(each.errors, each.requests) })),
     fc.record({ kind: fc.constant('swap' as const) }),
     fc.record({
       kind: fc.constant('hello' as const),

@@ -1,20 +1,13 @@
 import { HEALTH_SPANS, STABLE_COHORT } from '@pawl/contracts';
 import type { AddressText, HelloHealth, HelloRun } from '@pawl/contracts';
 import { releasesOf } from '../sharding/cohorts.js';
+import type { HealthSide, HealthSum, PacedSum } from './even-out.js';
 import type { Incarnation } from './incarnation.js';
-
-/** What services reported, added up. */
-export interface HealthSum {
-  readonly requests: number;
-  readonly errors: number;
-  /** Requests by latency, see `LATENCY_BOUNDS_MS`; buckets at the end may be missing. */
-  readonly latency: readonly number[];
-}
 
 /** One workload: the candidates of a release beside everybody else. */
 export interface ComparedHealth {
-  readonly candidates: HealthSum;
-  readonly rest: HealthSum;
+  readonly candidates: HealthSide;
+  readonly rest: HealthSide;
 }
 
 /** What comes in within so many milliseconds is added up as one. */
@@ -33,7 +26,11 @@ const MAX_SUMS = 200_000;
  */
 const MAX_ADDRESSES = 1_000;
 
-interface Sum {
+/** An instance's pace is what it told in such a time, milliseconds, or in the one before if that is more. */
+const PACE_MS = 300_000;
+
+interface Sum extends PacedSum {
+  heartbeats: number;
   requests: number;
   errors: number;
   latency: number[];
@@ -42,12 +39,13 @@ interface Sum {
 interface CohortSum extends Sum {
   readonly workload: string;
   readonly cohort: string;
+  readonly pace: number;
 }
 
 interface Slice {
   /** Monotonic milliseconds at which it begins, divided by {@link SLICE_MS}. */
   readonly at: number;
-  /** By address, then by workload and cohort. */
+  /** By address, then by workload, cohort and pace. */
   readonly sums: Map<AddressText, Map<string, CohortSum>>;
   count: number;
 }
@@ -58,6 +56,15 @@ type Said = readonly HelloHealth[];
 /** It has counts that it had no room to tell in the first heartbeat that was heard. */
 const UNTOLD = null;
 
+/** What is known of an incarnation at one address. */
+interface Known {
+  said: Said | typeof UNTOLD;
+  /** Requests in the present {@link PACE_MS}, which is the so manieth, and in the one before. */
+  paceAt: number;
+  present: number;
+  former: number;
+}
+
 /**
  * Adds up what services report of themselves, by address, workload and cohort, for the last ten minutes.
  * Heartbeats tell cumulative counts: each adds what it says more than the ones before it did, so that one
@@ -66,7 +73,7 @@ const UNTOLD = null;
  */
 export class HealthSums {
   /** What each incarnation that was heard has said. */
-  readonly #said = new WeakMap<Incarnation, Map<AddressText, Said | typeof UNTOLD>>();
+  readonly #known = new WeakMap<Incarnation, Map<AddressText, Known>>();
   readonly #maxSums: number;
   /** The oldest first, none of them empty. */
   #slices: Slice[] = [];
@@ -78,23 +85,27 @@ export class HealthSums {
 
   /** Takes a heartbeat that came at this monotonic time. */
   take(incarnation: Incarnation, runs: readonly HelloRun[], nowMs: number): void {
-    const known = this.#said.get(incarnation);
-    const said = known ?? new Map<AddressText, Said | typeof UNTOLD>();
-    if (known === undefined) this.#said.set(incarnation, said);
+    const before = this.#known.get(incarnation);
+    const all = before ?? new Map<AddressText, Known>();
+    if (before === undefined) this.#known.set(incarnation, all);
     for (const run of runs) {
       if (run.health === undefined) continue;
       const address = run.address as AddressText;
-      const before = said.get(address);
+      const known = all.get(address) ?? { said: [], paceAt: 0, present: 0, former: 0 };
       if (run.health.length === 0) {
-        if (known === undefined) said.set(address, UNTOLD);
+        if (before === undefined) all.set(address, { ...known, said: UNTOLD });
         continue;
       }
-      if (known !== undefined && before !== UNTOLD) {
-        this.#compare({ incarnation, address, nowMs }, before ?? [], run.health);
+      all.set(address, known);
+      if (before !== undefined && known.said !== UNTOLD) {
+        this.#compare({ incarnation, address, nowMs }, known, {
+          before: known.said,
+          now: run.health,
+        });
       }
-      said.set(address, merged(before ?? [], run.health));
+      known.said = merged(known.said ?? [], run.health);
     }
-    if (said.size > MAX_ADDRESSES) forgetClosed(said, runs);
+    if (all.size > MAX_ADDRESSES) forgetClosed(all, runs);
   }
 
   /**
@@ -108,13 +119,13 @@ export class HealthSums {
     windowMs: number,
     nowMs: number,
   ): Map<string, ComparedHealth> {
-    const byWorkload = new Map<string, { candidates: Sum; rest: Sum }>();
+    const byWorkload = new Map<string, Record<keyof ComparedHealth, Map<number, Sum>>>();
     const isOfRelease = new Map<string, boolean>();
     for (const { at, sums } of this.#slices) {
       if (at * SLICE_MS < nowMs - windowMs) continue;
       for (const address of addresses) {
         for (const sum of sums.get(address)?.values() ?? []) {
-          const { workload, cohort } = sum;
+          const { workload, cohort, pace } = sum;
           let isCandidate = isOfRelease.get(cohort);
           if (isCandidate === undefined) {
             isCandidate = releasesOf(cohort).includes(releaseId);
@@ -122,10 +133,13 @@ export class HealthSums {
           }
           let compared = byWorkload.get(workload);
           if (compared === undefined) {
-            compared = { candidates: noSum(), rest: noSum() };
+            compared = { candidates: new Map(), rest: new Map() };
             byWorkload.set(workload, compared);
           }
-          add(isCandidate ? compared.candidates : compared.rest, sum);
+          const side = isCandidate ? compared.candidates : compared.rest;
+          const own = side.get(pace) ?? noSum();
+          add(own, sum);
+          side.set(pace, own);
         }
       }
     }
@@ -133,31 +147,41 @@ export class HealthSums {
   }
 
   /** Adds what the spans that are told of have grown by; a span that is older than all known is late. */
-  #compare(of: Origin, before: Said, now: Said): void {
+  #compare(of: Origin, known: Known, said: { readonly before: Said; readonly now: Said }): void {
+    const { before, now } = said;
     const newest = before[0]?.span ?? 0;
+    const grown: [cohort: string, growth: HealthSum][] = [];
     for (const each of now) {
-      const known = before.find(({ span }) => span === each.span);
-      if (known === undefined && each.span <= newest) continue;
-      const growth = known === undefined ? each : growthOf(known, each);
-      if (growth !== null) this.#add(of, each.cohort ?? STABLE_COHORT, growth);
+      const former = before.find(({ span }) => span === each.span);
+      if (former === undefined && each.span <= newest) continue;
+      const growth = former === undefined ? each : growthOf(former, each);
+      if (growth !== null) grown.push([each.cohort ?? STABLE_COHORT, growth]);
     }
+    const requests = grown.reduce((sum, [, growth]) => sum + growth.requests, 0);
+    if (requests === 0) return;
+    const pace = paceOf(known, { requests, nowMs: of.nowMs });
+    for (const [cohort, growth] of grown) this.#add(of, { cohort, pace }, growth);
   }
 
-  #add({ incarnation, address, nowMs }: Origin, cohort: string, growth: HealthSum): void {
-    if (growth.requests === 0 && growth.errors === 0) return;
+  #add(
+    { incarnation, address, nowMs }: Origin,
+    { cohort, pace }: Pick<CohortSum, 'cohort' | 'pace'>,
+    growth: HealthSum,
+  ): void {
+    if (growth.requests === 0) return;
     const { workload } = incarnation.ref;
     const slice = this.#sliceAt(Math.floor(nowMs / SLICE_MS));
     const here = slice.sums.get(address) ?? new Map<string, CohortSum>();
-    const key = `${workload} ${cohort}`;
+    const key = `${workload} ${cohort} ${pace}`;
     let sum = here.get(key);
     if (sum === undefined) {
       if (slice.count >= this.#maxSums) return;
-      sum = { workload, cohort, ...noSum() };
+      sum = { workload, cohort, pace, ...noSum() };
       slice.sums.set(address, here.set(key, sum));
       slice.count += 1;
       this.#count += 1;
     }
-    add(sum, growth);
+    add(sum, bounded(growth));
     this.#forget(slice.at);
   }
 
@@ -188,15 +212,41 @@ interface Origin {
 }
 
 function noSum(): Sum {
-  return { requests: 0, errors: 0, latency: [] };
+  return { heartbeats: 0, requests: 0, errors: 0, latency: [] };
 }
 
-function add(sum: Sum, { requests, errors, latency }: HealthSum): void {
+function add(sum: Sum, { heartbeats, requests, errors, latency }: PacedSum): void {
+  sum.heartbeats += heartbeats;
   sum.requests += requests;
   sum.errors += errors;
   for (let bucket = 0; bucket < latency.length; bucket += 1) {
     sum.latency[bucket] = (sum.latency[bucket] ?? 0) + (latency[bucket] ?? 0);
   }
+}
+
+/** No more requests fail, or tell how long they took, than there were. */
+function bounded({ requests, errors, latency }: HealthSum): PacedSum {
+  const timed = latency.reduce((all, count) => all + count, 0);
+  const part = Math.min(1, requests / timed);
+  return {
+    ...{ heartbeats: 1, requests, errors: Math.min(errors, requests) },
+    latency: part === 1 ? latency : latency.map((count) => count * part),
+  };
+}
+
+/** The power of four of what an instance tells in {@link PACE_MS}, with what it has just told. */
+function paceOf(
+  known: Known,
+  { requests, nowMs }: { readonly requests: number; readonly nowMs: number },
+): number {
+  const at = Math.floor(nowMs / PACE_MS);
+  if (at !== known.paceAt) {
+    known.former = at === known.paceAt + 1 ? known.present : 0;
+    known.present = 0;
+    known.paceAt = at;
+  }
+  known.present += requests;
+  return Math.floor(Math.log2(Math.max(known.present, known.former)) / 2);
 }
 
 function newestFirst(health: readonly HelloHealth[]): Said {
