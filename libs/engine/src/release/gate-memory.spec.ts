@@ -60,3 +60,17 @@ it('counts how long nothing has been known, and delays each stage by what was wa
   memory.watched(1_000);
   expect(standing.inconclusiveMs).toBe(0);
 });
+
+it('knows no more of workloads that are held, and counts on for the others', () => {
+  const { standing, judged, rows, memory } = memoryOf(GATE);
+  judged(FAIL, { ...FAIL, workload: 'cart' }, { ...FAIL, workload: 'api' });
+  memory.without(['cart']);
+  expect([rows(), gateResults([standing])]).toEqual([{ api: 1 }, []]);
+  expect([memory.isDue(standing, 10_999), memory.isDue(standing, 11_000)]).toEqual([false, true]);
+  judged(PASS, { ...FAIL, workload: 'api' });
+  expect(rows()).toEqual({ api: 2 });
+  const asked = memoryOf({ ...GATE, kind: 'webhook' });
+  asked.judged(FAIL);
+  asked.memory.without(['cart']);
+  expect([asked.rows(), asked.standing.findings]).toEqual([{ '': 1 }, [FAIL]]);
+});

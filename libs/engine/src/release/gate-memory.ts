@@ -6,6 +6,11 @@ import type { Finding } from './finding.js';
 /** How often gates are judged that say nothing of it; others at each look. */
 const HEALTH_INTERVAL_MS = 5_000;
 
+/** Kinds of which one finding is over all workloads together, and others of one each. */
+const JUDGED_BY_WORKLOAD: ReadonlySet<Gate['kind']> = new Set([
+  ...(['rejections', 'lost', 'errors', 'latency'] as const),
+]);
+
 /** How a gate stands in the stage that is watched. */
 export interface GateStanding {
   readonly gate: Gate;
@@ -106,6 +111,18 @@ export class GateMemory {
     for (const standing of this.standings) {
       Object.assign(standing, unjudged());
       standing.failures.clear();
+    }
+  }
+
+  /**
+   * These workloads are held, and so judged no more. What is judged by workload nothing passes by before it
+   * is judged again without them; of the others all failures in a row count on.
+   */
+  without(held: readonly string[]): void {
+    for (const standing of this.standings) {
+      if (!JUDGED_BY_WORKLOAD.has(standing.gate.kind)) continue;
+      Object.assign(standing, { findings: [], at: null });
+      for (const workload of ['', ...held]) standing.failures.delete(workload);
     }
   }
 

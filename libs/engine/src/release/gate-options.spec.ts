@@ -176,6 +176,37 @@ describe('the options of a gate', () => {
     });
   });
 
+  it('count the failures in a row of a workload on while others are held', async () => {
+    const sickness = (name: string): void => {
+      for (const one of fleet.all) {
+        if (one.ref.workload !== name || one.held?.cohort === '') continue;
+        Object.assign(one, {
+          incarnation: `${one.incarnation}-sick`,
+          judge: () => 'no',
+          held: null,
+        });
+      }
+    };
+    await fleet.add(AT, 'api', 4);
+    await fleet.pass(1_000);
+    await gated.begin(
+      rejections({ onFailure: 'hold', failureLimit: 3, intervalMs: 10_000 }),
+      HOUR_MS,
+    );
+    await fleet.pass(5_000);
+    const held = async (): Promise<string[]> => {
+      const { staged } = await world.releaseOf(AT);
+      return Object.keys(staged?.held ?? {});
+    };
+    sickness('cart');
+    await fleet.pass(10_000);
+    sickness('checkout');
+    await fleet.pass(17_000);
+    expect(await held()).toEqual(['cart']);
+    await fleet.pass(11_000);
+    expect(await held()).toEqual(['cart', 'checkout']);
+  });
+
   it('let the strongest of those that fail decide', async () => {
     sick(true);
     serve(9);

@@ -173,11 +173,13 @@ export class WatchReleases {
     this.#follow(root, node, { watch, verdict, nowMs });
   }
 
-  /** Whoever resumes a release has seen what its gates say; a workload that was held has gone back. */
+  /** Whoever resumes a release has seen what its gates say; a workload that is held has gone back. */
   #beginAnew(watch: Watch, held: readonly string[], nowMs: number): void {
     const isResumed = watch.isHeld || watch.held.some((workload) => !held.includes(workload));
-    if (isResumed) watch.requestsSinceMs = nowMs;
-    if (isResumed || held.length !== watch.held.length) watch.gates.reset();
+    if (isResumed) {
+      watch.requestsSinceMs = nowMs;
+      watch.gates.reset();
+    } else if (held.length !== watch.held.length) watch.gates.without(held);
   }
 
   /** Judges by every gate whose time has come. */
