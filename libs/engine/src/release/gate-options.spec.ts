@@ -84,6 +84,37 @@ describe('a gate of errors', () => {
     expect(await world.releaseOf(AT)).toMatchObject({ state: 'idle', stableVersion: 2 });
   });
 
+  it('aborts a release once no workload would go on with it', async () => {
+    serve(9, 'cart');
+    await gated.begin([{ ...ERRORS, onFailure: 'hold' }], HOUR_MS);
+    await fleet.pass(20_000);
+    expect(await gated.last()).toMatch(/^pawl hold: cart: /);
+    serve(9, 'checkout');
+    await fleet.pass(20_000);
+    expect(await gated.last()).toMatch(
+      /^pawl abort: no workload would go on with it, and the others are held: of checkout \d/,
+    );
+    expect(await world.releaseOf(AT)).toMatchObject({ state: 'idle', stableVersion: 1 });
+  });
+
+  it('holds one that is alone at fault as long as others are only to be reached', async () => {
+    serve(9, 'cart');
+    await fleet.add(AT, 'api', 2, { region: 'eu' });
+    const first = { count: 1, selector: { region: ['eu'] } };
+    for (const one of fleet.all) {
+      one.serves = (cohort) => ({ requests: 10, errors: cohort === '' ? 0 : 9, latencyMs: 9 });
+    }
+    await gated.begin([{ ...ERRORS, onFailure: 'hold' }], HOUR_MS, first);
+    await fleet.pass(20_000);
+    expect(await gated.last()).toMatch(/^pawl hold: api: /);
+    expect(await gated.stage()).toBe(0);
+    await gated.act('skip');
+    await fleet.pass(20_000);
+    expect(await gated.last()).toMatch(
+      /^pawl abort: no workload would go on with it, and the others are held: /,
+    );
+  });
+
   it('has forgotten what was wrong once somebody resumes the release', async () => {
     serve(9);
     await gated.begin([{ ...ERRORS, onFailure: 'pause' }], HOUR_MS);
@@ -210,6 +241,7 @@ describe('the options of a gate', () => {
   it('let the strongest of those that fail decide', async () => {
     sick(true);
     serve(9);
+    await fleet.add(AT, 'api', 1);
     await gated.begin([...rejections({ onFailure: 'hold', intervalMs: 60_000 }), ERRORS], HOUR_MS);
     await fleet.pass(1_000);
     expect(await gated.last()).toMatch(/^pawl hold/);

@@ -62,6 +62,22 @@ describe('a workload that is held', () => {
     expect((await staged.whole(BELOW)).releases[0]).not.toHaveProperty('held');
   });
 
+  it('keeps the release waiting for whoever held all by hand, and says so', async () => {
+    await hold('cart');
+    await hold('checkout');
+    await staged.fleet.pass(30_000);
+    expect(await staged.world.rollout(AT)).toMatchObject({
+      releases: [
+        {
+          state: 'rolling',
+          reason:
+            'nobody else is there, and held: cart, checkout; ' +
+            'resume gives another try, abort takes it back',
+        },
+      ],
+    });
+  });
+
   it('gets what everybody has once the release is ended by hand', async () => {
     await hold('cart');
     await staged.act(AT, 'skip');

@@ -23,8 +23,8 @@ import type { PreflightStage } from './preflight-stage.js';
 import { frozenFor } from './release-policy.js';
 import { forgiveSeen, watchOf } from './stage-watch.js';
 import type { Deed, Watch, Watches } from './stage-watch.js';
-import { failureOf, weighGates } from './weigh-gates.js';
-import type { Verdict } from './weigh-gates.js';
+import { failureOf, weighGates, workloadsOf } from './weigh-gates.js';
+import type { Verdict, Workloads } from './weigh-gates.js';
 
 /** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
 const MAX_STEP_MS = 2_000;
@@ -169,7 +169,7 @@ export class WatchReleases {
     if (verdict.kind === 'pass') watch.bakedMs += stepMs;
     else if (all.live === 0) watch.bakedMs = 0;
     watch.verdict = verdict;
-    this.#note(node, watch, held);
+    this.#note(node, watch, workloadsOf(evidence, held));
     this.#follow(root, node, { watch, verdict, nowMs });
   }
 
@@ -230,10 +230,10 @@ export class WatchReleases {
   }
 
   /** Tells the history what gates that stop nothing would have done, once per stage. */
-  #note(node: AddressNode, watch: Watch, held: readonly string[]): void {
+  #note(node: AddressNode, watch: Watch, workloads: Workloads): void {
     const failed = watch.gates.standings.flatMap((standing) => {
       if (standing.gate.dryRun !== true || standing.isNoted) return [];
-      const failure = failureOf(standing, held);
+      const failure = failureOf(standing, workloads);
       return failure === undefined ? [] : [{ standing, failure }];
     });
     if (failed.length === 0 || watch.doing.has('note')) return;

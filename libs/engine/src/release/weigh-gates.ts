@@ -22,10 +22,16 @@ export type Failure =
       readonly workloads: Readonly<Record<string, string>>;
     };
 
-/** What else keeps a stage from its end. */
-export interface StagePlace {
-  /** Workloads that are held. */
+/** Which workloads a release can go on with. */
+export interface Workloads {
+  /** Those that are held. */
   readonly held: readonly string[];
+  /** Those that it has reached, or is to reach. */
+  readonly others: ReadonlySet<string>;
+}
+
+/** What else keeps a stage from its end. */
+export interface StagePlace extends Pick<Workloads, 'held'> {
   readonly isLast: boolean;
   /** It waits for a person's go-ahead. */
   readonly needsApproval: boolean;
@@ -47,12 +53,13 @@ const STRENGTH = { abort: 2, pause: 1, hold: 0 } as const;
  */
 export function weighGates(memory: GateMemory, evidence: Weighed, place: StagePlace): Verdict {
   const binding = memory.standings.filter(({ gate }) => gate.dryRun !== true);
+  const workloads = workloadsOf(evidence, place.held);
   const failed = binding
-    .flatMap((standing) => failureOf(standing, place.held) ?? [])
+    .flatMap((standing) => failureOf(standing, workloads) ?? [])
     .sort((a, b) => STRENGTH[b.then] - STRENGTH[a.then]);
   if (failed[0] !== undefined) return failed[0];
   const waits =
-    waitsForAnybody(evidence) ??
+    waitsForAnybody(evidence, workloads) ??
     binding.map((standing) => waitsForGate(memory, standing)).find((one) => one !== undefined) ??
     waitsForWorkload(evidence);
   if (waits !== undefined) return waits;
@@ -62,8 +69,21 @@ export function weighGates(memory: GateMemory, evidence: Weighed, place: StagePl
   return { kind: 'pass', why, ...(but === undefined ? {} : { but }) };
 }
 
+/** The workloads of which it is known that somebody is there. */
+export function workloadsOf(
+  { byWorkload, rest }: Pick<Evidence, 'byWorkload' | 'rest'>,
+  held: readonly string[],
+): Workloads {
+  const others = new Set([...byWorkload.keys(), ...rest]);
+  for (const workload of held) others.delete(workload);
+  return { held, others };
+}
+
 /** What a gate does to the release as it stands; `undefined`: nothing. */
-export function failureOf(standing: GateStanding, held: readonly string[]): Failure | undefined {
+export function failureOf(
+  standing: GateStanding,
+  { held, others }: Workloads,
+): Failure | undefined {
   const { gate, findings, failures, inconclusiveMs } = standing;
   const { failureLimit = 1, onFailure = 'pause', onInconclusive = 'wait' } = gate;
   const doubtMs = gate.inconclusiveMs ?? Infinity;
@@ -87,8 +107,12 @@ export function failureOf(standing: GateStanding, held: readonly string[]): Fail
     return one.workload === undefined ? [] : [[one.workload, why]];
   });
   const workloads: Readonly<Record<string, string>> = Object.fromEntries(sick);
-  const why = whyOf(gate, failed[0]);
+  const why = whyOf(gate, failed.find(({ workload }) => workload !== undefined) ?? failed[0]);
   if (sick.length === 0) return { kind: 'fail', then: 'pause', why };
+  if ([...others].every((workload) => Object.hasOwn(workloads, workload))) {
+    const nobody = held.length === 0 ? '' : ', and the others are held';
+    return { kind: 'fail', then: 'abort', why: `no workload would go on with it${nobody}: ${why}` };
+  }
   if (sick.length + held.length > LIMITS.heldWorkloads) {
     const many = `${sick.length} workloads are not well, and at most ${LIMITS.heldWorkloads} can be held`;
     return { kind: 'fail', then: 'pause', why: `${many}: ${why}` };
@@ -106,7 +130,14 @@ function whyOf({ kind, name }: Gate, finding: Finding | undefined): string {
 
 const GROWS = { kind: 'wait', grows: true } as const;
 
-function waitsForAnybody({ all, isNewestReached }: Weighed): Verdict | undefined {
+function waitsForAnybody(
+  { all, isNewestReached }: Weighed,
+  { held, others }: Workloads,
+): Verdict | undefined {
+  if (held.length > 0 && others.size === 0) {
+    const why = `nobody else is there, and held: ${held.join(', ')}`;
+    return { kind: 'wait', why: `${why}; resume gives another try, abort takes it back` };
+  }
   if (all.live === 0) {
     return { ...GROWS, why: 'no live instance has been reached to judge it by' };
   }
