@@ -85,6 +85,22 @@ describe('pawl promote, later', () => {
   });
 });
 
+describe('what is dropped', () => {
+  it('is told with whatever drops it', async () => {
+    const { waitsFor: _, ...dropped } = QUEUED;
+    world.answers.set(
+      'GET /v1/release/acme/app',
+      release(1, { queued: QUEUED, releaseVersion: 6 }),
+    );
+    world.answers.set('POST /v1/release/acme/app', release(1, { dropped }));
+    const line = `dropped: version 4 by canary is to begin at ${AT}, asked for by ann (the sale)`;
+    expect((await world.pawl('cancel', 'acme/app')).out.split('\n')).toEqual([
+      ...['acme/app is idle at version 1 (release 7)', line, ''],
+    ]);
+    expect((await world.pawl('abort', 'acme/app')).out).toContain(line);
+  });
+});
+
 describe('what begins later', () => {
   it('is shown by status', async () => {
     const view = {

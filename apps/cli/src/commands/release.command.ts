@@ -135,7 +135,8 @@ async function act(
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
-    const queued = view.queued === undefined ? [] : [queuedText(view.queued)];
+    const dropped = view.dropped === undefined ? [] : [`dropped: ${queuedText(view.dropped)}`];
+    const queued = [...dropped, ...(view.queued === undefined ? [] : [queuedText(view.queued)])];
     if (!changed) return [`nothing changed: ${releaseText(view)}`, ...queued, ''].join('\n');
     return [releaseText(view), ...queued, ...hints(context, action, view), ''].join('\n');
   });

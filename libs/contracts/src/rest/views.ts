@@ -73,7 +73,8 @@ export const releaseRequestSchema = {
     strategy: strategySchema,
     /**
      * Of a promote while a release in stages is under way: `supersede` drops that one, `queue` begins
-     * after it ended well, `requeue` does so in place of what is queued already.
+     * after it ended well, `requeue` does so, or where nothing is under way at once, in place of what is
+     * queued already.
      */
     conflict: { enum: ['refuse', 'supersede', 'queue', 'requeue'] },
     /** When a promote begins, if not now: at most 90 days ahead. */
@@ -126,6 +127,8 @@ export const releaseSchema = {
     candidate: part.version,
     staged: stagedViewSchema,
     queued: queuedViewSchema,
+    /** Of the answer to a transition: what was queued before, and is no more. */
+    dropped: queuedViewSchema,
     /** Versions that may not be promoted or rolled back to, ascending. */
     blockedVersions: { type: 'array', items: part.version },
     /** The stable version was forced although it breaks a schema. */

@@ -57,7 +57,7 @@ export function planTransition(input: TransitionInput): Outcome<Transition> {
     return refused('version-unknown', detail, { currentVersion: input.newestVersion });
   }
   const outcome = apply(action, input, targetVersion ?? input.newestVersion);
-  return outcome.ok ? done(dropOvertaken(state, outcome.value)) : outcome;
+  return outcome.ok ? done(dropOvertaken(state, outcome.value, request)) : outcome;
 }
 
 function apply(action: ReleaseAction, input: TransitionInput, target: number): Outcome<Transition> {

@@ -85,11 +85,12 @@ export function cancelQueued({
 /**
  * A transition with what it makes of a promote that was queued before. That is dropped with whatever takes
  * anybody back and ends what is under way, for it would have been built on that, when its version is
- * blocked, and once its version is reached or passed.
+ * blocked, once its version is reached or passed, and where a promote that is to take its place begins at once.
  */
 export function dropOvertaken(
   before: ReleaseState,
   { changed: isChange, next }: Transition,
+  { conflict }: Pick<ReleaseRequest, 'conflict'>,
 ): Transition {
   const { queued, stableVersion, staged, blockedVersions } = next;
   if (!isChange || queued === null || queued !== before.queued) return { changed: isChange, next };
@@ -97,7 +98,8 @@ export function dropOvertaken(
   const goesOn = staged !== null && staged.id === before.staged?.id;
   const takesBack = next.loweredAt === next.releaseVersion && !goesOn;
   const reached = Math.max(stableVersion ?? 0, staged?.candidateVersion ?? 0);
-  const stays = !takesBack && targetVersion > reached && !blockedVersions.includes(targetVersion);
+  const givesWay = takesBack || conflict === 'requeue';
+  const stays = !givesWay && targetVersion > reached && !blockedVersions.includes(targetVersion);
   return { changed: true, next: stays ? next : { ...next, queued: null } };
 }
 

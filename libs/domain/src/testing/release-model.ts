@@ -116,7 +116,8 @@ export class ReleaseModel {
     if (this.queue === null || this.queue !== queued) return answer;
     const isOver = this.queue[0] <= Math.max(...after) || this.blocked.has(this.queue[0]);
     const goesOn = candidate !== 0 && this.candidate === candidate;
-    if ((isBack && !goesOn) || isOver) this.queue = null;
+    const givesWay = action.conflict === 'requeue';
+    if ((isBack && !goesOn) || isOver || givesWay) this.queue = null;
     return answer;
   }
 

@@ -30,6 +30,7 @@ import { newestValidVersion } from './newest-valid-version.js';
 import { nextReleaseId } from './next-release-id.js';
 import {
   droppedLines,
+  droppedOf,
   judgeQueued,
   judgeTime,
   promoteOf,
@@ -38,7 +39,7 @@ import {
 import { reachNodes } from './reach-nodes.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
-import { releaseView } from './release-view.js';
+import { queuedView, releaseView } from './release-view.js';
 import { wakeFor } from './wake-for.js';
 
 /** Who acts for the owner of an address, in history and audit. */
@@ -265,7 +266,7 @@ export class ChangeRelease {
     const heads = await this.#heads(root, releases, variants);
     return {
       status: 200,
-      body: releaseView(node.address, release),
+      body: { ...releaseView(node.address, release), ...droppedView(change, release) },
       changes: {
         ...NO_CHANGES,
         releases,
@@ -429,6 +430,15 @@ function whyOf(request: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
 
 function reasonOf({ node, request }: Change): string {
   return `dropped by the ${request.action} of ${node.address.text}`;
+}
+
+/** What was queued before and is no more, unless it is that which begins. */
+function droppedView(
+  { node, begins }: Change,
+  release: ReleaseState,
+): Pick<ReleaseView, 'dropped'> {
+  const dropped = begins === undefined ? droppedOf(node.release, release) : null;
+  return dropped === null ? {} : { dropped: queuedView(dropped) };
 }
 
 function hypothesisOf({ address }: AddressNode, next: Next): Hypothesis {

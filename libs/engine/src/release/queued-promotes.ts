@@ -79,21 +79,29 @@ export function queueingLine(
   return { action: 'schedule', version, message: `${name}, to begin at ${beginAt}` };
 }
 
+/** What is queued before a transition and not after it; `null`: nothing. */
+export function droppedOf(before: ReleaseState, next: ReleaseState): QueuedRelease | null {
+  return next.queued === before.queued ? null : before.queued;
+}
+
 /** The line of history for a promote that was queued and is dropped with a transition; none of another. */
 export function droppedLines(
   { address, release: before }: AddressNode,
   next: ReleaseState,
   of: Pick<HistoryEntry, 'at' | 'author' | 'action'>,
 ): HistoryEntry[] {
-  const { queued } = before;
-  if (queued === null || next.queued !== null) return [];
+  const queued = droppedOf(before, next);
+  if (queued === null) return [];
   const { targetVersion: version } = queued;
   const { action = 'release', at, author } = of;
+  const reason =
+    next.queued === null
+      ? `what was queued is dropped with this ${action}`
+      : `version ${next.queued.targetVersion} takes the place of what was queued`;
   return [
     {
       ...{ address: address.text, at, author, kind: 'release', action: 'cancel', version },
-      releaseVersion: next.releaseVersion,
-      reason: `what was queued is dropped with this ${action}`,
+      ...{ releaseVersion: next.releaseVersion, reason },
     },
   ];
 }
