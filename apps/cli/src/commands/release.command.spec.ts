@@ -71,6 +71,18 @@ describe('pawl promote in stages', () => {
     expect(sent()).toEqual({ action: 'promote', strategy: 'canary' });
   });
 
+  it('approves the stage that was seen, and no other', async () => {
+    world.answers.set('GET /v1/release/acme/app', releaseInStages({ stage: 1 }));
+    expect((await world.pawl('approve', 'acme/app')).code).toBe(0);
+    expect(sent()).toEqual({ action: 'approve', stage: 1, expectedReleaseVersion: 7 });
+    await world.pawl('approve', 'acme/app', '--stage', '1', '--expect-release', '5');
+    expect(sent()).toEqual({ action: 'approve', stage: 0, expectedReleaseVersion: 5 });
+    expect((await world.pawl('approve', 'acme/app', '--stage', '0')).code).toBe(2);
+    world.answers.delete('GET /v1/release/acme/app');
+    await world.pawl('approve', 'acme/app');
+    expect(sent()).toEqual({ action: 'approve' });
+  });
+
   it('prints what the control plane answers, for machines', async () => {
     const { out } = await promote('--strategy', 'canary', '-o', 'json');
     expect(JSON.parse(out)).toMatchObject({ state: 'rolling', candidate: 3, staged: { stage: 0 } });

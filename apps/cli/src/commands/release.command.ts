@@ -13,7 +13,7 @@ import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { problemText } from '../problem-text.js';
-import { parseCount, parseVersion } from './config.command.js';
+import { fromOne, parseCount, parseVersion } from './config.command.js';
 import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
 import { candidateText, placeText } from './staged-text.js';
@@ -31,6 +31,8 @@ interface ReleaseFlags extends StrategyFlags, LaterFlags {
   readonly dryRun?: true;
   readonly freezeException?: string;
   readonly workloads?: NonNullable<ReleaseRequest['workloads']>;
+  /** 1 is the first. */
+  readonly stage?: number;
 }
 
 interface HoldFlags extends Pick<ReleaseFlags, 'expectRelease'> {
@@ -73,7 +75,11 @@ export function addRelease(program: Command, context: CliContext): void {
     ...exception,
   );
   command('skip', 'go to the last stage at once: everybody gets it').option(...exception);
-  command('approve', 'give the stage that is reached the go-ahead that it waits for');
+  command('approve', 'give the stage that is reached the go-ahead that it waits for').option(
+    '--stage <n>',
+    'the stage that you have seen, as status shows it: refused where another is reached',
+    fromOne('a stage'),
+  );
   command('pause', 'stop a release in stages where it is');
   command(
     'resume',
@@ -130,7 +136,8 @@ async function act(
   };
   const client = await context.client();
   const before = await releaseBefore(client, address);
-  const view = await client.release(address, request).catch((error: unknown) => {
+  const meant = action === 'approve' ? stageMeant(flags, before) : {};
+  const view = await client.release(address, { ...request, ...meant }).catch((error: unknown) => {
     throw withHint(context, address, error);
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
@@ -140,6 +147,19 @@ async function act(
     if (!changed) return [`nothing changed: ${releaseText(view)}`, ...queued, ''].join('\n');
     return [releaseText(view), ...queued, ...hints(context, action, view), ''].join('\n');
   });
+}
+
+/** An approve is of the stage that was seen, by whoever asks or just now, and of nothing that came since. */
+function stageMeant(
+  { stage, expectRelease }: ReleaseFlags,
+  seen: ReleaseView | undefined,
+): Pick<ReleaseRequest, 'stage' | 'expectedReleaseVersion'> {
+  const reached = stage === undefined ? seen?.staged?.stage : stage - 1;
+  const version = expectRelease ?? seen?.releaseVersion;
+  return {
+    ...(reached === undefined ? {} : { stage: reached }),
+    ...(version === undefined ? {} : { expectedReleaseVersion: version }),
+  };
 }
 
 /** `undefined` where it is refused: the transition itself then says why. */
@@ -179,7 +199,8 @@ function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): s
   }
   if (staged === undefined) return ARRIVING.includes(action) ? [`watch it arrive: ${watch}`] : [];
   if (action === 'block' || action === 'unblock') return [];
-  const steps = nextSteps(context, { address, state });
+  const { stage } = staged;
+  const steps = nextSteps(context, { address, state, stage });
   if (state === 'paused') return steps;
   return [`watch it: ${watch}`, ...steps, ...waitHint(context, view, staged)];
 }

@@ -81,6 +81,8 @@ export const releaseRequestSchema = {
     at: part.timestamp,
     /** Of a hold: the workloads that go back to the stable version until the release is resumed, and why. */
     workloads: heldSchema,
+    /** Of an approve: the stage that it is for, 0 is the first; refused where another is reached. */
+    stage: { type: 'integer', minimum: 0, maximum: 63 },
     reason: { type: 'string', maxLength: 1024 },
     force: { type: 'boolean' },
     /** Why this must go forward although the scope is frozen. */

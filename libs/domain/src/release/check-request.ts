@@ -33,6 +33,9 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
         : `${action} takes no workloads: only hold does`;
     return refused('malformed-request', detail);
   }
+  if (request.stage !== undefined && action !== 'approve') {
+    return refused('malformed-request', `${action} takes no stage: only approve does`);
+  }
   const untimely = checkTime(action, request);
   if (untimely !== undefined) return untimely;
   const resolved = resolveStrategy(strategy);

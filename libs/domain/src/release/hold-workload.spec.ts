@@ -104,6 +104,20 @@ describe('a release in stages: approval', () => {
     expect(later.staged).toMatchObject({ stage: 2, approved: 2 });
   });
 
+  it('is refused for another stage than the one that is reached, by name', () => {
+    const state = gated({ kind: 'approval' });
+    expect(plan(state, { ...approve, stage: 1 }).ok).toBe(true);
+    expect(plan(state, { ...approve, stage: 0 })).toMatchObject({
+      problem: {
+        code: 'invalid-transition',
+        detail: expect.stringContaining('is at stage 2 of 3, not at stage 1 of 3') as unknown,
+      },
+    });
+    expect(plan(state, { action: 'pause', stage: 1 })).toMatchObject({
+      problem: { code: 'malformed-request' },
+    });
+  });
+
   it('is refused where nobody waits for it', () => {
     for (const state of [rolling, gated({ kind: 'approval', stages: [0, 2] })]) {
       expect(plan(state, approve)).toMatchObject({ problem: { code: 'invalid-transition' } });

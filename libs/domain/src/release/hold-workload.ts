@@ -30,12 +30,24 @@ export function holdWorkloads(
   return changed(state, { staged: { ...staged, held }, contributes: true, lowers: true });
 }
 
-/** A person's go-ahead for the stage that is reached; refused where it needs none. */
+/**
+ * A person's go-ahead for the stage that is reached; refused where it needs none, and where another stage,
+ * if one is named, was meant.
+ */
 export function approveStage(
   { state, address }: { readonly state: ReleaseState; readonly address: AddressText },
   staged: StagedRelease,
+  meant: number | undefined,
 ): Outcome<Transition> {
   const { stage, approved } = staged;
+  if (meant !== undefined && meant !== stage) {
+    return refused(
+      'invalid-transition',
+      `the release of ${address} is at ${placeOf(staged)}, not at ${placeOf({ ...staged, stage: meant })}: ` +
+        'look at it, and approve this stage if it is well',
+      { currentReleaseVersion: state.releaseVersion },
+    );
+  }
   if (approved === stage) return unchanged(state);
   if (!needsApproval(staged)) {
     return refused(

@@ -20,7 +20,7 @@ export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort' | '
 export interface StagedInput {
   readonly asked: Pick<Asked, 'at'>;
   readonly state: ReleaseState;
-  readonly request: Pick<ReleaseRequest, 'reason' | 'conflict' | 'workloads'>;
+  readonly request: Pick<ReleaseRequest, 'reason' | 'conflict' | 'workloads' | 'stage'>;
   readonly address: AddressText;
 }
 
@@ -49,7 +49,7 @@ export function planStaged(action: StagedAction, input: StagedInput): Outcome<Tr
     case 'hold':
       return holdWorkloads(input, staged, input.request.workloads ?? {});
     case 'approve':
-      return approveStage(input, staged);
+      return approveStage(input, staged, input.request.stage);
   }
 }
 
