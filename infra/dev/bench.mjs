@@ -5,7 +5,7 @@ import { createTerminal } from './lib/terminal.mjs';
 
 const HELP = `Prints figures and their ratios to the bare limits, measured by turns in one run.
 
-Usage: npm run bench [put|fanout|reads|recompute|wire|releases|preflight|nodes …]
+Usage: npm run bench [put|fanout|reads|recompute|wire|releases|preflight|flip|nodes …]
 
   put         a PUT, beside the bare transaction with and without HTTP
   fanout      from publication until the last consumer has applied, beside a bare publish
@@ -16,6 +16,7 @@ Usage: npm run bench [put|fanout|reads|recompute|wire|releases|preflight|nodes �
               promote and its rollback; status, and what watching costs, with 10,000 consumers
   preflight   1,000 consumers (or BENCH_CONSUMERS) on three builds are asked, 50 reject; processor time
               for 1,000 acks with a release and its gates, and without
+  flip        a promote that a preflight has prepared until it is applied, beside a bare publish
   nodes       three nodes: a PUT through another than the owner, and by the number of shards; kill -9, stop
               and restart of nodes
 

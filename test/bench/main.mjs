@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { benchFanOut } from './fan-out.mjs';
+import { benchFlip } from './flip.mjs';
 import { startStack } from './lib/stack.mjs';
 import { benchNodes } from './nodes.mjs';
 import { benchPreflight } from './preflight.mjs';
@@ -17,6 +18,7 @@ const BENCHES = {
   wire: benchWire,
   releases: benchReleases,
   preflight: benchPreflight,
+  flip: benchFlip,
   nodes: benchNodes,
 };
 

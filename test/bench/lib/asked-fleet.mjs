@@ -1,5 +1,6 @@
-/** One of so many is a consumer of the SDK, with a connection of its own. */
-const REAL = 10;
+/** One of so many, up to so many, is a consumer of the SDK, with a connection of its own. */
+const ONE_IN = 10;
+const MAX_REAL = 300;
 const BUILDS = 3;
 
 /**
@@ -16,7 +17,7 @@ export function planFleet(count, rejecting) {
     return {
       consumerId: `bench-${index}`,
       build: `build-${(index % BUILDS) + 1}`,
-      isReal: index % REAL === 0,
+      isReal: index % ONE_IN === 0 && index < ONE_IN * MAX_REAL,
       rejects: isLast && nth % step === 0 && nth / step < rejecting,
     };
   });

@@ -13,8 +13,13 @@ const CONTROL_PLANE = fileURLToPath(
 );
 const READY_MS = 60_000;
 
-/** PostgreSQL, NATS and a control plane of their own, in a folder that goes when they stop. */
-export async function startStack() {
+/**
+ * PostgreSQL, NATS and a control plane of their own, in a folder that goes when they stop.
+ *
+ * @param {{ natsThrough?: (url: string) => Promise<string> }} [options] `natsThrough`: what the control
+ *   plane takes for the URL of NATS
+ */
+export async function startStack({ natsThrough = async (url) => url } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'pawl-bench-'));
   const closers = [() => rm(folder, { recursive: true, force: true })];
   const stop = async () => {
@@ -37,7 +42,7 @@ export async function startStack() {
     const { url, stop: stopNode } = await startNode({
       PAWL_DATA_DIR: join(folder, 'data'),
       PAWL_POSTGRES_URL: postgres.url,
-      PAWL_NATS_URL: nats.url,
+      PAWL_NATS_URL: await natsThrough(nats.url),
       PAWL_PEER_PORT: '0',
     });
     closers.push(stopNode);

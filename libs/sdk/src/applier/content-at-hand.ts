@@ -1,7 +1,6 @@
-import { canonicalize } from '@pawl/contracts';
 import type { JsonObject, Sha256, Snapshot } from '@pawl/contracts';
 import { adoptInline, decodeContent } from './decode-content.js';
-import { absentContent } from './last-known-good.js';
+import { absentContent, contentOf } from './last-known-good.js';
 import type { Running, VariantContent } from './last-known-good.js';
 import type { Refusals } from './refusals.js';
 
@@ -40,7 +39,7 @@ export function contentAtHand(
   }
   const { content, document } = here.running ?? {};
   if (document !== undefined && content?.hash === hash) {
-    return { kind: 'here', content: { ...content, text: canonicalize(document) }, document };
+    return { kind: 'here', content: contentOf(content, document), document };
   }
   if (here.kept?.hash === hash) {
     const decoded = decodeContent(here.kept.text, variant, sha256);

@@ -11,6 +11,7 @@ export type {
 export { adoptInline, decodeContent } from './decode-content.js';
 export type { DecodedContent } from './decode-content.js';
 export { InstallationPin } from './installation-pin.js';
+export { contentOf } from './last-known-good.js';
 export type { LastKnownGood, Restored, SnapshotName, VariantContent } from './last-known-good.js';
 export { isForward, isNewer, isSameName, newest } from './version-point.js';
 export type { VersionPoint } from './version-point.js';

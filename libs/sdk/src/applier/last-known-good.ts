@@ -17,7 +17,23 @@ export interface VariantContent {
   readonly text: string;
 }
 
-export function absentContent({ hash, size }: SnapshotVariant): VariantContent {
+/** The content of a document that was verified before. Its text is made when it is asked for: by a file. */
+export function contentOf(
+  { hash, size }: Pick<VariantContent, 'hash' | 'size'>,
+  document: JsonObject,
+): VariantContent {
+  return {
+    ...{ hash, size, absent: false },
+    get text() {
+      return canonicalize(document);
+    },
+  };
+}
+
+export function absentContent({
+  hash,
+  size,
+}: Pick<SnapshotVariant, 'hash' | 'size'>): VariantContent {
   return { hash, size, absent: true, text: '' };
 }
 
@@ -60,6 +76,10 @@ export function recordOf(
   address: AddressText,
   { head, content, document }: Running,
 ): LastKnownGood {
-  const text = document === undefined ? '' : canonicalize(document);
-  return { address, head, content: { ...content, text } };
+  const isAbsent = document === undefined;
+  return {
+    address,
+    head,
+    content: isAbsent ? absentContent(content) : contentOf(content, document),
+  };
 }

@@ -1,5 +1,6 @@
-import { canonicalize, LIMITS } from '@pawl/contracts';
+import { LIMITS } from '@pawl/contracts';
 import type { JsonObject } from '@pawl/contracts';
+import { contentOf } from '../applier/index.js';
 import type { VariantContent } from '../applier/index.js';
 
 /** What runs, what ran before it, and two that were asked about. */
@@ -33,7 +34,7 @@ export class ContentShelf {
     if (known === undefined) return null;
     const { size, document } = known;
     this.put({ hash, size }, document);
-    return { content: { hash, size, absent: false, text: canonicalize(document) }, document };
+    return { content: contentOf({ hash, size }, document), document };
   }
 
   clear(): void {
