@@ -12,6 +12,8 @@ const CONTROL_PLANE = fileURLToPath(
   new URL('../../../apps/control-plane/dist/main.js', import.meta.url),
 );
 const READY_MS = 60_000;
+/** Where the tests have theirs. */
+const TOOLS = fileURLToPath(new URL('../../../.pawl-test/tools', import.meta.url));
 
 /**
  * PostgreSQL, NATS and a control plane of their own, in a folder that goes when they stop.
@@ -33,7 +35,7 @@ export async function startStack({ natsThrough = async (url) => url } = {}) {
     });
     closers.push(() => postgres.service.stop());
     const nats = await startNats({
-      program: await findNats({ toolsFolder: join(folder, 'tools'), terminal: createTerminal() }),
+      program: await findNats({ toolsFolder: TOOLS, terminal: createTerminal() }),
       folder: join(folder, 'nats'),
       logFile: join(folder, 'nats.log'),
       port: 0,
