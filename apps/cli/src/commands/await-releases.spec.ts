@@ -25,6 +25,7 @@ beforeEach(async () => {
   world = await CliWorld.start();
   states = [releaseInStages()];
   world.answers.set('GET /v1/release/acme/app', (...exchange) => inTurns(states)(...exchange));
+  world.answers.set('GET /v1/config/acme/app', json({ version: 9 }));
   snapshots(5);
   history();
 });
@@ -65,6 +66,15 @@ it('waits on while the address still tells of the release that the rollout does 
   states = [releaseInStages(), release(3)];
   expect((await wait()).code).toBe(0);
   expect(states).toHaveLength(1);
+});
+
+it('says that the version is not there', async () => {
+  states = [release(3)];
+  const { code, err } = await wait('--to', '10');
+  expect([code, err]).toEqual([
+    4,
+    'pawl: there is no version 10 of acme/app, the newest is 9: write it first\n',
+  ]);
 });
 
 it('waits for the releases of ancestors', async () => {

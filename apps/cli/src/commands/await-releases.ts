@@ -53,7 +53,10 @@ export class AwaitedReleases {
     } else if (queued?.targetVersion === candidate) {
       // It goes on under the same id once it begins.
       this.#seen.set(queued.id, { address, candidate });
-    } else await this.#refuseUnlessStable({ address, candidate }, release);
+    } else {
+      await this.#refuseUnlessThere(address, candidate);
+      await this.#refuseUnlessStable({ address, candidate }, release);
+    }
   }
 
   /** `ended`: the last one has, since the view before, and everybody is to run what it released. */
@@ -107,6 +110,13 @@ export class AwaitedReleases {
     const why = staged.reason === undefined ? '' : `: ${staged.reason}`;
     const what = `the release of version ${seen.candidate} of ${seen.address}`;
     throw this.#stopped([`${what} is paused at ${placeText(staged)}${why}`], release);
+  }
+
+  async #refuseUnlessThere(address: string, candidate: number): Promise<void> {
+    const { version } = await this.ask((client) => client.getConfig(address));
+    if (candidate <= version) return;
+    const detail = `there is no version ${candidate} of ${address}, the newest is ${version}`;
+    throw new CliError(`${detail}: write it first`, EXIT.rejected);
   }
 
   async #refuseUnlessStable({ address, candidate }: Seen, release: ReleaseView): Promise<void> {

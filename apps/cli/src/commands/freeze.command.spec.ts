@@ -147,7 +147,7 @@ describe('pawl unfreeze', () => {
     effective('acme/prod/b', { frozen: 'broken' });
     const { code, out, err } = await unfreeze('acme/prod');
     expect([code, world.writes()]).toEqual([0, []]);
-    expect(out).toContain('acme/prod was not frozen\n');
+    expect(out).toBe('acme/prod has no freeze of its own\n0 scopes are unfrozen, 1 scope is not\n');
     expect(err.split('\n')).toEqual([
       'note: acme/prod/b:release-policy still freezes all below: broken',
       'note: acme:release-policy still freezes all below: year end',
@@ -155,13 +155,23 @@ describe('pawl unfreeze', () => {
     ]);
     const asJson = await world.pawl('-o', 'json', 'unfreeze', 'acme/prod');
     expect(JSON.parse(asJson.out)).toEqual({
-      unfrozen: [{ scope: 'acme/prod' }],
+      unfrozen: [],
+      frozen: [{ scope: 'acme/prod' }],
       failed: [],
       still: [
         { address: 'acme/prod/b:release-policy', why: 'broken' },
         { address: 'acme:release-policy', why: 'year end' },
       ],
     });
+  });
+
+  it('counts a scope that only something below freezes as one that is unfrozen', async () => {
+    scopes('acme/prod', 'acme/prod/b:release-policy');
+    policy('acme/prod', [{ frozen: 'incident 12' }], 1);
+    effective('acme/prod', {});
+    effective('acme/prod/b', { frozen: 'broken' });
+    const { out } = await unfreeze('acme/prod');
+    expect(out).toMatch(/\n1 scope is unfrozen\n$/);
   });
 
   it('fails where nobody can tell whether something is frozen still', async () => {

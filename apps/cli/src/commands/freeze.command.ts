@@ -118,9 +118,16 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
     }
   });
   const still = deed.frozen === null ? await stillFrozen(on, done, failed) : [];
-  const result = { [deed.state]: done, failed, ...(deed.frozen === null ? { still } : {}) };
-  const count = done.length === 1 ? '1 scope is' : `${done.length} scopes are`;
-  print(context.terminal, context.format(), result, () => `${count} ${deed.state}\n`);
+  const [as, not] = split(done, ({ scope }) => !isFrozenBy(scope, still, failed));
+  const result = {
+    ...{ [deed.state]: as, failed },
+    ...(deed.frozen === null ? { frozen: not, still } : {}),
+  };
+  const others = not.length === 0 ? '' : `, ${countText(not)} not`;
+  print(
+    ...[context.terminal, context.format(), result],
+    () => `${countText(as)} ${deed.state}${others}\n`,
+  );
   if (forPeople) {
     for (const scope of deed.frozen === null ? [] : new Set(on.empty)) {
       context.terminal.err(`note: nothing is known at ${scope} or below: is it spelled so?\n`);
@@ -164,6 +171,23 @@ async function stillFrozen(
   return [...still].map(([address, why]) => ({ address, why })).sort(byAddress);
 }
 
+/** Whether a freeze of its own or above holds a scope, or nobody knows. */
+function isFrozenBy(scope: string, still: readonly Freeze[], failed: readonly Failure[]): boolean {
+  const places = scope.split('/').map((_, at, all) => all.slice(0, at + 1).join('/'));
+  return (
+    still.some(({ address }) => places.some((place) => policyOf(place) === address)) ||
+    failed.some((one) => places.includes(one.scope))
+  );
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [first: T[], other: T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
+}
+
+function countText({ length }: readonly FrozenScope[]): string {
+  return length === 1 ? '1 scope is' : `${length} scopes are`;
+}
+
 function byAddress(a: Freeze, b: Freeze): number {
   return a.address < b.address ? -1 : 1;
 }
@@ -181,7 +205,7 @@ async function each(
 
 function doneText({ scope, version, leftOut }: FrozenScope, { state, frozen }: Deed): string {
   if (version === undefined) {
-    return frozen === null ? `${scope} was not frozen` : `${scope} is frozen already`;
+    return frozen === null ? `${scope} has no freeze of its own` : `${scope} is frozen already`;
   }
   const draft =
     leftOut === undefined

@@ -78,8 +78,17 @@ describe('pawl preflight', () => {
     const { code, err } = await world.pawl('preflight', 'acme/app');
     expect([code, err]).toEqual([
       4,
-      'pawl: nobody was asked: no live consumer would read anything else, or none is there; nothing was changed\n',
+      'pawl: nobody was asked: no live consumer is there who would read something else; nothing was changed\n',
     ]);
+  });
+
+  it('says that nothing changes, which is no failure', async () => {
+    const addresses = [{ address: 'acme/app', changed: false, consumers: 0 }];
+    const same = { ...GOOD, addresses, byBuild: [], consumers: { asked: 0, ...COUNTS } };
+    world.answers.set(POST, json(same));
+    expect(await world.pawl('preflight', 'acme/app')).toEqual({
+      ...{ code: 0, out: 'acme/app version 4: nothing changes\n', err: '' },
+    });
   });
 
   it('prints the answer as JSON too, with the same exit code', async () => {

@@ -52,6 +52,7 @@ function preflightText(view: PreflightView): string {
   const { addresses, byBuild, rejections, reasons, unsure } = view;
   const { asked, accepted } = view.consumers;
   const below = addresses.length === 1 ? '' : ` and ${addresses.length - 1} below`;
+  if (!isChange(view)) return `${view.address} version ${view.version}${below}: nothing changes\n`;
   const lines = [
     `${view.address} version ${view.version}${below}: ${accepted} of ${asked} live consumers would take it`,
   ];
@@ -92,13 +93,18 @@ function preflightText(view: PreflightView): string {
   return parts.join('\n');
 }
 
+/** Whether anybody, of those who are not there either, would read something else. */
+function isChange({ addresses }: PreflightView): boolean {
+  return addresses.some(({ changed }) => changed);
+}
+
 function whyNot(view: PreflightView): string {
   if (view.void === true) {
     return 'something else that is read there was released meanwhile: the answers say nothing, ask again';
   }
   const { asked, rejected, cannotSay, silent } = view.consumers;
   if (asked === 0) {
-    return 'nobody was asked: no live consumer would read anything else, or none is there; nothing was changed';
+    return 'nobody was asked: no live consumer is there who would read something else; nothing was changed';
   }
   const parts = [
     ...(rejected > 0 ? [`${rejected} would reject it`] : []),

@@ -154,6 +154,14 @@ describe('a preflight', () => {
     expect(asked).toEqual([]);
   });
 
+  it('of what is read already is over at once, and a yes that nobody need say', async () => {
+    await live('c1');
+    const same = await view(preflight({ targetVersion: 1 }));
+    expect(same).toMatchObject({ valid: true, consumers: { asked: 0 } });
+    expect(same.addresses).toMatchObject([{ changed: false }]);
+    expect(asked).toEqual([]);
+  });
+
   it('reaches what lies below where it changes something, and counts a process once, by its worst answer', async () => {
     await world.over('acme', { currency: 'SEK' });
     await live('c1', { at: ['acme/shop', 'acme/shop:other', 'acme/shop/eu', 'acme/till'] });

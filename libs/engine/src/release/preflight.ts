@@ -179,6 +179,7 @@ function viewOf(
   const { question, round, isVoid } = of;
   const result = round.poll.result();
   const { asked, accepted } = result.consumers;
+  const isChange = question.addresses.some(({ changed }) => changed);
   return {
     ...{ id, address: address.text, version: question.version },
     addresses: question.addresses.map((place) => ({
@@ -187,8 +188,8 @@ function viewOf(
       consumers: round.poll.askedAt(place.address.text),
     })),
     ...result,
-    // Where nobody was there to be asked, nobody has said yes.
-    valid: asked > 0 && accepted === asked && !isVoid,
+    // Where nobody was there to be asked, nobody has said yes; where nothing changes nobody need.
+    valid: (!isChange || asked > 0) && accepted === asked && !isVoid,
     ...(isVoid ? { void: true as const } : {}),
   };
 }
