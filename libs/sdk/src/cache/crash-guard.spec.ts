@@ -78,6 +78,22 @@ describe('a process that dies twice on a version', () => {
     expect(await next()).toEqual([1, 3]);
   });
 
+  it('gives it another chance once an operator has removed its trial', async () => {
+    await settle(1);
+    await live(2, die);
+    await live(2, die);
+    const fallen = await start();
+    await fallen.run();
+    await rm(fileOf(cacheDir, '.trial'));
+    await fallen.cache.close();
+    // What was gone back to is what is kept, and nothing is refused any more.
+    expect(await next()).toEqual([1, undefined]);
+    await live(2, die);
+    expect(await next()).toEqual([2, undefined]);
+    await live(2, die);
+    expect(await next()).toEqual([1, 2]);
+  });
+
   it('gives it another chance with another build', async () => {
     const a = { build: 'a' };
     await settle(1);
