@@ -4,6 +4,7 @@ import { installationText } from '../engine-context.js';
 import type { EngineContext } from '../engine-context.js';
 import type { Publication, PublicationHost } from '../publication/publication.js';
 import type { RolloutWatchers } from '../status/rollout-watchers.js';
+import { HealthRoom } from '../status/health-room.js';
 import { ShardConsumers } from '../status/shard-consumers.js';
 import { BehindShards, TruthBehindError } from './behind-shards.js';
 import { addImages } from './build-nodes.js';
@@ -44,6 +45,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   readonly #refused: RefusedShards;
   readonly #behind: BehindShards;
   readonly #heads: SnapshotHeads;
+  readonly #healthRoom = new HealthRoom();
 
   constructor(
     private readonly context: EngineContext,
@@ -316,7 +318,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
       maxWaiting: settings.maxWaiters,
       maxWaitMs: settings.leaseTtlMs,
     });
-    const consumers = new ShardConsumers(this.context, published);
+    const consumers = new ShardConsumers(this.context, published, this.#healthRoom);
     const shard: OwnedShard = new OwnedShard(fence, consumers, commits, settings.maxWaiters);
     return shard;
   }
@@ -410,6 +412,7 @@ export class ShardRegistry implements ShardHost, PublicationHost {
   #drop(shard: OwnedShard): void {
     shard.serving = false;
     shard.loaded = false;
+    shard.consumers.health.close();
     if (this.#shards.get(shard.shard) !== shard) return;
     this.#shards.delete(shard.shard);
     const former = { token: shard.token, drained: shard.commits.drained() };

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { HealthSide } from './even-out.js';
 import type { Incarnation } from './incarnation.js';
+import { HealthRoom } from './health-room.js';
 import { HealthSums } from './health-sums.js';
 
 const SEED = 20_261_129;
@@ -233,7 +234,7 @@ describe('the time in which it was reported', () => {
   });
 
   it('is shorter where there is too much to keep', () => {
-    sums = new HealthSums(10);
+    sums = new HealthSums(undefined, 10);
     const all = Array.from({ length: 4 }, (_, n) => incarnation(`w${n}`));
     for (const each of all) sums.take(each, [run([])], 0);
     for (let n = 0; n < 5; n += 1) {
@@ -244,13 +245,53 @@ describe('the time in which it was reported', () => {
   });
 
   it('is never so short that the newest is missing, of which as much is kept as may be', () => {
-    sums = new HealthSums(2);
+    sums = new HealthSums(undefined, 2);
     const all = ['a', 'b', 'c'].map((workload) => incarnation(workload));
     for (const each of all) sums.take(each, [run([])], 0);
     for (const each of all) report(each, 1, 0);
     expect(Object.keys(seen())).toEqual(['a', 'b']);
     for (const each of [...all].reverse()) report(each, 3, 5_000);
     expect(Object.keys(seen('r1', 5_000))).toEqual(['c', 'b']);
+  });
+});
+
+describe('the room of a node', () => {
+  const room = new HealthRoom(6);
+  const shards = [new HealthSums(room), new HealthSums(room), new HealthSums(room)] as const;
+  const one = incarnation();
+  const tell = (to: HealthSums, requests: number, atMs: number, at = AT): void =>
+    to.take(one, [run([{ requests }], at)], atMs);
+  const kept = (of: HealthSums, nowMs: number): number => {
+    const side = of.of([AT, 'acme/b' as AddressText], 'r1', 600_000, nowMs).get('checkout')?.rest;
+    return [...(side?.values() ?? [])].reduce((sum, { heartbeats }) => sum + heartbeats, 0);
+  };
+
+  it('is shared by all its shards: the oldest of all is forgotten first', () => {
+    for (const shard of shards) shard.take(one, [run([]), run([], 'acme/b')], 0);
+    const [a, b, c] = shards;
+    for (let n = 1; n <= 3; n += 1) {
+      tell(a, n, n * 5_000);
+      tell(b, n, n * 5_000);
+    }
+    expect([kept(a, 20_000), kept(b, 20_000)]).toEqual([3, 3]);
+    tell(c, 1, 20_000);
+    tell(c, 1, 20_000, 'acme/b' as AddressText);
+    expect([kept(a, 20_000), kept(b, 20_000), kept(c, 20_000)]).toEqual([2, 2, 2]);
+    tell(c, 2, 25_000);
+    a.close();
+    tell(a, 9, 25_000);
+    tell(b, 4, 25_000);
+    expect([kept(a, 25_000), kept(b, 25_000), kept(c, 25_000)]).toEqual([0, 3, 3]);
+    const many = ['c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name) => `acme/${name}` as AddressText);
+    c.take(
+      one,
+      many.map((at) => run([], at)),
+      30_000,
+    );
+    for (const at of many) tell(c, 1, 30_000, at);
+    // What is newest of all leaves no room for more of the same time.
+    expect(many.filter((at) => c.of([at], 'r1', 600_000, 30_000).size > 0)).toHaveLength(6);
+    expect([kept(b, 30_000), kept(c, 30_000)]).toEqual([0, 0]);
   });
 });
 

@@ -2,6 +2,8 @@ import { HEALTH_SPANS, STABLE_COHORT } from '@pawl/contracts';
 import type { AddressText, HelloHealth, HelloRun } from '@pawl/contracts';
 import { releasesOf } from '../sharding/cohorts.js';
 import type { HealthSide, HealthSum, PacedSum } from './even-out.js';
+import { HealthRoom } from './health-room.js';
+import type { RoomTaker } from './health-room.js';
 import type { Incarnation } from './incarnation.js';
 
 /** One workload: the candidates of a release beside everybody else. */
@@ -71,16 +73,35 @@ interface Known {
  * that is lost, late or comes twice changes nothing. What is known is what this owner heard: the first
  * heartbeat of an incarnation that has counts already is what the next ones are compared with.
  */
-export class HealthSums {
+export class HealthSums implements RoomTaker {
   /** What each incarnation that was heard has said. */
   readonly #known = new WeakMap<Incarnation, Map<AddressText, Known>>();
-  readonly #maxSums: number;
+  #isClosed = false;
   /** The oldest first, none of them empty. */
   #slices: Slice[] = [];
   #count = 0;
 
-  constructor(maxSums = MAX_SUMS) {
-    this.#maxSums = maxSums;
+  /** `room`: of the node, which all its shards share. */
+  constructor(
+    private readonly room = new HealthRoom(),
+    private readonly maxSums = MAX_SUMS,
+  ) {}
+
+  get oldestAt(): number {
+    return this.#slices[0]?.at ?? Infinity;
+  }
+
+  forgetOldest(): number {
+    const count = this.#slices.shift()?.count ?? 0;
+    this.#count -= count;
+    return count;
+  }
+
+  /** Forgets all, and takes nothing more: the shard is no longer this node's. */
+  close(): void {
+    this.#isClosed = true;
+    while (this.#slices.length > 0) this.room.give(this.forgetOldest());
+    this.room.leave(this);
   }
 
   /** Takes a heartbeat that came at this monotonic time. */
@@ -168,14 +189,14 @@ export class HealthSums {
     { cohort, pace }: Pick<CohortSum, 'cohort' | 'pace'>,
     growth: HealthSum,
   ): void {
-    if (growth.requests === 0) return;
+    if (growth.requests === 0 || this.#isClosed) return;
     const { workload } = incarnation.ref;
     const slice = this.#sliceAt(Math.floor(nowMs / SLICE_MS));
     const here = slice.sums.get(address) ?? new Map<string, CohortSum>();
     const key = `${workload} ${cohort} ${pace}`;
     let sum = here.get(key);
     if (sum === undefined) {
-      if (slice.count >= this.#maxSums) return;
+      if (slice.count >= this.maxSums || !this.room.take(this, slice.at)) return;
       sum = { workload, cohort, pace, ...noSum() };
       slice.sums.set(address, here.set(key, sum));
       slice.count += 1;
@@ -196,11 +217,10 @@ export class HealthSums {
   /** Forgets slices that are too old, or too many with what is in them; never the newest. */
   #forget(newest: number): void {
     for (;;) {
-      const oldest = this.#slices[0];
-      if (oldest === undefined || oldest.at === newest) return;
-      if (oldest.at > newest - SLICES && this.#count <= this.#maxSums) return;
-      this.#slices.shift();
-      this.#count -= oldest.count;
+      const { oldestAt } = this;
+      if (oldestAt >= newest) return;
+      if (oldestAt > newest - SLICES && this.#count <= this.maxSums) return;
+      this.room.give(this.forgetOldest());
     }
   }
 }

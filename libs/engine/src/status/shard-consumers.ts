@@ -5,6 +5,7 @@ import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun, identityOf, wasLiveAt } from './incarnation.js';
+import type { HealthRoom } from './health-room.js';
 import { HealthSums } from './health-sums.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { RunJournal } from './run-journal.js';
@@ -40,7 +41,7 @@ export type PublishedLookup = (root: string, address: AddressText) => PublishedS
  */
 export class ShardConsumers {
   /** What services report of themselves. */
-  readonly health = new HealthSums();
+  readonly health: HealthSums;
   readonly #consumers = new Map<string, Map<string, Incarnation>>();
   readonly #byAddress = new Map<AddressText, Set<Incarnation>>();
   readonly #slots = new Slots();
@@ -58,7 +59,9 @@ export class ShardConsumers {
   constructor(
     private readonly context: EngineContext,
     private readonly published: PublishedLookup,
+    room?: HealthRoom,
   ) {
+    this.health = new HealthSums(room);
     this.journal = new RunJournal(context);
   }
 
