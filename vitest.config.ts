@@ -34,6 +34,7 @@ const pairs = [
     'nodes-basics',
     'nodes-launched',
     'nodes-routing',
+    'pins',
     'preflight',
     'quorum-cluster',
     'quorum-tls',

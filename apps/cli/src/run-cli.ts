@@ -8,6 +8,7 @@ import { addDiff } from './commands/diff.command.js';
 import { addExplain } from './commands/explain.command.js';
 import { addFreeze } from './commands/freeze.command.js';
 import { addMerge } from './commands/merge.command.js';
+import { addPin } from './commands/pin.command.js';
 import { addPreflight } from './commands/preflight.command.js';
 import { addRelease } from './commands/release.command.js';
 import { addReleases } from './commands/releases.command.js';
@@ -151,6 +152,7 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
   addDiff(program, context);
   addMerge(program, context);
   addRelease(program, context);
+  addPin(program, context);
   addReleases(program, context);
   addChanges(program, context);
   addFreeze(program, context);

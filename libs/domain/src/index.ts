@@ -11,6 +11,10 @@ export { mergeThreeWay } from './merge/merge-three-way.js';
 export type { MergeConflict, MergeSide, ThreeWayMerge, Told } from './merge/merge-three-way.js';
 export { pointerSet } from './merge/pointer-set.js';
 export type { PointerSet } from './merge/pointer-set.js';
+export { checkPinRequest, isPinAction } from './release/check-pin-request.js';
+export * from './release/pin.js';
+export { planPin, planUnpin } from './release/plan-pin.js';
+export type { PinInput, PinTransition, UnpinInput } from './release/plan-pin.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';
 export type { TransitionInput } from './release/plan-transition.js';
@@ -27,4 +31,4 @@ export type { BuildSnapshotOptions, DocumentOf } from './snapshot/build-snapshot
 export { computeHead, computeVariant } from './snapshot/compute-head.js';
 export type { ComputeHeadOptions } from './snapshot/compute-head.js';
 export * from './snapshot/snapshot-head.js';
-export { snapshotInput } from './snapshot/snapshot-input.js';
+export { pinnedInput, snapshotInput } from './snapshot/snapshot-input.js';

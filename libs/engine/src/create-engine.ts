@@ -1,5 +1,5 @@
 import { done } from '@pawl/contracts';
-import type { Address, Outcome, ReleaseRequest, ReleaseView } from '@pawl/contracts';
+import type { Address, Outcome, ReleaseRequest, ReleaseView, RolloutView } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type {
   CommandContext,
@@ -18,14 +18,18 @@ import { ReadDefinitions } from './config/read-definitions.js';
 import { deleteSchema, patchConfig, putConfig, putSchema } from './config/write-config.js';
 import type { EngineContext } from './engine-context.js';
 import { Publication } from './publication/publication.js';
+import { isPinAction } from '@pawl/domain';
+import { ChangePins } from './release/change-pins.js';
 import { ChangeRelease } from './release/change-release.js';
+import { ExpiredPins } from './release/expired-pins.js';
+import { pinnedBelow } from './release/pinned-below.js';
 import { GrowReleases } from './release/grow-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
 import { NoteDryRun } from './release/note-dry-run.js';
 import { PreflightStage } from './release/preflight-stage.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
-import { queuedView, releaseView } from './release/release-view.js';
+import { pinsView, queuedView, releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
 import { sumUpRelease } from './release/sum-up-release.js';
 import { PausedReleases } from './release/paused-releases.js';
@@ -97,7 +101,9 @@ export function createEngine(context: EngineContext): Engine {
   const preflight = new PreflightStage(context, { preflights, releases });
   const watch = new WatchReleases(context, { shards, releases, grow, notes, preflight });
   const paused = new PausedReleases(context, releases);
-  const timed = new TimedReleases(context, { shards, releases, paused });
+  const pins = new ChangePins(context, commands, publication);
+  const expired = new ExpiredPins(context, pins);
+  const timed = new TimedReleases(context, { shards, releases, paused, pins: expired });
   const ticker = startTicker(context, () => {
     watchers.tick();
     watch.look();
@@ -107,6 +113,7 @@ export function createEngine(context: EngineContext): Engine {
     use: {
       ...useCases(context, {
         ...{ publication, shards, fences, commands, watchers, releases, watch, timed, paused },
+        ...{ pins, expired },
       }),
       ...preflightUseCases(fences, preflights),
     },
@@ -152,6 +159,8 @@ interface Parts {
   readonly watch: WatchReleases;
   readonly timed: TimedReleases;
   readonly paused: PausedReleases;
+  readonly pins: ChangePins;
+  readonly expired: ExpiredPins;
 }
 
 /** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
@@ -205,8 +214,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     getSchema: (address, version) =>
       fences.read(address.root, () => reads.schema(address, version)),
     release: (address, request, command) => runRelease(parts, address, { request, command }),
-    getRelease: (address) =>
-      fences.read(address.root, () => releaseNow({ shards, timed }, address)),
+    getRelease: (address) => fences.read(address.root, () => releaseNow(parts, address)),
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(shards, address, query)),
     getRollout: async (address) =>
@@ -217,7 +225,15 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
         const shown = under.length === 0 ? {} : { releases: under };
         const { queued } = root.uncertain ? { queued: null } : node.release;
         const later = queued && { queued: queuedView(queued, timed.waitsFor(root, node)) };
-        return { ...view, ...shown, ...later, converged: view.converged && sure, ...age };
+        const pinned = root.uncertain ? {} : pinnedViews(parts, root, node);
+        return {
+          ...view,
+          ...shown,
+          ...later,
+          ...pinned,
+          converged: view.converged && sure,
+          ...age,
+        };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) =>
@@ -243,6 +259,8 @@ async function runRelease(
   address: Address,
   of: { readonly request: ReleaseRequest; readonly command: CommandContext },
 ): Promise<Outcome<Written<ReleaseView>>> {
+  const { action } = of.request;
+  if (isPinAction(action)) return parts.pins.run(address, { ...of.request, action }, of.command);
   const outcome = await parts.releases.run(address, of.request, of.command);
   const begins = outcome.ok && outcome.value.body.staged?.preflight !== undefined;
   if (begins) lookAgain(parts, address);
@@ -287,13 +305,29 @@ function validating<T>(work: Promise<Outcome<T>>): Promise<Outcome<T>> {
 }
 
 function releaseNow(
-  { shards, timed }: Pick<Parts, 'shards' | 'timed'>,
+  { shards, timed, expired }: Pick<Parts, 'shards' | 'timed' | 'expired'>,
   address: Address,
 ): Outcome<ReleaseView> {
   const place = shards.find(address);
   if (place === undefined) return unknownAddress(shards, address);
   const { root, node } = place;
-  return done(releaseView(node.address, node.release, timed.waitsFor(root, node)));
+  const about = {
+    waitsFor: timed.waitsFor(root, node),
+    pinnedBelow: pinnedBelow(root.tree, node),
+    overdue: expired.overdue(root, node),
+  };
+  return done(releaseView(node.address, node.release, about));
+}
+
+/** What an address keeps of those above it, and where below it something is kept of it. */
+function pinnedViews(
+  { expired }: Pick<Parts, 'expired'>,
+  root: OwnedRoot,
+  node: AddressNode,
+): Pick<RolloutView, 'pins' | 'pinnedBelow'> {
+  const below = pinnedBelow(root.tree, node);
+  const own = pinsView(node.release, expired.overdue(root, node));
+  return below === undefined ? own : { ...own, pinnedBelow: below };
 }
 
 type OverAll =

@@ -18,6 +18,7 @@ import { IncidentReads1764000000012 } from './migrations/1764000000012-incident-
 import { MergeOrigin1764000000013 } from './migrations/1764000000013-merge-origin.js';
 import { ConsumerRuns1764000000014 } from './migrations/1764000000014-consumer-runs.js';
 import { QueuedReleases1764000000015 } from './migrations/1764000000015-queued-releases.js';
+import { PinnedLayers1764000000016 } from './migrations/1764000000016-pinned-layers.js';
 import { WebhookCursor1764000000017 } from './migrations/1764000000017-webhook-cursor.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
 import { prepareSession } from './sessions/prepare-session.js';
@@ -69,6 +70,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       MergeOrigin1764000000013,
       ConsumerRuns1764000000014,
       QueuedReleases1764000000015,
+      PinnedLayers1764000000016,
       WebhookCursor1764000000017,
       RestorePauses1764000000018,
     ],

@@ -63,6 +63,7 @@ export const NOWHERE: NewRelease = {
   blockedVersions: [],
   staged: null,
   queued: null,
+  pins: [],
 };
 
 /** All that PostgreSQL holds, by a second bookkeeping. */

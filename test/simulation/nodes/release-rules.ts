@@ -114,7 +114,8 @@ function isSame(one: NewRelease, other: NewRelease): boolean {
   return text(one) === text(other);
 }
 
-function text({ staged, queued: _, ...rest }: NewRelease): string {
+function text({ staged, queued: _, pins, ...rest }: NewRelease): string {
   const { pausedFor: __, pausedAt: ___, ...held } = staged ?? { pausedFor: null };
-  return canonicalize({ ...rest, staged: staged === null ? null : held });
+  const kept = pins.map((pin) => ({ ...pin }));
+  return canonicalize({ ...rest, pins: kept, staged: staged === null ? null : held });
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
 import { fromOne } from './config.command.js';
+import { whyText } from './why-text.js';
 
 /** `pawl changes`: who changed what and why, over all addresses. */
 export function addChanges(program: Command, context: CliContext): void {
@@ -23,7 +24,7 @@ export function addChanges(program: Command, context: CliContext): void {
             item.action ?? 'write',
             item.version,
             item.releaseVersion,
-            item.reason ?? item.message ?? '',
+            whyText(item),
           ]),
         );
       });

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print, table } from '../output.js';
+import { pinText } from './pin-text.js';
 import { pointerOf } from './pointer-of.js';
 
 interface ExplainFlags {
@@ -51,6 +52,11 @@ export function addExplain(program: Command, context: CliContext): void {
           ]),
         ),
       );
+      if (context.format() === 'table') {
+        for (const pin of view.pins ?? []) {
+          context.terminal.err(`note: ${pinText(pin.pinnedAt, pin)}\n`);
+        }
+      }
       if (consumerId !== undefined && context.format() === 'table') {
         context.terminal.err(cohortNote(consumerId, view));
       }

@@ -1,6 +1,7 @@
 import type { HistoryItem } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
+import { whyText } from './why-text.js';
 
 function originText({ origin }: HistoryItem): string {
   return origin === undefined ? '' : `from ${origin.address}@${origin.version}`;
@@ -21,7 +22,7 @@ export async function listHistory(
         item.action ?? 'write',
         item.version,
         item.releaseVersion,
-        [originText(item), item.reason ?? item.message ?? ''].filter(Boolean).join(': '),
+        [originText(item), whyText(item)].filter(Boolean).join(': '),
       ]),
     ),
   );

@@ -45,7 +45,8 @@ export function laterOf({
   return queue === true ? { ...begins, conflict: 'queue' } : begins;
 }
 
-function parseTime(text: string): string {
+/** With its zone; RFC 3339 with milliseconds. */
+export function parseTime(text: string): string {
   const match = TIME.exec(text);
   const [, minute = '', seconds = ':00', zone = ''] = match ?? [];
   const ms = Date.parse(`${minute.replace(/[t ]/, 'T')}${seconds}${zone.toUpperCase()}`);
@@ -55,7 +56,8 @@ function parseTime(text: string): string {
   return new Date(ms).toISOString();
 }
 
-function parseAhead(text: string): number {
+/** Milliseconds, up to 90 days. */
+export function parseAhead(text: string): number {
   const [, count = '', unit = ''] = /^([0-9]{1,8})([smhd])$/.exec(text) ?? [];
   const ms = Number(count) * (UNITS[unit] ?? NaN);
   if (!(ms > 0 && ms <= LONGEST_MS)) {

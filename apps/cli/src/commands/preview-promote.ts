@@ -39,7 +39,10 @@ function previewText(address: string, view: PreviewView): string {
     firstText(stage),
   ]);
   const headings = ['stage', 'share', 'bake', 'instances', 'workloads', 'addresses', 'adds'];
-  return plainLines([head]) + table(headings, rows) + plainLines(['nothing was changed']);
+  const { pinned = 0 } = view;
+  const stay =
+    pinned === 0 ? [] : [`addresses below that stay at a version that is pinned: ${pinned}`];
+  return plainLines([head, ...stay]) + table(headings, rows) + plainLines(['nothing was changed']);
 }
 
 function firstText({ added, instances }: PreviewStage): string {

@@ -19,6 +19,7 @@ import { nextSteps } from './next-steps.js';
 import { candidateText, placeText } from './staged-text.js';
 import { addLaterOptions, laterOf } from './later-flags.js';
 import type { LaterFlags } from './later-flags.js';
+import { pinnedBelowLines } from './pin-text.js';
 import { queuedText } from './queued-text.js';
 import { addStrategyOptions, strategyOf } from './strategy-flags.js';
 import type { StrategyFlags } from './strategy-flags.js';
@@ -144,8 +145,9 @@ async function act(
   print(context.terminal, context.format(), view, () => {
     const dropped = view.dropped === undefined ? [] : [`dropped: ${queuedText(view.dropped)}`];
     const queued = [...dropped, ...(view.queued === undefined ? [] : [queuedText(view.queued)])];
-    if (!changed) return [`nothing changed: ${releaseText(view)}`, ...queued, ''].join('\n');
-    return [releaseText(view), ...queued, ...hints(context, action, view), ''].join('\n');
+    const beside = [...queued, ...pinnedBelowLines(view.pinnedBelow)];
+    if (!changed) return [`nothing changed: ${releaseText(view)}`, ...beside, ''].join('\n');
+    return [releaseText(view), ...beside, ...hints(context, action, view), ''].join('\n');
   });
 }
 

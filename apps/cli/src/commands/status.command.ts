@@ -5,6 +5,7 @@ import { plainLines, print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 import { nextSteps } from './next-steps.js';
+import { pinnedBelowLines, pinText } from './pin-text.js';
 import { queuedText } from './queued-text.js';
 import { gateLines, releaseProgress } from './release-progress.js';
 import { StagedReleases } from './staged-releases.js';
@@ -32,6 +33,7 @@ export function addStatus(program: Command, context: CliContext): void {
           ...statusLines(view),
           ...releasesLines(context, view, strategies),
           ...queuedLines(context, view),
+          ...pinLines(context, view),
         ]),
       );
       if (forPeople) context.terminal.err(await statusNote(context, client, address));
@@ -106,4 +108,14 @@ function releasesLines(
 function queuedLines(context: CliContext, { address, queued }: RolloutView): string[] {
   if (queued === undefined) return [];
   return ['', queuedText(queued), `drop it: ${context.command(`cancel ${address}`)}`];
+}
+
+/** What is kept here of layers above, and below of this one. */
+function pinLines(context: CliContext, { address, pins = [], pinnedBelow }: RolloutView): string[] {
+  const own = pins.flatMap((pin) => [
+    pinText(address, pin),
+    `end it: ${context.command(`unpin ${address} --layer ${pin.ancestor}`)}`,
+  ]);
+  const lines = [...own, ...pinnedBelowLines(pinnedBelow)];
+  return lines.length === 0 ? [] : ['', ...lines];
 }

@@ -3,6 +3,7 @@ import type { CliContext } from '../context.js';
 import { bar } from '../output.js';
 import { ageText } from './age-text.js';
 import { followRollout } from './follow-rollout.js';
+import { pinnedBelowLines, pinText } from './pin-text.js';
 import { queuedText } from './queued-text.js';
 import { releaseLine, releaseProgress } from './release-progress.js';
 import { StagedReleases } from './staged-releases.js';
@@ -35,6 +36,8 @@ export async function watchStatus(context: CliContext, address: string): Promise
         .flatMap((release) => text(release, strategies.get(release.id)))
         .map((line) => line.replaceAll(CONTROLS, ' ')),
       ...(view.queued === undefined ? [] : [queuedText(view.queued)]),
+      ...(view.pins ?? []).map((pin) => pinText(view.address, pin)),
+      ...pinnedBelowLines(view.pinnedBelow),
     ];
     screen.show(
       each((release, of) => releaseProgress(release, of)),

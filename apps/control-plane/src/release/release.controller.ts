@@ -1,11 +1,11 @@
 import { Controller, Get, Inject, Post, Req, Res } from '@nestjs/common';
 import {
+  PIN_ACTIONS,
   RELEASE_ACTIONS,
   releaseRequestSchema,
   type Address,
   type JsonValue,
   type Outcome,
-  type ReleaseAction,
   type ReleaseRequest,
   type ReleaseView,
 } from '@pawl/contracts';
@@ -22,6 +22,7 @@ import { bodyShape } from '../http/body-shape.js';
 import { CONFIG_ENGINE } from '../tokens.js';
 
 const asReleaseRequest = bodyShape<ReleaseRequest>(releaseRequestSchema);
+const ACTIONS: readonly string[] = [...RELEASE_ACTIONS, ...PIN_ACTIONS];
 const REASON_LENGTH = releaseRequestSchema.properties.reason.maxLength;
 
 /** Release states and their transitions: `/v1/release/{address}`. */
@@ -57,10 +58,10 @@ export class ReleaseController {
 
 function judgeRequest(value: JsonValue, address: Address): ReleaseRequest {
   const wanted = asReleaseRequest(value, address);
-  if (!RELEASE_ACTIONS.includes(wanted.action as ReleaseAction)) {
+  if (!ACTIONS.includes(wanted.action)) {
     throw ProblemException.of(
       'unknown-action',
-      `${JSON.stringify(wanted.action.slice(0, 64))} is no action; actions are ${RELEASE_ACTIONS.join(', ')}.`,
+      `${JSON.stringify(wanted.action.slice(0, 64))} is no action; actions are ${ACTIONS.join(', ')}.`,
     );
   }
   const { reason, freezeException } = wanted;

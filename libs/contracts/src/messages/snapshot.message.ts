@@ -16,6 +16,8 @@ export const snapshotInputSchema = {
     loweredAt: { ...part.version, type: ['integer', 'null'] },
     /** The definition version that candidates of this layer's release run in its place. */
     candidate: part.version,
+    /** The address, at or above the snapshot's, that keeps this layer at its version; none when left out. */
+    pinnedAt: part.address,
     /** Set when this layer's version was forced although it breaks a schema. */
     forced: { const: true },
   },

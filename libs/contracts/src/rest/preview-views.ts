@@ -88,6 +88,8 @@ export const previewSchema = {
         },
       },
     },
+    /** Known addresses below that it does not reach, since they stay at a version that is pinned. */
+    pinned: part.counter,
     /** Of the promote that was asked about; left out where it would be refused or change nothing. */
     stages: { type: 'array', items: previewStageSchema },
     /** Name of the strategy that it would go by; left out for all at once. */

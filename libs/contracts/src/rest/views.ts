@@ -4,6 +4,7 @@ import { mergeOriginSchema } from './merge-views.js';
 import { problemErrorSchema } from './problem-error.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
 import { heldSchema } from './gate-results.js';
+import { layerPinSchema, pinnedBelowSchema, pinViewSchema } from './pin-views.js';
 import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
@@ -62,6 +63,10 @@ export const RELEASE_ACTIONS = [
 ] as const;
 export type ReleaseAction = (typeof RELEASE_ACTIONS)[number];
 
+/** What is done to the version of an ancestor that an address and those below it have. */
+export const PIN_ACTIONS = ['pin', 'unpin'] as const;
+export type PinAction = (typeof PIN_ACTIONS)[number];
+
 export const releaseRequestSchema = {
   type: 'object',
   required: ['action'],
@@ -85,6 +90,11 @@ export const releaseRequestSchema = {
     stage: { type: 'integer', minimum: 0, maximum: 63 },
     reason: { type: 'string', maxLength: 1024 },
     force: { type: 'boolean' },
+    /** Of a pin or an unpin: the address above whose version is meant. */
+    ancestor: part.address,
+    /** How long a pin holds, or until when: a minute to 30 days. */
+    expireMs: { type: 'integer', minimum: 60_000, maximum: 2_592_000_000 },
+    until: part.timestamp,
     /** Why this must go forward although the scope is frozen. */
     freezeException: { type: 'string', maxLength: 1024 },
   },
@@ -135,6 +145,10 @@ export const releaseSchema = {
     blockedVersions: { type: 'array', items: part.version },
     /** The stable version was forced although it breaks a schema. */
     forced: { const: true },
+    /** The versions of addresses above that this one and those below it stay at. */
+    pins: { type: 'array', items: pinViewSchema },
+    /** The addresses below that stay at another version of this one. */
+    pinnedBelow: pinnedBelowSchema,
   },
 } as const;
 export type ReleaseView = Infer<typeof releaseSchema>;
@@ -158,6 +172,8 @@ export const effectiveSchema = {
     inputs: { type: 'array', items: snapshotInputSchema },
     /** As which cohort it is read; left out for the stable one. */
     cohort: part.cohort,
+    /** The layers that stay at a version here, whatever is released of them, and until when. */
+    pins: { type: 'array', items: layerPinSchema },
     /** Per JSON Pointer of a leaf or empty container: the layer that set it. */
     explain: { type: 'object', additionalProperties: originSchema },
   },
@@ -226,6 +242,8 @@ export const rolloutSchema = {
     /** The releases in stages under way here: of the address itself and of those above it. */
     releases: { type: 'array', items: rolloutReleaseSchema },
     queued: queuedViewSchema,
+    pins: { type: 'array', items: pinViewSchema },
+    pinnedBelow: pinnedBelowSchema,
     asOf: savedAt,
   },
 } as const;

@@ -251,7 +251,8 @@ describe('a layer forged lower without saying so', () => {
     const releases = last.releases.filter(
       (release) => kind !== 'release gone' || release.address !== plain.address,
     );
-    return publish(last.version + 1, inputs, releases);
+    const { text } = PATH.at(-1)!;
+    return publish({ address: text, version: last.version + 1 }, inputs, releases);
   }
 
   /** How many of the forgeries a consumer judged that were below a candidate it runs. */

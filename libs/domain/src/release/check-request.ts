@@ -36,6 +36,10 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (request.stage !== undefined && action !== 'approve') {
     return refused('malformed-request', `${action} takes no stage: only approve does`);
   }
+  if ((request.ancestor ?? request.until ?? request.expireMs) !== undefined) {
+    const detail = `${action} takes no ancestor and no end: only pin and unpin do`;
+    return refused('malformed-request', detail);
+  }
   const untimely = checkTime(action, request);
   if (untimely !== undefined) return untimely;
   const resolved = resolveStrategy(strategy);

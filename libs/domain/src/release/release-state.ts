@@ -1,3 +1,4 @@
+import type { Pin } from './pin.js';
 import type { QueuedRelease } from './queued-release.js';
 import type { StagedRelease } from './staged-release.js';
 
@@ -21,6 +22,8 @@ export interface ReleaseState {
   readonly staged: StagedRelease | null;
   /** The promote that begins later; `null`: none does. */
   readonly queued: QueuedRelease | null;
+  /** The versions of addresses above that this one stays at, by ancestor. */
+  readonly pins: readonly Pin[];
 }
 
 /** The state before the first action. */
@@ -34,4 +37,5 @@ export const INITIAL_RELEASE: ReleaseState = {
   blockedVersions: [],
   staged: null,
   queued: null,
+  pins: [],
 };

@@ -23,7 +23,7 @@ const { preflight: _, ...unasked } = staged;
 /** Version 3 is stable and was forced, 6 is the candidate, and 3 and 6 have room on each side. */
 const rolling: ReleaseState = {
   ...{ state: 'rolling', releaseVersion: 7, stableVersion: 3, contributionAt: 6, loweredAt: 4 },
-  ...{ forced: true, blockedVersions: [1, 8], staged, queued: null },
+  ...{ forced: true, blockedVersions: [1, 8], staged, queued: null, pins: [] },
 };
 const paused: ReleaseState = {
   ...{ ...rolling, state: 'paused' },

@@ -1,4 +1,5 @@
 import type { AddressText, SnapshotInput } from '@pawl/contracts';
+import type { PlacedPin } from '../release/pin.js';
 import type { ReleaseState } from '../release/release-state.js';
 
 /**
@@ -15,5 +16,18 @@ export function snapshotInput(address: AddressText, release: ReleaseState): Snap
     loweredAt: release.loweredAt,
     ...(release.staged === null ? {} : { candidate: release.staged.candidateVersion }),
     ...(contributes && release.forced ? { forced: true } : {}),
+  };
+}
+
+/**
+ * How a layer stands where it is pinned. It may go down as the pin begins, whatever of it is held, and what
+ * comes back when the pin ends is not lower unless the layer was lowered since.
+ */
+export function pinnedInput({ pin, at }: PlacedPin): SnapshotInput {
+  const { ancestor, version, releaseVersion } = pin;
+  return {
+    address: ancestor,
+    definitionVersion: version,
+    ...{ releaseVersion, loweredAt: releaseVersion, pinnedAt: at },
   };
 }

@@ -4,8 +4,8 @@ import { allPlaces, localInSchema, mergeThreeWay, pointerSet } from '@pawl/domai
 import type { Definition, MergeSide, PointerSet, SchemaRef, ThreeWayMerge } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { localPointers } from '../release/release-policy.js';
-import { activeDefinition } from '../sharding/root-tree.js';
 import type { RootTree } from '../sharding/root-tree.js';
+import { layerOnWay, wayDown } from '../sharding/way-down.js';
 import { documentRef } from './put-definition.js';
 import type { NextContent } from './put-definition.js';
 import { schemaRef } from './write-config.js';
@@ -66,9 +66,11 @@ function localPlaces(
   { tree, address, newest }: Parameters<typeof planMerge>[1],
   { theirs }: SourceChange,
 ): PointerSet<true> {
-  const above = tree.path(address).filter((node) => node.address.text !== address.text);
+  const above = wayDown(tree.path(address)).filter(
+    ({ node }) => node.address.text !== address.text,
+  );
   const schemas = [
-    ...above.flatMap((node) => activeDefinition(node)?.schema ?? []),
+    ...above.flatMap((layer) => layerOnWay(layer, new Set())?.schema ?? []),
     ...(newest?.schema ? [newest.schema] : []),
   ].map(({ schema }) => schema);
   if (theirs.schema !== undefined) schemas.push(theirs.schema as JsonValue);

@@ -73,10 +73,20 @@ export async function previewChange(
   }
   const valid = errors.length === 0;
   const { release } = promoted.value;
-  const nodes = [...(node === undefined ? [] : [node]), ...tree.below(address)];
+  const reached = tree.reachedBelow(address);
+  const pinned = tree.below(address).length - reached.length;
+  const nodes = [...(node === undefined ? [] : [node]), ...reached];
   const stages =
     release === null || !valid ? {} : await stagesOf(context, { nodes, consumers }, release);
-  return done({ valid, errors: errors.slice(0, LIMITS.errors), patch, addresses, ...stages });
+  const kept = pinned === 0 ? {} : { pinned };
+  return done({
+    valid,
+    errors: errors.slice(0, LIMITS.errors),
+    patch,
+    addresses,
+    ...kept,
+    ...stages,
+  });
 }
 
 async function stagesOf(

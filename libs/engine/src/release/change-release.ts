@@ -1,22 +1,13 @@
 import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { isForLater, placeOf, planTransition, PREFLIGHT_STAGE } from '@pawl/domain';
-import type {
-  Definition,
-  QueuedRelease,
-  ReleaseState,
-  SnapshotHead,
-  Transition,
-} from '@pawl/domain';
+import type { Definition, QueuedRelease, ReleaseState, Transition } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
-import { Turns } from '../turns.js';
 import type { Publication } from '../publication/publication.js';
-import { headOf } from '../sharding/build-nodes.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import { inputsOf, pathReleases, releasesAt } from '../sharding/path-releases.js';
 import { activeDefinition } from '../sharding/root-tree.js';
-import type { AddressNode, Content } from '../sharding/root-tree.js';
+import type { AddressNode } from '../sharding/root-tree.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
@@ -36,20 +27,15 @@ import {
   promoteOf,
   queueingLine,
 } from './queued-promotes.js';
-import { reachNodes } from './reach-nodes.js';
+import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
 import { queuedView, releaseView } from './release-view.js';
+import { takeHeads, variantHeads } from './variant-heads.js';
 import { wakeFor } from './wake-for.js';
 
 /** Who acts for the owner of an address, in history and audit. */
 export const OWNER = 'pawl';
-
-interface VariantHead {
-  readonly variant: Variant;
-  readonly contents: ReadonlyMap<string, Content>;
-  readonly head: SnapshotHead;
-}
 
 interface Change {
   readonly root: OwnedRoot;
@@ -128,7 +114,7 @@ export class ChangeRelease {
     const plan = this.#plan(change);
     if (!plan.ok) return plan;
     const { changed, next: release } = plan.value;
-    if (!changed) return done(this.#unchanged(node));
+    if (!changed) return done(this.#unchanged(root, node));
     const begun = release.staged?.id === node.release.staged?.id ? null : release.staged;
     const notJudged = gatesNotJudged(this.context, begun?.gates ?? []);
     if (notJudged !== undefined) return notJudged;
@@ -247,8 +233,8 @@ export class ChangeRelease {
     return found ?? storedDefinition(this.context, root, { address: node.address, version });
   }
 
-  #unchanged(node: AddressNode): Prepared<ReleaseView> {
-    const body = releaseView(node.address, node.release);
+  #unchanged({ tree }: OwnedRoot, node: AddressNode): Prepared<ReleaseView> {
+    const body = releaseView(node.address, node.release, { pinnedBelow: pinnedBelow(tree, node) });
     return { status: 200, body, changes: null, apply: () => undefined };
   }
 
@@ -263,10 +249,13 @@ export class ChangeRelease {
       { address: node.address.text, next: release },
       ...dropped.map((one) => ({ address: one.node.address.text, next: one.release })),
     ];
-    const heads = await this.#heads(root, releases, variants);
+    const heads = await variantHeads(this.context, root, { node, releases, variants });
     return {
       status: 200,
-      body: { ...releaseView(node.address, release), ...droppedView(change, release) },
+      body: {
+        ...releaseView(node.address, release, { pinnedBelow: pinnedBelow(root.tree, node) }),
+        ...droppedView(change, release),
+      },
       changes: {
         ...NO_CHANGES,
         releases,
@@ -281,11 +270,7 @@ export class ChangeRelease {
         Object.assign(node, { release, stable, candidate });
         for (const one of dropped)
           Object.assign(one.node, { release: one.release, candidate: null });
-        for (const { variant, head, contents } of heads) {
-          if (variant.node === undefined) continue;
-          Object.assign(variant.node, { head, contents });
-          this.publication.enqueue(root, variant.node);
-        }
+        takeHeads(root, heads, this.publication);
         root.tree.noteRelease(node);
         for (const one of dropped) root.tree.noteRelease(one.node);
         wakeFor(this.context, node);
@@ -347,50 +332,6 @@ export class ChangeRelease {
 
   #now(): string {
     return this.context.formatTime(this.context.clock.wallMs());
-  }
-
-  /**
-   * The next snapshot head of each variant, of the first of these releases and what it brings; gives the event loop a turn between portions.
-   */
-  async #heads(
-    { tree, shard }: OwnedRoot,
-    releases: readonly {
-      readonly address: AddressNode['address']['text'];
-      readonly next: ReleaseState;
-    }[],
-    variants: readonly Variant[],
-  ): Promise<VariantHead[]> {
-    const changed = new Map(releases.map(({ address, next }) => [address, next]));
-    const staged = releases[0]?.next.staged ?? null;
-    const nodes = variants.flatMap(({ node }) => node ?? []);
-    const stages = staged === null ? undefined : reachNodes(staged, nodes, shard.consumers);
-    const heads: VariantHead[] = [];
-    const turns = new Turns(this.context.scheduler);
-    for (const variant of variants) {
-      const { address, node, cohorts } = variant;
-      const contents = new Map<string, Content>();
-      for (const [key, { effective, handedDown, variant: of }] of cohorts) {
-        contents.set(key, { effective, handedDown, variant: of });
-      }
-      const path = pathReleases(tree, address, changed);
-      const head = headOf(this.context, address, {
-        generation: tree.generation,
-        version: (node?.head.version ?? 0) + 1,
-        inputs: inputsOf(path),
-        releases: releasesAt(path, {
-          before: node?.head.releases ?? [],
-          reached:
-            staged === null
-              ? undefined
-              : { id: staged.id, stages: stages?.get(address.text) ?? [] },
-        }),
-        contents,
-      });
-      heads.push({ variant, head, contents });
-      const sizes = [...contents.values()].map(({ variant: { size } }) => size);
-      await turns.spent(sizes.reduce((sum, size) => sum + Math.min(size, LIMITS.inlineBytes), 0));
-    }
-    return heads;
   }
 }
 

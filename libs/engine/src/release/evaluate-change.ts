@@ -1,7 +1,7 @@
 import { isAtOrBelow, LIMITS, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, AddressText, ProblemError } from '@pawl/contracts';
 import { mergeLayer, NOTHING_MERGED } from '@pawl/domain';
-import type { Definition, DocumentRef } from '@pawl/domain';
+import type { Definition, DocumentRef, Merged } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
@@ -11,7 +11,14 @@ import { contentAbove, newContent, shared } from '../sharding/build-nodes.js';
 import { cohortAmong, cohortsOf } from '../sharding/cohorts.js';
 import type { Cohort } from '../sharding/cohorts.js';
 import { layerFor } from '../sharding/root-tree.js';
-import type { AddressNode, Content, RootTree } from '../sharding/root-tree.js';
+import type {
+  AddressNode,
+  Content,
+  PinnedLayer,
+  PinnedLayers,
+  RootTree,
+} from '../sharding/root-tree.js';
+import { pinnedOnWay } from '../sharding/way-down.js';
 
 /** What a layer contributes; `null`: nothing, whether disabled or not released. */
 export type Layer = Pick<Definition, 'document' | 'schema'> | null;
@@ -27,6 +34,8 @@ export interface Hypothesis {
   readonly address: Address;
   /** What it and others below it, on one way down each, would contribute. */
   readonly changes: ReadonlyMap<AddressText, LayerChange>;
+  /** What it would be pinned to instead; as it is when left out. */
+  readonly pinned?: PinnedLayers;
   /** Set to leave the candidates of releases in stages out. */
   readonly stableOnly?: true;
   /** Set to leave the schemas out: for what is forced. */
@@ -69,7 +78,7 @@ const BUDGET_MS = 10_000;
 const VARIANTS_PER_TURN: Portion = { items: 8, bytes: 64 * 1024 };
 
 /**
- * Computes what the hypothesis makes of its address and of every known address below it, in this
+ * Computes what the hypothesis makes of its address and of every known address below it that it reaches, in this
  * order, for every cohort, and checks each result that it changes against the schemas of all its layers
  * and the size limit. Variants come one by one and are not kept: a caller holds on to what it needs of
  * them, and may stop early. Pure but for the validator; gives the event loop a turn between portions of
@@ -88,6 +97,7 @@ export async function* evaluateChange(
   for (const node of tree.below(address)) places.push({ address: node.address, node });
   for (const place of places) {
     const variant = await evaluation.variant(place.address, place.node);
+    if (variant === undefined) continue;
     yield variant;
     if (evaluation.isOver) return;
     const changed = [...variant.cohorts.values()].filter((cohort) => cohort.changed);
@@ -110,6 +120,9 @@ export async function allVariants(
 interface PathLayer {
   readonly node: AddressNode | undefined;
   readonly change: LayerChange | undefined;
+  /** What the address under way keeps it at, as it is and as it would be. */
+  readonly pinnedNow: PinnedLayer | undefined;
+  readonly pinnedThen: PinnedLayer | undefined;
 }
 
 /** An address that was worked out in this pass. */
@@ -137,8 +150,14 @@ class Evaluation {
     this.#deadlineMs = context.clock.monotonicMs() + BUDGET_MS;
   }
 
-  async variant(address: Address, node: AddressNode | undefined): Promise<Variant> {
+  /** `undefined`: nothing that the hypothesis changes reaches the address. */
+  async variant(address: Address, node: AddressNode | undefined): Promise<Variant | undefined> {
     const path = this.#path(address);
+    if (node !== undefined && address.text !== this.hypothesis.address.text && !isReached(path)) {
+      this.#above(address);
+      this.#places.push({ address, releases: idsOf(node), cohorts: node.contents });
+      return undefined;
+    }
     const releases = this.hypothesis.stableOnly === true ? [] : releasesOf(path);
     const above = this.#above(address);
     const cohorts = new Map<string, CohortVariant>();
@@ -165,12 +184,7 @@ class Evaluation {
     if (known !== undefined && !path.some((layer) => isOther(layer, cohort))) {
       return { ...known, changed: false, errors: [], tooLarge: false };
     }
-    const own = path.at(-1);
-    const layer = own === undefined ? null : wanted(own, cohort.releases);
-    const { content: fresh, text } = newContent(
-      this.context,
-      mergeLayer(inherited ?? NOTHING_MERGED, layer),
-    );
+    const { content: fresh, text } = newContent(this.context, this.#merged(place, inherited));
     const content = shared(fresh, [...(known ? [known] : []), ...others.values()]);
     const changed = known?.variant.hash !== content.variant.hash;
     const tooLarge = content.variant.size > LIMITS.effectiveBytes;
@@ -184,17 +198,37 @@ class Evaluation {
     return { ...content, changed, errors, tooLarge };
   }
 
+  /** What is inherited does not count where another version of a layer is kept than above: all layers do. */
+  #merged({ node, path, cohort }: CohortPlace, inherited: Content | undefined): Merged {
+    const keeps = node !== undefined && this.#pinnedAt(node).size > 0;
+    return (keeps ? path : path.slice(-1)).reduce(
+      (merged, layer) => mergeLayer(merged, wanted(layer, cohort.releases)),
+      (keeps ? undefined : inherited) ?? NOTHING_MERGED,
+    );
+  }
+
+  /** What an address would be pinned to. */
+  #pinnedAt({ address, pinned }: AddressNode): PinnedLayers {
+    const { address: changed, pinned: instead } = this.hypothesis;
+    return address.text === changed.text ? (instead ?? pinned) : pinned;
+  }
+
   /** The known addresses on the way down, and the changed one whether it is known or not. */
   #path(address: Address): PathLayer[] {
     const { changes, address: changedAddress } = this.hypothesis;
-    const path: PathLayer[] = this.tree.path(address).map((node) => ({
-      node,
-      change: changes.get(node.address.text),
-    }));
+    const nodes = this.tree.path(address);
+    const now = pinnedOnWay(nodes.map(({ pinned }) => pinned));
+    const then = pinnedOnWay(nodes.map((node) => this.#pinnedAt(node)));
+    const path: PathLayer[] = nodes.map((node) => {
+      const { text } = node.address;
+      const change = changes.get(text);
+      return { node, change, pinnedNow: now.get(text), pinnedThen: then.get(text) };
+    });
     if (this.tree.get(changedAddress) !== undefined) return path;
     const change = changes.get(changedAddress.text);
     const at = path.findIndex(({ node }) => node && isAtOrBelow(node.address, changedAddress));
-    path.splice(at < 0 ? path.length : at, 0, { node: undefined, change });
+    const unknown = { node: undefined, change, pinnedNow: undefined, pinnedThen: undefined };
+    path.splice(at < 0 ? path.length : at, 0, unknown);
     return path;
   }
 
@@ -253,7 +287,8 @@ interface CohortPlace {
 }
 
 function releasesOf(path: readonly PathLayer[]): string[] {
-  return path.flatMap(({ node, change }) => {
+  return path.flatMap(({ node, change, pinnedThen }) => {
+    if (pinnedThen !== undefined) return [];
     const id = change === undefined ? node?.release.staged?.id : change.candidate?.id;
     return id ?? [];
   });
@@ -264,24 +299,35 @@ function idsOf(node: AddressNode): string[] {
 }
 
 /** What a layer contributes to a cohort under the hypothesis. */
-function wanted({ node, change }: PathLayer, releases: ReadonlySet<string>): Layer {
+function wanted({ node, change, pinnedThen }: PathLayer, releases: ReadonlySet<string>): Layer {
+  if (pinnedThen !== undefined) return pinnedThen.definition;
   if (change === undefined) return node === undefined ? null : layerFor(node, releases);
   const { candidate, layer } = change;
   return candidate !== null && releases.has(candidate.id) ? candidate.layer : layer;
 }
 
 /** What it contributes to the same consumers now. */
-function present({ node }: PathLayer, { releases }: Cohort): Layer {
+function present({ node, pinnedNow }: PathLayer, { releases }: Cohort): Layer {
+  if (pinnedNow !== undefined) return pinnedNow.definition;
   if (node === undefined) return null;
   return layerFor(node, releases);
 }
 
+/** Whether the hypothesis makes anything of a layer there. */
+function mayChange({ change, pinnedNow, pinnedThen }: PathLayer): boolean {
+  return pinnedNow !== pinnedThen || (change !== undefined && pinnedThen === undefined);
+}
+
+function isReached(path: readonly PathLayer[]): boolean {
+  return path.some(mayChange);
+}
+
 function isOther(layer: PathLayer, cohort: Cohort): boolean {
-  return layer.change !== undefined && wanted(layer, cohort.releases) !== present(layer, cohort);
+  return mayChange(layer) && wanted(layer, cohort.releases) !== present(layer, cohort);
 }
 
 function hasOtherSchema(layer: PathLayer, cohort: Cohort): boolean {
-  if (layer.change === undefined) return false;
+  if (!mayChange(layer)) return false;
   const { schema: now } = wanted(layer, cohort.releases) ?? {};
   return now?.hash !== present(layer, cohort)?.schema?.hash;
 }

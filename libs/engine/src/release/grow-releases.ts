@@ -92,7 +92,7 @@ export class GrowReleases {
   ): { readonly place: AddressNode; readonly releases: readonly SnapshotRelease[] }[] {
     const { staged } = node.release;
     if (staged === null || node.release.state !== 'rolling' || isInPreflight(staged)) return [];
-    const nodes = [node, ...tree.below(node.address)];
+    const nodes = [node, ...tree.reachedBelow(node.address)];
     const reached = reachNodes(staged, nodes, shard.consumers);
     return nodes.flatMap((place) => {
       const before = place.head.releases;
@@ -110,7 +110,7 @@ function fleetOf(
   { id, stage }: StagedRelease,
 ): Fleet {
   let [live, versions] = [0, 0];
-  for (const { address, head } of [node, ...tree.below(node.address)]) {
+  for (const { address, head } of [node, ...tree.reachedBelow(node.address)]) {
     live += instancesAt(consumers, address.text).length;
     versions += head.version;
   }

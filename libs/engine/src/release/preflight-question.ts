@@ -85,20 +85,26 @@ export async function preflightQuestion(
 }
 
 /**
- * What the addresses on the way to one and below it contribute, and how far their releases in stages
- * are; not its own, which is what is asked about.
+ * What the addresses on the way to one and below it contribute, how far their releases in stages are, and what
+ * they are pinned to; not its own layer, which is what is asked about.
  */
 export function layersAround(tree: RootTree, address: Address): Layers {
   const layers = new Map<AddressText, string>();
   for (const node of [...tree.path(address), ...tree.below(address)]) {
     const { text } = node.address;
-    if (text === address.text) continue;
-    const { staged } = node.release;
-    const version = activeDefinition(node)?.version ?? 0;
-    if (version === 0 && staged === null) continue;
-    layers.set(text, staged === null ? `${version}` : `${version} ${staged.id} ${staged.stage}`);
+    const kept = node.release.pins.map((pin) => `${pin.ancestor}@${pin.version}`);
+    const said = text === address.text ? kept : [...contributed(node), ...kept];
+    if (said.length > 0) layers.set(text, said.join(' '));
   }
   return layers;
+}
+
+/** Nothing where it contributes nothing to anybody. */
+function contributed(node: AddressNode): string[] {
+  const { staged } = node.release;
+  const version = activeDefinition(node)?.version ?? 0;
+  if (staged !== null) return [`${version} ${staged.id} ${staged.stage}`];
+  return version === 0 ? [] : [`${version}`];
 }
 
 /** Whether these contribute the same: an address that is not listed contributes nothing. */

@@ -3,10 +3,12 @@ import type { Address, EffectiveView, Outcome } from '@pawl/contracts';
 import { explainLayers } from '@pawl/domain';
 import type { Layer } from '@pawl/domain';
 import { releasesOf } from '../sharding/cohorts.js';
-import { contentOf, layerFor } from '../sharding/root-tree.js';
+import { contentOf } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { noOwner } from '../sharding/refusals.js';
+import { layerOnWay, wayDown } from '../sharding/way-down.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { pinView } from './release-view.js';
 import type { Incarnation } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 
@@ -52,8 +54,17 @@ export function readEffective(
     hash: content.variant.hash,
     inputs: node.head.inputs,
     ...(cohort.value === STABLE_COHORT ? {} : { cohort: cohort.value }),
+    ...keptHere(root.tree, node),
     ...(origins === undefined ? {} : { explain: origins }),
   });
+}
+
+/** The pins of the layers here; nothing where there are none. */
+function keptHere(tree: RootTree, { address }: AddressNode): Pick<EffectiveView, 'pins'> {
+  const pins = wayDown(tree.path(address)).flatMap(({ pinned }) =>
+    pinned === undefined ? [] : [{ ...pinView(pinned.pin), pinnedAt: pinned.at }],
+  );
+  return pins.length === 0 ? {} : { pins };
 }
 
 /** The cohort of the consumer that is asked for: as it reported last, wherever it runs. */
@@ -99,8 +110,8 @@ export function unknownAddress(shards: ShardRegistry, address: Address): Outcome
 function activeLayers(tree: RootTree, node: AddressNode, cohort: string): Layer[] {
   const releases = new Set(releasesOf(cohort));
   const layers: Layer[] = [];
-  for (const above of tree.path(node.address)) {
-    const definition = layerFor(above, releases);
+  for (const layer of wayDown(tree.path(node.address))) {
+    const definition = layerOnWay(layer, releases);
     if (definition === null || definition.document === null) continue;
     const { address, version, author, document } = definition;
     layers.push({ address, version, author, document: document.value });

@@ -21,7 +21,9 @@ import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 
 /** What goes forward, and so is stopped by a freeze. */
-const FORWARD: ReadonlySet<string> = new Set(['promote', 'advance', 'skip', 'resume', 'enable']);
+const FORWARD: ReadonlySet<string> = new Set([
+  ...['promote', 'advance', 'skip', 'resume', 'enable', 'unpin'],
+]);
 
 /** The schema that every effective release policy satisfies; `null` for other documents. */
 export function policySchemaOf(
@@ -115,14 +117,8 @@ export function judgePolicy(
   const { tree, address } = place;
   const policy = policyOf(tree, address);
   const goesForward = FORWARD.has(request.action) && place.isForLater !== true;
-  const frozen = goesForward ? frozenFor(context, tree, address) : undefined;
-  if (frozen !== undefined && (request.freezeException ?? '').trim() === '') {
-    return refused(
-      'frozen',
-      `${address.text} is frozen: ${frozen}; wait, or send a freezeException that says why this must ` +
-        'go out now. Rollback, abort and disable are never frozen',
-    );
-  }
+  const frozen = goesForward ? judgeFreeze(context, place, request) : undefined;
+  if (frozen !== undefined) return frozen;
   if (request.action !== 'promote') return { ok: true, value: { request } };
   const demand = typeof policy.demand === 'string' ? policy.demand : undefined;
   const wanted = request.strategy ?? demand;
@@ -138,6 +134,21 @@ export function judgePolicy(
   if (strategy === undefined) return { ok: true, value: { request } };
   const asked = { ...request, strategy };
   return { ok: true, value: isOwn ? { request: asked, strategyName: named } : { request: asked } };
+}
+
+/** Refuses what goes forward while an address is frozen, and has no exception. */
+export function judgeFreeze(
+  context: Pick<EngineContext, 'clock' | 'parseTime'>,
+  { tree, address }: { readonly tree: RootTree; readonly address: Address },
+  { freezeException = '' }: Pick<ReleaseRequest, 'freezeException'>,
+): Outcome<never> | undefined {
+  const frozen = frozenFor(context, tree, address);
+  if (frozen === undefined || freezeException.trim() !== '') return undefined;
+  return refused(
+    'frozen',
+    `${address.text} is frozen: ${frozen}; wait, or send a freezeException that says why this must ` +
+      'go out now. Rollback, abort and disable are never frozen',
+  );
 }
 
 /** Whether somebody is reached before everybody is; what is no strategy is judged elsewhere. */

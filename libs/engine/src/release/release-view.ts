@@ -1,19 +1,29 @@
 import type {
   Address,
+  PinnedBelow,
+  PinView,
   PreflightProgress,
   QueuedView,
   ReleaseView,
   StagedView,
 } from '@pawl/contracts';
 import { isInPreflight } from '@pawl/domain';
-import type { QueuedRelease, ReleaseState, StagedRelease } from '@pawl/domain';
+import type { Pin, QueuedRelease, ReleaseState, StagedRelease } from '@pawl/domain';
 import { strategyName } from './queued-promotes.js';
 
-/** `waitsFor`: why what is queued has not begun, where that is known. */
+/** What the owner of an address knows beside its release state. */
+export interface AboutRelease {
+  /** Why what is queued has not begun. */
+  readonly waitsFor?: string | undefined;
+  readonly pinnedBelow?: PinnedBelow | undefined;
+  /** Why a pin has not ended in time, by ancestor. */
+  readonly overdue?: ReadonlyMap<string, string>;
+}
+
 export function releaseView(
   address: Address,
   release: ReleaseState,
-  waitsFor?: string,
+  { waitsFor, pinnedBelow, overdue }: AboutRelease = {},
 ): ReleaseView {
   const { state, releaseVersion, stableVersion, blockedVersions, forced, staged, queued } = release;
   return {
@@ -25,7 +35,23 @@ export function releaseView(
     ...(queued === null ? {} : { queued: queuedView(queued, waitsFor) }),
     ...(blockedVersions.length === 0 ? {} : { blockedVersions: [...blockedVersions] }),
     ...(forced ? { forced: true as const } : {}),
+    ...pinsView(release, overdue),
+    ...(pinnedBelow === undefined ? {} : { pinnedBelow }),
   };
+}
+
+/** Nothing where there are none. */
+export function pinsView(
+  { pins }: Pick<ReleaseState, 'pins'>,
+  overdue: AboutRelease['overdue'] = new Map(),
+): { readonly pins?: PinView[] } {
+  if (pins.length === 0) return {};
+  return { pins: pins.map((pin) => pinView(pin, overdue.get(pin.ancestor))) };
+}
+
+/** `overdue`: why it has not ended in time. */
+export function pinView({ releaseVersion: _, ...pin }: Pin, overdue?: string): PinView {
+  return overdue === undefined ? pin : { ...pin, overdue };
 }
 
 /** The stage as it is told, and that consumers are still asked where that is so. */

@@ -5,7 +5,8 @@ import type { ReleaseState } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import { releasesOf } from '../sharding/cohorts.js';
 import { activeDefinition } from '../sharding/root-tree.js';
-import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import type { AddressNode, PinnedLayers, RootTree } from '../sharding/root-tree.js';
+import { stagedOnWay, wayDown } from '../sharding/way-down.js';
 import type { Hypothesis } from './evaluate-change.js';
 
 /** Releases in stages under way on one way from the root down. */
@@ -32,14 +33,36 @@ export function tooManyReleases(
   next: ReleaseState,
 ): Outcome<never> | undefined {
   if (next.staged === null || next.staged.id === node.release.staged?.id) return undefined;
-  for (const { address } of [node, ...tree.below(node.address)]) {
-    const others = tree.path(address).filter((one) => one !== node && one.release.staged !== null);
+  for (const { address } of [node, ...tree.reachedBelow(node.address)]) {
+    const others = wayDown(tree.path(address)).filter(
+      (layer) => layer.node !== node && stagedOnWay(layer) !== null,
+    );
     if (others.length < MAX_ON_PATH) continue;
-    const names = others.map((one) => one.address.text).join(', ');
+    const names = others.map((one) => one.node.address.text).join(', ');
     return refused(
       'too-many-releases',
       `releases of ${names} are under way on the way to ${address.text}, and at most ${MAX_ON_PATH} can be: ` +
         'let one end or abort it, or promote all at once',
+    );
+  }
+  return undefined;
+}
+
+/** Refuses that a layer is kept no more where releases in stages would be too many somewhere then. */
+export function tooManyUnpinned(
+  tree: RootTree,
+  node: AddressNode,
+  pinned: PinnedLayers,
+): Outcome<never> | undefined {
+  for (const { address } of [node, ...tree.below(node.address)]) {
+    const path = tree.path(address).map((one) => (one === node ? { ...one, pinned } : one));
+    const staged = wayDown(path).filter((layer) => stagedOnWay(layer) !== null);
+    if (staged.length <= MAX_ON_PATH) continue;
+    const names = staged.map((one) => one.node.address.text).join(', ');
+    return refused(
+      'too-many-releases',
+      `releases of ${names} would be under way on the way to ${address.text}, and at most ${MAX_ON_PATH} ` +
+        'can be: let one end or abort it first',
     );
   }
   return undefined;
@@ -61,7 +84,8 @@ export function dropping(
     changes.set(node.address.text, { layer: activeDefinition(node), candidate: null });
     if (isAtOrBelow(highest, node.address)) highest = node.address;
   }
-  const nodes = [...tree.path(address), ...tree.below(address)];
+  const above = wayDown(tree.path(address)).filter((layer) => stagedOnWay(layer) !== null);
+  const nodes = [...above.map(({ node }) => node), ...tree.reachedBelow(address)];
   const all = nodes.flatMap((node) => {
     const { staged } = node.release;
     if (staged === null || changes.has(node.address.text)) return [];

@@ -21,7 +21,7 @@ export function releasesView(
     const { staged, state } = released?.release ?? {};
     if (released === undefined || staged === null || staged === undefined) return [];
     const sum = noCandidates();
-    const places = released === node ? [node, ...root.tree.below(node.address)] : [node];
+    const places = released === node ? [node, ...root.tree.reachedBelow(node.address)] : [node];
     for (const place of places) {
       const told = place.published?.releases.find(({ id }) => id === release.id);
       if (told !== undefined) countCandidates(sum, place, { release: told, consumers });

@@ -48,7 +48,7 @@ function reached(
   const addresses: { readonly address: string; readonly candidates: Counts }[] = [];
   const workloads = new Map<string, Counts>();
   const reasons = new Map<string, number>();
-  for (const node of [released, ...root.tree.below(released.address)]) {
+  for (const node of [released, ...root.tree.reachedBelow(released.address)]) {
     if (!node.head.releases.some((one) => one.id === id)) continue;
     const here = noCounts();
     addresses.push({ address: node.address.text, candidates: here });

@@ -7,7 +7,9 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
+import type { ExpiredPins } from './expired-pins.js';
 import type { PausedReleases } from './paused-releases.js';
+import { problemLine } from './problem-line.js';
 import { frozenFor } from './release-policy.js';
 
 /** Pause after something that did not succeed, milliseconds. */
@@ -38,7 +40,7 @@ interface Attempt {
  * Begins what is queued in the shards that this node serves, once nothing is under way and its time has
  * come by this node's wall clock. It does so as a promote does, under the fencing token and from the
  * release version that it saw, and what begins is queued no more: so it begins once, however often it is
- * looked at, by whomever, and however clocks are set. What is paused it has looked at, too.
+ * looked at, by whomever, and however clocks are set. What is paused or pinned it has looked at, too.
  */
 export class TimedReleases {
   readonly #attempts = new WeakMap<OwnedRoot, Map<Address['text'], Attempt>>();
@@ -53,22 +55,24 @@ export class TimedReleases {
       readonly shards: ShardRegistry;
       readonly releases: ChangeRelease;
       readonly paused: PausedReleases;
+      readonly pins: ExpiredPins;
     },
   ) {}
 
-  /** Looks at all that is queued or paused; called once a second. */
+  /** Looks at all that is queued, paused or pinned; called once a second. */
   look(): void {
     for (const shard of this.parts.shards.served()) {
       for (const root of shard.roots.values()) this.lookAt(root);
     }
   }
 
-  /** Looks at what is queued or paused under one root. */
+  /** Looks at what is so under one root. */
   lookAt(root: OwnedRoot): void {
     const { serving, behind } = root.shard;
     if (this.#stopped || root.uncertain || !serving || behind !== null) return;
     for (const node of root.tree.timed()) {
       this.parts.paused.lookAt(node);
+      this.parts.pins.lookAt(root, node);
       const { queued } = node.release;
       if (queued !== null && this.#mayBegin(root, node, queued)) this.#begin(root, node, queued);
     }
@@ -94,7 +98,7 @@ export class TimedReleases {
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#running, this.parts.paused.stop()]);
+    await Promise.all([...this.#running, this.parts.paused.stop(), this.parts.pins.stop()]);
   }
 
   #mayBegin(root: OwnedRoot, node: AddressNode, queued: QueuedRelease): boolean {
@@ -146,14 +150,14 @@ export class TimedReleases {
     const { problem } = outcome;
     if (OVERTAKEN.has(problem.code)) return;
     if (WAITED_FOR.has(problem.code) || PROBLEMS[problem.code].retryable) {
-      this.#failed(root, node, { id, why: told(problem) });
+      this.#failed(root, node, { id, why: problemLine(problem) });
       return;
     }
     const dropped = await this.#drop(node, { problem, releaseVersion });
     if (dropped.ok)
       this.context.log.warn('a promote that was queued is refused, and dropped', fields);
     else if (!OVERTAKEN.has(dropped.problem.code)) {
-      this.#failed(root, node, { id, why: told(dropped.problem) });
+      this.#failed(root, node, { id, why: problemLine(dropped.problem) });
     }
   }
 
@@ -164,7 +168,7 @@ export class TimedReleases {
     const request = {
       action: 'cancel',
       expectedReleaseVersion: of.releaseVersion,
-      reason: `it could not begin: ${told(of.problem)}`.slice(0, MAX_REASON),
+      reason: `it could not begin: ${problemLine(of.problem)}`.slice(0, MAX_REASON),
     };
     return this.parts.releases.run(address, request, { actor: OWNER });
   }
@@ -177,10 +181,4 @@ export class TimedReleases {
     const fields = { address: address.text, release: of.id, error: of.why };
     this.context.log.warn('a promote that was queued could not begin; will be tried again', fields);
   }
-}
-
-function told({ code, detail, errors = [] }: Problem): string {
-  const [first] = errors;
-  const where = first === undefined ? '' : ` (${first.address}${first.pointer}: ${first.message})`;
-  return `${code}: ${detail}${where}`;
 }

@@ -7,9 +7,10 @@ export function wakeFor(
   { wakeUps, parseTime }: Pick<EngineContext, 'wakeUps' | 'parseTime'>,
   { address, release }: Pick<AddressNode, 'address' | 'release'>,
 ): void {
-  const { queued, staged } = release;
+  const { queued, staged, pins } = release;
   const beginAt = queued?.beginAt ?? null;
   if (beginAt !== null) wakeUps?.at(address, parseTime(beginAt));
+  for (const { until } of pins) wakeUps?.at(address, parseTime(until));
   if (staged?.pausedAt === undefined) return;
   wakeUps?.at(address, parseTime(staged.pausedAt) + expireMsOf(staged));
 }

@@ -301,7 +301,7 @@ export class WatchReleases {
     const places: AddressNode['address']['text'][] = [];
     let isPublished = true;
     let reach = 0;
-    for (const place of [node, ...root.tree.below(node.address)]) {
+    for (const place of [node, ...root.tree.reachedBelow(node.address)]) {
       if (place.published?.hash !== place.head.hash) isPublished = false;
       const release = place.published?.releases.find(({ id }) => id === watch.id);
       if (release === undefined) continue;

@@ -39,6 +39,7 @@ function image(name: string, value: Record<string, string>): AddressImage {
     newest,
     stable: newest,
     candidate: null,
+    pinned: [],
     release: { ...INITIAL_RELEASE, releaseVersion: 1, stableVersion: 1, contributionAt: 1 },
     snapshot: null,
     publishedVersion: 0,

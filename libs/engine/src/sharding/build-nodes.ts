@@ -15,11 +15,13 @@ import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import { cohortAmong, cohortsOf } from './cohorts.js';
 import type { Cohort } from './cohorts.js';
-import { inputsOf, pathReleases, releasesAt, stagedIds } from './path-releases.js';
+import { inputsOf, pathReleases, releasesAt, stagedIds, withPins } from './path-releases.js';
 import type { PathRelease } from './path-releases.js';
-import { contentOf, layerFor } from './root-tree.js';
-import type { AddressNode, Content, RootTree } from './root-tree.js';
+import { contentOf, NOTHING_PINNED } from './root-tree.js';
+import type { AddressNode, Content, PinnedLayers, RootTree } from './root-tree.js';
 import type { AddressImage } from './truth-store.port.js';
+import { layerOnWay, wayDown } from './way-down.js';
+import type { LayerNode, WayLayer } from './way-down.js';
 
 /**
  * Puts images of the truth into a tree and recomputes what each address reads. Answers the nodes
@@ -53,12 +55,13 @@ function nodeOf(
 ): AddressNode {
   const { newest, stable, candidate, release, opened } = image;
   const stored = image.snapshot;
-  const path = [...pathReleases(tree, address), { address: image.address, release }];
-  const contents = contentsAt(context, {
-    path,
-    above: tree.path(address).at(-1),
-    layer: (releases) => layerFor({ stable, candidate, release }, releases),
-  });
+  const above = tree.path(address);
+  const pinned = pinnedOf(image);
+  const way = wayDown<LayerNode>([...above, { address, stable, candidate, release, pinned }]);
+  const path = withPins(
+    way.map(({ node }) => ({ address: node.address.text, release: node.release })),
+  );
+  const contents = contentsAt(context, { path, above: above.at(-1), way });
   const head = headOf(context, address, {
     generation: tree.generation,
     version: stored?.version ?? 0,
@@ -77,9 +80,22 @@ function nodeOf(
         }
       : null;
   return {
-    ...{ address, newest, stable, candidate, release, head, contents, published, opened },
+    ...{ address, newest, stable, candidate, release, pinned, head, contents, published, opened },
     lastConsumerMs: context.clock.monotonicMs(),
   };
+}
+
+/** By the address that is kept, in the order of the pins. */
+function pinnedOf({ address: at, release: { pins }, pinned }: AddressImage): PinnedLayers {
+  if (pins.length === 0) return NOTHING_PINNED;
+  const layers = pins.map((pin) => {
+    const definition = pinned.find(
+      ({ address, version }) => address === pin.ancestor && version === pin.version,
+    );
+    assert(definition !== undefined, `${at} is loaded with what it is pinned to`);
+    return [pin.ancestor, { pin, at, definition }] as const;
+  });
+  return new Map(layers);
 }
 
 /** What an address reads, by cohort, from what lies above and its own layer. */
@@ -89,13 +105,21 @@ function contentsAt(
     readonly path: readonly PathRelease[];
     /** The nearest known address above. */
     readonly above: AddressNode | undefined;
-    readonly layer: (releases: ReadonlySet<string>) => Definition | null;
+    /** Down to and including it; empty where it has no layer of its own. */
+    readonly way: readonly WayLayer<LayerNode>[];
   },
 ): Map<string, Content> {
   const contents = new Map<string, Content>();
+  const own = of.way.at(-1);
   for (const cohort of cohortsOf(stagedIds(of.path))) {
+    // What is kept here is another version than what is read above.
+    if (own !== undefined && own.node.pinned.size > 0) {
+      const { content } = newContent(context, mergedOnWay(of.way, cohort));
+      contents.set(cohort.key, shared(content, contents.values()));
+      continue;
+    }
     const inherited = contentAbove(of.above, cohort);
-    const layer = of.layer(cohort.releases);
+    const layer = own === undefined ? null : layerOnWay(own, cohort.releases);
     if (layer === null && inherited !== undefined) {
       contents.set(cohort.key, inherited);
       continue;
@@ -104,6 +128,14 @@ function contentsAt(
     contents.set(cohort.key, shared(content, contents.values()));
   }
   return contents;
+}
+
+/** What all layers of a place come to for a cohort. */
+function mergedOnWay(way: readonly WayLayer<LayerNode>[], { releases }: Cohort): Merged {
+  return way.reduce(
+    (above, layer) => mergeLayer(above, layerOnWay(layer, releases)),
+    NOTHING_MERGED,
+  );
 }
 
 /** What a cohort reads at an address above, where fewer releases are under way. */
@@ -179,7 +211,7 @@ export function newNode(
   const above = tree.path(address);
   const defined = above.filter((node) => node.newest !== null);
   const path = pathReleases(tree, address);
-  const contents = contentsAt(context, { path, above: above.at(-1), layer: () => null });
+  const contents = contentsAt(context, { path, above: above.at(-1), way: [] });
   const head = headOf(context, address, {
     generation: tree.generation,
     version: firstVersion(defined),
@@ -189,7 +221,7 @@ export function newNode(
   });
   return {
     ...{ address, newest, stable: null, candidate: null, release: INITIAL_RELEASE },
-    ...{ head, contents, published: null, opened: newest === null },
+    ...{ pinned: NOTHING_PINNED, head, contents, published: null, opened: newest === null },
     lastConsumerMs: context.clock.monotonicMs(),
   };
 }

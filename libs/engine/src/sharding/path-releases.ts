@@ -6,14 +6,27 @@ import type {
   SnapshotInput,
   SnapshotRelease,
 } from '@pawl/contracts';
-import { workloadsHeld, isLastStage, reachStages, snapshotInput } from '@pawl/domain';
-import type { ReleaseState, StagedRelease } from '@pawl/domain';
+import {
+  isLastStage,
+  pinnedInput,
+  pinsOnWay,
+  reachStages,
+  snapshotInput,
+  workloadsHeld,
+} from '@pawl/domain';
+import type { PlacedPin, ReleaseState, StagedRelease } from '@pawl/domain';
 import type { RootTree } from './root-tree.js';
 
 /** The release state of one layer. */
-export interface PathRelease {
+interface LayerRelease {
   readonly address: AddressText;
   readonly release: ReleaseState;
+}
+
+/** The release state of one layer on the way down to a place. */
+export interface PathRelease extends LayerRelease {
+  /** Set where the place stays at a version of the layer: nothing else of it counts there. */
+  readonly pinned?: PlacedPin | undefined;
 }
 
 /** Release states that are taken as given in place of what memory holds. */
@@ -25,20 +38,38 @@ export function pathReleases(
   address: Address,
   changed?: ChangedReleases,
 ): PathRelease[] {
-  return tree.path(address).map((node) => {
+  const path = tree.path(address).map((node) => {
     const { text } = node.address;
     return { address: text, release: changed?.get(text) ?? node.release };
   });
+  return withPins(path);
+}
+
+/** With the pins that count at the last of them. */
+export function withPins(path: readonly LayerRelease[]): PathRelease[] {
+  const way = path.map(({ address: at, release: { pins } }) => ({
+    pins: new Map(pins.map((pin) => [pin.ancestor, { pin, at }] as const)),
+  }));
+  const pins = pinsOnWay(way);
+  return path.map((layer) => ({ ...layer, pinned: pins.get(layer.address) }));
+}
+
+/** The release in stages of a layer, as far as it reaches the place. */
+function stagedOf({ release, pinned }: PathRelease): StagedRelease | null {
+  return pinned === undefined ? release.staged : null;
 }
 
 /** Ids of the releases in stages under way there, from the root down. */
 export function stagedIds(path: readonly PathRelease[]): string[] {
-  return path.flatMap(({ release: { staged } }) => (staged === null ? [] : [staged.id]));
+  return path.flatMap((layer) => stagedOf(layer)?.id ?? []);
 }
 
 /** Inputs of an address in merge order. */
 export function inputsOf(path: readonly PathRelease[]): SnapshotInput[] {
-  return path.flatMap(({ address, release }) => snapshotInput(address, release) ?? []);
+  return path.flatMap(({ address, release, pinned }) => {
+    if (pinned !== undefined) return [pinnedInput(pinned)];
+    return snapshotInput(address, release) ?? [];
+  });
 }
 
 /** What the snapshot of an address told of releases, and the one that has come further there. */
@@ -52,7 +83,9 @@ export interface Place {
  * at an address that was not known, it has reached nobody yet, but as the last one everybody.
  */
 export function releasesAt(path: readonly PathRelease[], place: Place): SnapshotRelease[] {
-  return path.flatMap(({ address, release: { staged } }) => {
+  return path.flatMap((layer) => {
+    const { address } = layer;
+    const staged = stagedOf(layer);
     if (staged === null) return [];
     const held = workloadsHeld(staged);
     const out = held.length === 0 ? {} : { held };

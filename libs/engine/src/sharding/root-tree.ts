@@ -1,12 +1,29 @@
 import { STABLE_COHORT } from '@pawl/contracts';
 import type { Address, AddressText, JsonObject, SnapshotRelease } from '@pawl/contracts';
-import type { Definition, Merged, ReleaseState, SnapshotHead, VariantHead } from '@pawl/domain';
+import type {
+  Definition,
+  Merged,
+  PlacedPin,
+  ReleaseState,
+  SnapshotHead,
+  VariantHead,
+} from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 
 /** What the consumers of one cohort read at an address, and what layers below build on there. */
 export interface Content extends Merged {
   readonly variant: VariantHead;
 }
+
+/** A layer that an address, and those below it, keep at a version of it. */
+export interface PinnedLayer extends PlacedPin {
+  readonly definition: Definition;
+}
+
+/** By the address that is kept. */
+export type PinnedLayers = ReadonlyMap<AddressText, PinnedLayer>;
+
+export const NOTHING_PINNED: PinnedLayers = new Map();
 
 /** One known address in its owner's memory; fields change only after the truth has committed. */
 export interface AddressNode {
@@ -16,6 +33,8 @@ export interface AddressNode {
   /** The definition that is being released in stages; `null` while none is. */
   candidate: Definition | null;
   release: ReleaseState;
+  /** Of the pins of `release`, what they keep. */
+  pinned: PinnedLayers;
   head: SnapshotHead;
   /** What is read here, by cohort: one for every set of the releases that `head` names. */
   contents: ReadonlyMap<string, Content>;
@@ -49,6 +68,7 @@ export class RootTree {
   readonly #staged = new Set<AddressNode>();
   /** Those where something is to be done at a time. */
   readonly #timed = new Set<AddressNode>();
+  readonly #pinning = new Set<AddressNode>();
 
   /** Snapshots of its addresses are of this generation. */
   constructor(readonly generation: number) {}
@@ -79,6 +99,7 @@ export class RootTree {
     if (branch?.node === undefined) return;
     this.#staged.delete(branch.node);
     this.#timed.delete(branch.node);
+    this.#pinning.delete(branch.node);
     branch.node = undefined;
     this.#byText.delete(address.text);
   }
@@ -99,16 +120,29 @@ export class RootTree {
   below(address: Address): AddressNode[] {
     const start = this.#branch(address);
     const nodes: AddressNode[] = [];
-    if (start !== undefined) collect(start, nodes);
+    if (start !== undefined) collect(start, nodes, () => true);
+    return start?.node === undefined ? nodes : nodes.slice(1);
+  }
+
+  /** Those of them that read what is released there: not where it is pinned, nor below that. */
+  reachedBelow(address: Address): AddressNode[] {
+    if (this.#pinning.size === 0) return this.below(address);
+    const start = this.#branch(address);
+    const nodes: AddressNode[] = [];
+    const { text } = address;
+    if (start !== undefined) collect(start, nodes, ({ pinned }) => !pinned.has(text));
     return start?.node === undefined ? nodes : nodes.slice(1);
   }
 
   /** Called whenever the release state of a known address has changed. */
   noteRelease(node: AddressNode): void {
-    const { queued, staged, state } = node.release;
+    const { queued, staged, state, pins } = node.release;
+    if (pins.length === 0) this.#pinning.delete(node);
+    else this.#pinning.add(node);
     if (staged === null) this.#staged.delete(node);
     else this.#staged.add(node);
-    if (queued === null && state !== 'paused') this.#timed.delete(node);
+    const isTimed = queued !== null || state === 'paused' || pins.length > 0;
+    if (!isTimed) this.#timed.delete(node);
     else this.#timed.add(node);
   }
 
@@ -117,9 +151,14 @@ export class RootTree {
     return [...this.#staged];
   }
 
-  /** Known addresses where a promote is queued, or a release is paused; no walk over all of them. */
+  /** Known addresses with a promote queued, a release paused, or a pin; no walk over all of them. */
   timed(): AddressNode[] {
     return [...this.#timed];
+  }
+
+  /** Known addresses that keep a layer above them at a version; no walk over all of them. */
+  pinning(): AddressNode[] {
+    return [...this.#pinning];
   }
 
   /** Every known address. */
@@ -144,12 +183,19 @@ function childOf(children: Map<string, Branch>, name: string): Branch {
   return added;
 }
 
-function collect(branch: Branch, into: AddressNode[]): void {
-  if (branch.node !== undefined) into.push(branch.node);
+/** Without those that are not wanted, and all below them. */
+function collect(
+  branch: Branch,
+  into: AddressNode[],
+  isWanted: (node: AddressNode) => boolean,
+): void {
+  const { node } = branch;
+  if (node !== undefined && !isWanted(node)) return;
+  if (node !== undefined) into.push(node);
   const names = [...branch.children.keys()].sort();
   for (const name of names) {
     const child = branch.children.get(name);
-    if (child !== undefined) collect(child, into);
+    if (child !== undefined) collect(child, into, isWanted);
   }
 }
 

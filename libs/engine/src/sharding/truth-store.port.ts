@@ -37,6 +37,8 @@ export interface AddressImage {
   readonly stable: Definition | null;
   /** Definition that is being released in stages; `null` when none is. */
   readonly candidate: Definition | null;
+  /** Of the pins of `release`, the definitions that they keep, of other addresses. */
+  readonly pinned: readonly Definition[];
   readonly release: ReleaseState;
   readonly snapshot: SnapshotHead | null;
   /** Snapshot version that JetStream is known to hold, 0 for none, and when it was published. */

@@ -33,7 +33,8 @@ export function copyOf<K, V>(map: Map<K, V>, copy: (value: V) => V = (value) => 
   };
 }
 
-export function imageOf(row: Row): AddressImage {
+/** `rowOf`: the row of another address. */
+export function imageOf(row: Row, rowOf: (address: AddressText) => Row | undefined): AddressImage {
   const { address, definitions, release, snapshot, publishedVersion, publishedAt, opened } = row;
   const at = (version: number | undefined | null): Definition | null =>
     definitions[(version ?? 0) - 1] ?? null;
@@ -42,6 +43,9 @@ export function imageOf(row: Row): AddressImage {
     newest: definitions.at(-1) ?? null,
     stable: at(release.stableVersion),
     candidate: at(release.staged?.candidateVersion),
+    pinned: release.pins.flatMap(
+      ({ ancestor, version }) => rowOf(ancestor)?.definitions[version - 1] ?? [],
+    ),
     release,
     snapshot,
     publishedVersion,

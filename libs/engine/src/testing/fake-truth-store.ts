@@ -140,14 +140,20 @@ export class FakeTruthStore implements TruthStore {
     return this.#read(fence, () =>
       [...this.#rows.values()]
         .filter((row) => shardOf(rows.rootOf(row.address), this.identity.shards) === fence.shard)
-        .map(rows.imageOf),
+        .map((row) => this.#imageOf(row)),
     );
   }
 
   loadRoot(fence: Fence, root: string): Promise<readonly AddressImage[]> {
     return this.#read(fence, () =>
-      [...this.#rows.values()].filter((row) => rows.rootOf(row.address) === root).map(rows.imageOf),
+      [...this.#rows.values()]
+        .filter((row) => rows.rootOf(row.address) === root)
+        .map((row) => this.#imageOf(row)),
     );
+  }
+
+  #imageOf(row: rows.Row): AddressImage {
+    return rows.imageOf(row, (address) => this.#rows.get(address));
   }
 
   commit(fence: Fence, changeset: Changeset, known?: KnownTruth): Promise<CommitOutcome> {

@@ -8,6 +8,7 @@ import { truthBehindCases } from './truth-behind.conformance.js';
 import { truthGroupCases } from './truth-group.conformance.js';
 import { truthListsCases } from './truth-lists.conformance.js';
 import { truthOriginCases } from './truth-origin.conformance.js';
+import { truthPinCases } from './truth-pins.conformance.js';
 import { truthQueuedCases } from './truth-queued.conformance.js';
 import { truthStagedCases } from './truth-staged.conformance.js';
 import {
@@ -373,6 +374,7 @@ export const truthStoreCases: readonly ConformanceCase<TruthSubject>[] = [
   ...truthBehindCases,
   ...truthStagedCases,
   ...truthQueuedCases,
+  ...truthPinCases,
   ...truthListsCases,
   ...truthOriginCases,
 ];

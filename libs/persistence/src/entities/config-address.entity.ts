@@ -56,4 +56,8 @@ export class ConfigAddressEntity {
   /** JSON of the promote that begins later, likewise. */
   @Column({ type: 'text', nullable: true })
   queued!: string | null;
+
+  /** JSON of what it is pinned to, likewise; `null`: nothing. */
+  @Column({ type: 'text', nullable: true })
+  pins!: string | null;
 }

@@ -2,6 +2,7 @@ import { assert } from '@pawl/kernel';
 import type { AddressText, JsonObject, SnapshotInput, SnapshotRelease } from '@pawl/contracts';
 import type {
   Definition,
+  Pin,
   QueuedRelease,
   ReleaseState,
   ReleaseStateName,
@@ -49,6 +50,7 @@ export interface AddressRow
   readonly blocked_versions: readonly string[];
   readonly staged: string | null;
   readonly queued: string | null;
+  readonly pins: string | null;
   readonly generation: string | null;
   readonly snapshot_version: string | null;
   readonly hash: string | null;
@@ -83,8 +85,11 @@ export async function decodeStaged(row: StagedRow, parser: PacedParser): Promise
   };
 }
 
-/** Long texts are parsed by `parser`, at its pace. */
-export async function decodeAddress(row: AddressRow, parser: PacedParser): Promise<AddressImage> {
+/** Long texts are parsed by `parser`, at its pace. Without what it is pinned to, which other rows hold. */
+export async function decodeAddress(
+  row: AddressRow,
+  parser: PacedParser,
+): Promise<Omit<AddressImage, 'pinned'>> {
   const release = await decodeRelease(row, parser);
   const newest = await decodePrefixed(row, 'newest', { parser, joined: [] });
   const ofNewest = { parser, joined: schemasOf(newest) };
@@ -201,6 +206,7 @@ async function decodeRelease(row: AddressRow, parser: PacedParser): Promise<Rele
     blockedVersions: row.blocked_versions.map(toSafeInteger),
     staged: await parseStaged(row.staged, parser),
     queued: await parseQueued(row.queued, parser),
+    pins: row.pins === null ? [] : ((await parser.parse(row.pins)) as unknown as Pin[]),
   };
 }
 

@@ -109,10 +109,10 @@ function encodeHistory(entry: HistoryEntry): HistoryEntry {
 
 /**
  * `candidateVersion` says that this node knows of releases in stages, 0 where none is under way;
- * `queuedVersion` that it knows of promotes that begin later, likewise.
+ * `queuedVersion` that it knows of promotes that begin later, and `pinCount` of pins, likewise.
  */
 function encodeRelease({ address, next }: NewRelease, texts: LongTexts): unknown {
-  const { staged, queued } = next;
+  const { staged, queued, pins } = next;
   return {
     address,
     ...next,
@@ -120,6 +120,8 @@ function encodeRelease({ address, next }: NewRelease, texts: LongTexts): unknown
     candidateVersion: staged?.candidateVersion ?? 0,
     queued: queued && texts.add(JSON.stringify(queued)),
     queuedVersion: queued?.targetVersion ?? 0,
+    pins: pins.length === 0 ? null : texts.add(JSON.stringify(pins)),
+    pinCount: pins.length,
   };
 }
 

@@ -22,14 +22,17 @@ export interface PageQuery {
 
 type PageRow = AddressRow & { readonly listed: number };
 
+/** As read from the rows of addresses: what they are pinned to, others hold. */
+export type AddressPart = Omit<AddressImage, 'pinned'>;
+
 /** Reads addresses page by page, in their order, and parses them turn by turn. */
 export async function loadAddresses(
   statements: FencedStatements,
   scheduler: Scheduler,
   fence: Fence,
   query: PageQuery,
-): Promise<AddressImage[]> {
-  const images: AddressImage[] = [];
+): Promise<AddressPart[]> {
+  const images: AddressPart[] = [];
   const parser = new PacedParser(scheduler);
   for (;;) {
     const rows = await statements.read<PageRow>(fence, {

@@ -46,6 +46,7 @@ import type { EncodedChangeset } from './encode-changeset.js';
 import { loadAddresses } from './load-addresses.js';
 import type { PageQuery } from './load-addresses.js';
 import { PacedParser } from './paced-parser.js';
+import { withPinned } from './with-pinned.js';
 import * as queries from './queries.js';
 
 const HEALTH_TIMEOUT_MS = 1_000;
@@ -360,8 +361,9 @@ export class PostgresTruthStore implements TruthStore {
     });
   }
 
-  #load(fence: Fence, query: PageQuery): Promise<AddressImage[]> {
-    return loadAddresses(this.statements, this.options.scheduler, fence, query);
+  async #load(fence: Fence, query: PageQuery): Promise<AddressImage[]> {
+    const parts = await loadAddresses(this.statements, this.options.scheduler, fence, query);
+    return withPinned(parts, (address, version) => this.readDefinition(fence, address, version));
   }
 }
 

@@ -16,7 +16,7 @@ const definitionColumns = (table: string, schema: string, prefix: string): strin
 /** What a row of {@link addressPage} carries in long texts; known without reading them. */
 const BYTES = [
   ...['n.document', 'ns.text', 's.document', 'ss.text', 'c.document', 'cs.text'],
-  ...['a.staged', 'a.queued', 'h.releases'],
+  ...['a.staged', 'a.queued', 'a.pins', 'h.releases'],
 ]
   .map((text) => `coalesce(octet_length(${text}), 0)`)
   .join(' + ');
@@ -35,7 +35,7 @@ const addressPage = (where: string): string => `
 const addresses = (where: string): string => `
   SELECT a.address, a.opened, a.state, a.release_version,
     a.stable_version AS release_stable_version, a.contribution_at, a.lowered_at, a.forced,
-    a.blocked_versions, a.staged, a.queued, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
+    a.blocked_versions, a.staged, a.queued, a.pins, h.generation, h.version AS snapshot_version, h.hash, h.inputs,
     h.variant_hash, h.variant_size, h.variant_absent, h.releases, h.cohorts,
     h.published_version, h.published_at,
     ${definitionColumns('n', 'ns', 'newest')},

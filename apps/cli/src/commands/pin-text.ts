@@ -1,0 +1,25 @@
+import type { PinnedBelow, PinView } from '@pawl/contracts';
+
+/** Addresses that are named of those that stay. */
+const MAX_NAMED = 3;
+
+/** What an address stays at, until when and why, in a line. */
+export function pinText(address: string, pin: PinView): string {
+  const { ancestor, version, until, by, reason, overdue } = pin;
+  const late = overdue === undefined ? '' : `; overdue: ${overdue}`;
+  const text = `${address} stays at version ${version} of ${ancestor} until ${until}, by ${by} (${reason})${late}`;
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+}
+
+/** Who below stays at what, in a line; none where nobody does. */
+export function pinnedBelowLines(below: PinnedBelow | undefined): string[] {
+  if (below === undefined) return [];
+  const { count, addresses } = below;
+  const named = addresses.slice(0, MAX_NAMED).map((one) => {
+    return `${one.address} at version ${one.version} until ${one.until}`;
+  });
+  const more = count - named.length;
+  const rest = more === 0 ? '' : ` and ${more} more`;
+  const who = count === 1 ? '1 address below stays' : `${count} addresses below stay`;
+  return [`${who}, whatever is released here: ${named.join(', ')}${rest}`];
+}
