@@ -1,8 +1,8 @@
 import type { ExternalGate } from '@pawl/contracts';
+import { basicAuthorization, postText } from '@pawl/contracts/node';
 import type { ProbeAnswer, ProbedRelease } from '@pawl/engine';
 import { fillPlaceholders } from './fill-placeholders.js';
 import { judgeValue } from './judge-value.js';
-import { postText } from './post-text.js';
 import { readSample } from './read-sample.js';
 import type { Sample } from './read-sample.js';
 
@@ -20,7 +20,9 @@ export class PrometheusProbe {
 
   constructor(server: PrometheusServer) {
     const url = new URL(server.url);
-    const authorization = authorizationOf(url, server.token);
+    const { token } = server;
+    const authorization =
+      token === null ? basicAuthorization(url) : { authorization: `Bearer ${token}` };
     url.username = '';
     url.password = '';
     url.hash = '';
@@ -29,7 +31,7 @@ export class PrometheusProbe {
     this.#headers = {
       'content-type': 'application/x-www-form-urlencoded',
       accept: 'application/json',
-      ...(authorization === undefined ? {} : { authorization }),
+      ...authorization,
     };
   }
 
@@ -59,11 +61,4 @@ export class PrometheusProbe {
     const body = new URLSearchParams({ query }).toString();
     return readSample(await postText({ url: this.#url, headers: this.#headers, body, signal }));
   }
-}
-
-function authorizationOf({ username, password }: URL, token: string | null): string | undefined {
-  if (token !== null) return `Bearer ${token}`;
-  if (username === '' && password === '') return undefined;
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return `Basic ${Buffer.from(pair, 'utf8').toString('base64')}`;
 }

@@ -1,6 +1,6 @@
+import type { PostAnswer } from '@pawl/contracts/node';
 import { readJsonObject } from './read-json-object.js';
 import type { Json } from './read-json-object.js';
-import type { PostAnswer } from './post-text.js';
 import { shortText } from './short-text.js';
 
 /** What a query gives, or why that is no number; `why` goes on from "it". */

@@ -1,5 +1,5 @@
+import type { PostAnswer } from '@pawl/contracts/node';
 import type { ProbeAnswer } from '@pawl/engine';
-import type { PostAnswer } from './post-text.js';
 import { readJsonObject } from './read-json-object.js';
 import { shortText } from './short-text.js';
 

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ExternalGate } from '@pawl/contracts';
-import { signWebhook } from '@pawl/contracts/node';
+import { postText, signWebhook } from '@pawl/contracts/node';
 import type { ProbeAnswer, ProbedRelease } from '@pawl/engine';
 import { allowedUrl } from './allowed-url.js';
 import type { AllowedUrl } from './allowed-url.js';
-import { postText } from './post-text.js';
 import { readVerdict } from './read-verdict.js';
 
 export interface WebhookProbeOptions {

@@ -1,5 +1,5 @@
 import { request as requestHttp } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
 /** What a server may answer at most; the rest is not read. */
@@ -15,28 +15,36 @@ export interface Posted {
 }
 
 export type PostAnswer =
-  | { readonly kind: 'answer'; readonly status: number; readonly text: string }
-  /** `why` goes on from "it": short, for people, without anything of the headers. */
-  | { readonly kind: 'none'; readonly why: string };
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly headers: IncomingHttpHeaders;
+      readonly text: string;
+    }
+  /**
+   * `why` goes on from "it": short, for people, without anything of the headers. `status` where there is
+   * an answer, but not one that is read: a redirect, or one that is too long.
+   */
+  | { readonly kind: 'none'; readonly why: string; readonly status?: number };
 
 /**
  * Posts a text and reads the whole answer, up to a limit, over a connection of its own that ends with
  * it. Redirects are not followed: where we go is what an operator has allowed. Never rejects.
  *
  * Not by `fetch`: that of Node 20 takes an answer that was cut off for a whole one where the server closes
- * the connection, and nothing at all is a yes here.
+ * the connection, and an answer with nothing in it may be a yes.
  */
 export async function postText(posted: Posted): Promise<PostAnswer> {
   try {
     const response = await post(posted);
-    const { statusCode: status = 0 } = response;
+    const { statusCode: status = 0, headers } = response;
     if (status >= 300 && status < 400) {
       response.destroy();
-      return { kind: 'none', why: `answers ${status}: redirects are not followed` };
+      return { kind: 'none', why: `answers ${status}: redirects are not followed`, status };
     }
     const text = await readText(response);
-    if (text === undefined) return { kind: 'none', why: 'answers with more than 1 MiB' };
-    return { kind: 'answer', status, text };
+    if (text === undefined) return { kind: 'none', why: 'answers with more than 1 MiB', status };
+    return { kind: 'answer', status, headers, text };
   } catch (error) {
     return { kind: 'none', why: posted.signal.aborted ? 'did not answer in time' : explain(error) };
   }
