@@ -105,7 +105,8 @@ describe('webhooks', () => {
     await eventually(() => expect(receiver.refused.length).toBeGreaterThan(refused));
     await query(
       stack.database.url,
-      "UPDATE history_entry SET at = at - interval '25 hours' WHERE address = 'acme/old'",
+      `UPDATE history_entry SET written_at = written_at - interval '25 hours'
+       WHERE address = 'acme/old'`,
       [],
     );
     await stack.promote('acme/young', { n: 1 });
@@ -114,6 +115,63 @@ describe('webhooks', () => {
     expect(told('acme/old')).toEqual([]);
     const { text } = await stack.send({ path: '/metrics' });
     expect(text).toMatch(/^pawl_webhooks_given_up_total\{endpoint="[^"]+"\} 2$/m);
+  });
+
+  it('hold up an address of which one is refused, and no other, until it is taken', async () => {
+    receiver.answers(({ subject, data }) => {
+      return { status: subject === 'acme/held' && data.releaseVersion === 1 ? 422 : 204 };
+    });
+    await stack.promote('acme/held', { n: 1 });
+    await stack.promote('acme/free', { n: 1 });
+    await toldAll('acme/free');
+    await act('acme/held', 'disable');
+    await stack.promote('acme/freer', { n: 1 });
+    await toldAll('acme/freer');
+    expect(told('acme/held')).toEqual([]);
+    receiver.answers(() => ({ status: 204 }));
+    await toldAll('acme/held');
+    expect(told('acme/held')).toHaveLength(2);
+  });
+
+  it('leave alone whoever asks for it, for as long as that', async () => {
+    const refused = receiver.refused.length;
+    receiver.answers(() => ({ status: 429, headers: { 'retry-after': '3600' } }));
+    await stack.promote('acme/asked', { n: 1 });
+    const place = async (): Promise<unknown> => {
+      const [row] = await query<{ waits: boolean; reason: string }>(
+        stack.database.url,
+        `SELECT reason, not_before > clock_timestamp() + interval '50 minutes' AS waits
+         FROM webhook_cursor`,
+        [],
+      );
+      return row;
+    };
+    await eventually(async () =>
+      expect(await place()).toEqual({ waits: true, reason: 'it answers 429' }),
+    );
+    receiver.answers(() => ({ status: 204 }));
+    await stack.promote('acme/asked', { n: 2 });
+    await query(stack.database.url, 'UPDATE webhook_cursor SET not_before = NULL', []);
+    await toldAll('acme/asked');
+    expect(receiver.refused).toHaveLength(refused + 1);
+  });
+
+  it('go no more to whoever is gone, until a node is started', async () => {
+    const refused = receiver.refused.length;
+    receiver.answers(() => ({ status: 410 }));
+    await stack.promote('acme/gone', { n: 1 });
+    await eventually(() => expect(receiver.refused).toHaveLength(refused + 1));
+    await eventually(async () => {
+      const { text } = await stack.send({ path: '/metrics' });
+      expect(text).toMatch(/^pawl_webhook_gone\{endpoint="[^"]+"\} 1$/m);
+    });
+    receiver.answers(() => ({ status: 204 }));
+    await act('acme/gone', 'disable');
+    await stack.controlPlane.kill();
+    await stack.controlPlane.start();
+    await toldAll('acme/gone');
+    expect(receiver.refused).toHaveLength(refused + 1);
+    expect(receiver.problems).toEqual([]);
   });
 });
 

@@ -5,6 +5,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ReleaseEvent } from '@pawl/contracts';
 
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface WebhookReceiver {
   readonly url: string;
   /** Events in the order in which they were taken, doubles included. */
@@ -13,6 +18,8 @@ export interface WebhookReceiver {
   readonly refused: readonly string[];
   /** What was wrong with what came: signature, content type, an id that does not fit. */
   readonly problems: readonly string[];
+  /** How events are answered from now on; 204, 200 and so on are taken. */
+  answers(how: (event: ReleaseEvent) => Answer): void;
   /** So many requests from now on are not taken: answered with an error, and cut off, in turn. */
   refuse(requests: number): void;
   close(): Promise<void>;
@@ -22,6 +29,7 @@ export interface WebhookReceiver {
 export async function startWebhookReceiver(secret: string): Promise<WebhookReceiver> {
   const [taken, refused, problems]: [ReleaseEvent[], string[], string[]] = [[], [], []];
   let toRefuse = 0;
+  let answer: (event: ReleaseEvent) => Answer = () => ({ status: 204 });
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -36,14 +44,17 @@ export async function startWebhookReceiver(secret: string): Promise<WebhookRecei
         else response.writeHead(503).end('not now');
         return;
       }
-      taken.push(event);
-      response.writeHead(204).end();
+      const { status, headers = {} } = answer(event);
+      if (status < 300) taken.push(event);
+      else refused.push(event.id);
+      response.writeHead(status, headers).end();
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   return {
     ...{ url: `http://127.0.0.1:${port}/hooks`, taken, refused, problems },
+    answers: (how) => void (answer = how),
     refuse: (requests) => void (toRefuse = requests),
     close: async () => {
       server.closeAllConnections();

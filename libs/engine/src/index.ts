@@ -22,6 +22,6 @@ export * from './sharding/truth-store.port.js';
 export * from './status/saved-status.port.js';
 export * from './status/status-store.port.js';
 export { DeliverWebhooks } from './webhooks/deliver-webhooks.js';
-export type { WebhookContext, WebhookObserver } from './webhooks/deliver-webhooks.js';
+export type { WebhookContext, WebhookObserver } from './webhooks/webhook-context.js';
 export * from './webhooks/webhook-outbox.port.js';
 export * from './webhooks/webhook-sender.port.js';

@@ -74,13 +74,29 @@ describe('a webhook', () => {
 
   it.each([301, 302, 307, 308])('does not follow a redirect (%d)', async (status) => {
     answer = (_, response) => void response.writeHead(status, { location: '/elsewhere' }).end();
-    expect(await send()).toEqual({ ok: false, reason: `it answered ${status}` });
+    const reason = `it answers ${status}: redirects are not followed`;
+    expect(await send()).toEqual({ ok: false, kind: 'refused', reason });
     expect(got).toHaveLength(1);
   });
 
-  it.each([400, 410, 429, 500, 503])('was not taken at %d', async (status) => {
+  it.each([
+    ...[400, 401, 403, 404, 405, 413, 422].map((status) => [status, 'refused'] as const),
+    ...[408, 425, 429, 500, 501, 502, 503, 504].map((status) => [status, 'later'] as const),
+    [410, 'gone'] as const,
+  ])('was not taken at %d: %s', async (status, kind) => {
     answer = (_, response) => void response.writeHead(status).end('why');
-    expect(await send()).toEqual({ ok: false, reason: `it answered ${status}` });
+    expect(await send()).toEqual({ ok: false, kind, reason: `it answers ${status}` });
+  });
+
+  it('says for how long the endpoint asks to be left alone, in seconds or as a date', async () => {
+    answer = (_, response) => void response.writeHead(429, { 'retry-after': '120' }).end();
+    expect(await send()).toMatchObject({ kind: 'later', retryAfterMs: 120_000 });
+    const date = 'Fri, 02 Jan 2026 03:04:05 GMT';
+    const headers = { date, 'retry-after': 'Fri, 02 Jan 2026 03:05:05 GMT' };
+    answer = (_, response) => void response.writeHead(503, headers).end();
+    expect(await send()).toMatchObject({ kind: 'later', retryAfterMs: 60_000 });
+    answer = (_, response) => void response.writeHead(503, { 'retry-after': 'soon' }).end();
+    expect(await send()).not.toHaveProperty('retryAfterMs');
   });
 
   it('was taken also when the answer never ends, of which no more than a little is read', async () => {
@@ -98,10 +114,16 @@ describe('a webhook', () => {
   });
 
   it('was not taken when nothing is answered in time, nor when the answer stops halfway', async () => {
+    const late = { ok: false, kind: 'later', reason: 'it did not answer in time' };
     answer = () => undefined;
-    expect(await send(undefined, 50)).toEqual({ ok: false, reason: 'it did not answer in time' });
+    expect(await send(undefined, 50)).toEqual(late);
     answer = (_, response) => void response.writeHead(200).write('so');
-    expect(await send(undefined, 200)).toEqual({ ok: false, reason: 'it did not answer in time' });
+    expect(await send(undefined, 200)).toEqual(late);
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-length': '5' }).write('so', () => response.destroy());
+    };
+    const cut = { ok: false, kind: 'later', reason: 'it does not answer: aborted' };
+    expect(await send()).toEqual(cut);
   });
 
   it('is cut off by a stop', async () => {
@@ -112,9 +134,11 @@ describe('a webhook', () => {
   });
 
   it('was not taken when nobody listens or nobody knows the endpoint', async () => {
-    const url = `http://hunter2@127.0.0.1:${await freePort()}/`;
-    expect(await send(url)).toEqual({ ok: false, reason: 'ECONNREFUSED' });
-    expect(await send('http://127.0.0.1:1/')).toEqual({ ok: false, reason: 'bad port' });
+    const closed = await freePort();
+    expect(await send(`http://hunter2@127.0.0.1:${closed}/`)).toEqual({
+      ...{ ok: false, kind: 'later' },
+      reason: `it does not answer: connect ECONNREFUSED 127.0.0.1:${closed}`,
+    });
     const sender = createWebhookSender({ endpoints: [], secrets: SECRETS, stop: stop.signal });
     expect((await sender.send('hooks-1', EVENT)).ok).toBe(false);
   });

@@ -1,5 +1,6 @@
-import { signWebhook } from '@pawl/contracts/node';
-import { SEND_MS, type WebhookSender } from '@pawl/engine';
+import { basicAuthorization, postText, signWebhook, type PostAnswer } from '@pawl/contracts/node';
+import { SEND_MS, type SentWebhook, type WebhookSender } from '@pawl/engine';
+import { readRetryAfter } from './read-retry-after.js';
 
 export interface WebhookEndpoint {
   /** By which it is known to cursors, jobs and metrics; says nothing secret. */
@@ -8,12 +9,14 @@ export interface WebhookEndpoint {
   readonly url: string;
 }
 
-/** Of an answer no more than this is read. */
-const MAX_ANSWER_BYTES = 16 * 1024;
+const GONE = 410;
+/** Of 400 to 499 those that say "not now": Request Timeout, Too Early, Too Many Requests. */
+const NOT_NOW: readonly number[] = [408, 425, 429];
 
 /**
  * Posts events as structured CloudEvents 1.0 over HTTP, signed as Standard Webhooks has it with each of
- * the secrets. Taken is what is answered with 2xx in time; redirects are not followed.
+ * the secrets. Taken is what is answered with 2xx in time. Redirects are not followed: they refuse an event,
+ * as 4xx do but for 410, which is gone, and those that pass.
  */
 export function createWebhookSender(options: {
   readonly endpoints: readonly WebhookEndpoint[];
@@ -28,7 +31,9 @@ export function createWebhookSender(options: {
   return {
     send: async (endpoint, event) => {
       const request = requests.get(endpoint);
-      if (request === undefined) return { ok: false, reason: 'this node does not know it' };
+      if (request === undefined) {
+        return { ok: false, kind: 'later', reason: 'this node does not know it' };
+      }
       const body = JSON.stringify(event);
       const signed = signWebhook({ id: event.id, sentAtMs: Date.now(), body }, secrets);
       const cut = new AbortController();
@@ -37,18 +42,8 @@ export function createWebhookSender(options: {
       stop.addEventListener('abort', end);
       if (stop.aborted) end();
       try {
-        const answer = await fetch(request.url, {
-          method: 'POST',
-          headers: { ...request.headers, ...signed },
-          body,
-          redirect: 'manual',
-          signal: cut.signal,
-        });
-        await readSome(answer);
-        return answer.ok ? { ok: true } : { ok: false, reason: `it answered ${answer.status}` };
-      } catch (error) {
-        const reason = cut.signal.aborted ? 'it did not answer in time' : reasonOf(error);
-        return { ok: false, reason };
+        const headers = { ...request.headers, ...signed };
+        return judge(await postText({ url: request.url, headers, body, signal: cut.signal }));
       } finally {
         clearTimeout(timer);
         stop.removeEventListener('abort', end);
@@ -57,37 +52,35 @@ export function createWebhookSender(options: {
   };
 }
 
-function requestTo(text: string): { url: URL; headers: Record<string, string> } {
-  const url = new URL(text);
-  const { username, password } = url;
-  const headers: Record<string, string> = {
-    'content-type': 'application/cloudevents+json; charset=utf-8',
-    'user-agent': 'pawl',
+function judge(answer: PostAnswer): SentWebhook {
+  const { status } = answer;
+  if (status === undefined) return { ok: false, kind: 'later', reason: `it ${whyOf(answer)}` };
+  if (status >= 200 && status < 300) return { ok: true };
+  const headers = answer.kind === 'answer' ? answer.headers : {};
+  const retryAfterMs = readRetryAfter(headers, Date.now());
+  return {
+    ok: false,
+    kind: kindOf(status),
+    reason: `it ${whyOf(answer)}`,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
-  if (username !== '' || password !== '') {
-    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    headers['authorization'] = `Basic ${Buffer.from(pair, 'utf8').toString('base64')}`;
-    [url.username, url.password] = ['', ''];
-  }
+}
+
+function kindOf(status: number): 'later' | 'refused' | 'gone' {
+  if (status === GONE) return 'gone';
+  return status >= 300 && status < 500 && !NOT_NOW.includes(status) ? 'refused' : 'later';
+}
+
+function whyOf(answer: PostAnswer): string {
+  return answer.kind === 'none' ? answer.why : `answers ${answer.status}`;
+}
+
+function requestTo(text: string): { url: URL; headers: Readonly<Record<string, string>> } {
+  const url = new URL(text);
+  const headers = {
+    'content-type': 'application/cloudevents+json; charset=utf-8',
+    ...basicAuthorization(url),
+  };
+  [url.username, url.password] = ['', ''];
   return { url, headers };
-}
-
-/** A connection is used again only once its answer was read; one that is too long is cut off. */
-async function readSome({ body }: Response): Promise<void> {
-  if (body === null) return;
-  const reader = (body as ReadableStream<Uint8Array>).getReader();
-  for (let bytes = 0; bytes <= MAX_ANSWER_BYTES;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    bytes += value.byteLength;
-  }
-  await reader.cancel();
-}
-
-/** `fetch` tells the cause of a failure apart from the failure, and neither names the URL's secrets. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return 'code' in cause ? String(cause.code) : cause.message;
 }

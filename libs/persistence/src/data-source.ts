@@ -21,6 +21,7 @@ import { QueuedReleases1764000000015 } from './migrations/1764000000015-queued-r
 import { PinnedLayers1764000000016 } from './migrations/1764000000016-pinned-layers.js';
 import { WebhookCursor1764000000017 } from './migrations/1764000000017-webhook-cursor.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
+import { WebhooksSetAside1764000000020 } from './migrations/1764000000020-webhooks-set-aside.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -73,6 +74,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       PinnedLayers1764000000016,
       WebhookCursor1764000000017,
       RestorePauses1764000000018,
+      WebhooksSetAside1764000000020,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

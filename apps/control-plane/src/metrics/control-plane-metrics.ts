@@ -1,4 +1,10 @@
-import type { EngineObserver, EngineStatus, FleetStatus, WebhookObserver } from '@pawl/engine';
+import type {
+  EngineObserver,
+  EngineStatus,
+  FleetStatus,
+  WebhookObserver,
+  WebhookState,
+} from '@pawl/engine';
 import type { Metrics } from '@pawl/platform';
 import type { FinishedRequest } from '../http/create-http-app.js';
 
@@ -77,7 +83,7 @@ export class ControlPlaneMetrics implements EngineObserver {
     });
     this.#webhooksGivenUp = metrics.counter({
       name: 'pawl_webhooks_given_up_total',
-      help: 'Release transitions that were too old to be sent to an endpoint any more',
+      help: 'Release transitions that are not sent to an endpoint any more: too old, or refused for too long',
       labels: ['endpoint'],
     });
     this.#gates = metrics.durations({
@@ -94,6 +100,32 @@ export class ControlPlaneMetrics implements EngineObserver {
       failed: (endpoint) => this.#webhooks.inc({ endpoint, outcome: 'failed' }),
       givenUp: (endpoint, events) => this.#webhooksGivenUp.inc({ endpoint }, events),
     };
+  }
+
+  /** Shows how endpoints of webhooks do, as of the last look. */
+  showWebhooks(read: () => Iterable<WebhookState>): void {
+    const states = (name: string, help: string, value: (state: WebhookState) => number): void =>
+      void this.metrics.gauges({ name, help, labels: ['endpoint'] }, () =>
+        Array.from(read(), (state) => ({
+          labels: { endpoint: state.endpoint },
+          value: value(state),
+        })),
+      );
+    states(
+      'pawl_webhook_failing_seconds',
+      'For how long an endpoint has taken nothing of what was sent; 0 where it takes what comes',
+      ({ failingForMs = 0 }) => failingForMs / 1_000,
+    );
+    states(
+      'pawl_webhook_set_aside',
+      'Addresses of which an endpoint did not take an event, and what follows there waits',
+      ({ setAside }) => setAside,
+    );
+    states(
+      'pawl_webhook_gone',
+      '1 where an endpoint has answered 410 and is sent nothing any more',
+      ({ goneForMs }) => (goneForMs === undefined ? 0 : 1),
+    );
   }
 
   /** Shows the engine's own figures and the open event streams whenever the metrics are read. */

@@ -19,12 +19,24 @@ it('looks for webhooks to be sent while there is no job queue, until it is close
   rooms.failures.set('startLookJobs', new Error('no Redis'));
   const time = new ManualTime();
   const take = vi.fn<WebhookOutbox['take']>(() => Promise.resolve(undefined));
-  const outbox: Partial<WebhookOutbox> = { begin: () => Promise.resolve(), take };
+  const state = {
+    endpoint: 'hooks-1',
+    failures: 3,
+    failingForMs: 90_000,
+    setAside: 2,
+    goneForMs: 1,
+  };
+  const outbox: Partial<WebhookOutbox> = {
+    begin: vi.fn<WebhookOutbox['begin']>(() => Promise.resolve()),
+    take,
+    readStates: ([endpoint = '']) => Promise.resolve([{ ...state, endpoint }]),
+  };
+  const registry = new Metrics();
   const timed = new TimedWork({
     ...{ settings: loaded.settings, rooms, timer: time, hints: new LookHints() },
     ...{
       logger: createLogger({ level: 'silent' }),
-      metrics: new ControlPlaneMetrics(new Metrics()),
+      metrics: new ControlPlaneMetrics(registry),
     },
     installation: { name: 'main', id: 'test', generation: 1, shards: 4 },
     outbox,
@@ -36,6 +48,12 @@ it('looks for webhooks to be sent while there is no job queue, until it is close
     await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(2 * looks));
     await new Promise((resolve) => setImmediate(resolve));
   }
+  const text = await registry.text();
+  for (const line of ['failing_seconds{E} 90', 'set_aside{E} 2', 'gone{E} 1']) {
+    const pattern = line.replace('{E}', String.raw`\{endpoint="127\.0\.0\.1-[0-9a-f]{8}"\}`);
+    expect(text).toMatch(new RegExp(`^pawl_webhook_${pattern}$`, 'm'));
+  }
+  expect(outbox.begin).toHaveBeenCalledTimes(1);
   await timed.close();
   time.advance(300_000);
   expect(take).toHaveBeenCalledTimes(6);

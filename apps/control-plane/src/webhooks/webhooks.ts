@@ -1,6 +1,12 @@
 import { sha256 } from '@pawl/contracts/node';
-import { DeliverWebhooks, type Installation, type WebhookOutbox } from '@pawl/engine';
+import {
+  DeliverWebhooks,
+  type Installation,
+  type WebhookOutbox,
+  type WebhookState,
+} from '@pawl/engine';
 import { createWebhookSender, type WebhookEndpoint } from '@pawl/jobs';
+import { seededRng } from '@pawl/kernel';
 import type { Logger, Settings } from '@pawl/platform';
 import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { engineLog } from '../runtime/engine-log.js';
@@ -14,6 +20,9 @@ export class Webhooks {
   readonly endpoints: readonly string[];
   readonly #stop = new AbortController();
   readonly #deliveries: DeliverWebhooks;
+  /** As they were when this node looked last. */
+  readonly #states = new Map<string, WebhookState>();
+  #begun = false;
 
   constructor(
     private readonly parts: {
@@ -36,29 +45,44 @@ export class Webhooks {
         stop: this.#stop.signal,
       }),
       clock: machineClock,
-      parseTime: (text) => Date.parse(text),
+      rng: seededRng(Math.floor(Math.random() * 2 ** 32)),
       sha256,
       log: engineLog(logger),
       observer: metrics.webhooks(),
       nodeId: settings.nodeId,
     });
+    metrics.showWebhooks(() => this.#states.values());
   }
 
-  /** From now on every transition is sent to endpoints that nobody has known before. */
+  /**
+   * From now on every transition is sent to endpoints that nobody has known before, and what is gone is
+   * tried again: once, whenever this node starts.
+   */
   async begin(): Promise<void> {
-    if (this.endpoints.length === 0) return;
+    if (this.endpoints.length === 0 || this.#begun) return;
     await this.parts.outbox.begin(this.endpoints);
+    this.#begun = true;
     this.parts.logger.info({ endpoints: this.endpoints }, 'release transitions go to webhooks');
   }
 
-  deliver(endpoint: string): Promise<number | null> {
-    return this.#deliveries.run(endpoint);
+  async deliver(endpoint: string): Promise<number | null> {
+    try {
+      return await this.#deliveries.run(endpoint);
+    } finally {
+      await this.#note(endpoint);
+    }
   }
 
   /** Cuts off what is being sent; it is sent again by whoever comes next. */
   stop(): void {
     this.#deliveries.stop();
     this.#stop.abort();
+  }
+
+  /** How it does, whichever node sends there; what cannot be read now is noted at the next look. */
+  async #note(endpoint: string): Promise<void> {
+    const [state] = await this.parts.outbox.readStates([endpoint]).catch(() => []);
+    if (state !== undefined) this.#states.set(endpoint, state);
   }
 }
 

@@ -1,10 +1,14 @@
+import type { AddressText } from '@pawl/contracts';
 import type { Clock } from '@pawl/kernel';
 import type { HistoryEntry, StoredHistoryEntry } from '../sharding/truth-store.port.js';
 import type {
+  OutboxEntry,
+  SetAside,
   WebhookCursor,
   WebhookLease,
   WebhookOutbox,
   WebhookPage,
+  WebhookState,
 } from '../webhooks/webhook-outbox.port.js';
 
 interface Place {
@@ -13,11 +17,15 @@ interface Place {
   notBeforeMs: number;
   holder: string | null;
   heldUntilMs: number;
+  failingSinceMs: number | null;
+  goneAtMs: number | null;
+  reason: string | null;
+  readonly aside: Map<AddressText, { readonly one: SetAside; readonly dueAtMs: number }>;
 }
 
 /** A history in memory, and places in it. */
 export class FakeWebhookOutbox implements WebhookOutbox {
-  readonly #entries: StoredHistoryEntry[] = [];
+  readonly #entries: { readonly entry: StoredHistoryEntry; readonly writtenMs: number }[] = [];
   readonly #places = new Map<string, Place>();
   #next = 1;
   /** A transaction is under way that may commit something before what is newest. */
@@ -28,7 +36,7 @@ export class FakeWebhookOutbox implements WebhookOutbox {
   append(entry: HistoryEntry): StoredHistoryEntry {
     const stored = { ...entry, sequence: String(this.#next) };
     this.#next += 1;
-    this.#entries.push(stored);
+    this.#entries.push({ entry: stored, writtenMs: this.clock.monotonicMs() });
     return stored;
   }
 
@@ -40,9 +48,9 @@ export class FakeWebhookOutbox implements WebhookOutbox {
 
   begin(endpoints: readonly string[]): Promise<void> {
     for (const endpoint of endpoints) {
-      if (this.#places.has(endpoint)) continue;
-      const place = { after: this.#newest, failures: 0, notBeforeMs: 0 };
-      this.#places.set(endpoint, { ...place, holder: null, heldUntilMs: 0 });
+      const known = this.#places.get(endpoint);
+      if (known !== undefined) known.goneAtMs = null;
+      else this.#places.set(endpoint, newPlace(this.#newest));
     }
     return Promise.resolve();
   }
@@ -50,55 +58,135 @@ export class FakeWebhookOutbox implements WebhookOutbox {
   take({ endpoint, holder, leaseMs }: WebhookLease): Promise<WebhookCursor | undefined> {
     const place = this.#places.get(endpoint);
     const nowMs = this.clock.monotonicMs();
-    if (place === undefined || place.notBeforeMs > nowMs) return Promise.resolve(undefined);
+    if (place === undefined || place.notBeforeMs > nowMs || place.goneAtMs !== null) {
+      return Promise.resolve(undefined);
+    }
     if (place.holder !== null && place.holder !== holder && place.heldUntilMs > nowMs) {
       return Promise.resolve(undefined);
     }
     Object.assign(place, { holder, heldUntilMs: nowMs + leaseMs });
-    const takenMs = this.clock.wallMs();
-    return Promise.resolve({ after: place.after, failures: place.failures, takenMs });
+    return Promise.resolve({ after: place.after, failures: place.failures });
   }
 
   read(after: string, limit: number): Promise<WebhookPage | undefined> {
     const upTo = this.#newest;
     if (Number(upTo) <= Number(after)) return Promise.resolve({ entries: [], upTo });
     if (this.unsettled) return Promise.resolve(undefined);
-    const releases = this.#entries.filter(
-      ({ sequence, kind }) => Number(sequence) > Number(after) && kind === 'release',
-    );
-    const entries = releases.slice(0, limit);
+    const entries = this.#releases()
+      .filter(({ entry }) => Number(entry.sequence) > Number(after))
+      .slice(0, limit);
     const last = entries.length < limit ? undefined : entries.at(-1);
-    return Promise.resolve({ entries, upTo: last?.sequence ?? upTo });
+    return Promise.resolve({ entries, upTo: last?.entry.sequence ?? upTo });
   }
 
-  advance({ endpoint, holder, leaseMs }: WebhookLease, from: string, to: string): Promise<boolean> {
-    const place = this.#held(endpoint, holder);
+  readNext(address: AddressText, from: string, upTo: string): Promise<OutboxEntry | undefined> {
+    const found = this.#releases().find(
+      ({ entry }) =>
+        entry.address === address &&
+        Number(entry.sequence) >= Number(from) &&
+        Number(entry.sequence) <= Number(upTo),
+    );
+    return Promise.resolve(found);
+  }
+
+  advance(lease: WebhookLease, from: string, to: string): Promise<boolean> {
+    const place = this.#held(lease);
     if (place?.after !== from) return Promise.resolve(false);
-    const heldUntilMs = this.clock.monotonicMs() + leaseMs;
-    Object.assign(place, { after: to, failures: 0, notBeforeMs: 0, heldUntilMs });
-    return Promise.resolve(true);
+    return this.#write(lease, () => (place.after = to));
   }
 
-  retryLater({ endpoint, holder }: WebhookLease, waitMs: number): Promise<void> {
-    const place = this.#held(endpoint, holder);
-    if (place === undefined) return Promise.resolve();
-    const notBeforeMs = this.clock.monotonicMs() + waitMs;
-    Object.assign(place, { failures: place.failures + 1, notBeforeMs, holder: null });
-    return Promise.resolve();
+  taken(lease: WebhookLease): Promise<boolean> {
+    return this.#write(lease, (place) => {
+      Object.assign(place, { failures: 0, failingSinceMs: null, notBeforeMs: 0, reason: null });
+    });
   }
 
-  giveBack({ endpoint, holder }: WebhookLease): Promise<void> {
-    const place = this.#held(endpoint, holder);
-    if (place !== undefined) place.holder = null;
-    return Promise.resolve();
+  async retryLater(lease: WebhookLease, reason: string, waitMs: number): Promise<void> {
+    await this.#write(lease, (place) => {
+      const nowMs = this.clock.monotonicMs();
+      const failingSinceMs = place.failingSinceMs ?? nowMs;
+      const failures = place.failures + 1;
+      const notBeforeMs = nowMs + waitMs;
+      Object.assign(place, { failures, notBeforeMs, failingSinceMs, reason, holder: null });
+    });
+  }
+
+  async gone(lease: WebhookLease, reason: string): Promise<void> {
+    await this.#write(lease, (place) => {
+      Object.assign(place, { goneAtMs: this.clock.monotonicMs(), reason, holder: null });
+    });
+  }
+
+  readSetAside(endpoint: string): Promise<readonly SetAside[]> {
+    const nowMs = this.clock.monotonicMs();
+    const aside = [...(this.#places.get(endpoint)?.aside.values() ?? [])];
+    aside.sort((a, b) => a.dueAtMs - b.dueAtMs);
+    return Promise.resolve(
+      aside.map(({ one, dueAtMs }) => ({ ...one, dueInMs: Math.max(0, dueAtMs - nowMs) })),
+    );
+  }
+
+  setAside(lease: WebhookLease, one: SetAside): Promise<boolean> {
+    const dueAtMs = this.clock.monotonicMs() + one.dueInMs;
+    return this.#write(lease, ({ aside }) => aside.set(one.address, { one, dueAtMs }));
+  }
+
+  takeBack(lease: WebhookLease, address: AddressText): Promise<boolean> {
+    return this.#write(lease, ({ aside }) => aside.delete(address));
+  }
+
+  async giveBack(lease: WebhookLease): Promise<void> {
+    await this.#write(lease, (place) => (place.holder = null));
+  }
+
+  readStates(endpoints: readonly string[]): Promise<readonly WebhookState[]> {
+    const states = endpoints.toSorted().flatMap((endpoint) => {
+      const place = this.#places.get(endpoint);
+      const nowMs = this.clock.monotonicMs();
+      return place === undefined ? [] : [stateOf(endpoint, place, nowMs)];
+    });
+    return Promise.resolve(states);
   }
 
   get #newest(): string {
-    return this.#entries.at(-1)?.sequence ?? '0';
+    return this.#entries.at(-1)?.entry.sequence ?? '0';
   }
 
-  #held(endpoint: string, holder: string): Place | undefined {
+  #releases(): OutboxEntry[] {
+    const nowMs = this.clock.monotonicMs();
+    return this.#entries
+      .filter(({ entry }) => entry.kind === 'release')
+      .map(({ entry, writtenMs }) => ({ entry, ageMs: nowMs - writtenMs }));
+  }
+
+  #write(lease: WebhookLease, change: (place: Place) => unknown): Promise<boolean> {
+    const place = this.#held(lease);
+    if (place === undefined) return Promise.resolve(false);
+    place.heldUntilMs = this.clock.monotonicMs() + lease.leaseMs;
+    change(place);
+    return Promise.resolve(true);
+  }
+
+  #held({ endpoint, holder }: WebhookLease): Place | undefined {
     const place = this.#places.get(endpoint);
     return place?.holder === holder ? place : undefined;
   }
+}
+
+function newPlace(after: string): Place {
+  return {
+    ...{ after, failures: 0, notBeforeMs: 0, holder: null, heldUntilMs: 0 },
+    ...{ failingSinceMs: null, goneAtMs: null, reason: null, aside: new Map() },
+  };
+}
+
+function stateOf(endpoint: string, place: Place, nowMs: number): WebhookState {
+  const { failingSinceMs, goneAtMs, failures, aside } = place;
+  const reason = place.reason ?? [...aside.values()].at(-1)?.one.reason;
+  return {
+    ...{ endpoint, failures, setAside: aside.size },
+    ...(failingSinceMs === null ? {} : { failingForMs: nowMs - failingSinceMs }),
+    ...(goneAtMs === null ? {} : { goneForMs: nowMs - goneAtMs }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }

@@ -1,10 +1,6 @@
 import type { AddressText } from '@pawl/contracts';
 import type { HistoryEntry, StoredHistoryEntry } from '../sharding/truth-store.port.js';
-import type {
-  WebhookCursor,
-  WebhookLease,
-  WebhookOutbox,
-} from '../webhooks/webhook-outbox.port.js';
+import type { OutboxEntry, WebhookLease, WebhookOutbox } from '../webhooks/webhook-outbox.port.js';
 import { expectSame } from './conformance.js';
 import type { ConformanceCase } from './conformance.js';
 
@@ -13,7 +9,7 @@ export interface WebhookOutboxSubject {
   readonly outbox: WebhookOutbox;
   /** Commits a line of history; answers it as it is stored. */
   readonly append: (entry: HistoryEntry) => Promise<StoredHistoryEntry>;
-  /** Lets time pass for leases and pauses. */
+  /** Lets time pass for leases, pauses and lines. */
   readonly pass: (ms: number) => Promise<void>;
 }
 
@@ -33,9 +29,8 @@ function lease(holder: string, endpoint = ENDPOINT): WebhookLease {
   return { endpoint, holder, leaseMs: 60_000 };
 }
 
-function placeOf(cursor: WebhookCursor | undefined): Partial<WebhookCursor> | undefined {
-  return cursor && { after: cursor.after, failures: cursor.failures };
-}
+const sequences = (entries: readonly OutboxEntry[]): unknown =>
+  entries.map(({ entry: { sequence } }) => sequence);
 
 /** What every outbox of webhooks promises. */
 export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[] = [
@@ -47,7 +42,7 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       const after = await append(entry(2));
       await outbox.begin([ENDPOINT, 'hooks-2']);
       const known = await outbox.take(lease('a'));
-      expectSame(placeOf(known), { after: before.sequence, failures: 0 }, 'the place of the first');
+      expectSame(known, { after: before.sequence, failures: 0 }, 'the place of the first');
       const fresh = await outbox.take(lease('a', 'hooks-2'));
       expectSame(fresh?.after, after.sequence, 'the place of the second');
       expectSame(await outbox.take(lease('a', 'hooks-3')), undefined, 'one that nobody knows');
@@ -60,9 +55,19 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       const lines = [await append(entry(1)), await append(entry(2)), await append(entry(3))];
       const last = await append(entry(2, 'definition'));
       const page = await outbox.read(first.sequence, 2);
-      expectSame(page, { entries: lines.slice(0, 2), upTo: lines[1]?.sequence }, 'the first page');
+      expectSame(
+        page?.entries.map(({ entry: line }) => line),
+        lines.slice(0, 2),
+        'the first page',
+      );
+      expectSame(page?.upTo, lines[1]?.sequence, 'its end');
       const rest = await outbox.read(page?.upTo ?? '', 2);
-      expectSame(rest, { entries: lines.slice(2), upTo: last.sequence }, 'the second page');
+      expectSame(
+        rest?.entries.map(({ entry: line }) => line),
+        lines.slice(2),
+        'the second page',
+      );
+      expectSame(rest?.upTo, last.sequence, 'its end');
       expectSame(await outbox.read(last.sequence, 2), { entries: [], upTo: last.sequence }, 'end');
     },
   },
@@ -94,23 +99,118 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
     },
   },
   {
-    name: 'counts failures, waits after each, and forgets them when it goes on',
+    name: 'counts failures, waits after each, and forgets them once something is taken',
     run: async ({ outbox, append, pass }) => {
       await outbox.begin([ENDPOINT]);
       const line = await append(entry(1));
       await outbox.take(lease('a'));
-      await outbox.retryLater(lease('b'), 30_000);
-      await outbox.retryLater(lease('a'), 30_000);
+      await outbox.retryLater(lease('b'), 'not its own', 30_000);
+      await outbox.retryLater(lease('a'), 'it answers 500', 30_000);
       expectSame(await outbox.take(lease('a')), undefined, 'not before');
+      const [state] = await outbox.readStates([ENDPOINT, 'hooks-9']);
+      expectSame([state?.failures, state?.reason], [1, 'it answers 500'], 'said of it');
+      expectSame(typeof state?.failingForMs, 'number', 'since when');
       await pass(31_000);
-      expectSame(placeOf(await outbox.take(lease('b'))), { after: '0', failures: 1 }, 'by anybody');
+      expectSame(await outbox.take(lease('b')), { after: '0', failures: 1 }, 'by anybody');
       await outbox.advance(lease('b'), '0', line.sequence);
       await outbox.giveBack(lease('b'));
+      const kept = { after: line.sequence, failures: 1 };
+      expectSame(await outbox.take(lease('a')), kept, 'what is passed over is not taken');
+      expectSame(await outbox.taken(lease('b')), false, 'not by whoever does not send');
+      expectSame(await outbox.taken(lease('a')), true, 'something is taken');
+      expectSame(await outbox.take(lease('a')), { ...kept, failures: 0 }, 'forgotten');
+      const states = await outbox.readStates([ENDPOINT]);
+      expectSame(states, [{ endpoint: ENDPOINT, failures: 0, setAside: 0 }], 'nothing is said');
+    },
+  },
+  {
+    name: 'sets addresses aside, the first that is due first, and takes them back',
+    run: async ({ outbox, append, pass }) => {
+      await outbox.begin([ENDPOINT, 'hooks-2']);
+      await outbox.take(lease('a'));
+      const one = { address: entry(1).address, from: '1', failures: 1, reason: 'it answers 400' };
+      const other = { ...one, address: 'acme/other' as AddressText, from: '2' };
+      const aside = async (): Promise<unknown> =>
+        (await outbox.readSetAside(ENDPOINT)).map(({ dueInMs, ...rest }) => [rest, dueInMs > 0]);
+      expectSame(await outbox.setAside(lease('b'), { ...one, dueInMs: 0 }), false, 'no lease');
+      expectSame(await aside(), [], 'nothing was changed');
+      expectSame(await outbox.setAside(lease('a'), { ...one, dueInMs: 90_000 }), true, 'one');
+      expectSame(await outbox.setAside(lease('a'), { ...other, dueInMs: 30_000 }), true, 'two');
       expectSame(
-        placeOf(await outbox.take(lease('a'))),
-        { after: line.sequence, failures: 0 },
-        'forgotten',
+        await aside(),
+        [
+          [other, true],
+          [one, true],
+        ],
+        'in their order',
       );
+      expectSame(await outbox.readSetAside('hooks-2'), [], 'elsewhere nothing');
+      await pass(31_000);
+      expectSame(
+        await aside(),
+        [
+          [other, false],
+          [one, true],
+        ],
+        'one is due',
+      );
+      const again = { ...one, from: '3', failures: 2 };
+      expectSame(await outbox.setAside(lease('a'), { ...again, dueInMs: 0 }), true, 'said anew');
+      expectSame(await outbox.takeBack(lease('b'), other.address), false, 'no lease either');
+      expectSame(await outbox.takeBack(lease('a'), other.address), true, 'taken back');
+      expectSame(await aside(), [[again, false]], 'what is left');
+      const [state] = await outbox.readStates([ENDPOINT]);
+      expectSame([state?.setAside, state?.reason], [1, 'it answers 400'], 'said of it');
+      await append(entry(1, 'definition'));
+      const lines = [await append(entry(1)), await append(entry(2)), await append(entry(3))];
+      const [first, second] = lines.map(({ sequence }) => sequence);
+      await append({ ...entry(1), address: other.address });
+      const next = async (from: string, upTo: string): Promise<unknown> => {
+        const found = await outbox.readNext(one.address, from, upTo);
+        return found && sequences([found]);
+      };
+      expectSame(await next('0', second ?? ''), [first], 'the first of its address');
+      expectSame(await next(second ?? '', second ?? ''), [second], 'both ends count');
+      expectSame(await next('0', '0'), undefined, 'nothing beyond');
+    },
+  },
+  {
+    name: 'lets nobody send to an endpoint that is gone, until it is begun with again',
+    run: async ({ outbox, append }) => {
+      await outbox.begin([ENDPOINT]);
+      const line = await append(entry(1));
+      await outbox.take(lease('a'));
+      await outbox.gone(lease('b'), 'not its own');
+      await outbox.giveBack(lease('a'));
+      expectSame((await outbox.take(lease('a')))?.after, '0', 'it is there');
+      await outbox.gone(lease('a'), 'it answers 410');
+      expectSame(await outbox.take(lease('a')), undefined, 'it is gone');
+      const [state] = await outbox.readStates([ENDPOINT]);
+      expectSame(
+        [typeof state?.goneForMs, state?.reason],
+        ['number', 'it answers 410'],
+        'said of it',
+      );
+      await outbox.begin([ENDPOINT]);
+      expectSame(await outbox.take(lease('b')), { after: '0', failures: 0 }, 'where it was');
+      expectSame(
+        sequences((await outbox.read('0', 5))?.entries ?? []),
+        [line.sequence],
+        'the rest',
+      );
+    },
+  },
+  {
+    name: 'says how old a line is by its own clock, whatever time the line says',
+    run: async ({ outbox, append, pass }) => {
+      const line = await append({ ...entry(1), at: '2001-01-01T00:00:00.000Z' });
+      const age = async (): Promise<number> =>
+        (await outbox.readNext(line.address, '0', line.sequence))?.ageMs ?? NaN;
+      const young = await age();
+      expectSame(young >= 0 && young < 60_000, true, 'just written');
+      await pass(90_000);
+      const old = (await outbox.read('0', 5))?.entries[0]?.ageMs ?? NaN;
+      expectSame(old >= 90_000 && old < 150_000, true, 'later');
     },
   },
 ];

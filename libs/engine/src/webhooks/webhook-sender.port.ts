@@ -1,7 +1,19 @@
 import type { ReleaseEvent } from '@pawl/contracts';
 
-/** `reason` is a few words for the log, without secrets. */
-export type SentWebhook = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/**
+ * Why something was not taken: `later`, the endpoint takes nothing now; `refused`, it does not want this
+ * event as it is; `gone`, it wants nothing any more.
+ */
+export interface NotTaken {
+  readonly ok: false;
+  readonly kind: 'later' | 'refused' | 'gone';
+  /** A few words for the log, without secrets. */
+  readonly reason: string;
+  /** For so long the endpoint asks to be left alone, milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+export type SentWebhook = { readonly ok: true } | NotTaken;
 
 /** Brings an event to an endpoint. */
 export interface WebhookSender {

@@ -42,4 +42,14 @@ export class HistoryEntryEntity {
 
   @Column({ type: 'boolean' })
   forced!: boolean;
+
+  /** By PostgreSQL's own clock; `at` is by that of the shard's owner. Older lines have none. */
+  @Column({
+    name: 'written_at',
+    type: 'timestamptz',
+    precision: 3,
+    nullable: true,
+    default: () => 'clock_timestamp()',
+  })
+  writtenAt!: Date | null;
 }

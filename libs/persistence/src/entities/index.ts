@@ -11,6 +11,7 @@ import { InstallationEntity } from './installation.entity.js';
 import { ShardFenceEntity } from './shard-fence.entity.js';
 import { SnapshotPublishedEntity } from './snapshot-published.entity.js';
 import { WebhookCursorEntity } from './webhook-cursor.entity.js';
+import { WebhookSetAsideEntity } from './webhook-set-aside.entity.js';
 
 /** Every table of the truth and of the status projection. */
 export const ENTITIES = [
@@ -27,4 +28,5 @@ export const ENTITIES = [
   ShardFenceEntity,
   SnapshotPublishedEntity,
   WebhookCursorEntity,
+  WebhookSetAsideEntity,
 ];

@@ -10,11 +10,11 @@ export class WebhookCursorEntity {
   })
   endpoint!: string;
 
-  /** Of `history_entry`: everything up to it was sent, or given up. */
+  /** Of `history_entry`: everything up to it was sent, set aside or given up. */
   @Column({ type: 'bigint' })
   sequence!: string;
 
-  /** How often the next one was tried without success. */
+  /** How often in a row something was not taken. */
   @Column({ type: 'integer' })
   failures!: number;
 
@@ -28,4 +28,16 @@ export class WebhookCursorEntity {
 
   @Column({ name: 'held_until', type: 'timestamptz', precision: 3, nullable: true })
   heldUntil!: Date | null;
+
+  /** Since when nothing was taken. */
+  @Column({ name: 'failing_since', type: 'timestamptz', precision: 3, nullable: true })
+  failingSince!: Date | null;
+
+  /** When it answered that it is gone. */
+  @Column({ name: 'gone_at', type: 'timestamptz', precision: 3, nullable: true })
+  goneAt!: Date | null;
+
+  /** Of the last failure. */
+  @Column({ type: 'text', nullable: true })
+  reason!: string | null;
 }

@@ -98,9 +98,21 @@ export const AUDIT = `${history}
 export const AUDIT_SINCE = `${history}
   WHERE h.sequence < $1 AND h.at >= $3 ORDER BY h.sequence DESC LIMIT $2`;
 
-/** Of releases, after sequence $1, up to $2, at most $3, the oldest first; of all shards, so under no fence. */
-export const RELEASE_HISTORY = `${history}
-  WHERE h.sequence > $1 AND h.sequence <= $2 AND h.kind = 'release' ORDER BY h.sequence LIMIT $3`;
+/** Those of releases, with how long they have been written by this server's clock, milliseconds. */
+const releaseHistory = (where: string): string => `
+  SELECT r.*, greatest(0, extract(epoch FROM
+    clock_timestamp() - coalesce(r.written_at, r.at)) * 1000)::double precision AS age_ms
+  FROM (${history} WHERE h.kind = 'release' AND ${where}) r ORDER BY r.sequence`;
+
+/** After sequence $1, up to $2, at most $3, the oldest first; of all shards, so under no fence. */
+export const RELEASE_HISTORY = releaseHistory(
+  'h.sequence > $1 AND h.sequence <= $2 ORDER BY h.sequence LIMIT $3',
+);
+
+/** Of address $1, from sequence $2 up to $3, the oldest; under no fence. */
+export const NEXT_RELEASE_HISTORY = releaseHistory(
+  'h.address = $1 AND h.sequence >= $2 AND h.sequence <= $3 ORDER BY h.sequence LIMIT 1',
+);
 
 /**
  * After address $1, within scope $2 where that is not null, at most $3; of all shards, so under no

@@ -1,4 +1,4 @@
-import type { HistoryEntry, StoredHistoryEntry } from '@pawl/engine';
+import type { HistoryEntry, StoredHistoryEntry, WebhookPage } from '@pawl/engine';
 import { webhookOutboxCases } from '@pawl/engine/testing';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -50,7 +50,9 @@ async function append(client: Client, entry: HistoryEntry): Promise<StoredHistor
   return { ...entry, sequence: rows[0]?.sequence ?? '' };
 }
 
-function promote(releaseVersion: number, address = 'acme/app'): HistoryEntry {
+const ADDRESS = 'acme/app' as HistoryEntry['address'];
+
+function promote(releaseVersion: number, address: string = ADDRESS): HistoryEntry {
   const at = '2026-01-02T03:04:05.678Z';
   const line = { at, author: 'ann', kind: 'release', action: 'promote', releaseVersion } as const;
   return { ...line, address: address as HistoryEntry['address'] };
@@ -60,6 +62,10 @@ function promote(releaseVersion: number, address = 'acme/app'): HistoryEntry {
 function outbox(settleMs: number): PostgresWebhookOutbox {
   return new PostgresWebhookOutbox(new TruthSessions(poolOf(opened.dataSource), 'test'), settleMs);
 }
+
+/** A page without the ages of its lines. */
+const shown = (page: WebhookPage | undefined): unknown =>
+  page && { ...page, entries: page.entries.map(({ entry }) => entry) };
 
 describe('PostgreSQL as a WebhookOutbox', () => {
   for (const { name, run } of webhookOutboxCases) {
@@ -72,6 +78,14 @@ describe('PostgreSQL as a WebhookOutbox', () => {
           await client.query(
             `UPDATE webhook_cursor SET held_until = held_until - $1 * interval '1 millisecond',
               not_before = not_before - $1 * interval '1 millisecond'`,
+            [ms],
+          );
+          await client.query(
+            `UPDATE webhook_set_aside SET not_before = not_before - $1 * interval '1 millisecond'`,
+            [ms],
+          );
+          await client.query(
+            `UPDATE history_entry SET written_at = written_at - $1 * interval '1 millisecond'`,
             [ms],
           );
         },
@@ -91,7 +105,7 @@ describe('what is committed in another order than it was numbered', () => {
     expect(await impatient.read('0', 10)).toBeUndefined();
     await slow.query('COMMIT');
     const page = await impatient.read('0', 10);
-    expect(page).toEqual({ entries: [first, second], upTo: second.sequence });
+    expect(shown(page)).toEqual({ entries: [first, second], upTo: second.sequence });
   });
 
   it('is read without what was taken back', async () => {
@@ -102,7 +116,8 @@ describe('what is committed in another order than it was numbered', () => {
     const impatient = outbox(0);
     expect(await impatient.read('0', 10)).toBeUndefined();
     await slow.query('ROLLBACK');
-    expect(await impatient.read('0', 10)).toEqual({ entries: [second], upTo: second.sequence });
+    const page = await impatient.read('0', 10);
+    expect(shown(page)).toEqual({ entries: [second], upTo: second.sequence });
   });
 
   it('is held up only by those who wrote before, and by nobody elsewhere', async () => {
@@ -116,7 +131,7 @@ describe('what is committed in another order than it was numbered', () => {
     const second = await append(quick, promote(2));
     const reading = outbox(60_000).read('0', 10);
     await slow.query('COMMIT');
-    expect(await reading).toEqual({ entries: [first, second], upTo: second.sequence });
+    expect(shown(await reading)).toEqual({ entries: [first, second], upTo: second.sequence });
     expect(await outbox(0).read('0', 10)).toBeDefined();
     await other.query('ROLLBACK');
   });
@@ -133,7 +148,7 @@ describe('what is committed in another order than it was numbered', () => {
     const look = async (): Promise<void> => {
       const page = await opened.webhookOutbox.read(after, 5);
       if (page === undefined) return;
-      seen.push(...page.entries.map(({ sequence }) => sequence));
+      seen.push(...page.entries.map(({ entry }) => entry.sequence));
       after = page.upTo;
     };
     let committing = true;
@@ -156,16 +171,13 @@ it('goes back to where a history ends that was put back', async () => {
   expect(await opened.webhookOutbox.read('1000', 10)).toEqual({ entries: [], upTo: '1' });
 });
 
-it('tells by the clock of PostgreSQL when a place was taken', async () => {
+it('says of a line from before PostgreSQL noted it how old it is by its own time', async () => {
   const client = await session();
-  const now = async (): Promise<number> => {
-    const { rows } = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-    return rows[0]?.now.getTime() ?? NaN;
-  };
-  await opened.webhookOutbox.begin(['hooks-1']);
-  const before = await now();
-  const lease = { endpoint: 'hooks-1', holder: 'a', leaseMs: 60_000 };
-  const taken = (await opened.webhookOutbox.take(lease))?.takenMs;
-  expect(taken).toBeGreaterThanOrEqual(before);
-  expect(taken).toBeLessThanOrEqual(await now());
+  const { sequence } = await append(client, promote(1));
+  await client.query(
+    "UPDATE history_entry SET at = clock_timestamp() - interval '2 hours', written_at = NULL",
+  );
+  const age = (await opened.webhookOutbox.readNext(ADDRESS, '0', sequence))?.ageMs ?? NaN;
+  expect(age).toBeGreaterThanOrEqual(7_200_000);
+  expect(age).toBeLessThan(7_260_000);
 });

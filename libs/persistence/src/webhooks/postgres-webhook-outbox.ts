@@ -1,61 +1,60 @@
 import { setTimeout } from 'node:timers/promises';
+import type { AddressText } from '@pawl/contracts';
+import type {
+  OutboxEntry,
+  SetAside,
+  WebhookCursor,
+  WebhookLease,
+  WebhookOutbox,
+  WebhookPage,
+  WebhookState,
+} from '@pawl/engine';
 import { assert } from '@pawl/kernel';
-import type { WebhookCursor, WebhookLease, WebhookOutbox, WebhookPage } from '@pawl/engine';
 import type { QueryResultRow } from 'pg';
 import type { TruthSessions } from '../sessions/truth-sessions.js';
 import { decodeHistory } from '../truth/decode-history.js';
 import type { HistoryRow } from '../truth/decode-history.js';
-import { RELEASE_HISTORY } from '../truth/queries.js';
-
-const BEGIN = `
-  INSERT INTO webhook_cursor (endpoint, sequence, failures)
-  SELECT e.endpoint, coalesce((SELECT max(h.sequence) FROM history_entry h), 0), 0
-  FROM unnest($1::text[]) AS e(endpoint)
-  ON CONFLICT (endpoint) DO NOTHING`;
-
-/** Endpoint $1, by $2, for $3 milliseconds. */
-const TAKE = `
-  UPDATE webhook_cursor c
-  SET holder = $2, held_until = clock_timestamp() + $3 * interval '1 millisecond'
-  WHERE c.endpoint = $1 AND (c.not_before IS NULL OR c.not_before <= clock_timestamp())
-    AND (c.holder IS NULL OR c.holder = $2 OR c.held_until <= clock_timestamp())
-  RETURNING c.sequence, c.failures, clock_timestamp() AS taken_at`;
-
-/** From $4 to $5. */
-const ADVANCE = `
-  UPDATE webhook_cursor c
-  SET sequence = $5, failures = 0, not_before = NULL,
-    held_until = clock_timestamp() + $3 * interval '1 millisecond'
-  WHERE c.endpoint = $1 AND c.holder = $2 AND c.sequence = $4
-  RETURNING c.sequence`;
-
-/** For $3 milliseconds. */
-const RETRY_LATER = `
-  UPDATE webhook_cursor c
-  SET failures = least(c.failures + 1, 1000000), holder = NULL, held_until = NULL,
-    not_before = clock_timestamp() + $3 * interval '1 millisecond'
-  WHERE c.endpoint = $1 AND c.holder = $2`;
-
-const GIVE_BACK = `
-  UPDATE webhook_cursor c SET holder = NULL, held_until = NULL
-  WHERE c.endpoint = $1 AND c.holder = $2`;
-
-const NEWEST = `SELECT coalesce(max(h.sequence), 0) AS newest FROM history_entry h`;
-
-/**
- * Transactions that may write history. One takes this lock on the table before it takes a number of the
- * sequence, and lets go of it after what it wrote is to be seen.
- */
-const WRITERS = `
-  SELECT l.virtualtransaction AS writer FROM pg_locks l
-  WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock'
-    AND l.relation = 'history_entry'::regclass
-    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())`;
+import { NEXT_RELEASE_HISTORY, RELEASE_HISTORY } from '../truth/queries.js';
+import {
+  ADVANCE,
+  BEGIN,
+  GIVE_BACK,
+  GONE,
+  NEWEST,
+  READ_SET_ASIDE,
+  READ_STATES,
+  RETRY_LATER,
+  SET_ASIDE,
+  TAKE,
+  TAKE_BACK,
+  TAKEN,
+  WRITERS,
+} from './webhook-queries.js';
 
 interface TakenRow {
   readonly sequence: string;
   readonly failures: number;
-  readonly taken_at: Date;
+}
+
+interface AgedRow extends HistoryRow {
+  readonly age_ms: number;
+}
+
+interface SetAsideRow {
+  readonly address: AddressText;
+  readonly from_sequence: string;
+  readonly failures: number;
+  readonly reason: string;
+  readonly due_in_ms: number;
+}
+
+interface StateRow {
+  readonly endpoint: string;
+  readonly failures: number;
+  readonly reason: string | null;
+  readonly set_aside: number;
+  readonly failing_ms: number | null;
+  readonly gone_ms: number | null;
 }
 
 const SETTLE_POLL_MS = 10;
@@ -76,12 +75,7 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
   async take({ endpoint, holder, leaseMs }: WebhookLease): Promise<WebhookCursor | undefined> {
     const values = [endpoint, holder, leaseMs];
     const [row] = await this.#write<TakenRow>('pawl_webhooks_take', TAKE, values);
-    if (row === undefined) return undefined;
-    return {
-      after: row.sequence,
-      failures: row.failures,
-      takenMs: row.taken_at.getTime(),
-    };
+    return row && { after: row.sequence, failures: row.failures };
   }
 
   /**
@@ -95,31 +89,72 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
     const newest = top?.newest ?? '0';
     if (BigInt(newest) <= BigInt(after)) return { entries: [], upTo: newest };
     if (!(await this.#settled())) return undefined;
-    const rows = await this.#read<HistoryRow>('pawl_webhooks_read', RELEASE_HISTORY, [
-      ...[after, newest, limit],
-    ]);
-    const entries = rows.map(decodeHistory);
-    const last = entries.at(-1);
-    return { entries, upTo: entries.length < limit || last === undefined ? newest : last.sequence };
+    const values = [after, newest, limit];
+    const rows = await this.#read<AgedRow>('pawl_webhooks_read', RELEASE_HISTORY, values);
+    const last = rows.length < limit ? undefined : rows.at(-1);
+    return { entries: rows.map(decodeAged), upTo: last?.sequence ?? newest };
   }
 
-  async advance(
-    { endpoint, holder, leaseMs }: WebhookLease,
+  async readNext(
+    address: AddressText,
     from: string,
-    to: string,
-  ): Promise<boolean> {
-    const rows = await this.#write('pawl_webhooks_advance', ADVANCE, [
-      ...[endpoint, holder, leaseMs, from, to],
-    ]);
-    return rows.length > 0;
+    upTo: string,
+  ): Promise<OutboxEntry | undefined> {
+    const values = [address, from, upTo];
+    const [row] = await this.#read<AgedRow>('pawl_webhooks_next', NEXT_RELEASE_HISTORY, values);
+    return row && decodeAged(row);
   }
 
-  async retryLater({ endpoint, holder }: WebhookLease, waitMs: number): Promise<void> {
-    await this.#write('pawl_webhooks_retry', RETRY_LATER, [endpoint, holder, waitMs]);
+  advance(lease: WebhookLease, from: string, to: string): Promise<boolean> {
+    return this.#held(lease, ['pawl_webhooks_advance', ADVANCE], [from, to]);
+  }
+
+  taken(lease: WebhookLease): Promise<boolean> {
+    return this.#held(lease, ['pawl_webhooks_taken', TAKEN], []);
+  }
+
+  async retryLater(
+    { endpoint, holder }: WebhookLease,
+    reason: string,
+    waitMs: number,
+  ): Promise<void> {
+    await this.#write('pawl_webhooks_retry', RETRY_LATER, [endpoint, holder, waitMs, reason]);
+  }
+
+  async gone({ endpoint, holder }: WebhookLease, reason: string): Promise<void> {
+    await this.#write('pawl_webhooks_gone', GONE, [endpoint, holder, reason]);
+  }
+
+  async readSetAside(endpoint: string): Promise<readonly SetAside[]> {
+    const rows = await this.#read<SetAsideRow>('pawl_webhooks_aside', READ_SET_ASIDE, [endpoint]);
+    return rows.map(({ from_sequence: from, due_in_ms: dueInMs, ...row }) => {
+      const { address, failures, reason } = row;
+      return { address, from, failures, reason, dueInMs };
+    });
+  }
+
+  setAside(lease: WebhookLease, one: SetAside): Promise<boolean> {
+    const { address, from, failures, reason, dueInMs } = one;
+    const values = [address, from, failures, reason, dueInMs];
+    return this.#held(lease, ['pawl_webhooks_set_aside', SET_ASIDE], values);
+  }
+
+  takeBack(lease: WebhookLease, address: AddressText): Promise<boolean> {
+    return this.#held(lease, ['pawl_webhooks_take_back', TAKE_BACK], [address]);
   }
 
   async giveBack({ endpoint, holder }: WebhookLease): Promise<void> {
     await this.#write('pawl_webhooks_give_back', GIVE_BACK, [endpoint, holder]);
+  }
+
+  async readStates(endpoints: readonly string[]): Promise<readonly WebhookState[]> {
+    const rows = await this.#read<StateRow>('pawl_webhooks_states', READ_STATES, [[...endpoints]]);
+    return rows.map(({ endpoint, failures, ...row }) => ({
+      ...{ endpoint, failures, setAside: row.set_aside },
+      ...(row.failing_ms === null ? {} : { failingForMs: Math.max(0, row.failing_ms) }),
+      ...(row.gone_ms === null ? {} : { goneForMs: Math.max(0, row.gone_ms) }),
+      ...(row.reason === null ? {} : { reason: row.reason }),
+    }));
   }
 
   /** Whether all who write now have ended in time. */
@@ -137,6 +172,15 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
   async #writers(): Promise<ReadonlySet<string>> {
     const rows = await this.#read<{ writer: string }>('pawl_webhooks_writers', WRITERS, []);
     return new Set(rows.map(({ writer }) => writer));
+  }
+
+  async #held(
+    { endpoint, holder, leaseMs }: WebhookLease,
+    [name, text]: readonly [string, string],
+    values: readonly unknown[],
+  ): Promise<boolean> {
+    const rows = await this.#write(name, text, [endpoint, holder, leaseMs, ...values]);
+    return rows.length > 0;
   }
 
   async #read<Row extends QueryResultRow>(
@@ -158,4 +202,8 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
     assert(answer.kind === 'rows', 'a place in the history is under no fence');
     return answer.rows;
   }
+}
+
+function decodeAged(row: AgedRow): OutboxEntry {
+  return { entry: decodeHistory(row), ageMs: row.age_ms };
 }
