@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { isBundled } from './bundle.mjs';
 import { poll } from './delay.mjs';
 import { Failure, onFiles, Stopped } from './failure.mjs';
 import { readJson, readTextSync, replaceFile } from './files.mjs';
 import { takeLock } from './lock.mjs';
 import { identify, isAlive } from './process-identity.mjs';
-import { REPOSITORY, TSC } from './repository.mjs';
+import { REPOSITORY, TSC, WRITE_BUNDLE } from './repository.mjs';
 import { killGroup, run } from './run.mjs';
 
 /**
@@ -225,7 +226,7 @@ async function isInstalled(lockText, wanted) {
 }
 
 /**
- * Compiles what changed since the last time.
+ * Compiles what changed since the last time, and bundles the control plane.
  *
  * @param {Context} context
  */
@@ -240,11 +241,24 @@ export async function build({ terminal, signal }) {
       ...(signal && { signal }),
     });
     if (code !== 0) throw buildFailure(output);
+    await bundle(signal);
     step.done();
   } catch (error) {
     if (!(error instanceof Stopped)) step.fail();
     throw error;
   }
+}
+
+/** In a process of its own, which a stop can end. */
+async function bundle(/** @type {AbortSignal | undefined} */ signal) {
+  if (await isBundled()) return;
+  const { code, output } = await run(process.execPath, [WRITE_BUNDLE], {
+    cwd: REPOSITORY,
+    deadlineMs: BUILD_DEADLINE_MS,
+    onSpawn: recordRunning,
+    ...(signal && { signal }),
+  });
+  if (code !== 0) throw buildFailure(output);
 }
 
 /** @param {string} output */

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import {
   MessageChannel,
   type MessagePort,
@@ -9,11 +10,11 @@ import { LruMap } from '../lru-map.js';
 import type { WorkerReply, WorkerRequest } from './protocol.js';
 
 /**
- * The built worker, also when this file is run from its source (tests): threads of Node 20 load no
- * TypeScript. `tsc -b libs/validation` makes it. Flags of this process are not passed on: they may
- * lead imports to sources.
+ * The built worker, also when this file is run from its source (tests) or in a bundle: threads of
+ * Node 20 load no TypeScript. `tsc -b libs/validation` makes it. Flags of this process are not passed
+ * on: they may lead imports to sources.
  */
-const ENTRY = new URL('../../dist/pool/validation.worker.js', import.meta.url);
+const entry = (): string => createRequire(import.meta.url).resolve('@pawl/validation/worker');
 
 /** Compiled schemas that one worker keeps: about 100 bytes of heap for each of their text. */
 const MAX_SCHEMAS = 64;
@@ -52,7 +53,7 @@ export class PoolWorker {
   constructor(memoryMb: number) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    this.#worker = new Worker(ENTRY, {
+    this.#worker = new Worker(entry(), {
       name: 'pawl-validation',
       execArgv: [],
       workerData: { port: port2 },

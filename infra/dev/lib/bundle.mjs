@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readJson, replaceFile } from './files.mjs';
+import { CONTROL_PLANE, REPOSITORY } from './repository.mjs';
+
+/** What the bundle was made of; written last. */
+const RECORD = join(dirname(CONTROL_PLANE), 'inputs.json');
+/** Whatever else decides what the bundle holds. */
+const RECIPE = [
+  'package-lock.json',
+  'infra/dev/lib/bundle.mjs',
+  'infra/dev/lib/write-bundle.mjs',
+].map((path) => join(REPOSITORY, path));
+
+/**
+ * Whether the bundle of the control plane is that of the modules as they were last compiled.
+ *
+ * @returns {Promise<boolean>}
+ */
+export async function isBundled() {
+  const record = await readJson(RECORD);
+  if (!Array.isArray(record?.modules) || !existsSync(CONTROL_PLANE)) return false;
+  return record.key === (await keyOf(record.modules));
+}
+
+/**
+ * Notes that the bundle holds these modules of ours.
+ *
+ * @param {readonly string[]} modules paths in the repository
+ * @param {string | undefined} key of before they were read
+ */
+export async function recordBundle(modules, key) {
+  await replaceFile(RECORD, JSON.stringify({ key, modules }));
+}
+
+/**
+ * What the recipe and the modules are now, by size and time; `undefined` when one is not there.
+ *
+ * @param {readonly string[]} modules paths in the repository
+ * @returns {Promise<string | undefined>}
+ */
+export async function keyOf(modules) {
+  const hash = createHash('sha256');
+  try {
+    for (const path of RECIPE) hash.update(await readFile(path));
+    for (const path of modules) {
+      const { size, mtimeMs } = await stat(join(REPOSITORY, path));
+      hash.update(`${path} ${size} ${mtimeMs}\n`);
+    }
+  } catch {
+    return undefined;
+  }
+  return hash.digest('hex');
+}
