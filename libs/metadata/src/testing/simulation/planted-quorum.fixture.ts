@@ -55,8 +55,15 @@ function edited(file: string, edits: readonly PlantedEdit[]): string {
   return source;
 }
 
+/** Of each source once: all but the edited ones are the same for every bug. */
+const compiled = new Map<string, string>();
+
 function compile(source: string): string {
+  const known = compiled.get(source);
+  if (known !== undefined) return known;
   const { CommonJS } = ts.ModuleKind;
   const compilerOptions = { module: CommonJS, target: ts.ScriptTarget.ES2022 };
-  return ts.transpileModule(source, { compilerOptions }).outputText;
+  const { outputText } = ts.transpileModule(source, { compilerOptions });
+  compiled.set(source, outputText);
+  return outputText;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runWorlds } from './run-worlds.js';
 
 const EVENTS = 20_000;
-const FIXED = { from: 1, count: 40 };
+const FIXED = { from: 1, count: 16 };
 
 /** What the fixed seeds must have reached, most of it very often. */
 const MUST_REACH = [
