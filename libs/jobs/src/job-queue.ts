@@ -1,6 +1,7 @@
+import { settledWithin } from '@pawl/kernel';
 import type { Job, Queue, Worker } from 'bullmq';
 import { queueBackend, type QueueServer } from './queue-backend.js';
-import { settledWithin } from './settled-within.js';
+import { systemTimer } from './system-timer.js';
 
 export interface JobQueueOptions {
   readonly server: QueueServer;
@@ -77,7 +78,7 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
   try {
     await readyInTime(worker);
   } catch (error) {
-    await settledWithin(worker.close(true), CLOSE_GRACE_MS);
+    await settledWithin(worker.close(true), CLOSE_GRACE_MS, systemTimer);
     await letGo(queue);
     throw error;
   }
@@ -87,10 +88,10 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
 
 async function close(queue: Queue, worker: Worker, stop: AbortController): Promise<void> {
   const closing = worker.close();
-  if (!(await settledWithin(closing, CLOSE_GRACE_MS))) {
+  if (!(await settledWithin(closing, CLOSE_GRACE_MS, systemTimer))) {
     stop.abort(new Error('this node is shutting down'));
-    if (!(await settledWithin(closing, CLOSE_GRACE_MS))) {
-      await settledWithin(worker.disconnect(), CLOSE_GRACE_MS);
+    if (!(await settledWithin(closing, CLOSE_GRACE_MS, systemTimer))) {
+      await settledWithin(worker.disconnect(), CLOSE_GRACE_MS, systemTimer);
     }
   }
   await letGo(queue);
@@ -98,13 +99,14 @@ async function close(queue: Queue, worker: Worker, stop: AbortController): Promi
 
 /** Also where its server does not answer. */
 async function letGo(queue: Queue): Promise<void> {
-  if (await settledWithin(queue.close(), CLOSE_GRACE_MS)) return;
-  await settledWithin(queue.disconnect(), CLOSE_GRACE_MS);
+  if (await settledWithin(queue.close(), CLOSE_GRACE_MS, systemTimer)) return;
+  await settledWithin(queue.disconnect(), CLOSE_GRACE_MS, systemTimer);
 }
 
 async function readyInTime(one: Queue | Worker): Promise<void> {
   const ready = one.waitUntilReady();
-  if (!(await settledWithin(ready, READY_MS))) throw new Error('the job queue does not answer');
+  if (!(await settledWithin(ready, READY_MS, systemTimer)))
+    throw new Error('the job queue does not answer');
   await ready;
 }
 

@@ -1,3 +1,4 @@
+import { settledWithin } from '@pawl/kernel';
 import {
   createIORedisClient,
   createRedisBackend,
@@ -11,7 +12,7 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createHeardBackend, HeardClient } from './heard-postgres.js';
-import { settledWithin } from './settled-within.js';
+import { systemTimer } from './system-timer.js';
 
 /** Where the jobs lie: in Redis where that is given, else in PostgreSQL. */
 export interface QueueServer {
@@ -98,7 +99,7 @@ async function inTurn(
     await client.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', [SCHEMA, name]);
     await work();
   } finally {
-    await settledWithin(client.end(), CONNECT_TIMEOUT_MS);
+    await settledWithin(client.end(), CONNECT_TIMEOUT_MS, systemTimer);
   }
 }
 

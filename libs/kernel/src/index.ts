@@ -6,3 +6,4 @@ export type { Clock, Scheduler, Timer, TimerHandle } from './clock.js';
 export { LockQueueFullError, ReadWriteLock } from './read-write-lock.js';
 export { seededRng } from './rng.js';
 export type { Rng } from './rng.js';
+export { settledWithin } from './settled-within.js';

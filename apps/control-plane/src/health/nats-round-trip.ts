@@ -1,5 +1,6 @@
 import { jetStreamServes, type Distribution } from '@pawl/distribution';
-import type { Clock } from '@pawl/kernel';
+import { settledWithin, type Clock } from '@pawl/kernel';
+import { machineTimer } from '../runtime/machine.js';
 
 /** A connection of this node to NATS, while there is one. */
 export type Link = Pick<Distribution, 'connection'>;
@@ -55,17 +56,7 @@ function roundTrip(
       trip = started;
       void back.then(() => (trip = trip === started ? undefined : trip));
     }
-    return within(NATS_ROUND_TRIP_MS, trip.back);
+    const { back } = trip;
+    return (await settledWithin(back, NATS_ROUND_TRIP_MS, machineTimer)) && back;
   };
-}
-
-/** False when it takes longer. */
-async function within(ms: number, work: Promise<boolean>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const result = await Promise.race([work, limit]);
-  clearTimeout(timer);
-  return result;
 }

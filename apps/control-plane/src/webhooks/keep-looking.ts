@@ -1,4 +1,4 @@
-import type { Timer, TimerHandle } from '@pawl/kernel';
+import { settledWithin, type Timer, type TimerHandle } from '@pawl/kernel';
 
 export interface KeepLookingOptions {
   readonly endpoints: readonly string[];
@@ -62,12 +62,7 @@ export function keepLooking(options: KeepLookingOptions): Looking {
     close: async () => {
       closed = true;
       for (const one of due.values()) one.cancel();
-      let grace: TimerHandle | undefined;
-      const over = new Promise<void>((resolve) => {
-        grace = timer.after(CLOSE_GRACE_MS, resolve);
-      });
-      await Promise.race([Promise.all(looking), over]);
-      grace?.cancel();
+      await settledWithin(Promise.all(looking), CLOSE_GRACE_MS, timer);
     },
   };
 }

@@ -1,10 +1,11 @@
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { DistributionUnavailableError } from '@pawl/engine';
+import { settledWithin } from '@pawl/kernel';
 import { describeError } from './logger.js';
 import type { DistributionLogger } from './logger.js';
 import { parseServerList } from './server-list.js';
-import { within } from './within.js';
+import { systemTimer } from './system-clock.js';
 
 export interface NatsLinkOptions {
   /** See `parseServerList`. */
@@ -112,9 +113,9 @@ export class NatsLink {
     this.#wake?.();
     const connection = this.#connection;
     if (connection !== undefined) {
-      if (this.#up) await within(CLOSE_TIMEOUT_MS, connection.flush());
-      await within(CLOSE_TIMEOUT_MS, connection.close());
-      await within(CLOSE_TIMEOUT_MS, this.#loop);
+      if (this.#up) await settledWithin(connection.flush(), CLOSE_TIMEOUT_MS, systemTimer);
+      await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, systemTimer);
+      await settledWithin(this.#loop, CLOSE_TIMEOUT_MS, systemTimer);
     }
     this.#goDown();
     this.#listeners.clear();
@@ -133,7 +134,7 @@ export class NatsLink {
         continue;
       }
       if (this.#closed) {
-        await within(CLOSE_TIMEOUT_MS, connection.close());
+        await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, systemTimer);
         break;
       }
       failures = 0;

@@ -12,6 +12,7 @@ import {
   utf8Length,
 } from '@pawl/contracts';
 import type { JsonValue, Outcome, Problem, Subjects } from '@pawl/contracts';
+import { settledWithin } from '@pawl/kernel';
 import { lastValueFrom } from 'rxjs';
 import { DEFAULT_DEADLINE_MS, deadlineIn } from '../commands/command-deadline.js';
 import { MAX_MESSAGE_BYTES, MessageJoiner, splitMessage } from '../commands/message-parts.js';
@@ -19,7 +20,6 @@ import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
 import { systemClock, systemTimer } from '../connection/system-clock.js';
-import { within } from '../connection/within.js';
 import { ungated } from './command-gate.port.js';
 import type { CommandGate } from './command-gate.port.js';
 import type { DropReason, DroppedMessages, TrafficKind } from './dropped-messages.js';
@@ -130,7 +130,8 @@ export class PawlNatsServer
    */
   async close(): Promise<void> {
     const heard = [...this.#subscriptions, ...this.#claims.values()];
-    await within(DRAIN_MS, Promise.all(heard.map(async (subscription) => subscription?.drain())));
+    const drained = Promise.all(heard.map(async (subscription) => subscription?.drain()));
+    await settledWithin(drained, DRAIN_MS, systemTimer);
     const { hello, command } = this.#pending;
     await Promise.all([hello.idle(CLOSE_GRACE_MS), command.idle(CLOSE_GRACE_MS)]);
     this.#joiner.close();
