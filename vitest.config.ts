@@ -51,7 +51,9 @@ const pairs = [
     'usage',
     'webhooks',
   ].map((name) => `test/e2e/${name}.spec.ts`),
-  ...['crash-images', 'etcd', 'full-disks', 'histories', 'main'].map((name) => `test/chaos/${name}.spec.ts`),
+  ...['crash-images', 'etcd', 'full-disks', 'histories', 'main'].map(
+    (name) => `test/chaos/${name}.spec.ts`,
+  ),
   'test/chaos/network/*.spec.ts',
   'test/chaos/nodes/**/*.spec.ts',
   'test/differential/*.spec.ts',
@@ -64,6 +66,14 @@ const pairs = [
 const sharing = [
   'apps/*/src/**/*.spec.ts',
   'libs/{admin-client,contracts,domain,engine,kernel}/src/**/*.spec.ts',
+];
+/** The same of other rooms. */
+const sharingParts = [
+  'libs/metadata/src/state/!(metadata-state).spec.ts',
+  'libs/metadata/src/watch/**/*.spec.ts',
+  'libs/probes/src/**/*.spec.ts',
+  'libs/raft/src/core/**/*.spec.ts',
+  'libs/sdk/src/{applier,preflight,scope,session}/**/*.spec.ts',
 ];
 /** Of these rooms, those that replace timers or judge memory: each in a process of its own. */
 const alone = [
@@ -99,6 +109,7 @@ export default defineConfig({
             'test/simulation/**/*.spec.ts',
             ...alone,
           ],
+          exclude: sharingParts,
           sequence: { groupOrder: 0 },
         },
       },
@@ -107,7 +118,7 @@ export default defineConfig({
         test: {
           ...unit,
           name: 'unit-sharing',
-          include: sharing,
+          include: [...sharing, ...sharingParts],
           exclude: alone,
           isolate: false,
           sequence: { groupOrder: 1 },
