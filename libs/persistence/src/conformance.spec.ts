@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => server.stop(), START_HOOK_MS);
 
 async function withTruth(run: (opened: OpenedTruth) => Promise<void>): Promise<void> {
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(SHARDS);
   const opened = await openTruth({ url, installation: 'main', shards: SHARDS, nodeId: 'node-1' });
   try {
     await run(opened);

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  url = await server.createDatabase();
+  url = await server.createInstallation(64);
 }, START_HOOK_MS);
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();

@@ -16,10 +16,10 @@ let opened: OpenedTruth;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   await opened.truth.raiseFence(OWNER, 'node-1');
   return () => opened.close();

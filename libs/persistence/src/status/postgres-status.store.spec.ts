@@ -17,10 +17,10 @@ let savedStatus: SavedStatusReader;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(64);
   const opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   await opened.truth.raiseFence(FENCE, 'node-1');
   await opened.truth.raiseFence(ELSEWHERE, 'node-1');

@@ -42,7 +42,7 @@ let client: Client;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   client = new Client({ connectionString: url });
   await client.connect();

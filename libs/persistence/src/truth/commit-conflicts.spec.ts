@@ -27,10 +27,10 @@ let url: string;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  url = await server.createDatabase();
+  url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   truth = opened.truth;
   await truth.raiseFence(FENCE, 'node-1');

@@ -46,7 +46,7 @@ let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 interface Race {
   readonly zombie: OpenedTruth;
@@ -65,7 +65,7 @@ interface Tally {
 }
 
 async function openRace(): Promise<Race> {
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(64);
   const open = (nodeId: string) =>
     openTruth({ url, installation: 'main', shards: 64, nodeId, leaseTtlMs: 20_000 });
   const race: Race = {

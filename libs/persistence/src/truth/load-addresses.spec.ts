@@ -38,7 +38,7 @@ beforeAll(async () => {
 }, START_HOOK_MS);
 afterAll(() => server.stop(), START_HOOK_MS);
 beforeEach(async () => {
-  const url = await server.createDatabase();
+  const url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   await opened.truth.raiseFence(FENCE, 'node-1');
   return () => opened.close();

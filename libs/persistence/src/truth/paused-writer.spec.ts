@@ -68,7 +68,7 @@ beforeAll(async () => {
 afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  url = await server.createDatabase();
+  url = await server.createInstallation(64);
   const options = { url, installation: 'main', shards: 64, takeoverGraceMs: 50 };
   owner = await openTruth({ ...options, nodeId: 'owner' });
   taker = await openTruth({ ...options, nodeId: 'taker' });

@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  url = await server.createDatabase();
+  url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   truth = opened.truth;
   await truth.raiseFence(FENCE, 'node-1');

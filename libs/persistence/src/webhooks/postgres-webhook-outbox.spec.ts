@@ -19,10 +19,10 @@ let clients: Client[];
 beforeAll(async () => {
   server = await startPostgres();
 }, START_HOOK_MS);
-afterAll(() => server.stop());
+afterAll(() => server.stop(), START_HOOK_MS);
 
 beforeEach(async () => {
-  url = await server.createDatabase();
+  url = await server.createInstallation(64);
   opened = await openTruth({ url, installation: 'main', shards: 64, nodeId: 'node-1' });
   clients = [];
   return async () => {
