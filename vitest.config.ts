@@ -4,7 +4,7 @@ const conditions = ['pawl-src', 'node'];
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 /**
- * Most e2e tests wait for processes half of the time, and share nothing: two at a time. The others
+ * Most e2e tests wait for processes half of the time, and share nothing: three at a time. The others
  * judge times, memory or what the machine does: one at a time.
  */
 const pairs = [
@@ -130,7 +130,7 @@ export default defineConfig({
           ...e2e,
           name: 'e2e-pairs',
           include: pairs,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },
