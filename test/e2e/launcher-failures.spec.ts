@@ -13,6 +13,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
+import { layDownCluster } from '../support/lay-down-cluster.js';
 import { processesOn, spawnLauncher, urlOf, type LauncherOptions } from '../support/launcher.js';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.js';
 
@@ -132,13 +133,13 @@ describe('a start that cannot succeed says why in one sentence', () => {
   });
 
   it('a database folder without its control file', async () => {
-    await startAndStop();
+    await layDownCluster(data);
     rmSync(join(data, 'postgres', 'global', 'pg_control'));
     await expectRefusal(/PostgreSQL ended while it was starting: .*pg_control/);
   });
 
   it('a database folder that lost its data, all of it or our database', async () => {
-    await startAndStop();
+    await layDownCluster(data);
     const base = join(data, 'postgres', 'base');
     for (const name of readdirSync(base)) {
       if (!['1', '4', '5'].includes(name)) rmSync(join(base, name), { recursive: true });
@@ -151,7 +152,7 @@ describe('a start that cannot succeed says why in one sentence', () => {
   });
 
   it('a database folder of another PostgreSQL', async () => {
-    await startAndStop();
+    await layDownCluster(data);
     writeFileSync(join(data, 'postgres', 'PG_VERSION'), '12\n');
     await expectRefusal(/is of PostgreSQL 12, ours is 18/);
   });
@@ -197,7 +198,7 @@ describe('what a start survives', () => {
   });
 
   it('a pid file that names a live process which is no PostgreSQL', async () => {
-    await startAndStop();
+    await layDownCluster(data);
     // PostgreSQL minds only processes of its own user.
     const { uid, gid } = statSync(join(data, 'postgres'));
     const other = spawn('sleep', ['300'], { uid, gid, stdio: 'ignore' });

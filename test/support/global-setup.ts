@@ -6,6 +6,7 @@ import { startPostgres } from '../../infra/dev/lib/postgres.mjs';
 import { build } from '../../infra/dev/lib/prepare.mjs';
 import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
 import { createTerminal } from '../../infra/dev/lib/terminal.mjs';
+import { copyFolder } from './copy-folder.js';
 import { endWithUs } from './leash.js';
 import { makeTemporaryFolder } from './temporary-folder.js';
 
@@ -13,6 +14,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** A superuser's URL of the one PostgreSQL of this run; take a database of your own from it. */
     postgresUrl: string;
+    /** Folder of a PostgreSQL cluster that nobody uses: see `lay-down-cluster.ts`. */
+    clusterToCopy: string;
     /** Path of the nats-server program. */
     natsServer: string;
     /** Paths of the distribution's etcd and etcdctl. */
@@ -31,12 +34,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('natsServer', await findNats({ toolsFolder, terminal }));
   project.provide('etcd', await findEtcd({ toolsFolder, terminal }));
   const folder = await makeTemporaryFolder('e2e');
-  const { service, url } = await startPostgres({
-    folder: join(folder.path, 'postgres'),
-    logFile: join(folder.path, 'logs', 'postgres.log'),
-    port: 0,
-    onSpawn: ({ pid }) => endWithUs(pid),
-  });
+  const start = () =>
+    startPostgres({
+      folder: join(folder.path, 'postgres'),
+      logFile: join(folder.path, 'logs', 'postgres.log'),
+      port: 0,
+      onSpawn: ({ pid }) => endWithUs(pid),
+    });
+  const clusterToCopy = join(folder.path, 'cluster-to-copy');
+  await (await start()).service.stop();
+  await copyFolder(join(folder.path, 'postgres'), clusterToCopy);
+  project.provide('clusterToCopy', clusterToCopy);
+  const { service, url } = await start();
   project.provide('postgresUrl', url);
   return async () => {
     await service.stop();
