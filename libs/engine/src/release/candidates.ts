@@ -1,5 +1,5 @@
 import { isCandidate, slotName } from '@pawl/contracts';
-import type { SnapshotRelease } from '@pawl/contracts';
+import type { ConsumerIdentity, SnapshotRelease } from '@pawl/contracts';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { emptyRun, identityOf } from '../status/incarnation.js';
 import { consumerState } from '../status/rollout-view.js';
@@ -30,6 +30,8 @@ export function noCandidates(): Candidates {
 /** A live candidate and how it answers, or a slot that is lost. */
 export interface SeenCandidate {
   readonly workload: string;
+  /** Of one that is live. */
+  readonly labels?: ConsumerIdentity['labels'];
   readonly state: 'applied' | 'rejected' | 'lagging' | 'lost';
   /** Why it rejected. */
   readonly reason: string | null;
@@ -63,10 +65,14 @@ export function countCandidate(
   sum[state] += 1;
 }
 
-/** Calls back for each candidate of a release at one address, as far as they are heard. */
+/**
+ * Calls back for each candidate of a release at one address, as far as they are heard, and with its
+ * workload for each that is live, has a slot, and is none.
+ */
 export function eachCandidate(
   { node, release, consumers, sinceMs = Infinity }: At,
   tell: (seen: SeenCandidate) => void,
+  tellOther?: (workload: string) => void,
 ): void {
   const held = new Set<string>();
   const silent = new Map<string, string>();
@@ -77,7 +83,10 @@ export function eachCandidate(
     const name = slotName(workload, identity.slot ?? -1);
     const isLive = consumers.isLive(incarnation);
     if (isLive) held.add(name);
-    if (!isCandidate(release, identity)) continue;
+    if (!isCandidate(release, identity)) {
+      if (isLive && identity.slot !== null) tellOther?.(workload);
+      continue;
+    }
     if (!isLive) {
       const ran = releasesOf(run.cohort).includes(release.id);
       // It may die of the version before it can say that it runs it.
@@ -93,7 +102,7 @@ export function eachCandidate(
     const isAnswer = isHeard && (answered === 'applied' || answered === 'rejected');
     const state = isAnswer ? answered : isHeard && runsIt ? 'applied' : 'lagging';
     const reason = state === 'rejected' ? (run.rejected?.reason ?? null) : null;
-    tell({ workload, state, reason });
+    tell({ workload, labels: identity.labels, state, reason });
   }
   if (!consumers.hears) return;
   for (const [name, workload] of silent) {

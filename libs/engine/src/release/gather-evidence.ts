@@ -1,10 +1,9 @@
-import { isCandidate, isSelected } from '@pawl/contracts';
+import { isSelected } from '@pawl/contracts';
 import type { SnapshotRelease } from '@pawl/contracts';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { identityOf } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
-import type { Candidates } from './candidates.js';
+import type { Candidates, SeenCandidate } from './candidates.js';
 
 /** What consumers report of a release over all addresses that it reaches. */
 export interface Evidence {
@@ -35,24 +34,22 @@ export function gatherEvidence(
     readonly sinceMs: number;
   },
 ): void {
-  const { release, consumers } = of;
-  const { all, byWorkload } = evidence;
-  eachCandidate({ node, ...of }, (seen) => {
+  const { release } = of;
+  const { all, byWorkload, rest } = evidence;
+  const held = new Set(release.held);
+  const newest = release.stages.at(-1);
+  evidence.takesAnybody ||= release.stages.some(({ selector }) => selector === undefined);
+  const gather = (seen: SeenCandidate): void => {
     const own = byWorkload.get(seen.workload) ?? noCandidates();
     byWorkload.set(seen.workload, own);
     for (const sum of [all, own]) countCandidate(sum, seen);
     all.reason ??= seen.reason;
     own.reason ??= seen.reason;
+    const { labels } = seen;
+    if (labels === undefined || newest === undefined || evidence.isNewestReached) return;
+    evidence.isNewestReached = isSelected(newest, labels);
+  };
+  eachCandidate({ node, ...of }, gather, (workload) => {
+    if (!held.has(workload)) rest.add(workload);
   });
-  const newest = release.stages.at(-1);
-  evidence.takesAnybody ||= release.stages.some(({ selector }) => selector === undefined);
-  for (const incarnation of consumers.at(node.address.text)) {
-    const identity = identityOf(incarnation);
-    if (identity.slot === null || !consumers.isLive(incarnation)) continue;
-    if (release.held?.includes(identity.workload) === true) continue;
-    if (!isCandidate(release, identity)) evidence.rest.add(identity.workload);
-    else if (newest !== undefined && isSelected(newest, identity.labels)) {
-      evidence.isNewestReached = true;
-    }
-  }
 }

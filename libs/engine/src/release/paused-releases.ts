@@ -1,15 +1,14 @@
-import type { Outcome, RolloutRelease } from '@pawl/contracts';
+import type { RolloutRelease } from '@pawl/contracts';
 import { expireMsOf } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
+import { RunningWork } from './running-work.js';
 
 /** However long ago it was paused, an owner sees it paused for so long before it aborts. */
 const MIN_SEEN_MS = 60_000;
-/** Pause after an abort that did not succeed, milliseconds. */
-const RETRY_MS = 10_000;
 
 /** What this owner knows of one pause of one release. */
 interface Sight {
@@ -33,18 +32,19 @@ interface Sight {
  */
 export class PausedReleases {
   readonly #sights = new WeakMap<AddressNode, Sight>();
-  readonly #running = new Set<Promise<void>>();
-  #stopped = false;
+  readonly #work: RunningWork;
 
   constructor(
     private readonly context: EngineContext,
     private readonly releases: ChangeRelease,
-  ) {}
+  ) {
+    this.#work = new RunningWork(context.clock);
+  }
 
   /** Aborts the release of an address that this node serves, if it was paused too long. */
   lookAt(node: AddressNode): void {
     const sight = this.#sight(node);
-    if (sight === undefined || this.#stopped || sight.isAborting) return;
+    if (sight === undefined || this.#work.isStopped || sight.isAborting) return;
     if (this.context.clock.monotonicMs() < Math.max(sight.endMs, sight.notBeforeMs)) return;
     this.#abort(node, sight);
   }
@@ -56,9 +56,8 @@ export class PausedReleases {
   }
 
   /** Aborts nothing more, and ends when nothing that it began is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#running);
+  stop(): Promise<void> {
+    return this.#work.stop();
   }
 
   #sight(node: AddressNode): Sight | undefined {
@@ -97,22 +96,18 @@ export class PausedReleases {
     };
     sight.isAborting = true;
     const fields = { address: address.text, release: sight.id };
-    const failed = (error: string): void => {
-      sight.notBeforeMs = this.context.clock.monotonicMs() + RETRY_MS;
-      const told = { ...fields, error };
-      this.context.log.warn('a release that was paused too long could not be aborted yet', told);
+    const abort = async (): Promise<void> => {
+      const outcome = await this.releases.run(address, request, { actor: OWNER });
+      if (outcome.ok) this.context.log.info('a release was paused too long, and aborted', fields);
+      else if (outcome.problem.code !== 'version-mismatch') throw new Error(outcome.problem.detail);
     };
-    const run = this.releases
-      .run(address, request, { actor: OWNER })
-      .then((outcome: Outcome<unknown>) => {
-        if (outcome.ok) this.context.log.info('a release was paused too long, and aborted', fields);
-        else if (outcome.problem.code !== 'version-mismatch') failed(outcome.problem.detail);
-      })
-      .catch((error: unknown) => failed(String(error)))
-      .finally(() => {
-        sight.isAborting = false;
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+    this.#work.begin(abort, {
+      failed: (error, notBeforeMs) => {
+        sight.notBeforeMs = notBeforeMs;
+        const told = { ...fields, error: String(error) };
+        this.context.log.warn('a release that was paused too long could not be aborted yet', told);
+      },
+      ended: () => void (sight.isAborting = false),
+    });
   }
 }

@@ -10,6 +10,7 @@ import type { PreflightRound } from './preflight-round.js';
 import type { Polled, Preflights } from './preflight.js';
 import { acceptedText, rejectedText, unsureText } from './preflight-reasons.js';
 import { frozenFor } from './release-policy.js';
+import { RunningWork } from './running-work.js';
 
 /** Pauses before those who were silent or could not say are asked again: a process may be restarting. */
 const PAUSES_MS = [2_000, 5_000, 10_000, 15_000] as const;
@@ -46,19 +47,20 @@ interface Asking {
  */
 export class PreflightStage {
   readonly #known = new WeakMap<OwnedRoot, Map<AddressText, Asking>>();
-  readonly #running = new Set<Promise<void>>();
-  #stopped = false;
+  readonly #work: RunningWork;
 
   constructor(
     private readonly context: EngineContext,
     private readonly parts: { readonly preflights: Preflights; readonly releases: ChangeRelease },
-  ) {}
+  ) {
+    this.#work = new RunningWork(context.clock, RETRY_MS);
+  }
 
   /** Looks whether anything is to be done; called again and again. */
   look(root: OwnedRoot, node: AddressNode): void {
     const asking = this.#asking(root, node);
     const nowMs = this.context.clock.monotonicMs();
-    if (this.#stopped || node.release.state !== 'rolling') return;
+    if (this.#work.isStopped || node.release.state !== 'rolling') return;
     if (asking.isBusy || nowMs < asking.notBeforeMs) return;
     const frozen = frozenFor(this.context, root.tree, node.address);
     asking.why = frozen === undefined ? null : `frozen: ${frozen}`;
@@ -90,25 +92,20 @@ export class PreflightStage {
   }
 
   /** Begins nothing more, and ends when nothing is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#running);
+  stop(): Promise<void> {
+    return this.#work.stop();
   }
 
   #begin(root: OwnedRoot, node: AddressNode, asking: Asking): void {
     asking.isBusy = true;
-    const run = this.#ask(root, node, asking)
-      .catch((error: unknown) => {
-        wait(asking, this.#in(RETRY_MS), 'the last try failed, it will be tried again');
+    this.#work.begin(() => this.#ask(root, node, asking), {
+      failed: (error, notBeforeMs) => {
+        wait(asking, notBeforeMs, 'the last try failed, it will be tried again');
         const fields = { address: node.address.text, error: String(error) };
         this.context.log.warn('a preflight could not go on; will be tried again', fields);
-      })
-      .finally(() => {
-        asking.isBusy = false;
-        asking.round = null;
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+      },
+      ended: () => Object.assign(asking, { isBusy: false, round: null }),
+    });
   }
 
   async #ask(root: OwnedRoot, node: AddressNode, asking: Asking): Promise<void> {
@@ -128,7 +125,7 @@ export class PreflightStage {
       },
       root,
     );
-    if (this.#stopped || node.release.releaseVersion !== releaseVersion) return;
+    if (this.#work.isStopped || node.release.releaseVersion !== releaseVersion) return;
     if (!outcome.ok) return wait(asking, this.#in(ANEW_MS), outcome.problem.detail);
     asking.earlier = outcome.value.round;
     await this.#judge(root, node, { asking, policy, polled: outcome.value });

@@ -1,6 +1,7 @@
 import type { RolloutRelease } from '@pawl/contracts';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
+import { toldRelease } from '../sharding/told-release.js';
 import { countCandidates, noCandidates } from './candidates.js';
 import type { PausedReleases } from './paused-releases.js';
 import { stageView } from './release-view.js';
@@ -23,7 +24,7 @@ export function releasesView(
     const sum = noCandidates();
     const places = released === node ? [node, ...root.tree.reachedBelow(node.address)] : [node];
     for (const place of places) {
-      const told = place.published?.releases.find(({ id }) => id === release.id);
+      const told = toldRelease(place, release.id);
       if (told !== undefined) countCandidates(sum, place, { release: told, consumers });
     }
     const { reason: _, ...candidates } = sum;

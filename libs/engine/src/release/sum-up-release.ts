@@ -4,6 +4,7 @@ import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { noOwner } from '../sharding/refusals.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { toldRelease } from '../sharding/told-release.js';
 import { compareText } from '../status/rollout-view.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
 import { noSuchRelease, stagedItem } from './list-releases.js';
@@ -52,7 +53,7 @@ function reached(
     if (!node.head.releases.some((one) => one.id === id)) continue;
     const here = noCounts();
     addresses.push({ address: node.address.text, candidates: here });
-    const release = node.published?.releases.find((one) => one.id === id);
+    const release = toldRelease(node, id);
     if (release === undefined) continue;
     eachCandidate({ node, release, consumers, sinceMs }, (seen) => {
       const ofWorkload = workloads.get(seen.workload) ?? noCounts();

@@ -11,9 +11,8 @@ import type { ExpiredPins } from './expired-pins.js';
 import type { PausedReleases } from './paused-releases.js';
 import { problemLine } from './problem-line.js';
 import { frozenFor } from './release-policy.js';
+import { RunningWork } from './running-work.js';
 
-/** Pause after something that did not succeed, milliseconds. */
-const RETRY_MS = 10_000;
 /** Refusals that another release, or a freeze, is the reason for: it begins once that has ended. */
 const WAITED_FOR: ReadonlySet<string> = new Set(['frozen', 'too-many-releases']);
 /** Somebody was faster: the next look sees what is so now. */
@@ -44,10 +43,9 @@ interface Attempt {
  */
 export class TimedReleases {
   readonly #attempts = new WeakMap<OwnedRoot, Map<Address['text'], Attempt>>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #work: RunningWork;
   /** Addresses at which something is under way. */
   readonly #doing = new WeakMap<OwnedRoot, Set<Address['text']>>();
-  #stopped = false;
 
   constructor(
     private readonly context: EngineContext,
@@ -57,7 +55,9 @@ export class TimedReleases {
       readonly paused: PausedReleases;
       readonly pins: ExpiredPins;
     },
-  ) {}
+  ) {
+    this.#work = new RunningWork(context.clock);
+  }
 
   /** Looks at all that is queued, paused or pinned; called once a second. */
   look(): void {
@@ -69,7 +69,7 @@ export class TimedReleases {
   /** Looks at what is so under one root. */
   lookAt(root: OwnedRoot): void {
     const { serving, behind } = root.shard;
-    if (this.#stopped || root.uncertain || !serving || behind !== null) return;
+    if (this.#work.isStopped || root.uncertain || !serving || behind !== null) return;
     for (const node of root.tree.timed()) {
       this.parts.paused.lookAt(node);
       this.parts.pins.lookAt(root, node);
@@ -97,8 +97,7 @@ export class TimedReleases {
 
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all([...this.#running, this.parts.paused.stop(), this.parts.pins.stop()]);
+    await Promise.all([this.#work.stop(), this.parts.paused.stop(), this.parts.pins.stop()]);
   }
 
   #mayBegin(root: OwnedRoot, node: AddressNode, queued: QueuedRelease): boolean {
@@ -126,15 +125,10 @@ export class TimedReleases {
     const { text } = node.address;
     const doing = this.#doing.get(root) ?? new Set();
     this.#doing.set(root, doing.add(text));
-    const run = this.#tryToBegin(root, node, queued)
-      .catch((error: unknown) => {
-        this.#failed(root, node, { id: queued.id, why: String(error) });
-      })
-      .finally(() => {
-        doing.delete(text);
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+    this.#work.begin(() => this.#tryToBegin(root, node, queued), {
+      failed: (error) => this.#failed(root, node, { id: queued.id, why: String(error) }),
+      ended: () => void doing.delete(text),
+    });
   }
 
   async #tryToBegin(root: OwnedRoot, node: AddressNode, queued: QueuedRelease): Promise<void> {
@@ -176,8 +170,7 @@ export class TimedReleases {
   #failed(root: OwnedRoot, { address }: AddressNode, of: Pick<Attempt, 'id' | 'why'>): void {
     const attempts = this.#attempts.get(root) ?? new Map<Address['text'], Attempt>();
     this.#attempts.set(root, attempts);
-    const notBeforeMs = this.context.clock.monotonicMs() + RETRY_MS;
-    attempts.set(address.text, { ...of, notBeforeMs });
+    attempts.set(address.text, { ...of, notBeforeMs: this.#work.retryAtMs });
     const fields = { address: address.text, release: of.id, error: of.why };
     this.context.log.warn('a promote that was queued could not begin; will be tried again', fields);
   }

@@ -6,6 +6,7 @@ import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
+import { toldRelease } from '../sharding/told-release.js';
 import { approvalOf, isApproved } from './approval.js';
 import { ProbeAsker } from './ask-probes.js';
 import { OWNER } from './change-release.js';
@@ -21,6 +22,7 @@ import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
 import type { Observed } from './observe-stage.js';
 import type { PreflightStage } from './preflight-stage.js';
 import { frozenFor } from './release-policy.js';
+import { RunningWork } from './running-work.js';
 import { forgiveSeen, watchOf } from './stage-watch.js';
 import type { Deed, Watch, Watches } from './stage-watch.js';
 import { failureOf, weighGates, workloadsOf } from './weigh-gates.js';
@@ -28,8 +30,6 @@ import type { Verdict, Workloads } from './weigh-gates.js';
 
 /** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
 const MAX_STEP_MS = 2_000;
-/** Pause after something that did not succeed, milliseconds. */
-const RETRY_MS = 10_000;
 /** Pause between two fillings up of the same release, milliseconds. */
 const GROW_EVERY_MS = 5_000;
 
@@ -44,11 +44,10 @@ const GATHER_MS = 50;
  */
 export class WatchReleases {
   readonly #watches = new WeakMap<OwnedRoot, Watches>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #work: RunningWork;
   /** Roots that are looked at shortly. */
   readonly #soon = new Map<OwnedRoot, TimerHandle>();
   readonly #asker: ProbeAsker;
-  #stopped = false;
 
   constructor(
     private readonly context: EngineContext,
@@ -61,6 +60,7 @@ export class WatchReleases {
     },
   ) {
     this.#asker = new ProbeAsker(context);
+    this.#work = new RunningWork(context.clock);
   }
 
   /** Looks at every release under way; called once a second. */
@@ -89,7 +89,7 @@ export class WatchReleases {
 
   /** Looks at the releases of a root shortly: a consumer has rejected something, or a gate was answered. */
   soon(root: OwnedRoot): void {
-    if (this.#stopped || this.#soon.has(root)) return;
+    if (this.#work.isStopped || this.#soon.has(root)) return;
     const look = (): void => {
       this.#soon.delete(root);
       if (root.shard.serving && root.shard.behind === null) this.lookAt(root);
@@ -99,11 +99,11 @@ export class WatchReleases {
 
   /** Begins nothing more, and ends when nothing that it began is under way. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    const stopped = this.#work.stop();
     this.#asker.stop();
     for (const timer of this.#soon.values()) timer.cancel();
     this.#soon.clear();
-    await Promise.all([...this.#running, this.parts.preflight.stop()]);
+    await Promise.all([stopped, this.parts.preflight.stop()]);
   }
 
   /** What is left of the bake, why the release does not go on, and how its gates judged it last. */
@@ -218,7 +218,7 @@ export class WatchReleases {
   ): void {
     const { watch, standing, known } = of;
     const { clock } = this.context;
-    if (standing.asking !== null || this.#stopped) return;
+    if (standing.asking !== null || this.#work.isStopped) return;
     const gate = standing.gate as ExternalGate;
     standing.asking = this.#asker.ask(gate, aboutRelease(node, known), (finding) => {
       standing.asking = null;
@@ -303,7 +303,7 @@ export class WatchReleases {
     let reach = 0;
     for (const place of [node, ...root.tree.reachedBelow(node.address)]) {
       if (place.published?.hash !== place.head.hash) isPublished = false;
-      const release = place.published?.releases.find(({ id }) => id === watch.id);
+      const release = toldRelease(place, watch.id);
       if (release === undefined) continue;
       places.push(place.address.text);
       reach += reachOf(release);
@@ -341,17 +341,14 @@ export class WatchReleases {
 
   #begin(watch: Watch, deed: Deed, work: () => Promise<void>): void {
     watch.doing.add(deed);
-    const run = work()
-      .catch((error: unknown) => {
-        watch.notBefore[deed] = this.context.clock.monotonicMs() + RETRY_MS;
+    this.#work.begin(work, {
+      failed: (error, notBeforeMs) => {
+        watch.notBefore[deed] = notBeforeMs;
         const fields = { release: watch.id, stage: watch.stage, error: String(error) };
         this.context.log.warn('a release could not go on; will be tried again', fields);
-      })
-      .finally(() => {
-        watch.doing.delete(deed);
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+      },
+      ended: () => void watch.doing.delete(deed),
+    });
   }
 
   #watch(root: OwnedRoot, { address }: AddressNode, staged: StagedRelease): Watch {
