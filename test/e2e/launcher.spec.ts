@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { poll } from '../../infra/dev/lib/delay.mjs';
 import { identify } from '../../infra/dev/lib/process-identity.mjs';
+import { layDownCluster } from '../support/lay-down-cluster.js';
 import {
   childPid,
   launcherPid,
@@ -91,6 +92,7 @@ describe('npm start', () => {
   });
 
   it('stops everything in order on a signal to the whole process group, through npm too', async () => {
+    await layDownCluster(folder.path);
     const launcher = start({ throughNpm: true });
     await urlOf(launcher);
     for (const part of PARTS) {
@@ -105,6 +107,7 @@ describe('npm start', () => {
   });
 
   it('stops when the npm that started it is killed', async () => {
+    await layDownCluster(folder.path);
     const launcher = start({ throughNpm: true });
     await urlOf(launcher);
     const pid = await launcherPid(folder.path);
@@ -115,6 +118,7 @@ describe('npm start', () => {
   });
 
   it('after a kill -9 stops its own orphans and finds its data', async () => {
+    await layDownCluster(folder.path);
     const first = start();
     const before = await urlOf(first);
     expect(await write(before, { limit: 2 })).toBe(201);
@@ -131,6 +135,7 @@ describe('npm start', () => {
   });
 
   it('lets one of two starts at once run and tells the other who does', async () => {
+    await layDownCluster(folder.path);
     const both = [start(), start()];
     const refused = await Promise.race(both.map(async (one) => (await one.exited, one)));
     const runs = both.find((one) => one !== refused)!;
@@ -146,6 +151,7 @@ describe('npm start', () => {
   });
 
   it('says which part died of what, stops the rest and exits with 1', async () => {
+    await layDownCluster(folder.path);
     const launcher = start();
     await urlOf(launcher);
     await launcher.waitFor(/apply -f examples\/shop --promote\n/);
@@ -190,6 +196,7 @@ describe('npm start', () => {
   });
 
   it('repeats the demo on what runs, with consumers of its own where there are none', async () => {
+    await layDownCluster(folder.path);
     const launcher = start();
     await urlOf(launcher);
     for (const turn of ['first', 'second']) {
@@ -203,6 +210,7 @@ describe('npm start', () => {
   });
 
   it('repeats the demo where others wrote just what it would write', async () => {
+    await layDownCluster(folder.path);
     const launcher = start();
     const env = { ...process.env, PAWL_URL: await urlOf(launcher), USER: 'ann' };
     const apply = ['apply', '-f', join(EXAMPLES, 'shop'), '--promote'];
@@ -216,6 +224,7 @@ describe('npm start', () => {
   });
 
   it('does not write over what others wrote, unless told to', async () => {
+    await layDownCluster(folder.path);
     const launcher = start();
     const url = await urlOf(launcher);
     expect(await write(url, { limits: { maxItems: 1 } })).toBe(201);
