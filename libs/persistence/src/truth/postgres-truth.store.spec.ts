@@ -92,11 +92,13 @@ describe('definitions', () => {
           blockedVersions: [],
           staged: null,
           queued: null,
+          pins: [],
         },
         snapshot: null,
         publishedVersion: 0,
         publishedAt: null,
         opened: false,
+        pinned: [],
       },
     ]);
   });
