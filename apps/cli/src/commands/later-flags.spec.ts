@@ -12,6 +12,7 @@ let world: CliWorld;
 beforeEach(async () => {
   world = await CliWorld.start();
   world.answers.set('GET /v1/release/acme/app', release(1, { releaseVersion: 6 }));
+  world.answers.set('GET /v1/config/acme/app', json({ version: 4 }));
   world.answers.set('POST /v1/release/acme/app', release(1, { queued: QUEUED }));
 });
 afterEach(() => world.stop());
