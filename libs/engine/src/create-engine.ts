@@ -22,6 +22,7 @@ import { isPinAction } from '@pawl/domain';
 import { ChangePins } from './release/change-pins.js';
 import { ChangeRelease } from './release/change-release.js';
 import { ExpiredPins } from './release/expired-pins.js';
+import { layerPins } from './release/layer-pins.js';
 import { pinnedBelow } from './release/pinned-below.js';
 import { GrowReleases } from './release/grow-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
@@ -29,7 +30,7 @@ import { NoteDryRun } from './release/note-dry-run.js';
 import { PreflightStage } from './release/preflight-stage.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
-import { pinsView, queuedView, releaseView } from './release/release-view.js';
+import { queuedView, releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
 import { sumUpRelease } from './release/sum-up-release.js';
 import { PausedReleases } from './release/paused-releases.js';
@@ -216,7 +217,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     release: (address, request, command) => runRelease(parts, address, { request, command }),
     getRelease: (address) => fences.read(address.root, () => releaseNow(parts, address)),
     getEffective: (address, query) =>
-      fences.read(address.root, () => readEffective(shards, address, query)),
+      fences.read(address.root, () => readEffective(parts, address, query)),
     getRollout: async (address) =>
       withStatus(address, (node, root, { known, ...age }) => {
         const view = rolloutView(node, root.shard.consumers);
@@ -319,14 +320,14 @@ function releaseNow(
   return done(releaseView(node.address, node.release, about));
 }
 
-/** What an address keeps of those above it, and where below it something is kept of it. */
+/** What is kept at an address of those above it, and where below it something is kept of it. */
 function pinnedViews(
   { expired }: Pick<Parts, 'expired'>,
   root: OwnedRoot,
   node: AddressNode,
 ): Pick<RolloutView, 'pins' | 'pinnedBelow'> {
   const below = pinnedBelow(root.tree, node);
-  const own = pinsView(node.release, expired.overdue(root, node));
+  const own = layerPins(root, node, expired);
   return below === undefined ? own : { ...own, pinnedBelow: below };
 }
 

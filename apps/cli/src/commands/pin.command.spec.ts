@@ -82,7 +82,7 @@ describe('pawl unpin', () => {
 
 describe('what is pinned', () => {
   it('is told by status, with why it is overdue', async () => {
-    const pins = [{ ...PIN, overdue: 'frozen: the sale' }];
+    const pins = [{ ...PIN, pinnedAt: 'acme/app', overdue: 'frozen: the sale' }];
     world.answers.set(
       'GET /v1/rollout/acme/app',
       json({ ...rollout(1, 4), pins, pinnedBelow: BELOW }),

@@ -111,10 +111,10 @@ function queuedLines(context: CliContext, { address, queued }: RolloutView): str
 }
 
 /** What is kept here of layers above, and below of this one. */
-function pinLines(context: CliContext, { address, pins = [], pinnedBelow }: RolloutView): string[] {
+function pinLines(context: CliContext, { pins = [], pinnedBelow }: RolloutView): string[] {
   const own = pins.flatMap((pin) => [
-    pinText(address, pin),
-    `end it: ${context.command(`unpin ${address} --layer ${pin.ancestor}`)}`,
+    pinText(pin.pinnedAt, pin),
+    `end it: ${context.command(`unpin ${pin.pinnedAt} --layer ${pin.ancestor}`)}`,
   ]);
   const lines = [...own, ...pinnedBelowLines(pinnedBelow)];
   return lines.length === 0 ? [] : ['', ...lines];

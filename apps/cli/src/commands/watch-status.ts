@@ -36,7 +36,7 @@ export async function watchStatus(context: CliContext, address: string): Promise
         .flatMap((release) => text(release, strategies.get(release.id)))
         .map((line) => line.replaceAll(CONTROLS, ' ')),
       ...(view.queued === undefined ? [] : [queuedText(view.queued)]),
-      ...(view.pins ?? []).map((pin) => pinText(view.address, pin)),
+      ...(view.pins ?? []).map((pin) => pinText(pin.pinnedAt, pin)),
       ...pinnedBelowLines(view.pinnedBelow),
     ];
     screen.show(

@@ -242,7 +242,8 @@ export const rolloutSchema = {
     /** The releases in stages under way here: of the address itself and of those above it. */
     releases: { type: 'array', items: rolloutReleaseSchema },
     queued: queuedViewSchema,
-    pins: { type: 'array', items: pinViewSchema },
+    /** The layers that stay at a version here, by a pin of the address or of one above it. */
+    pins: { type: 'array', items: layerPinSchema },
     pinnedBelow: pinnedBelowSchema,
     asOf: savedAt,
   },

@@ -124,7 +124,11 @@ describe('a pin', () => {
       { ancestor: A, version: 2, pinnedAt: X, until: inMs(DAY_MS), reason: 'it is sick' },
     ]);
     expect(view.inputs).toMatchObject([{}, { address: A, pinnedAt: X }, {}, {}]);
-    expect((await world.rollout(X)).pins).toMatchObject([{ ancestor: A, version: 2 }]);
+    for (const at of [X, BELOW]) {
+      const shown = (await world.rollout(at)).pins;
+      expect(shown).toMatchObject([{ ancestor: A, version: 2, pinnedAt: X }]);
+    }
+    expect(await world.rollout(OTHER)).not.toHaveProperty('pins');
     expect((await world.rollout(A)).pinnedBelow).toMatchObject({ count: 1 });
     expect(await explained(OTHER)).not.toHaveProperty('pins');
   });
@@ -278,15 +282,17 @@ describe('a pin and releases in stages of the ancestor', () => {
 
   it('counts nobody there among those that a stage is to reach', async () => {
     await pins.pin(X, A);
-    await pins.fleet.add(BELOW, 'shop', 3);
-    const [us] = await pins.fleet.add(OTHER, 'shop', 1);
+    await pins.fleet.add(BELOW, 'shop', 12);
+    await pins.fleet.add(OTHER, 'shop', 12);
     await pins.begun(A, { a: 4 });
-    await pins.look();
-    expect(pins.fleet.candidates()).toEqual([us]);
+    expect(await pins.act(A, 'advance')).toBe('ok');
+    await pins.fleet.pass(10_000);
+    const candidates = pins.fleet.candidates();
+    expect(candidates.map(({ at }) => at)).toEqual(Array.from({ length: 6 }, () => OTHER));
     const [release] = (await world.rollout(A)).releases ?? [];
-    expect(release?.candidates.live).toBe(1);
+    expect(release?.candidates.live).toBe(6);
     const before = await world.published(BELOW);
-    for (const action of ['advance', 'advance', 'advance']) {
+    for (const action of ['advance', 'advance']) {
       expect(await pins.act(A, action)).toBe('ok');
       await pins.look();
     }

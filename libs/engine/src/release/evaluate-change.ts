@@ -150,14 +150,10 @@ class Evaluation {
     this.#deadlineMs = context.clock.monotonicMs() + BUDGET_MS;
   }
 
-  /** `undefined`: nothing that the hypothesis changes reaches the address. */
+  /** `undefined`: nothing that the hypothesis changes reaches the address, nor those below it. */
   async variant(address: Address, node: AddressNode | undefined): Promise<Variant | undefined> {
     const path = this.#path(address);
-    if (node !== undefined && address.text !== this.hypothesis.address.text && !isReached(path)) {
-      this.#above(address);
-      this.#places.push({ address, releases: idsOf(node), cohorts: node.contents });
-      return undefined;
-    }
+    if (address.text !== this.hypothesis.address.text && !isReached(path)) return undefined;
     const releases = this.hypothesis.stableOnly === true ? [] : releasesOf(path);
     const above = this.#above(address);
     const cohorts = new Map<string, CohortVariant>();

@@ -86,6 +86,8 @@ describe('a pin', () => {
     expect(await kept()).toEqual([1, X]);
     expect(await overdue()).toBe('frozen: the sale');
     expect((await world.rollout(X)).pins?.[0]?.overdue).toBe('frozen: the sale');
+    const read = await world.use.getEffective(address(X), { explain: true });
+    expect(read.ok && read.value.pins?.[0]?.overdue).toBe('frozen: the sale');
     expect(warnings()).toBe(0);
     await pins.promoted('acme:release-policy', {});
     await later(3_000);

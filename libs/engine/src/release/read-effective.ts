@@ -8,7 +8,8 @@ import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { noOwner } from '../sharding/refusals.js';
 import { layerOnWay, wayDown } from '../sharding/way-down.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
-import { pinView } from './release-view.js';
+import type { ExpiredPins } from './expired-pins.js';
+import { layerPins } from './layer-pins.js';
 import type { Incarnation } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 
@@ -27,7 +28,7 @@ export interface EffectiveQuery {
  * request who set each value.
  */
 export function readEffective(
-  shards: ShardRegistry,
+  { shards, expired }: { readonly shards: ShardRegistry; readonly expired: ExpiredPins },
   address: Address,
   query: EffectiveQuery,
 ): Outcome<EffectiveView> {
@@ -54,17 +55,9 @@ export function readEffective(
     hash: content.variant.hash,
     inputs: node.head.inputs,
     ...(cohort.value === STABLE_COHORT ? {} : { cohort: cohort.value }),
-    ...keptHere(root.tree, node),
+    ...layerPins(root, node, expired),
     ...(origins === undefined ? {} : { explain: origins }),
   });
-}
-
-/** The pins of the layers here; nothing where there are none. */
-function keptHere(tree: RootTree, { address }: AddressNode): Pick<EffectiveView, 'pins'> {
-  const pins = wayDown(tree.path(address)).flatMap(({ pinned }) =>
-    pinned === undefined ? [] : [{ ...pinView(pinned.pin), pinnedAt: pinned.at }],
-  );
-  return pins.length === 0 ? {} : { pins };
 }
 
 /** The cohort of the consumer that is asked for: as it reported last, wherever it runs. */

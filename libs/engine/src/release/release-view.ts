@@ -41,7 +41,7 @@ export function releaseView(
 }
 
 /** Nothing where there are none. */
-export function pinsView(
+function pinsView(
   { pins }: Pick<ReleaseState, 'pins'>,
   overdue: AboutRelease['overdue'] = new Map(),
 ): { readonly pins?: PinView[] } {
