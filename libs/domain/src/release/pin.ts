@@ -7,7 +7,7 @@ import type { AddressText } from '@pawl/contracts';
 export interface Pin {
   /** The address above: of the same document name, strictly above the one that has the pin. */
   readonly ancestor: AddressText;
-  /** Definition version of the ancestor, released there when it was pinned. */
+  /** Definition version of the ancestor: at most what was released there when it was pinned. */
   readonly version: number;
   /** The ancestor's release version that was taken for it: above all that anybody had of it before. */
   readonly releaseVersion: number;

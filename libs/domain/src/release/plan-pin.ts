@@ -37,8 +37,8 @@ export interface PinTransition {
 }
 
 /**
- * Keeps an address, and those below it, at a version of an ancestor. The version is one that the ancestor has
- * released, and not above what any pin between the two keeps: so whatever takes the pin's place when it ends
+ * Keeps an address, and those below it, at a version of an ancestor. The version is not above what the ancestor
+ * has released, nor above what any pin between the two keeps: so whatever takes the pin's place when it ends
  * is not lower, or was lowered since. With another version the ancestor gets a release version that nobody
  * has held yet, by which the fall is told; with the same one only the end and the reason change.
  */

@@ -387,4 +387,21 @@ describe('a pin and policies', () => {
     await world.over(X, { eu: 3 });
     expect(code(await world.promote(X))).toBe('frozen');
   });
+
+  it('lets the ancestor go on for everybody else while the scope that is pinned is frozen', async () => {
+    await pins.promoted(`${BELOW}:release-policy`, { frozen: 'the sale' });
+    await world.over(A, { a: 4 });
+    expect(code(await world.promote(A))).toBe('frozen');
+    await pins.pin(X, A);
+    expect(code(await world.promote(A))).toBe('ok');
+    expect(await world.read(OTHER)).toEqual({ root: 1, a: 4, us: 1 });
+    expect(await pins.layer(BELOW, A)).toEqual([3, X]);
+    await world.over('acme', { root: 2 });
+    expect(code(await world.promote('acme'))).toBe('frozen');
+    expect(await pins.unpin(X, A)).toBe('frozen');
+    await pins.promoted(`${OTHER}:release-policy`, { frozen: 'the move' });
+    await world.over(A, { a: 5 });
+    const refused = await world.promote(A);
+    expect(!refused.ok && refused.problem.detail).toContain(`the move (of ${OTHER},`);
+  });
 });

@@ -22,7 +22,7 @@ import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 
 /** What goes forward, and so is stopped by a freeze. */
 const FORWARD: ReadonlySet<string> = new Set([
-  ...['promote', 'advance', 'skip', 'resume', 'enable', 'unpin'],
+  ...['promote', 'advance', 'skip', 'resume', 'enable'],
 ]);
 
 /** The schema that every effective release policy satisfies; `null` for other documents. */
@@ -71,7 +71,8 @@ function asPolicy(node: AddressNode): ReleasePolicy {
 
 /**
  * Why nothing goes forward at an address at this time; `undefined`: it may. Whoever freezes a scope
- * freezes what lies below it, whatever the policies there say, and what comes to it from above.
+ * freezes what lies below it, whatever the policies there say, and what comes to it from above: nothing
+ * comes of a layer that is pinned there.
  */
 export function frozenFor(
   { clock, parseTime }: Pick<EngineContext, 'clock' | 'parseTime'>,
@@ -83,9 +84,17 @@ export function frozenFor(
   if (here[0] !== undefined) return here[0];
   for (const node of policyNodes(tree, address, 'below')) {
     const [reason] = frozenBy(asPolicy(node), nowMs, parseTime);
-    if (reason !== undefined) return `${reason} (of ${node.address.scope}, which this reaches)`;
+    const { scope } = node.address;
+    if (reason === undefined || keeps(tree, scope, address)) continue;
+    return `${reason} (of ${scope}, which this reaches)`;
   }
   return undefined;
+}
+
+/** Whether a scope is kept at a version of an address above: what is released there does not come to it. */
+function keeps(tree: RootTree, scope: string, { text, document }: Address): boolean {
+  const parsed = parseAddress(`${scope}:${document}`);
+  return parsed.ok && tree.path(parsed.address).some(({ pinned }) => pinned.has(text));
 }
 
 function frozenBy(
