@@ -1,7 +1,8 @@
 import { address } from '@pawl/contracts';
 import type { EffectiveView, PreviewView, ReleaseRequest } from '@pawl/contracts';
 import { assert } from '@pawl/kernel';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { RootTree } from '../sharding/root-tree.js';
 import { code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 import { DAY_MS, pinsWorld } from '../testing/pins-world.fixture.js';
@@ -87,6 +88,16 @@ describe('a pin', () => {
     expect(await world.read(BELOW)).toEqual({ root: 2, a: 1, only1: true, eu: 2, shop: 2 });
     expect(await world.read(X)).toEqual({ root: 2, a: 3, only3: true, eu: 2 });
     await pins.expectReloaded();
+  });
+
+  it('costs a change of the layer nothing at the addresses below it, however many they are', async () => {
+    await pins.pin(X, A);
+    const paths = vi.spyOn(RootTree.prototype, 'path');
+    await pins.promoted(A, { a: 4 });
+    const looked = paths.mock.calls.map(([{ text }]) => text);
+    paths.mockRestore();
+    expect(looked).toContain(OTHER);
+    expect(looked.filter((at) => at.startsWith(X))).toEqual([]);
   });
 
   it('counts where it lies lowest, of several on the way', async () => {

@@ -94,10 +94,18 @@ export async function* evaluateChange(
   const evaluation = new Evaluation(context, tree, hypothesis);
   const turns = new Turns(context.scheduler, VARIANTS_PER_TURN);
   const places = [{ address, node: tree.get(address) }];
-  for (const node of tree.below(address)) places.push({ address: node.address, node });
+  const isOne = hypothesis.pinned === undefined && hypothesis.changes.size === 1;
+  const below = isOne ? tree.reachedBelow(address) : tree.below(address);
+  for (const node of below) places.push({ address: node.address, node });
+  let kept: Address | undefined;
   for (const place of places) {
+    if (kept !== undefined && isAtOrBelow(place.address, kept)) continue;
     const variant = await evaluation.variant(place.address, place.node);
-    if (variant === undefined) continue;
+    if (variant === undefined) {
+      kept = place.address;
+      await turns.spent(0);
+      continue;
+    }
     yield variant;
     if (evaluation.isOver) return;
     const changed = [...variant.cohorts.values()].filter((cohort) => cohort.changed);
@@ -214,7 +222,8 @@ class Evaluation {
     const { changes, address: changedAddress } = this.hypothesis;
     const nodes = this.tree.path(address);
     const now = pinnedOnWay(nodes.map(({ pinned }) => pinned));
-    const then = pinnedOnWay(nodes.map((node) => this.#pinnedAt(node)));
+    const isOther = this.hypothesis.pinned !== undefined;
+    const then = isOther ? pinnedOnWay(nodes.map((node) => this.#pinnedAt(node))) : now;
     const path: PathLayer[] = nodes.map((node) => {
       const { text } = node.address;
       const change = changes.get(text);

@@ -33,6 +33,7 @@ export function tooManyReleases(
   next: ReleaseState,
 ): Outcome<never> | undefined {
   if (next.staged === null || next.staged.id === node.release.staged?.id) return undefined;
+  if (tree.staged().length < MAX_ON_PATH) return undefined;
   for (const { address } of [node, ...tree.reachedBelow(node.address)]) {
     const others = wayDown(tree.path(address)).filter(
       (layer) => layer.node !== node && stagedOnWay(layer) !== null,
@@ -54,6 +55,7 @@ export function tooManyUnpinned(
   node: AddressNode,
   pinned: PinnedLayers,
 ): Outcome<never> | undefined {
+  if (tree.staged().length <= MAX_ON_PATH) return undefined;
   for (const { address } of [node, ...tree.below(node.address)]) {
     const path = tree.path(address).map((one) => (one === node ? { ...one, pinned } : one));
     const staged = wayDown(path).filter((layer) => stagedOnWay(layer) !== null);
