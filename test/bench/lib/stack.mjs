@@ -9,7 +9,7 @@ import { startPostgres } from '../../../infra/dev/lib/postgres.mjs';
 import { createTerminal } from '../../../infra/dev/lib/terminal.mjs';
 
 const CONTROL_PLANE = fileURLToPath(
-  new URL('../../../apps/control-plane/dist/main.js', import.meta.url),
+  new URL('../../../apps/control-plane/dist/bundle/main.js', import.meta.url),
 );
 const READY_MS = 60_000;
 /** Where the tests have theirs. */
