@@ -150,7 +150,8 @@ function isRelease({ releases }: KeptAddress, view: ReleaseView): boolean {
     next.stableVersion === stableVersion &&
     next.forced === forced &&
     isSame(next.blockedVersions, blockedVersions) &&
-    isStaged(next.staged, view)
+    isStaged(next.staged, view) &&
+    isQueued(next.queued, view)
   );
 }
 
@@ -162,6 +163,19 @@ function isStaged(staged: NewRelease['staged'], view: ReleaseView): boolean {
   return (
     view.candidate === candidateVersion && isSame({ ...shown, ...place, ...reason }, view.staged)
   );
+}
+
+function isQueued(queued: NewRelease['queued'], view: ReleaseView): boolean {
+  if (queued === null) return view.queued === undefined;
+  const { strategy: _, generation: __, beginAt, reason, freezeException, ...told } = queued;
+  const { strategy: ___, waitsFor: ____, ...shown } = view.queued ?? {};
+  const wanted = {
+    ...told,
+    ...(beginAt === null ? {} : { at: beginAt }),
+    ...(reason === null ? {} : { reason }),
+    ...(freezeException === null ? {} : { freezeException }),
+  };
+  return isSame(wanted, shown);
 }
 
 /** Of two JSON values. */

@@ -11,11 +11,14 @@ const EVERYBODY = 10_000;
 
 /**
  * Whether a release has reached this consumer, by a second, simpler rule: worlds are so small that
- * stages name their slots, and no bucket decides before the last stage.
+ * stages name their slots, and no bucket decides before the last stage. Of a workload that is held nobody is.
  */
-export function isReached({ stages }: Pick<SnapshotRelease, 'stages'>, who: Who): boolean {
+export function isReached(
+  { stages, held }: Pick<SnapshotRelease, 'stages' | 'held'>,
+  who: Who,
+): boolean {
   const { workload, slot, labels } = who;
-  if (slot === null) return false;
+  if (slot === null || held?.includes(workload) === true) return false;
   return stages.some(({ basisPoints, selector = {}, named = [] }) => {
     const fits = Object.entries(selector).every(([label, values]) =>
       values.some((value) => labels[label] === value),
@@ -56,13 +59,14 @@ export function layersFor(
   );
 }
 
-/** Whether anybody whom these stages reached is left out by the next ones. */
+/** Whether anybody whom these stages reached is left out by the next ones, but as his workload is held. */
 export function movesOut(
   before: Pick<SnapshotRelease, 'stages'>,
   next: Pick<SnapshotRelease, 'stages'>,
   everybody: readonly Who[],
 ): boolean {
-  return everybody.some((who) => isReached(before, who) && !isReached(next, who));
+  const [was, is] = [{ stages: before.stages }, { stages: next.stages }];
+  return everybody.some((who) => isReached(was, who) && !isReached(is, who));
 }
 
 /** Which parts of a document are about consumers of the simulated worlds. */

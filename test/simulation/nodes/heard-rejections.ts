@@ -2,6 +2,7 @@ import type { Ack } from '@pawl/contracts';
 import { isReached } from './cohort-rules.js';
 import type { SimulatedConsumer } from './consumer.js';
 import type { KeptHead } from './kept-truth.js';
+import type { Rejecting } from './staged-releases.js';
 
 /** An owner that was told so long ago knows of it, however long his commit took. */
 const KNOWN_MS = 1_500;
@@ -33,7 +34,7 @@ export class HeardRejections {
     release: string,
     { owner, head }: { readonly owner: string; readonly head: KeptHead },
     consumers: readonly SimulatedConsumer[],
-  ): string[] {
+  ): Rejecting[] {
     const told = head.releases.find(({ id }) => id === release);
     if (told === undefined) return [];
     return consumers
@@ -43,6 +44,6 @@ export class HeardRejections {
         const key = `${owner} ${incarnation} ${at} ${cohort(head.releases)}`;
         return this.nowMs() - (this.#heard.get(key) ?? Infinity) > KNOWN_MS;
       })
-      .map(({ id }) => id);
+      .map(({ id, who: { workload } }) => ({ id, workload }));
   }
 }

@@ -73,6 +73,8 @@ export class KeptTruth {
   readonly ops = new Set<string>();
   /** By shard: the highest token that its fence was raised to, and by whom. */
   readonly fences = new Map<number, { readonly token: bigint; readonly owner: string }>();
+  /** Releases, and promotes that were queued, that are over. */
+  readonly spent = new Set<string>();
 
   constructor(public generation: number) {}
 
@@ -99,6 +101,7 @@ export class KeptTruth {
       });
     }
     for (const op of this.ops) copy.ops.add(op);
+    for (const id of this.spent) copy.spent.add(id);
     for (const [shard, fence] of this.fences) copy.fences.set(shard, fence);
     return copy;
   }
@@ -106,7 +109,8 @@ export class KeptTruth {
   /** The release states of what is known on the way from the root, from there down. */
   path(at: AddressText): readonly (readonly [AddressText, NewRelease])[] {
     return this.addresses
-      .filter((address) => at === address || at.startsWith(`${address}/`))
+      .filter((address) => isOnWay(address, at))
+      .sort((one, other) => one.length - other.length)
       .map((address) => [address, this.release(address)]);
   }
 
@@ -142,6 +146,12 @@ export class KeptTruth {
     }
     return isRead ? document : null;
   }
+}
+
+/** Whether a layer is one of what is read at an address: of the same document, there or above. */
+function isOnWay(layer: AddressText, at: AddressText): boolean {
+  const [[above = '', document], [scope = '', own]] = [layer.split(':'), at.split(':')];
+  return document === own && (scope === above || scope.startsWith(`${above}/`));
 }
 
 export function keptDefinition(

@@ -13,6 +13,7 @@ import type { TruthWitness } from './simulated-postgres.js';
 import { satisfies } from './small-validator.js';
 import { StagedReleases } from './staged-releases.js';
 import type { StagedWorld } from './staged-releases.js';
+import { readTransition } from './told-transitions.js';
 import type { Violations } from './violations.js';
 
 type NewDefinition = Changeset['definitions'][number];
@@ -265,7 +266,8 @@ export class Ledger implements TruthWitness, PublicationWitness {
     const entry = changeset.history.find(
       (each) => each.address === address && each.releaseVersion === next.releaseVersion,
     );
-    const action = entry?.action ?? 'none';
+    const told = readTransition(entry);
+    const { action, by, op } = told;
     const what = `${action} of ${address} to release version ${next.releaseVersion}`;
     this.judge.demand(
       next.releaseVersion === kept.releases.length + 1,
@@ -276,21 +278,17 @@ export class Ledger implements TruthWitness, PublicationWitness {
     const exists = versions.every((version) => version <= kept.definitions.length);
     this.judge.demand(exists, `${what} releases a version that there is (I2)`);
     this.judge.demand(isAllowed(action, now, next), `${what} is allowed in that state (I2)`);
-    const isOwn = entry?.author === 'pawl';
-    if (isOwn) this.staged.wentOn({ address, shard, action, now }, this.of(address).head);
-    const isDropped = entry?.reason?.startsWith('dropped by ') === true;
-    if (isDropped) this.world.reached('release dropped by another command');
+    this.staged.took({ truth: this.truth, address, shard, told, now, next });
+    if (by === 'another') this.world.reached('release dropped by another command');
     if (staged !== null && now.staged?.id !== staged.id) {
       this.world.reached('release in stages begun');
     }
-    if (!isOwn && now.staged !== null) this.world.reached(`release under way: ${action}`);
-    const op = isOwn || isDropped ? '' : (entry?.reason ?? 'nobody');
+    if (by !== 'owner' && now.staged !== null) this.world.reached(`release under way: ${action}`);
     kept.releases.push({ op, next });
     const stage =
       staged === null ? '' : ` ${staged.candidateVersion}@${staged.stage} ${next.state}`;
-    const by = isOwn ? ' by itself' : '';
     this.trace.push(
-      `release ${address} ${next.releaseVersion} ${action} ${stableVersion}${stage}${by}`,
+      `release ${address} ${next.releaseVersion} ${action} ${stableVersion}${stage} by ${by}`,
     );
     return op;
   }

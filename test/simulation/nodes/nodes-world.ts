@@ -39,7 +39,7 @@ const STAGED_WRITERS = ['p', 'q', 'r', 's'];
 const HEALED_WITHIN_MS = 60_000;
 /** A publication is over by then, with all of its calls. */
 const PUBLISHED_IN_MS = 3_000;
-/** And every release in stages is over, or waits. */
+/** And every release in stages is over. */
 const SETTLED_WITHIN_MS = 180_000;
 const RESTART_MS = 300;
 /** How long most requests are about one address. */
@@ -124,14 +124,16 @@ export class NodesWorld implements NodesWorldView {
       noted: (shard, raised) => notedMark(this.quorum, shard, raised),
       everybody: EVERYBODY,
       clocks: () => this.#staged?.clocks() ?? new Map(),
+      wallSpan: (owner) => this.#staged?.wallSpan(owner) ?? { fromMs: 0, toMs: 0 },
       claimed: (owner) => this.#staged?.claimed(owner),
       rejections: (head, at) => this.#staged?.rejections(head, at) ?? [],
       wentOn: (owner) => this.#staged?.wentOn(owner),
+      paused: (owner) => this.#staged?.paused(owner),
     });
     this.answers = new Answers(this.ledger, this.histories, this.judge);
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
     this.#faults = new WorldFaults(this);
-    this.#staged = staged ? new StagedLife(this, (node) => this.#faults.betweenStages(node)) : null;
+    this.#staged = staged ? new StagedLife(this, this.#faults) : null;
     const places = staged ? STAGED_CONSUMERS.map(({ at }) => at) : ADDRESSES;
     this.consumers = places.map((at, index) => this.#consumer(index, at));
   }
@@ -143,7 +145,7 @@ export class NodesWorld implements NodesWorldView {
     for (const name of this.isStaged ? STAGED_WRITERS : WRITERS)
       new WorldWriter(this, name).start();
     if (this.#staged === null) for (const consumer of this.consumers) consumer.start();
-    else this.#staged.consumers.start();
+    else this.#staged.start();
     this.#heat();
     this.#faults.start();
     for (let event = 0; event < events; event += 1) {
@@ -389,10 +391,10 @@ export class NodesWorld implements NodesWorldView {
   async #rest(): Promise<void> {
     await this.#until('an owner who serves each shard', () => this.#isServed());
     if (this.#staged !== null) {
-      this.#staged.askOwners();
-      const settled = (): boolean => this.#staged?.isSettled === true;
-      const what = 'no release in stages but those that wait for something';
-      await this.#until(what, settled, SETTLED_WITHIN_MS);
+      const { closing } = this.#staged;
+      closing.start();
+      const what = 'no release under way, and none to begin';
+      await this.#until(what, () => closing.isDone, SETTLED_WITHIN_MS);
     }
     await this.#until('nothing left to publish', () => this.#isPublished());
     await this.#until('a consumer of each address that runs it', () =>

@@ -1,5 +1,6 @@
 import { edit } from './planted-bugs.js';
 import type { PlantedBug } from './planted-bugs.js';
+import { LATER_BUGS } from './planted-later-bugs.js';
 
 const WATCH = 'libs/engine/src/release/stage-watch.ts';
 
@@ -17,7 +18,7 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /(abort|rollback) of .* is allowed|that runs it/,
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'whoever takes a shard over takes the stage for watched',
@@ -29,7 +30,7 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /is watched for .* before it ends/,
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'a consumer keeps the slot that it was told first',
@@ -41,11 +42,11 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /as a candidate of/,
-    seed: 2,
+    seed: 1,
   },
 ];
 
-export const PLANTED_RELEASE_BUGS: readonly PlantedBug[] = BUGS.map((bug) => ({
+export const PLANTED_RELEASE_BUGS: readonly PlantedBug[] = [...BUGS, ...LATER_BUGS].map((bug) => ({
   ...bug,
   staged: true,
 }));

@@ -1,4 +1,5 @@
 import { canonicalize } from '@pawl/contracts';
+import { asksForApproval, heldOf } from './approval-rules.js';
 import type { NewRelease } from './kept-truth.js';
 
 type Staged = NonNullable<NewRelease['staged']>;
@@ -33,8 +34,13 @@ function expectedAfter(action: string, now: NewRelease, next: NewRelease): Expec
     case 'block':
     case 'unblock':
       return blocked(action, now, next);
+    case 'queue':
+    case 'schedule':
+      return {};
+    case 'cancel':
+      return now.queued === null ? null : {};
     default:
-      return staged === null ? null : ofStaged(action, now, staged, at);
+      return staged === null ? null : ofStaged(action, { now, next, staged });
   }
 }
 
@@ -46,7 +52,7 @@ function promoted(now: NewRelease, next: NewRelease): Expected | null {
   if (to <= (stableVersion ?? 0) || now.blockedVersions.includes(to)) return null;
   if (next.staged !== null) {
     const first = next.staged.preflight === undefined ? 0 : IN_PREFLIGHT;
-    const isFresh = next.staged.stage === first && next.staged.pausedFor === null;
+    const isFresh = next.staged.stage === first && isNew(next.staged);
     if (!isFresh || next.staged.id === staged?.id) return null;
     // One that is superseded goes away first.
     const lowered = staged === null ? {} : { loweredAt: at };
@@ -57,6 +63,10 @@ function promoted(now: NewRelease, next: NewRelease): Expected | null {
     ...{ state: 'idle', stableVersion: to, staged: null, contributionAt: at },
     ...(falls ? { loweredAt: at } : {}),
   };
+}
+
+function isNew({ pausedFor, held: before, approved }: Staged): boolean {
+  return pausedFor === null && before === undefined && approved === undefined;
 }
 
 function rolledBack(now: NewRelease, next: NewRelease): Expected | null {
@@ -80,7 +90,12 @@ function blocked(action: 'block' | 'unblock', now: NewRelease, next: NewRelease)
   return { blockedVersions, ...(drops ? dropped(at) : {}) };
 }
 
-function ofStaged(action: string, now: NewRelease, staged: Staged, at: number): Expected | null {
+function ofStaged(
+  action: string,
+  of: { readonly now: NewRelease; readonly next: NewRelease; readonly staged: Staged },
+): Expected | null {
+  const { now, next, staged } = of;
+  const at = next.releaseVersion;
   const last = staged.stages.length - 1;
   const isRolling = now.state === 'rolling';
   switch (action) {
@@ -96,7 +111,12 @@ function ofStaged(action: string, now: NewRelease, staged: Staged, at: number): 
     case 'pause':
       return isRolling ? { state: 'paused', staged } : null;
     case 'resume':
-      return isRolling ? null : { state: 'rolling', staged: { ...staged, pausedFor: null } };
+      return resumed(now, staged, at);
+    case 'hold':
+      return held(staged, next);
+    case 'approve':
+      if (!asksForApproval(staged) || staged.approved === staged.stage) return null;
+      return { staged: { ...staged, approved: staged.stage } };
     case 'abort':
       return dropped(at);
     default:
@@ -104,12 +124,27 @@ function ofStaged(action: string, now: NewRelease, staged: Staged, at: number): 
   }
 }
 
+/** Who is held is tried again. */
+function resumed({ state }: NewRelease, staged: Staged, at: number): Expected | null {
+  const { held: before, ...others } = staged;
+  if (state === 'rolling' && before === undefined) return null;
+  const contributes = before === undefined ? {} : { contributionAt: at };
+  return { state: 'rolling', staged: { ...others, pausedFor: null }, ...contributes };
+}
+
+/** More are held than before, and they are told that they may go down. */
+function held(staged: Staged, { releaseVersion: at, staged: after }: NewRelease): Expected | null {
+  const [before, now] = [heldOf(staged), heldOf(after ?? {})];
+  if (now.length <= before.length || !before.every((one) => now.includes(one))) return null;
+  return { staged: { ...staged, held: after?.held ?? {} }, contributionAt: at, loweredAt: at };
+}
+
 /** The candidate is away, and those who ran it are told that they may go down. */
 function dropped(at: number): Expected {
   return { state: 'idle', staged: null, contributionAt: at, loweredAt: at };
 }
 
-/** Why, and since when, a release is paused is not judged. */
+/** Why, and since when, a release is paused is not judged, and what is queued by rules of its own. */
 function isSame(one: NewRelease, other: NewRelease): boolean {
   return text(one) === text(other);
 }

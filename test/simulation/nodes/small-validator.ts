@@ -11,9 +11,10 @@ export function smallSchema(maximum: number): SmallSchema {
   return { properties: { limit: { type: 'number', maximum } } };
 }
 
-/** Whether a document satisfies one of them. */
+/** Whether a document satisfies one of them; that of release policies says nothing of limits. */
 export function satisfies(schema: JsonValue, document: JsonValue): boolean {
-  const { maximum } = (schema as unknown as SmallSchema).properties.limit;
+  const { properties } = schema as unknown as { properties: Partial<SmallSchema['properties']> };
+  const { maximum = Infinity } = properties.limit ?? {};
   const { limit } = document as { readonly limit?: JsonValue };
   return limit === undefined || (typeof limit === 'number' && limit <= maximum);
 }

@@ -1,35 +1,46 @@
-import { parseAddress } from '@pawl/contracts';
-import type { Ack, AddressText } from '@pawl/contracts';
+import type { Ack } from '@pawl/contracts';
+import { ClosingOperator } from './closing-operator.js';
 import { ConsumerLife } from './consumer-life.js';
 import type { ControlPlaneNode } from './control-plane-node.js';
 import type { SimulatedConsumer, Temper } from './consumer.js';
+import type { Span } from './freeze-rules.js';
+import { Freezer } from './freezer.js';
 import { HeardRejections } from './heard-rejections.js';
 import type { KeptHead } from './kept-truth.js';
 import type { NodesWorld } from './nodes-world.js';
 import type { OwnClock } from './stage-clocks.js';
+import type { Rejecting } from './staged-releases.js';
 import { CLOCK_JUMP_MS } from './world-faults.js';
+import type { WorldFaults } from './world-faults.js';
 
-/** An owner is struck so soon after he took a release to its next stage, now and then. */
+/** An owner is struck so soon after a release went to its next stage, or was paused, now and then. */
 const STRIKE_MS = 1_500;
-const STRIKES = 3;
-/** Between two questions to owners, and how long the same must be the answer. */
-const ASK_MS = 1_000;
-const STEADY_MS = 12_000;
-/** What a release may wait for that nobody ends. */
-const WAITS = /^no live instance |^of \w+ no candidate |^no instance of /;
+const STRIKES = 2;
+/** So long before what is committed it may have been judged, and in a calm world. */
+const JUDGED_MS = 20_000;
+const SOON_JUDGED_MS = 500;
 
 /** What a world with releases in stages has beside others. */
 export class StagedLife {
   readonly consumers: ConsumerLife;
+  readonly freezer: Freezer;
+  /** Who ends what is left. */
+  readonly closing: ClosingOperator;
   readonly #heard: HeardRejections;
-  readonly #waits = new Map<AddressText, { readonly why: string; readonly sinceMs: number }>();
 
   constructor(
     private readonly world: NodesWorld,
-    private readonly struck: (node: ControlPlaneNode) => void,
+    private readonly faults: Pick<WorldFaults, 'betweenStages' | 'whilePaused'>,
   ) {
     this.consumers = new ConsumerLife(world);
+    this.freezer = new Freezer(world);
+    this.closing = new ClosingOperator(world);
     this.#heard = new HeardRejections(() => world.nowMs());
+  }
+
+  start(): void {
+    this.consumers.start();
+    this.freezer.start();
   }
 
   temper(index: number): Temper {
@@ -56,21 +67,38 @@ export class StagedLife {
     return clocks;
   }
 
+  /** All that the wall clock of an owner may have shown since he judged what he commits now. */
+  wallSpan(owner: string): Span {
+    const node = [...this.world.nodes.values()].find((each) => each.owner === owner);
+    const { least, most } = node?.process.time.wallAheadMs ?? { least: 0, most: 0 };
+    const nowMs = this.world.nowMs();
+    const judgedMs = this.world.isCalm ? SOON_JUDGED_MS : JUDGED_MS;
+    return { fromMs: nowMs + least - judgedMs, toMs: nowMs + most };
+  }
+
   /** In a calm world; in others messages are lost, and nodes stand still for long. */
   rejections(
     head: KeptHead,
     { release, owner }: { readonly release: string; readonly owner: string },
-  ): readonly string[] {
+  ): readonly Rejecting[] {
     if (!this.world.isCalm) return [];
     return this.#heard.of(release, { owner, head }, this.world.consumers);
   }
 
   wentOn(owner: string): void {
+    this.#strike(owner, (node) => this.faults.betweenStages(node));
+  }
+
+  paused(owner: string): void {
+    this.#strike(owner, (node) => this.faults.whilePaused(node));
+  }
+
+  #strike(owner: string, how: (node: ControlPlaneNode) => void): void {
     const { world } = this;
     if (world.isCalm || world.isOver || world.rng.below(STRIKES) > 0) return;
     world.later(STRIKE_MS * world.rng.next(), () => {
       const node = [...world.nodes.values()].find((each) => each.owner === owner);
-      if (node !== undefined && !world.isOver) this.struck(node);
+      if (node !== undefined && !world.isOver) how(node);
     });
   }
 
@@ -91,38 +119,5 @@ export class StagedLife {
       return `${root} ${who.workload} ${who.slot ?? address}`;
     });
     return new Set(places).size === places.length;
-  }
-
-  /** Whether every release in stages is over, or waits for what its owner has named for a while. */
-  get isSettled(): boolean {
-    const { truth, addresses } = this.world.ledger;
-    return addresses.every((at) => {
-      const { state, staged } = truth.release(at);
-      if (staged === null || state === 'paused') return true;
-      return this.world.nowMs() - (this.#waits.get(at)?.sinceMs ?? Infinity) > STEADY_MS;
-    });
-  }
-
-  /** Asks owners, from the end of the faults on, what releases wait for. */
-  askOwners(): void {
-    for (const at of this.world.ledger.addresses) this.#askOwner(at);
-    this.world.later(ASK_MS, () => this.askOwners());
-  }
-
-  #askOwner(at: AddressText): void {
-    const parsed = parseAddress(at);
-    const { staged } = this.world.ledger.truth.release(at);
-    if (!parsed.ok || staged === null) return void this.#waits.delete(at);
-    const { address } = parsed;
-    const owner = [...this.world.nodes.values()].find(({ engine }) => engine.serves(address.root));
-    void owner?.engine.use.getRollout(address).then((view) => {
-      const shown = view.ok ? view.value.releases?.find(({ id }) => id === staged.id) : undefined;
-      const { reason = '', stage = -1 } = shown ?? {};
-      const why = `${stage} ${reason}`;
-      if (!WAITS.test(reason)) this.#waits.delete(at);
-      else if (this.#waits.get(at)?.why !== why) {
-        this.#waits.set(at, { why, sinceMs: this.world.nowMs() });
-      }
-    });
   }
 }

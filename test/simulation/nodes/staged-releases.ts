@@ -6,11 +6,17 @@ import type {
   SnapshotInput,
   SnapshotRelease,
 } from '@pawl/contracts';
+import { heldOf, lacksApproval } from './approval-rules.js';
+import { AskedReleases } from './asked-releases.js';
 import { movesOut } from './cohort-rules.js';
 import type { Who } from './cohort-rules.js';
 import type { KeptHead, KeptTruth, NewRelease } from './kept-truth.js';
+import { LaterReleases } from './later-releases.js';
+import type { LaterWorld } from './later-releases.js';
+import { PauseClocks } from './pause-clocks.js';
 import { StageClocks } from './stage-clocks.js';
 import type { ClocksWorld } from './stage-clocks.js';
+import type { ToldTransition } from './told-transitions.js';
 import type { Violations } from './violations.js';
 
 type Staged = NonNullable<NewRelease['staged']>;
@@ -19,32 +25,45 @@ const EVERYBODY = 10_000;
 const MOST_ON_A_WAY = 3;
 
 /** What the books of releases in stages ask of the world. */
-export interface StagedWorld extends ClocksWorld {
+export interface StagedWorld extends ClocksWorld, LaterWorld {
   /** Everybody that there could be. */
   readonly everybody: readonly Who[];
-  reached(what: string): void;
   /** Live candidates that have told their owner some time ago that they reject what is published. */
   rejections(
     head: KeptHead,
     at: { readonly release: string; readonly owner: string },
-  ): readonly string[];
+  ): readonly Rejecting[];
   /** An owner claims shards anew. */
   claimed(owner: string): void;
   /** A stage was reached by the owner's doing. */
   wentOn(owner: string): void;
+  /** A release is paused at an address of this owner. */
+  paused(owner: string): void;
 }
 
-/** A transition that an owner made by himself. */
-interface OwnTransition {
+/** Who rejects what he was made a candidate of. */
+export interface Rejecting {
+  readonly id: string;
+  readonly workload: string;
+}
+
+/** A transition, before it is in the books. */
+export interface Transition {
+  readonly truth: KeptTruth;
   readonly address: AddressText;
   readonly shard: number;
-  readonly action: string;
+  readonly told: ToldTransition;
   readonly now: NewRelease;
+  readonly next: NewRelease;
 }
 
 /** Demands of releases in stages what DESIGN.md §4 says, and that nothing of them is told but what is so. */
 export class StagedReleases {
+  /** What operators ask for. */
+  readonly asked: AskedReleases;
+  readonly #later: LaterReleases;
   readonly #clocks: StageClocks;
+  readonly #pauses: PauseClocks;
   /** Whoever resumed these had seen what is rejected. */
   readonly #resumed = new Set<string>();
   readonly #paused = new Set<AddressText>();
@@ -53,11 +72,15 @@ export class StagedReleases {
     private readonly judge: Violations,
     private readonly world: StagedWorld,
   ) {
+    this.asked = new AskedReleases(judge);
+    this.#later = new LaterReleases(judge, this.asked, world);
     this.#clocks = new StageClocks(world);
+    this.#pauses = new PauseClocks(world);
   }
 
   raised(shard: number, owner: string): void {
     this.#clocks.raised(shard, owner);
+    this.#pauses.raised(shard, owner);
     this.world.claimed(owner);
   }
 
@@ -82,6 +105,7 @@ export class StagedReleases {
     if (next.staged !== null && isResumed) this.#resumed.add(next.staged.id);
     if (next.state === 'paused') this.#paused.add(address);
     this.#clocks.reached(address, next, heads);
+    this.#pauses.reached(address, next);
     const most = Math.max(
       ...truth.addresses.map(
         (at) => truth.path(at).filter(([, { staged }]) => staged !== null).length,
@@ -90,6 +114,15 @@ export class StagedReleases {
     const what = `at most ${MOST_ON_A_WAY} releases are under way on one way from the root (§4)`;
     this.judge.demand(most <= MOST_ON_A_WAY, what);
     if (next.staged !== null && most > 1) this.world.reached(`releases on one way: ${most}`);
+  }
+
+  /** A release state is about to be in the books. */
+  took(transition: Transition): void {
+    const { truth, address, shard, told, now, next } = transition;
+    const owner = this.#clocks.ownerOf(shard);
+    this.#later.took({ ...transition, owner });
+    if (next.state === 'paused' && now.state !== 'paused') this.world.paused(owner);
+    if (told.by === 'owner') this.#wentOn(transition, truth.of(address).head);
   }
 
   /** A head says what it was made of: just what the truth holds, and nobody is moved out. */
@@ -118,6 +151,8 @@ export class StagedReleases {
     for (const [index, release] of head.releases.entries()) {
       const of = staged[index]?.release;
       if (of !== undefined) this.#checkStages(at, release, of);
+      const isHeld = text(release.held ?? []) === text(heldOf(of ?? {}));
+      this.judge.demand(isHeld, `release ${release.id} tells at ${at} whom it holds (§4)`);
       const before = head.before?.releases.find(({ id }) => id === release.id);
       const leaves = before !== undefined && movesOut(before, release, this.world.everybody);
       this.judge.demand(!leaves, `release ${release.id} moves nobody out at ${at} (§4)`);
@@ -141,32 +176,81 @@ export class StagedReleases {
   }
 
   /** Of what an owner did by himself: it had watched, and nobody had told him otherwise. */
-  wentOn({ address, shard, action, now }: OwnTransition, head: KeptHead | null): void {
+  #wentOn({ address, shard, told, now }: Transition, head: KeptHead | null): void {
+    const { action } = told;
     const { staged } = now;
+    if (action === 'cancel') return this.world.reached('by itself: cancel');
     if (staged === null) {
       return this.judge.demand(false, `an owner ends no release of ${address} that is over`);
     }
-    const how = action === 'advance' && staged.stage === staged.stages.length - 1 ? 'end' : action;
+    const isLast = staged.stage === staged.stages.length - 1;
+    const how = action === 'advance' && isLast ? 'end' : action;
     this.world.reached(`by itself: ${how}`);
+    if (now.state === 'paused') return this.#expired({ address, shard, action }, staged);
     if (action !== 'advance') return;
+    const isApproved = !lacksApproval(staged);
+    const held = heldOf(staged).join();
+    const stage = `stage ${staged.stage + 1} of ${staged.id} at ${address}`;
+    this.judge.demand(isApproved, `${stage} does not end before a person has said yes (§4)`);
+    this.judge.demand(!isLast || held === '', `${stage} does not end while it holds ${held} (§4)`);
+    this.#watched({ address, shard, staged }, head);
+  }
+
+  /** Of one that is paused nothing but its time makes an owner do anything. */
+  #expired(
+    of: { readonly address: AddressText; readonly shard: number; readonly action: string },
+    staged: Staged,
+  ): void {
+    const { address, shard, action } = of;
+    const what = `release ${staged.id} of ${address}, which is paused, is aborted by itself, not ${action}`;
+    this.judge.demand(action === 'abort', `${what} (§4)`);
+    const leastMs = Math.min(staged.expireMs ?? LONGEST_SEEN_MS, LONGEST_SEEN_MS) - ROUNDING_MS;
+    const pausedMs = this.#pauses.pausedMs(address, staged, shard);
+    const since = `${leastMs} ms after its owner first saw it paused, not ${pausedMs}`;
+    this.judge.demand(pausedMs >= leastMs, `${what} ${since} (§4)`);
+    this.world.reached('by itself: abort of what was paused too long');
+  }
+
+  #watched(
+    of: { readonly address: AddressText; readonly shard: number; readonly staged: Staged },
+    head: KeptHead | null,
+  ): void {
+    const { address, shard, staged } = of;
     const owner = this.#clocks.ownerOf(shard);
     const bakeMs = staged.stages[staged.stage]?.bakeMs ?? 0;
     const bakedMs = this.#clocks.bakedMs(address, staged, shard);
-    const of = `stage ${staged.stage + 1} of ${staged.id} at ${address}`;
+    const what = `stage ${staged.stage + 1} of ${staged.id} at ${address}`;
     const isBaked = bakedMs >= bakeMs - ROUNDING_MS;
-    this.judge.demand(isBaked, `${of} is watched for ${bakeMs} ms before it ends, not ${bakedMs}`);
-    const limit = staged.gates.find(({ kind }) => kind === 'rejections')?.limit;
+    this.judge.demand(
+      isBaked,
+      `${what} is watched for ${bakeMs} ms before it ends, not ${bakedMs}`,
+    );
     const about = { release: staged.id, owner };
     const rejecting = head === null ? [] : this.world.rejections(head, about);
-    const isForgiven = this.#resumed.has(staged.id);
-    const passes = limit === undefined || isForgiven || rejecting.length <= limit;
-    this.judge.demand(passes, `${of} does not end while ${rejecting.join()} reject it`);
+    const passes = this.#resumed.has(staged.id) || isPassed(staged, rejecting);
+    const who = rejecting.map(({ id }) => id).join();
+    this.judge.demand(passes, `${what} does not end while ${who} reject it`);
     this.world.wentOn(owner);
   }
 }
 
 /** Clocks count in fractions. */
 const ROUNDING_MS = 0.01;
+/** However long ago it was paused, an owner sees it paused for so long, or as long as it may be. */
+const LONGEST_SEEN_MS = 60_000;
+
+/** Whether so many may reject it; where workloads can be held each is judged alone. */
+function isPassed({ gates }: Staged, rejecting: readonly Rejecting[]): boolean {
+  const gate = gates.find(({ kind }) => kind === 'rejections');
+  if (gate?.limit === undefined) return true;
+  if (gate.onFailure !== 'hold') return rejecting.length <= gate.limit;
+  const workloads = rejecting.map(({ workload }) => workload);
+  const most = Math.max(
+    0,
+    ...workloads.map((one) => workloads.filter((other) => other === one).length),
+  );
+  return most <= gate.limit;
+}
 
 function inputOf(address: AddressText, release: NewRelease): SnapshotInput[] {
   const { contributionAt, state, stableVersion, loweredAt, staged, forced } = release;

@@ -8,10 +8,14 @@ import type {
 } from '@pawl/contracts';
 import type { Rng } from '@pawl/kernel';
 import type { KeptAddress } from './kept-truth.js';
+import { NOWHERE } from './kept-truth.js';
+import { expiry, gatesOfPeople, laterRequest } from './later-requests.js';
 import { REGIONS, TEMPERS } from './staged-scenery.js';
 
 /** One of so many documents makes trouble. */
 const TROUBLE = 6;
+/** One of so many requests is about a person, a time or a workload. */
+const LATER = 3;
 const SHORTEST_BAKE_MS = 300;
 const LONGEST_BAKE_MS = 3_000;
 
@@ -19,14 +23,18 @@ const LONGEST_BAKE_MS = 3_000;
 export function stagedRequest(
   rng: Rng,
   { definitions, releases }: KeptAddress,
-  about: { readonly reason: string; readonly told: number },
+  about: { readonly reason: string; readonly told: number; readonly nowMs: number },
 ): ReleaseRequest {
-  const { reason, told } = about;
+  const { reason, told, nowMs } = about;
   const newest = Math.max(1, definitions.length);
-  const { staged = null, stableVersion = null } = releases.at(-1)?.next ?? {};
+  const now = releases.at(-1)?.next ?? NOWHERE;
+  const { staged, stableVersion } = now;
   const seen = rng.below(3) === 0 ? { expectedReleaseVersion: told } : {};
   const any = 1 + rng.below(newest);
   const of = { ...seen, reason };
+  if (rng.below(LATER) === 0) {
+    return laterRequest(rng, now, { about: of, nowMs, strategy: () => strategy(rng) });
+  }
   switch (rng.below(24)) {
     case 0:
       return { ...of, action: 'disable' };
@@ -77,7 +85,7 @@ export function troubles(rng: Rng, at: string): JsonObject {
 function strategy(rng: Rng): Strategy {
   const bakeMs = SHORTEST_BAKE_MS + rng.below(LONGEST_BAKE_MS - SHORTEST_BAKE_MS);
   const finalBakeMs = rng.below(2) * bakeMs;
-  const gates = { ...gatesOf(rng), preflight: preflightOf(bakeMs) };
+  const gates = { ...gatesOf(rng), ...expiry(rng), preflight: preflightOf(bakeMs) };
   switch (rng.below(4)) {
     case 0:
       return { preset: 'canary', percent: 50, bakeMs, finalBakeMs, ...gates };
@@ -104,9 +112,13 @@ function stages(rng: Rng, bakeMs: number): StrategyStage[] {
 }
 
 function gatesOf(rng: Rng): { readonly gates?: Gate[] } {
-  switch (rng.below(5)) {
+  switch (rng.below(8)) {
     case 0:
       return { gates: [] };
+    case 5:
+    case 6:
+    case 7:
+      return { gates: gatesOfPeople(rng) };
     case 1:
       return { gates: [{ kind: 'rejections', limit: 0, onFailure: 'pause' }] };
     case 2:

@@ -37,9 +37,9 @@ export const STAGED_CONSUMERS: readonly Place[] = [
 
 /** Consumers are of so many tempers: a document is trouble for those of one. */
 export const TEMPERS = 4;
+export const WORKLOADS = ['shop', 'cart'] as const;
 export const REGIONS = ['eu', 'us'] as const;
 
-const WORKLOADS = ['shop', 'cart'] as const;
 const SLOTS = STAGED_CONSUMERS.length;
 
 /** Everybody that there could be. */

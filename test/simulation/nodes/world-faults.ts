@@ -81,6 +81,19 @@ export class WorldFaults {
     }
   }
 
+  /** Of an owner at whose address a release has just been paused. */
+  whilePaused(node: ControlPlaneNode): void {
+    if (this.world.rng.below(4) === 0) {
+      this.world.reached('owner killed while a release is paused');
+      return this.#kill(node);
+    }
+    this.world.reached("the owner's wall clock set while a release is paused");
+    const byMs = this.world.rng.below(2) === 0 ? HOUR_MS : -HOUR_MS;
+    const { time } = node.process;
+    time.setWall(byMs);
+    this.#for(1_000, 6_000, () => time.setWall(-byMs));
+  }
+
   #next(): void {
     this.world.later(EVERY_MS * 2 * this.world.rng.next(), () => {
       if (this.world.isOver) return;

@@ -4,6 +4,7 @@ import type {
   AddressText,
   DefinitionView,
   EffectiveView,
+  JsonObject,
   Outcome,
   Problem,
   ReleaseRequest,
@@ -52,6 +53,8 @@ interface Request<T> {
   told(value: T): void;
 }
 
+type About = Omit<Request<unknown>, 'ask' | 'told'>;
+
 /** An operator's script: writes, releases and reads through whichever node, one at a time. */
 export class WorldWriter {
   readonly #rng: Rng;
@@ -72,6 +75,18 @@ export class WorldWriter {
   /** Beside whatever else it does. */
   put(at: AddressText): void {
     void this.#run(this.#put(parsed(at)));
+  }
+
+  /** Writes this document, named by the command, beside whatever else it does. */
+  write(at: AddressText, document: (op: string) => JsonObject): Promise<void> {
+    const about = this.#about(parsed(at), 'write');
+    return this.#run(this.#putDocument(about, document(about.op)));
+  }
+
+  /** Asks for this release, named by its reason, beside whatever else it does. */
+  release(at: AddressText, request: (reason: string) => ReleaseRequest): Promise<void> {
+    const about = this.#about(parsed(at), 'command');
+    return this.#run(this.#askRelease(about, request(about.op)));
   }
 
   #next(): void {
@@ -96,13 +111,17 @@ export class WorldWriter {
   #put(address: Address): Request<unknown> {
     const about = this.#about(address, 'write');
     const { op } = about;
-    const { answers } = this.world;
     const large = this.#rng.below(6) === 0 ? { pad: 'x'.repeat(LARGE) } : {};
     const { isStaged } = this.world;
     const trouble = isStaged ? troubles(this.#rng, address.text) : {};
     // Where a layer has none, what is read has that of one above.
     const limit = isStaged && this.#rng.below(2) === 0 ? {} : { limit: this.#rng.below(120) };
-    const document = { op, [address.text]: op, ...limit, ...large, ...trouble };
+    return this.#putDocument(about, { op, [address.text]: op, ...limit, ...large, ...trouble });
+  }
+
+  #putDocument(about: About, document: JsonObject): Request<unknown> {
+    const { op, address } = about;
+    const { answers } = this.world;
     const precondition = this.#precondition(address);
     return {
       ...about,
@@ -133,11 +152,20 @@ export class WorldWriter {
 
   #release(address: Address): Request<unknown> {
     const about = this.#about(address, 'command');
-    const request = this.#releaseRequest(address, about.op);
+    return this.#askRelease(about, this.#releaseRequest(address, about.op));
+  }
+
+  #askRelease(about: About, request: ReleaseRequest): Request<unknown> {
+    const { op, address } = about;
+    this.world.ledger.staged.asked.ask(op, request);
     return {
       ...about,
       ask: (use) => use.release(address, request, this.#context(about)),
-      told: (value) => this.world.answers.released(asked(about), bodyOf(value)),
+      told: (value) => {
+        const view = bodyOf<ReleaseView>(value);
+        this.world.answers.released(asked(about), view);
+        this.world.ledger.staged.asked.acknowledged(op, view);
+      },
     };
   }
 
@@ -145,7 +173,7 @@ export class WorldWriter {
     const kept = this.world.ledger.of(address.text);
     if (this.world.isStaged) {
       const told = this.world.histories.floor(address.text).release;
-      return stagedRequest(this.#rng, kept, { reason, told });
+      return stagedRequest(this.#rng, kept, { reason, told, nowMs: this.world.nowMs() });
     }
     const newest = kept.definitions.length;
     switch (this.#rng.below(10)) {
@@ -189,7 +217,7 @@ export class WorldWriter {
     }
   }
 
-  #about(address: Address, kind: Request<unknown>['kind']): Omit<Request<unknown>, 'ask' | 'told'> {
+  #about(address: Address, kind: Request<unknown>['kind']): About {
     this.#count += 1;
     const op = `${this.name}${this.#count}`;
     const floor = this.world.histories.floor(address.text);
@@ -242,6 +270,7 @@ export class WorldWriter {
 
   #refused(request: Request<unknown>, problem: Problem): void {
     const { op, address, floor, kind } = request;
+    this.world.ledger.staged.asked.refused(op, problem.code);
     if (kind !== 'read') this.world.ledger.refused(op);
     else if (problem.code === 'not-found') this.world.answers.unknown(asked(request));
     const { currentVersion } = problem as { currentVersion?: number };
@@ -271,7 +300,7 @@ function parsed(text: AddressText): Address {
   return result.address;
 }
 
-function asked({ op, address, floor }: Omit<Request<unknown>, 'ask' | 'told'>): Asked {
+function asked({ op, address, floor }: About): Asked {
   return { op, address: address.text, floor };
 }
 

@@ -22,6 +22,8 @@ export class ProcessTime implements Clock, Timer {
   #shownMs = 0;
   #sinceMs = 0;
   #wallAheadMs = 0;
+  #leastAheadMs = 0;
+  #mostAheadMs = 0;
   #jumpedMs = 0;
   #paused = false;
   #suspended = false;
@@ -42,6 +44,11 @@ export class ProcessTime implements Clock, Timer {
 
   monotonicMs(): number {
     return this.#shownMs + (this.world.monotonicMs() - this.#sinceMs) * this.#currentRate;
+  }
+
+  /** How far the wall clock has ever been ahead of the world's: from the least to the most. */
+  get wallAheadMs(): { readonly least: number; readonly most: number } {
+    return { least: this.#leastAheadMs, most: this.#mostAheadMs };
   }
 
   /** How far the monotonic clock has jumped ahead until now. */
@@ -119,6 +126,8 @@ export class ProcessTime implements Clock, Timer {
   /** The wall clock alone is set, ahead or back. */
   setWall(byMs: number): void {
     this.#wallAheadMs += byMs;
+    this.#leastAheadMs = Math.min(this.#leastAheadMs, this.#wallAheadMs);
+    this.#mostAheadMs = Math.max(this.#mostAheadMs, this.#wallAheadMs);
   }
 
   /** Nothing of this process happens any more. */
