@@ -1,4 +1,4 @@
-import type { AddressText, Outcome } from '@pawl/contracts';
+import type { AddressText } from '@pawl/contracts';
 import type { Pin } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -7,6 +7,7 @@ import type { ChangePins } from './change-pins.js';
 import { OWNER } from './change-release.js';
 import { problemLine } from './problem-line.js';
 import { frozenFor } from './release-policy.js';
+import { RunningWork } from './running-work.js';
 
 /** Pause after the first attempt that did not succeed, milliseconds; twice as long after each further one. */
 const RETRY_MS = 10_000;
@@ -32,18 +33,19 @@ type Attempts = Map<AddressText, Attempt>;
 export class ExpiredPins {
   readonly #attempts = new WeakMap<AddressNode, Attempts>();
   readonly #busy = new WeakSet<AddressNode>();
-  readonly #running = new Set<Promise<void>>();
-  #stopped = false;
+  readonly #work: RunningWork;
 
   constructor(
     private readonly context: EngineContext,
     private readonly pins: ChangePins,
-  ) {}
+  ) {
+    this.#work = new RunningWork(context.clock);
+  }
 
   /** Ends a pin of an address that this node serves, if its time has passed; one at a time. */
   lookAt(root: OwnedRoot, node: AddressNode): void {
     const { pins } = node.release;
-    if (pins.length === 0 || this.#stopped || this.#busy.has(node)) return;
+    if (pins.length === 0 || this.#work.isStopped || this.#busy.has(node)) return;
     const nowMs = this.context.clock.monotonicMs();
     const due = pins.find((pin) => {
       return this.#isDue(pin) && nowMs >= (this.#last(node, pin)?.notBeforeMs ?? 0);
@@ -65,9 +67,8 @@ export class ExpiredPins {
   }
 
   /** Ends nothing more, and ends when nothing that it began is under way. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#running);
+  stop(): Promise<void> {
+    return this.#work.stop();
   }
 
   #isDue({ until }: Pin): boolean {
@@ -84,6 +85,14 @@ export class ExpiredPins {
   }
 
   #end(node: AddressNode, pin: Pin): void {
+    this.#busy.add(node);
+    this.#work.begin(() => this.#tryToEnd(node, pin), {
+      failed: (error) => this.#failed(node, pin, String(error)),
+      ended: () => this.#busy.delete(node),
+    });
+  }
+
+  async #tryToEnd(node: AddressNode, pin: Pin): Promise<void> {
     const { address, release } = node;
     const request = {
       action: 'unpin',
@@ -91,23 +100,13 @@ export class ExpiredPins {
       expectedReleaseVersion: release.releaseVersion,
       reason: 'the pin has expired',
     } as const;
+    const outcome = await this.pins.run(address, request, { actor: OWNER });
     const fields = { address: address.text, ancestor: pin.ancestor, version: pin.version };
-    this.#busy.add(node);
-    const run = this.pins
-      .run(address, request, { actor: OWNER })
-      .then((outcome: Outcome<unknown>) => {
-        if (outcome.ok) this.context.log.info('a pin has expired', fields);
-        // Somebody was faster: the next look sees what is so now.
-        else if (outcome.problem.code !== 'version-mismatch') {
-          this.#failed(node, pin, problemLine(outcome.problem));
-        }
-      })
-      .catch((error: unknown) => this.#failed(node, pin, String(error)))
-      .finally(() => {
-        this.#busy.delete(node);
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+    if (outcome.ok) this.context.log.info('a pin has expired', fields);
+    // Somebody was faster: the next look sees what is so now.
+    else if (outcome.problem.code !== 'version-mismatch') {
+      this.#failed(node, pin, problemLine(outcome.problem));
+    }
   }
 
   #failed(node: AddressNode, pin: Pin, why: string): void {
