@@ -102,8 +102,8 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
     edits: [
       edit(
         `${ENGINE}/release-policy.ts`,
-        "'resume', 'enable', 'unpin'],",
-        "'resume', 'enable', 'unpin', 'rollback'],",
+        'const goesForward = FORWARD.has(request.action) &&',
+        "const goesForward = (FORWARD.has(request.action) || request.action === 'rollback') &&",
       ),
     ],
     finds: /rollback, waits for nothing, and is refused: frozen/,
