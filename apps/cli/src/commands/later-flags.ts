@@ -16,6 +16,8 @@ const UNITS: Readonly<Record<string, number>> = {
   ...{ s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 },
 };
 const LONGEST_MS = 90 * 86_400_000;
+const SHORTEST_PIN_MS = 60_000;
+const LONGEST_PIN_MS = 30 * 86_400_000;
 /** With a zone, so that it is the same time for everybody; seconds may be left out. */
 const TIME = /^(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}:\d{2})$/;
 
@@ -58,10 +60,24 @@ export function parseTime(text: string): string {
 
 /** Milliseconds, up to 90 days. */
 export function parseAhead(text: string): number {
-  const [, count = '', unit = ''] = /^([0-9]{1,8})([smhd])$/.exec(text) ?? [];
-  const ms = Number(count) * (UNITS[unit] ?? NaN);
+  const ms = durationMs(text);
   if (!(ms > 0 && ms <= LONGEST_MS)) {
     throw new InvalidArgumentError('it is a number with s, m, h or d, above 0 and at most 90d');
   }
   return ms;
+}
+
+/** Milliseconds, a minute to 30 days: how long a pin may be. */
+export function parsePinTime(text: string): number {
+  const ms = durationMs(text);
+  if (!(ms >= SHORTEST_PIN_MS && ms <= LONGEST_PIN_MS)) {
+    throw new InvalidArgumentError('a pin is for 1m to 30d: a number with s, m, h or d');
+  }
+  return ms;
+}
+
+/** NaN where it is none. */
+function durationMs(text: string): number {
+  const [, count = '', unit = ''] = /^([0-9]{1,8})([smhd])$/.exec(text) ?? [];
+  return Number(count) * (UNITS[unit] ?? NaN);
 }

@@ -55,6 +55,10 @@ describe('pawl pin', () => {
     }
     expect((await world.pawl('pin', 'acme/app', '--layer', 'acme', '--for', '1d')).code).toBe(2);
     expect((await world.pawl('pin', 'acme/app', '--reason', 'x', '--for', '1d')).code).toBe(2);
+    for (const time of ['59s', '31d', '7']) {
+      const { code, err } = await pin('--for', time);
+      expect([code, err], time).toEqual([2, expect.stringContaining('a pin is for 1m to 30d')]);
+    }
     expect(world.requests).toEqual([]);
   });
 

@@ -7,7 +7,7 @@ import { print } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { parseCount, parseVersion } from './config.command.js';
 import { found } from './found.js';
-import { parseAhead, parseTime } from './later-flags.js';
+import { parsePinTime, parseTime } from './later-flags.js';
 import { pinText } from './pin-text.js';
 
 interface UnpinFlags {
@@ -38,7 +38,7 @@ export function addPin(program: Command, context: CliContext): void {
       'that version of it; what is read here now, when left out',
       parseVersion,
     )
-    .option('--for <duration>', 'for so long, 30d at most: 30m, 12h, 7d', parseAhead)
+    .option('--for <duration>', 'for so long, 1m to 30d: 30m, 12h, 7d', parsePinTime)
     .option('--until <time>', 'until a time, with its zone: 2026-12-01T03:00Z', parseTime)
     .option(...seen)
     .option(...exception)
