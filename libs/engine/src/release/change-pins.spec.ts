@@ -14,6 +14,8 @@ const X = 'acme/prod/eu';
 const BELOW = 'acme/prod/eu/shop';
 const OTHER = 'acme/prod/us';
 
+const ASKED = { action: 'pin', expireMs: DAY_MS, reason: 'sick' };
+
 let pins: PinsWorld;
 let world: EngineWorld;
 /** `acme/prod` is at version 3 of 3; `eu`, `eu/shop` and `us` lie below it. */
@@ -230,6 +232,20 @@ describe('a pin that is refused', () => {
     expect(world.committed).toHaveLength(committed);
   });
 
+  it('says where {} is to be written, and where that would be no use', async () => {
+    await world.put('other/app', {});
+    const refused = [
+      await world.release('acme/prod/cn', { ...ASKED, ancestor: A }),
+      await world.release('other/app', { ...ASKED, ancestor: 'other' }),
+      await world.release('acme/prod/cn', { action: 'unpin', ancestor: A }),
+    ];
+    expect(refused.map((one) => !one.ok && one.problem.detail)).toEqual([
+      'there is no definition at acme/prod/cn: put {} there first, it changes nothing that is read',
+      'there is no definition at other: there is no version to stay at',
+      'there is no definition of acme/prod/cn, so nothing is pinned there',
+    ]);
+  });
+
   it('names the highest version that can be', async () => {
     await pins.pin(X, A, { targetVersion: 2 });
     const request = { action: 'pin', ancestor: A, expireMs: DAY_MS, reason: 'sick' };
@@ -367,52 +383,5 @@ describe('a pin and releases in stages of the ancestor', () => {
     expect((await world.releaseOf(A)).forced).toBeUndefined();
     await pins.look();
     expect(await pins.layer(BELOW, A)).toEqual([3, X]);
-  });
-});
-
-describe('a pin and policies', () => {
-  it('may be made in a freeze, while its end and a higher version wait for one', async () => {
-    await pins.promoted('acme:release-policy', { frozen: 'the sale' });
-    expect(await pins.pin(X, A, { targetVersion: 1 })).toBe('ok');
-    expect(await pins.pin(X, A, { targetVersion: 2 })).toBe('frozen');
-    expect(await pins.unpin(X, A)).toBe('frozen');
-    expect(await pins.pin(X, A, { targetVersion: 2, freezeException: 'agreed' })).toBe('ok');
-    expect(await pins.unpin(X, A, { freezeException: 'agreed' })).toBe('ok');
-    expect((await world.history(X))[0]?.reason).toBe('freeze exception: agreed');
-    await pins.look();
-  });
-
-  it('keeps the policy that a scope is released by, but no freeze away', async () => {
-    const policy = (scope: string) => `${scope}:release-policy`;
-    await pins.promoted(policy(A), {});
-    await pins.promoted(policy(X), {});
-    expect(await pins.pin(policy(X), policy(A))).toBe('ok');
-    await pins.promoted(policy(A), { demand: 'canary', strategies: {} });
-    await world.over(X, { eu: 2 });
-    await world.over(OTHER, { us: 2 });
-    expect(code(await world.promote(X))).toBe('ok');
-    expect((await world.releaseOf(X)).state).toBe('idle');
-    await world.promote(OTHER);
-    expect((await world.releaseOf(OTHER)).state).toBe('rolling');
-    await pins.promoted(policy(A), { frozen: 'the sale' });
-    await world.over(X, { eu: 3 });
-    expect(code(await world.promote(X))).toBe('frozen');
-  });
-
-  it('lets the ancestor go on for everybody else while the scope that is pinned is frozen', async () => {
-    await pins.promoted(`${BELOW}:release-policy`, { frozen: 'the sale' });
-    await world.over(A, { a: 4 });
-    expect(code(await world.promote(A))).toBe('frozen');
-    await pins.pin(X, A);
-    expect(code(await world.promote(A))).toBe('ok');
-    expect(await world.read(OTHER)).toEqual({ root: 1, a: 4, us: 1 });
-    expect(await pins.layer(BELOW, A)).toEqual([3, X]);
-    await world.over('acme', { root: 2 });
-    expect(code(await world.promote('acme'))).toBe('frozen');
-    expect(await pins.unpin(X, A)).toBe('frozen');
-    await pins.promoted(`${OTHER}:release-policy`, { frozen: 'the move' });
-    await world.over(A, { a: 5 });
-    const refused = await world.promote(A);
-    expect(!refused.ok && refused.problem.detail).toContain(`the move (of ${OTHER},`);
   });
 });

@@ -62,7 +62,9 @@ export class ChangePins {
       const isAbove = parsed.ok && isAtOrBelow(address, parsed.address);
       if (!isAbove || parsed.address.text === address.text) return notAbove(address, request);
       const node = root.tree.get(address);
-      if (node === undefined || node.newest === null) return noDefinition(address);
+      if (node === undefined || node.newest === null) {
+        return action === 'pin' ? noDefinition(address) : nothingKept(address);
+      }
       const ancestor = parsed.address;
       const above = root.tree.get(ancestor);
       return this.#prepare({ root, node, above, ancestor, action, request, context });
@@ -96,7 +98,7 @@ export class ChangePins {
     const { address, release: state } = node;
     const own = { address: address.text, state, ancestor: ancestor.text, expectedReleaseVersion };
     if (action === 'unpin') return planUnpin(own);
-    if (above === undefined || above.newest === null) return noDefinition(ancestor);
+    if (above === undefined || above.newest === null) return nothingToKeep(ancestor);
     const end = pinEnd(this.context, request);
     if (!end.ok) return end;
     const path = root.tree.path(address).filter((one) => one !== node);
@@ -207,6 +209,14 @@ function notAbove(address: Address, { ancestor }: ReleaseRequest): Outcome<never
     `${ancestor} lies not above ${address.text}: name an address on the way from the root, ` +
     'of the same document';
   return refused('malformed-request', detail);
+}
+
+function nothingToKeep({ text }: Address): Outcome<never> {
+  return refused('not-found', `there is no definition at ${text}: there is no version to stay at`);
+}
+
+function nothingKept({ text }: Address): Outcome<never> {
+  return refused('not-found', `there is no definition of ${text}, so nothing is pinned there`);
 }
 
 function noDefinition({ text }: Address): Outcome<never> {
