@@ -74,7 +74,8 @@ export async function runCli(options: CliOptions): Promise<ExitCode> {
     const cause = interrupted ? new CliError(INTERRUPTED) : error;
     const failure = failureOf(cause, hintFor(env, urlFlag(program)));
     terminal.err(failureText(failure, format()));
-    if (format() === 'table' && failure.problem?.code === 'not-found') {
+    const isTold = cause instanceof CliError;
+    if (format() === 'table' && failure.problem?.code === 'not-found' && !isTold) {
       terminal.err(`what is known: ${pastable(env, urlFlag(program), 'scopes')}\n`);
     }
     return failure.exitCode;

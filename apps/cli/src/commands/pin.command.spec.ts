@@ -70,7 +70,7 @@ describe('pawl pin', () => {
     const unwritten = 'there is no definition at acme/app: put {} there first';
     world.answers.set('POST /v1/release/acme/app', refuse('not-found', unwritten));
     expect((await pin('--for', '7d')).err).toContain(
-      `write it: echo '{}' | ${pawl('config put acme/app -f -')}`,
+      `write it: echo '{}' | ${pawl('config put acme/app -f -')}\nwhat is known: ${pawl('scopes')}\n`,
     );
   });
 });

@@ -112,7 +112,7 @@ function withHint(context: CliContext, address: string, error: unknown): unknown
     problem.code === 'frozen'
       ? 'go forward all the same: with --freeze-exception and why'
       : isUnwritten === true
-        ? `write it: echo '{}' | ${context.command(`config put ${address} -f -`)}`
+        ? `write it: echo '{}' | ${context.command(`config put ${address} -f -`)}\nwhat is known: ${context.command('scopes')}`
         : undefined;
   if (hint === undefined) return error;
   return new CliError(`${problemText(problem)}\n${hint}`, EXIT.error, problem);

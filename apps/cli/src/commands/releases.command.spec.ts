@@ -95,7 +95,12 @@ describe('pawl releases', () => {
   it('says of one that has ended where to look', async () => {
     world.answers.set('GET /v1/releases/r9', refuse('not-found', 'look into the history'));
     const { code, err } = await world.pawl('releases', 'r9');
-    expect([code, err]).toEqual([1, expect.stringContaining('look into the history')]);
+    const pawl = `PAWL_URL=${world.env['PAWL_URL']} pawl`;
+    expect([code, err.split('\n').slice(1)]).toEqual([
+      1,
+      [`what is under way: ${pawl} releases`, `what was done: ${pawl} changes --since 1d`, ''],
+    ]);
+    expect(err).toContain('look into the history');
   });
 });
 

@@ -1,3 +1,4 @@
+import { ProblemError } from '@pawl/admin-client';
 import { RELEASE_LIST_STATES } from '@pawl/contracts';
 import type {
   CandidateCounts,
@@ -8,7 +9,9 @@ import type {
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { print, table } from '../output.js';
+import { problemText } from '../problem-text.js';
 import { allPages } from './all-pages.js';
 import { durationText } from './duration.js';
 import { heldLines, judgedLines } from './gate-text.js';
@@ -60,8 +63,23 @@ function queuedRow(item: ReleaseItem): (readonly (string | number | null)[])[] {
 }
 
 async function sumUp(context: CliContext, id: string): Promise<void> {
-  const view = await (await context.client()).releaseSummary(id);
+  const client = await context.client();
+  const view = await client.releaseSummary(id).catch((error: unknown) => {
+    throw withHint(context, error);
+  });
   print(context.terminal, context.format(), view, () => summaryText(context, view));
+}
+
+/** Tells people where one that has ended is found. */
+function withHint(context: CliContext, error: unknown): unknown {
+  if (!(error instanceof ProblemError) || context.format() !== 'table') return error;
+  const { problem } = error;
+  if (problem.code !== 'not-found') return error;
+  const steps = [
+    `what is under way: ${context.command('releases')}`,
+    `what was done: ${context.command('changes --since 1d')}`,
+  ];
+  return new CliError([problemText(problem), ...steps].join('\n'), EXIT.error, problem);
 }
 
 function summaryText(context: CliContext, view: ReleaseSummary): string {
