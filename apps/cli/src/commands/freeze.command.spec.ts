@@ -67,9 +67,14 @@ describe('pawl freeze', () => {
     policy('acme/prdo', [], null);
     const none = 'GET /v1/scopes?prefix=acme%2Fprdo&limit=1000';
     world.answers.set(none, json({ items: [] }));
-    const { code, err } = await world.pawl('freeze', 'acme/prdo', ...REASON);
-    expect(code).toBe(0);
-    expect(err).toBe('note: nothing is known at acme/prdo or below: is it spelled so?\n');
+    for (const args of [
+      ['freeze', 'acme/prdo', ...REASON],
+      ['unfreeze', 'acme/prdo'],
+    ]) {
+      const { code, err } = await world.pawl(...args);
+      expect(code).toBe(0);
+      expect(err).toBe('note: nothing is known at acme/prdo or below: is it spelled so?\n');
+    }
   });
 
   it('keeps the rest of the policy, and leaves out what was not released', async () => {

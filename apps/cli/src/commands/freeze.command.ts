@@ -129,7 +129,7 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
     () => `${countText(as)} ${deed.state}${others}\n`,
   );
   if (forPeople) {
-    for (const scope of deed.frozen === null ? [] : new Set(on.empty)) {
+    for (const scope of new Set(on.empty)) {
       context.terminal.err(`note: nothing is known at ${scope} or below: is it spelled so?\n`);
     }
     for (const { address, why } of still) {
