@@ -206,7 +206,7 @@ export class ChangePins {
 
 function notAbove(address: Address, { ancestor }: ReleaseRequest): Outcome<never> {
   const detail =
-    `${ancestor} lies not above ${address.text}: name an address on the way from the root, ` +
+    `${ancestor} does not lie above ${address.text}: name an address on the way from the root, ` +
     'of the same document';
   return refused('malformed-request', detail);
 }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
@@ -25,7 +26,7 @@ beforeEach(async () => {
 
 describe('what is written and released where a layer is pinned', () => {
   const atMost = (maximum: number) => ({ properties: { a: { maximum } } });
-  const putSchema = (at: string, schema: object) =>
+  const putSchema = (at: string, schema: JsonObject) =>
     world.putSchema(at, schema, { kind: 'match-any' });
 
   it('is judged by the version that is kept, at the address and between it and the ancestor', async () => {
