@@ -151,7 +151,8 @@ function isRelease({ releases }: KeptAddress, view: ReleaseView): boolean {
     next.forced === forced &&
     isSame(next.blockedVersions, blockedVersions) &&
     isStaged(next.staged, view) &&
-    isQueued(next.queued, view)
+    isQueued(next.queued, view) &&
+    arePinned(next.pins, view)
   );
 }
 
@@ -176,6 +177,12 @@ function isQueued(queued: NewRelease['queued'], view: ReleaseView): boolean {
     ...(freezeException === null ? {} : { freezeException }),
   };
   return isSame(wanted, shown);
+}
+
+function arePinned(pins: NewRelease['pins'], { pins: shown = [] }: ReleaseView): boolean {
+  const wanted = pins.map(({ releaseVersion: _, ...pin }) => pin);
+  const told = shown.map(({ overdue: _, ...pin }) => pin);
+  return isSame(wanted, told);
 }
 
 /** Of two JSON values. */

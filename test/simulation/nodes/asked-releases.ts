@@ -25,6 +25,10 @@ export class AskedReleases {
     this.#asked.set(op, request);
   }
 
+  of(op: string): ReleaseRequest | undefined {
+    return this.#asked.get(op);
+  }
+
   exceptionOf(op: string): string | undefined {
     return this.#asked.get(op)?.freezeException;
   }
@@ -34,18 +38,23 @@ export class AskedReleases {
   }
 
   refused(op: string, code: string): void {
-    const { action = '' } = this.#asked.get(op) ?? {};
-    const isFree = !ALWAYS.has(action) || !NEVER_FOR.has(code);
+    const { action = '', targetVersion } = this.#asked.get(op) ?? {};
+    // One that stays at what it is does not go up.
+    const isAlways = ALWAYS.has(action) || (action === 'pin' && targetVersion === undefined);
+    const isFree = !isAlways || !NEVER_FOR.has(code);
     this.judge.demand(isFree, `${op}, ${action}, waits for nothing, and is refused: ${code} (§4)`);
   }
 
   /** What the command of an operator was answered. */
-  acknowledged(op: string, { staged, queued }: ReleaseView): void {
-    const { action = '' } = this.#asked.get(op) ?? {};
+  acknowledged(op: string, { staged, queued, pins = [] }: ReleaseView): void {
+    const { action = '', ancestor } = this.#asked.get(op) ?? {};
     const isOver = !ENDS.has(action) || staged === undefined;
     this.judge.demand(isOver, `${op}, ${action}, is acknowledged, and nothing is under way (§4)`);
     const isDropped = action !== 'cancel' || queued === undefined;
     this.judge.demand(isDropped, `${op}, ${action}, is acknowledged, and nothing is queued (§4)`);
+    const isThere = pins.some((pin) => pin.ancestor === ancestor);
+    const isPinned = action === 'pin' ? isThere : action !== 'unpin' || !isThere;
+    this.judge.demand(isPinned, `${op}, ${action}, is acknowledged, and is so (§4)`);
   }
 
   /** A transition in a person's name. */

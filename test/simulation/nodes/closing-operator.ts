@@ -1,6 +1,10 @@
 import { parseAddress } from '@pawl/contracts';
-import type { AddressText, ReleaseRequest } from '@pawl/contracts';
+import type { AddressText, ReleaseRequest, RolloutView } from '@pawl/contracts';
+import type { ControlPlaneNode } from './control-plane-node.js';
 import type { NodesWorld } from './nodes-world.js';
+import { breaksWithout, nameOf } from './pin-rules.js';
+import type { Pin } from './pin-rules.js';
+import { SHORTEST_PIN_MS } from './staged-scenery.js';
 import { WorldWriter } from './writer.js';
 
 const ASK_MS = 1_000;
@@ -12,6 +16,11 @@ const OVERDUE_MS = 15_000;
 const WAITS = /^no live instance |^of \w+ no candidate |^no instance of /;
 /** One that may be paused for longer is not waited for. */
 const SHORT_PAUSE_MS = 30_000;
+/** A pin that ends so soon is waited for, and one that is so late is asked about. */
+const SOON_MS = 6_000;
+const LATE_PIN_MS = 6_000;
+/** What is told of one that its owner has not tried to end. */
+const ABOUT_TO_END = 'it is about to end';
 
 /** What has been the same at an address, and since when. */
 interface Steady {
@@ -21,20 +30,25 @@ interface Steady {
 
 /**
  * From the end of the faults on: lifts freezes, says yes where a person is asked, resumes what is paused once
- * and aborts it then, and leaves all else to owners. Every release ends.
+ * and aborts it then, unpins what is pinned for long, and leaves all else to owners. Every release ends, and
+ * every pin.
  */
 export class ClosingOperator {
   readonly #writer: WorldWriter;
-  readonly #steady = new Map<AddressText, Steady>();
+  readonly #steady = new Map<string, Steady>();
   readonly #busy = new Set<AddressText>();
   /** Releases that got another try. */
   readonly #tried = new Set<string>();
+  /** Pins that stay, since what would come back is not valid. */
+  readonly #staying = new Set<string>();
+  #hasBegun = false;
 
   constructor(private readonly world: NodesWorld) {
     this.#writer = new WorldWriter(world, 'z');
   }
 
   start(): void {
+    if (!this.#hasBegun) this.#setClocks();
     for (const at of this.world.ledger.addresses) if (!this.#busy.has(at)) this.#look(at);
     this.world.later(ASK_MS, () => this.start());
   }
@@ -48,13 +62,15 @@ export class ClosingOperator {
   get left(): AddressText[] {
     const { truth, addresses } = this.world.ledger;
     return addresses.filter((at) => {
-      const { staged, queued } = truth.release(at);
-      return staged !== null || queued !== null;
+      const { staged, queued, pins } = truth.release(at);
+      const ends = pins.some((pin) => !this.#staying.has(`${at} ${nameOf(pin)}`));
+      return staged !== null || queued !== null || ends;
     });
   }
 
   #look(at: AddressText): void {
-    const { state, staged, queued, stableVersion } = this.world.ledger.truth.release(at);
+    const { state, staged, queued, stableVersion, pins } = this.world.ledger.truth.release(at);
+    for (const pin of pins) void this.#lookAtPin(at, pin);
     const isPolicy = at.includes(':');
     if (isPolicy && state !== 'disabled' && stableVersion !== null) this.#do(at, 'disable');
     if (staged === null) {
@@ -78,13 +94,8 @@ export class ClosingOperator {
 
   /** Asks the owner what a release that rolls waits for. */
   async #ask(at: AddressText, id: string): Promise<void> {
-    const parsed = parseAddress(at);
-    if (!parsed.ok) return;
-    const { address } = parsed;
-    const nodes = [...this.world.nodes.values()];
-    const owner = nodes.find(({ engine }) => engine.serves(address.root));
-    const view = await owner?.engine.use.getRollout(address);
-    const shown = view?.ok === true ? view.value.releases?.find((one) => one.id === id) : undefined;
+    const view = await this.#rollout(at);
+    const shown = view?.releases?.find((one) => one.id === id);
     const { reason = '', stage = -1 } = shown ?? {};
     if (reason.includes('approve this stage')) return this.#do(at, 'approve');
     if (reason.includes('held: ')) return this.#try(at, id, 'advance');
@@ -93,18 +104,59 @@ export class ClosingOperator {
     this.#do(at, this.world.rng.below(2) === 0 ? 'advance' : 'abort');
   }
 
-  #isSteady(at: AddressText, what: string, forMs: number): boolean {
+  /** Time passes at once, as far as pins go that end soon. */
+  #setClocks(): void {
+    this.#hasBegun = true;
+    for (const { process } of this.world.nodes.values()) process.time.setWall(SHORTEST_PIN_MS);
+  }
+
+  /** Ends a pin that is for long; the others owners end by themselves, unless that would break a schema. */
+  async #lookAtPin(at: AddressText, pin: Pin): Promise<void> {
+    const owner = this.#ownerOf(at);
+    if (owner === undefined) return;
+    const name = `${at} ${nameOf(pin)}`;
+    const leftMs = Date.parse(pin.until) - owner.process.time.wallMs();
+    if (leftMs > SOON_MS) return this.#do(at, 'unpin', { ancestor: pin.ancestor });
+    if (leftMs > 0 || !this.#isSteady(name, name, LATE_PIN_MS)) return;
+    const view = await this.#rollout(at);
+    const shown = view?.pins?.find((one) => one.pinnedAt === at && one.ancestor === pin.ancestor);
+    const hasTried = (shown?.overdue ?? ABOUT_TO_END) !== ABOUT_TO_END;
+    if (!hasTried) return;
+    const stays = breaksWithout(this.world.ledger.truth, at, pin);
+    if (!stays) return this.#do(at, 'unpin', { ancestor: pin.ancestor });
+    this.#staying.add(name);
+    this.world.reached('in the end: a pin stays, for a schema');
+  }
+
+  async #rollout(at: AddressText): Promise<RolloutView | undefined> {
+    const parsed = parseAddress(at);
+    if (!parsed.ok) return undefined;
+    const view = await this.#ownerOf(at)?.engine.use.getRollout(parsed.address);
+    return view?.ok === true ? view.value : undefined;
+  }
+
+  #ownerOf(at: AddressText): ControlPlaneNode | undefined {
+    const parsed = parseAddress(at);
+    const nodes = [...this.world.nodes.values()];
+    return nodes.find(({ engine }) => parsed.ok && engine.serves(parsed.address.root));
+  }
+
+  #isSteady(at: string, what: string, forMs: number): boolean {
     const nowMs = this.world.nowMs();
     const known = this.#steady.get(at);
     if (known?.what !== what) this.#steady.set(at, { what, sinceMs: nowMs });
     return what !== '' && known?.what === what && nowMs - known.sinceMs > forMs;
   }
 
-  #do(at: AddressText, action: ReleaseRequest['action']): void {
+  #do(
+    at: AddressText,
+    action: ReleaseRequest['action'],
+    of: Pick<ReleaseRequest, 'ancestor'> = {},
+  ): void {
     if (this.#busy.has(at)) return;
     this.#busy.add(at);
     this.world.reached(`in the end: ${action}`);
-    const asks = this.#writer.release(at, (reason) => ({ action, reason }));
+    const asks = this.#writer.release(at, (reason) => ({ ...of, action, reason }));
     void asks.then(() => this.#busy.delete(at));
   }
 }

@@ -1,10 +1,11 @@
 import { parseAddress } from '@pawl/contracts';
 import type { AddressText, JsonObject, JsonValue } from '@pawl/contracts';
 import type { KeptTruth } from './kept-truth.js';
+import { layersAt } from './pin-rules.js';
 
 /** What goes forward, and is stopped by a freeze. */
 export const FORWARD: ReadonlySet<string> = new Set([
-  ...['promote', 'advance', 'skip', 'resume', 'enable'],
+  ...['promote', 'advance', 'skip', 'resume', 'enable', 'unpin'],
 ]);
 
 const POLICY = 'release-policy';
@@ -24,19 +25,28 @@ export interface Span {
 
 /**
  * Why nothing goes forward at an address for the whole of a time, by what PostgreSQL holds: a policy above
- * it, or below, that says so; undefined: perhaps nothing.
+ * it, or below where it reaches, that says so; undefined: perhaps nothing.
  */
 export function frozenAt(truth: KeptTruth, at: AddressText, span: Span): string | undefined {
   const own = scopeOf(at);
   if (own.document === POLICY) return undefined;
   for (const address of truth.addresses) {
     const { scope, document } = scopeOf(address);
-    const isNear = isWithin(own.scope, scope) || isWithin(scope, own.scope);
-    if (document !== POLICY || !isNear) continue;
+    if (document !== POLICY) continue;
+    const isBelow = isWithin(scope, own.scope) && !isKept(truth, scope, at);
+    if (!isWithin(own.scope, scope) && !isBelow) continue;
     const why = freezeIn(policyAt(truth, address), span);
     if (why !== undefined) return why;
   }
   return undefined;
+}
+
+/** Whether a scope has a version of this layer whatever is released of that. */
+function isKept(truth: KeptTruth, scope: string, at: AddressText): boolean {
+  const place = parseAddress(`${scope}:${scopeOf(at).document}`);
+  if (!place.ok) return false;
+  const layers = layersAt(truth, place.address.text);
+  return layers.some(({ address, kept }) => address === at && kept !== undefined);
 }
 
 /** Whether the policy of a scope has a freeze, at whatever time. */

@@ -3,6 +3,7 @@ import type { AskedReleases } from './asked-releases.js';
 import { FORWARD, frozenAt } from './freeze-rules.js';
 import type { Span } from './freeze-rules.js';
 import type { KeptTruth, NewRelease } from './kept-truth.js';
+import { isPinRaised, nameOf } from './pin-rules.js';
 import { troubleOfQueued } from './queued-rules.js';
 import type { ToldTransition } from './told-transitions.js';
 import type { Violations } from './violations.js';
@@ -59,8 +60,8 @@ export class LaterReleases {
     this.world.reached(`queued promote begun${queued.beginAt === null ? '' : ' at its time'}`);
   }
 
-  #checkFreeze({ truth, address, owner, told, now }: Took, what: string): void {
-    if (!FORWARD.has(told.action)) return;
+  #checkFreeze({ truth, address, owner, told, now, next }: Took, what: string): void {
+    if (!FORWARD.has(told.action) && !isPinRaised(now, next)) return;
     const frozen = frozenAt(truth, address, this.world.wallSpan(owner));
     if (frozen === undefined) return;
     const exception = {
@@ -100,6 +101,9 @@ export class LaterReleases {
   }
 }
 
-function idsOf({ staged, queued }: NewRelease): string[] {
-  return [staged, queued].flatMap((one) => (one === null ? [] : [one.id]));
+function idsOf({ staged, queued, pins }: NewRelease): string[] {
+  return [
+    ...[staged, queued].flatMap((one) => (one === null ? [] : [one.id])),
+    ...pins.map(nameOf),
+  ];
 }

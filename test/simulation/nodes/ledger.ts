@@ -278,7 +278,8 @@ export class Ledger implements TruthWitness, PublicationWitness {
     const exists = versions.every((version) => version <= kept.definitions.length);
     this.judge.demand(exists, `${what} releases a version that there is (I2)`);
     this.judge.demand(isAllowed(action, now, next), `${what} is allowed in that state (I2)`);
-    this.staged.took({ truth: this.truth, address, shard, told, now, next });
+    const { releases: together } = changeset;
+    this.staged.took({ truth: this.truth, address, shard, told, now, next, together });
     if (by === 'another') this.world.reached('release dropped by another command');
     if (staged !== null && now.staged?.id !== staged.id) {
       this.world.reached('release in stages begun');
@@ -303,7 +304,7 @@ export class Ledger implements TruthWitness, PublicationWitness {
       generation === truth.generation,
       `${at} is committed under the generation ${truth.generation} (I6)`,
     );
-    this.staged.told(truth, address, { inputs, releases, before: kept.head });
+    this.staged.told(truth, address, { inputs, releases, generation });
     const variants = new Map<string, KeptVariant>();
     for (const reached of setsOf(releases)) {
       const layers = layersFor(inputs, reached);

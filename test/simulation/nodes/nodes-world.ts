@@ -129,6 +129,7 @@ export class NodesWorld implements NodesWorldView {
       rejections: (head, at) => this.#staged?.rejections(head, at) ?? [],
       wentOn: (owner) => this.#staged?.wentOn(owner),
       paused: (owner) => this.#staged?.paused(owner),
+      pinned: (owner) => this.#staged?.pinned(owner),
     });
     this.answers = new Answers(this.ledger, this.histories, this.judge);
     this.postgres = new SimulatedPostgres(INSTALLATION, this.wire, this.ledger);
@@ -393,7 +394,7 @@ export class NodesWorld implements NodesWorldView {
     if (this.#staged !== null) {
       const { closing } = this.#staged;
       closing.start();
-      const what = 'no release under way, and none to begin';
+      const what = 'no release under way, none to begin, and no pin whose time has passed';
       await this.#until(what, () => closing.isDone, SETTLED_WITHIN_MS);
     }
     await this.#until('nothing left to publish', () => this.#isPublished());

@@ -31,12 +31,17 @@ export class PauseClocks {
     this.#pauses.set(address, { name, clocks: this.world.clocks() });
   }
 
-  /** At most so long the owner of the shard has seen it paused; what a restore brought back is not known. */
+  /**
+   * At most so long the owner of the shard has seen it paused; of what a restore brought back, and by one that
+   * has died meanwhile, it is not known.
+   */
   pausedMs(address: AddressText, staged: Staged, shard: number): number {
     const pause = this.#pauses.get(address);
     const raised = this.#raised.get(shard);
     if (raised === undefined || pause?.name !== nameOf(staged)) return Infinity;
-    const nowMs = shownBy(this.world.clocks().get(raised.owner));
+    const clock = this.world.clocks().get(raised.owner);
+    if (clock === undefined) return Infinity;
+    const nowMs = shownBy(clock);
     return nowMs - Math.max(raised.ms, shownBy(pause.clocks.get(raised.owner)));
   }
 }

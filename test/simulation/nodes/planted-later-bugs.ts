@@ -17,7 +17,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /tells at .* whom it holds/,
-    seed: 4,
+    seed: 2,
   },
   {
     name: 'an instance of a workload that is held stays a candidate',
@@ -41,7 +41,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /does not end while it holds/,
-    seed: 2,
+    seed: 7,
   },
   {
     name: 'an approval counts for the stages after its own, too',
@@ -53,7 +53,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /does not end before a person has said yes/,
-    seed: 4,
+    seed: 1,
   },
   {
     name: 'a promote that was queued stays so when it begins, and begins again',
@@ -71,7 +71,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /promote of .* (is allowed|leaves queued)/,
-    seed: 5,
+    seed: 4,
   },
   {
     name: 'what is queued outlives what it was to follow',
@@ -95,7 +95,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /waits for the end of a freeze/,
-    seed: 7,
+    seed: 3,
   },
   {
     name: 'a rollback waits for the end of a freeze',
@@ -107,6 +107,6 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /rollback, waits for nothing, and is refused: frozen/,
-    seed: 7,
+    seed: 3,
   },
 ];

@@ -1,6 +1,7 @@
 import { edit } from './planted-bugs.js';
 import type { PlantedBug } from './planted-bugs.js';
 import { LATER_BUGS } from './planted-later-bugs.js';
+import { PIN_BUGS } from './planted-pin-bugs.js';
 
 const WATCH = 'libs/engine/src/release/stage-watch.ts';
 
@@ -18,7 +19,7 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /(abort|rollback) of .* is allowed|that runs it/,
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'whoever takes a shard over takes the stage for watched',
@@ -42,11 +43,12 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /as a candidate of/,
-    seed: 1,
+    seed: 7,
   },
 ];
 
-export const PLANTED_RELEASE_BUGS: readonly PlantedBug[] = [...BUGS, ...LATER_BUGS].map((bug) => ({
-  ...bug,
-  staged: true,
-}));
+export const PLANTED_RELEASE_BUGS: readonly PlantedBug[] = [
+  ...BUGS,
+  ...LATER_BUGS,
+  ...PIN_BUGS,
+].map((bug) => ({ ...bug, staged: true }));

@@ -1,6 +1,8 @@
 import { canonicalize } from '@pawl/contracts';
 import { asksForApproval, heldOf } from './approval-rules.js';
 import type { NewRelease } from './kept-truth.js';
+import { pinEnded, pinMade } from './pin-rules.js';
+import type { Pin } from './pin-rules.js';
 
 type Staged = NonNullable<NewRelease['staged']>;
 /** The stage of a release while everybody is asked. */
@@ -39,6 +41,9 @@ function expectedAfter(action: string, now: NewRelease, next: NewRelease): Expec
       return {};
     case 'cancel':
       return now.queued === null ? null : {};
+    case 'pin':
+    case 'unpin':
+      return pinned(action, now, next);
     default:
       return staged === null ? null : ofStaged(action, { now, next, staged });
   }
@@ -63,6 +68,17 @@ function promoted(now: NewRelease, next: NewRelease): Expected | null {
     ...{ state: 'idle', stableVersion: to, staged: null, contributionAt: at },
     ...(falls ? { loweredAt: at } : {}),
   };
+}
+
+/** One pin is made, or ends. The ancestor has the same pins as before, and another release version. */
+function pinned(action: 'pin' | 'unpin', now: NewRelease, next: NewRelease): Expected | null {
+  const [made, ended] = [pinMade(now, next), pinEnded(now, next)];
+  const one = action === 'pin' ? made : ended;
+  if (one === undefined) return action === 'pin' ? {} : null;
+  const others = now.pins.filter(({ ancestor }) => ancestor !== one.ancestor);
+  const pins = next.pins.filter((pin) => action === 'pin' && pin === one);
+  const order = (pin: Pin, other: Pin): number => (pin.ancestor < other.ancestor ? -1 : 1);
+  return { pins: [...others, ...pins].sort(order) };
 }
 
 function isNew({ pausedFor, held: before, approved }: Staged): boolean {

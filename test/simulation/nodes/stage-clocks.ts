@@ -78,12 +78,14 @@ export class StageClocks {
     }
   }
 
-  /** At most so long the owner of the shard has watched it. */
+  /** At most so long the owner of the shard has watched it; of one that has died meanwhile it is not known. */
   bakedMs(address: AddressText, staged: Staged, shard: number): number {
     const watched = this.#watched.get(address);
     const owner = this.#owners.get(shard);
     if (owner === undefined || watched?.stage !== nameOf(staged)) return Infinity;
-    const turns = watched.isRolling ? [...watched.turns, this.world.clocks()] : watched.turns;
+    const clocks = this.world.clocks();
+    if (!clocks.has(owner.owner)) return Infinity;
+    const turns = watched.isRolling ? [...watched.turns, clocks] : watched.turns;
     let sum = 0;
     for (let at = 0; at + 1 < turns.length; at += 2) {
       const from = later(owner.clock, turns[at]?.get(owner.owner));

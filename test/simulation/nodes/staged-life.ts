@@ -8,12 +8,13 @@ import { Freezer } from './freezer.js';
 import { HeardRejections } from './heard-rejections.js';
 import type { KeptHead } from './kept-truth.js';
 import type { NodesWorld } from './nodes-world.js';
+import { Pinner } from './pinner.js';
 import type { OwnClock } from './stage-clocks.js';
 import type { Rejecting } from './staged-releases.js';
 import { CLOCK_JUMP_MS } from './world-faults.js';
 import type { WorldFaults } from './world-faults.js';
 
-/** An owner is struck so soon after a release went to its next stage, or was paused, now and then. */
+/** An owner is struck so soon after a release went to its next stage or was paused, or a scope was pinned, now and then. */
 const STRIKE_MS = 1_500;
 const STRIKES = 2;
 /** So long before what is committed it may have been judged, and in a calm world. */
@@ -24,16 +25,18 @@ const SOON_JUDGED_MS = 500;
 export class StagedLife {
   readonly consumers: ConsumerLife;
   readonly freezer: Freezer;
+  readonly pinner: Pinner;
   /** Who ends what is left. */
   readonly closing: ClosingOperator;
   readonly #heard: HeardRejections;
 
   constructor(
     private readonly world: NodesWorld,
-    private readonly faults: Pick<WorldFaults, 'betweenStages' | 'whilePaused'>,
+    private readonly faults: Pick<WorldFaults, 'betweenStages' | 'whilePaused' | 'whilePinned'>,
   ) {
     this.consumers = new ConsumerLife(world);
     this.freezer = new Freezer(world);
+    this.pinner = new Pinner(world);
     this.closing = new ClosingOperator(world);
     this.#heard = new HeardRejections(() => world.nowMs());
   }
@@ -41,6 +44,7 @@ export class StagedLife {
   start(): void {
     this.consumers.start();
     this.freezer.start();
+    this.pinner.start();
   }
 
   temper(index: number): Temper {
@@ -48,6 +52,11 @@ export class StagedLife {
   }
 
   acked(owner: string, ack: Ack): void {
+    for (const { address, version, state, reason = '' } of ack.items) {
+      const isRefused = state === 'rejected' && reason.startsWith('layer ');
+      const what = `${ack.incarnation} refuses ${version} of ${address}, and is told of each fall`;
+      this.world.judge.demand(!isRefused, `${what} (I6): ${reason}`);
+    }
     this.#heard.acked(owner, ack);
   }
 
@@ -67,10 +76,11 @@ export class StagedLife {
     return clocks;
   }
 
-  /** All that the wall clock of an owner may have shown since he judged what he commits now. */
+  /** All that the wall clock of an owner may have shown since he judged what he commits now: anything if he has died. */
   wallSpan(owner: string): Span {
     const node = [...this.world.nodes.values()].find((each) => each.owner === owner);
-    const { least, most } = node?.process.time.wallAheadMs ?? { least: 0, most: 0 };
+    if (node === undefined) return { fromMs: -Infinity, toMs: Infinity };
+    const { least, most } = node.process.time.wallAheadMs;
     const nowMs = this.world.nowMs();
     const judgedMs = this.world.isCalm ? SOON_JUDGED_MS : JUDGED_MS;
     return { fromMs: nowMs + least - judgedMs, toMs: nowMs + most };
@@ -82,7 +92,11 @@ export class StagedLife {
     { release, owner }: { readonly release: string; readonly owner: string },
   ): readonly Rejecting[] {
     if (!this.world.isCalm) return [];
-    return this.#heard.of(release, { owner, head }, this.world.consumers);
+    // Where a scope keeps another version nobody is a candidate.
+    const reached = this.world.consumers.filter(({ address }) =>
+      this.world.ledger.of(address).head?.releases.some(({ id }) => id === release),
+    );
+    return this.#heard.of(release, { owner, head }, reached);
   }
 
   wentOn(owner: string): void {
@@ -91,6 +105,10 @@ export class StagedLife {
 
   paused(owner: string): void {
     this.#strike(owner, (node) => this.faults.whilePaused(node));
+  }
+
+  pinned(owner: string): void {
+    this.#strike(owner, (node) => this.faults.whilePinned(node));
   }
 
   #strike(owner: string, how: (node: ControlPlaneNode) => void): void {

@@ -14,6 +14,9 @@ import type { KeptHead, KeptTruth, NewRelease } from './kept-truth.js';
 import { LaterReleases } from './later-releases.js';
 import type { LaterWorld } from './later-releases.js';
 import { PauseClocks } from './pause-clocks.js';
+import { fallsUntold, inputsAt, stagedAt } from './pin-rules.js';
+import { PinnedScopes } from './pinned-scopes.js';
+import type { PinsWorld, Together } from './pinned-scopes.js';
 import { StageClocks } from './stage-clocks.js';
 import type { ClocksWorld } from './stage-clocks.js';
 import type { ToldTransition } from './told-transitions.js';
@@ -25,7 +28,7 @@ const EVERYBODY = 10_000;
 const MOST_ON_A_WAY = 3;
 
 /** What the books of releases in stages ask of the world. */
-export interface StagedWorld extends ClocksWorld, LaterWorld {
+export interface StagedWorld extends ClocksWorld, LaterWorld, PinsWorld {
   /** Everybody that there could be. */
   readonly everybody: readonly Who[];
   /** Live candidates that have told their owner some time ago that they reject what is published. */
@@ -55,6 +58,8 @@ export interface Transition {
   readonly told: ToldTransition;
   readonly now: NewRelease;
   readonly next: NewRelease;
+  /** All release states that are committed in one. */
+  readonly together: readonly Together[];
 }
 
 /** Demands of releases in stages what DESIGN.md §4 says, and that nothing of them is told but what is so. */
@@ -62,6 +67,7 @@ export class StagedReleases {
   /** What operators ask for. */
   readonly asked: AskedReleases;
   readonly #later: LaterReleases;
+  readonly #pins: PinnedScopes;
   readonly #clocks: StageClocks;
   readonly #pauses: PauseClocks;
   /** Whoever resumed these had seen what is rejected. */
@@ -74,6 +80,7 @@ export class StagedReleases {
   ) {
     this.asked = new AskedReleases(judge);
     this.#later = new LaterReleases(judge, this.asked, world);
+    this.#pins = new PinnedScopes(judge, this.asked, world);
     this.#clocks = new StageClocks(world);
     this.#pauses = new PauseClocks(world);
   }
@@ -106,11 +113,8 @@ export class StagedReleases {
     if (next.state === 'paused') this.#paused.add(address);
     this.#clocks.reached(address, next, heads);
     this.#pauses.reached(address, next);
-    const most = Math.max(
-      ...truth.addresses.map(
-        (at) => truth.path(at).filter(([, { staged }]) => staged !== null).length,
-      ),
-    );
+    this.#pins.reached(truth, address);
+    const most = Math.max(...truth.addresses.map((at) => stagedAt(truth, at).length));
     const what = `at most ${MOST_ON_A_WAY} releases are under way on one way from the root (§4)`;
     this.judge.demand(most <= MOST_ON_A_WAY, what);
     if (next.staged !== null && most > 1) this.world.reached(`releases on one way: ${most}`);
@@ -121,6 +125,7 @@ export class StagedReleases {
     const { truth, address, shard, told, now, next } = transition;
     const owner = this.#clocks.ownerOf(shard);
     this.#later.took({ ...transition, owner });
+    this.#pins.took({ ...transition, owner });
     if (next.state === 'paused' && now.state !== 'paused') this.world.paused(owner);
     if (told.by === 'owner') this.#wentOn(transition, truth.of(address).head);
   }
@@ -132,16 +137,20 @@ export class StagedReleases {
     head: {
       readonly inputs: readonly SnapshotInput[];
       readonly releases: readonly SnapshotRelease[];
-      readonly before: KeptHead | null;
+      readonly generation: number;
     },
   ): void {
-    const way = truth.path(at);
-    const inputs = way.flatMap(([address, release]) => inputOf(address, release));
+    const { head: former, heads } = truth.of(at);
+    const inputs = inputsAt(truth, at);
     const what = `a snapshot of ${at} is of the layers that are released (I10)`;
     this.judge.demand(text(inputs) === text(head.inputs), what);
-    const staged = way.flatMap(([address, release]) =>
-      release.staged === null ? [] : [{ address, release: release.staged }],
-    );
+    for (const held of heads.values()) {
+      if (held.generation < head.generation) continue;
+      const fallen = fallsUntold(held, head);
+      const refused = `a snapshot of ${at} is refused by nobody (I6): ${fallen}, from ${held.version}`;
+      this.judge.demand(fallen === undefined, refused);
+    }
+    const staged = stagedAt(truth, at);
     const ids = staged.map(({ address, release }) => `${address} ${release.id}`).join();
     const told = head.releases.map(({ address, id }) => `${address} ${id}`).join();
     this.judge.demand(
@@ -153,7 +162,7 @@ export class StagedReleases {
       if (of !== undefined) this.#checkStages(at, release, of);
       const isHeld = text(release.held ?? []) === text(heldOf(of ?? {}));
       this.judge.demand(isHeld, `release ${release.id} tells at ${at} whom it holds (§4)`);
-      const before = head.before?.releases.find(({ id }) => id === release.id);
+      const before = former?.releases.find(({ id }) => id === release.id);
       const leaves = before !== undefined && movesOut(before, release, this.world.everybody);
       this.judge.demand(!leaves, `release ${release.id} moves nobody out at ${at} (§4)`);
       const grew =
@@ -179,6 +188,7 @@ export class StagedReleases {
   #wentOn({ address, shard, told, now }: Transition, head: KeptHead | null): void {
     const { action } = told;
     const { staged } = now;
+    if (action === 'unpin') return;
     if (action === 'cancel') return this.world.reached('by itself: cancel');
     if (staged === null) {
       return this.judge.demand(false, `an owner ends no release of ${address} that is over`);
@@ -250,20 +260,6 @@ function isPassed({ gates }: Staged, rejecting: readonly Rejecting[]): boolean {
     ...workloads.map((one) => workloads.filter((other) => other === one).length),
   );
   return most <= gate.limit;
-}
-
-function inputOf(address: AddressText, release: NewRelease): SnapshotInput[] {
-  const { contributionAt, state, stableVersion, loweredAt, staged, forced } = release;
-  if (contributionAt === 0) return [];
-  const isThere = state !== 'disabled';
-  return [
-    {
-      ...{ address, definitionVersion: isThere ? stableVersion : null },
-      ...{ releaseVersion: contributionAt, loweredAt },
-      ...(staged === null ? {} : { candidate: staged.candidateVersion }),
-      ...(isThere && forced ? { forced: true as const } : {}),
-    },
-  ];
 }
 
 function text(value: unknown): string {

@@ -35,6 +35,9 @@ export const STAGED_CONSUMERS: readonly Place[] = [
   place('beta/x', 'shop'),
 ];
 
+/** As short as a pin may be: owners' clocks are set ahead by as much, so that worlds see the end. */
+export const SHORTEST_PIN_MS = 60_000;
+
 /** Consumers are of so many tempers: a document is trouble for those of one. */
 export const TEMPERS = 4;
 export const WORKLOADS = ['shop', 'cart'] as const;

@@ -2,6 +2,7 @@ import type { QuorumProcess } from '../../../libs/metadata/src/testing/simulated
 import { LEASE_TTL_MS } from './control-plane-node.js';
 import type { ControlPlaneNode } from './control-plane-node.js';
 import { Restores } from './restores.js';
+import { SHORTEST_PIN_MS } from './staged-scenery.js';
 import type { CommitStep } from './truth-sessions.js';
 import type { NodesWorld } from './nodes-world.js';
 
@@ -83,7 +84,7 @@ export class WorldFaults {
 
   /** Of an owner at whose address a release has just been paused. */
   whilePaused(node: ControlPlaneNode): void {
-    if (this.world.rng.below(4) === 0) {
+    if (this.world.rng.below(2) === 0) {
       this.world.reached('owner killed while a release is paused');
       return this.#kill(node);
     }
@@ -92,6 +93,24 @@ export class WorldFaults {
     const { time } = node.process;
     time.setWall(byMs);
     this.#for(1_000, 6_000, () => time.setWall(-byMs));
+  }
+
+  /** Of an owner of a scope that has just been pinned: by its clock pins end soon, or not for an hour. */
+  whilePinned(node: ControlPlaneNode): void {
+    const { rng } = this.world;
+    const { time } = node.process;
+    switch (rng.below(4)) {
+      case 0:
+        this.world.reached('owner killed while a scope is pinned');
+        return this.#kill(node);
+      case 1:
+        this.world.reached("the owner's clock jumped while a scope is pinned");
+        return time.jump(CLOCK_JUMP_MS);
+    }
+    this.world.reached("the owner's wall clock set while a scope is pinned");
+    const byMs = rng.below(4) === 0 ? -HOUR_MS : SHORTEST_PIN_MS;
+    time.setWall(byMs);
+    this.#for(2_000, 8_000, () => time.setWall(-byMs));
   }
 
   #next(): void {
