@@ -104,8 +104,9 @@ async function inTurn(
 }
 
 /**
- * Redis makes a schedule and its next job in one step. A queue tells at once that Redis is away, since what it adds is a hint; a worker waits for it. The client
- * is made here: BullMQ 6.7 finds it with `require` only, which ES modules have not.
+ * Redis makes a schedule and its next job in one step. A queue tells at once that Redis is away, since what it
+ * adds is a hint; a worker waits for it. The client is made here: BullMQ 6.7 finds it with `require` only, which
+ * ES modules have not.
  */
 function onRedis(url: string, installationId: string): QueueBackend {
   RedisConnection.clientFactory = ({ url: at, ...options }) => {

@@ -75,7 +75,7 @@ export class ChangePins {
     const { node, root, request } = change;
     const plan = this.#plan(change);
     if (!plan.ok) return plan;
-    const { changed, next, above, pin, raises } = plan.value;
+    const { changed, above, pin, raises } = plan.value;
     if (!changed) return done(this.#unchanged(change));
     const place = { tree: root.tree, address: node.address };
     const frozen = raises ? judgeFreeze(this.context, place, request) : undefined;
@@ -90,7 +90,7 @@ export class ChangePins {
     const variants = await allVariants(this.context, root.tree, hypothesis);
     const trouble = refusal(variants);
     if (trouble !== undefined) return { ok: false, problem: trouble };
-    return done(await this.#write(change, { ...planned, next }, variants));
+    return done(await this.#write(change, planned, variants));
   }
 
   #plan({ node, above, ancestor, action, request, context, root }: Change): Outcome<PinTransition> {

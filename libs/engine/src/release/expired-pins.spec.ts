@@ -4,7 +4,7 @@ import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 import { DAY_MS, pinsWorld } from '../testing/pins-world.fixture.js';
 import type { PinsWorld } from '../testing/pins-world.fixture.js';
-import { HOUR_MS } from '../testing/staged-world.fixture.js';
+import { acceptCopy, HOUR_MS } from '../testing/staged-world.fixture.js';
 
 const A = 'acme/prod';
 const X = 'acme/prod/eu';
@@ -194,13 +194,7 @@ describe('a pin, over fail-overs and failures', () => {
   it('still counts after a restore was accepted, and ends by its time', async () => {
     const putBack = world.truth.backup();
     await pins.promoted(A, { a: 3 });
-    await world.settle();
-    putBack();
-    const { token } = world;
-    await world.restart(() => ({ generation: 1, token, commits: 99n }));
-    const { generation, shards } = await world.truth.readBehind();
-    const seen = { generation, shards: [...shards.keys()] };
-    await world.engine.restore.accept({ actor: 'ada', reason: 'the disk was lost', seen });
+    await acceptCopy(world, putBack);
     await world.restart();
     await pins.look();
     expect(await kept()).toEqual([1, X]);

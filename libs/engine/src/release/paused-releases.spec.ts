@@ -3,7 +3,7 @@ import type { ReleaseRequest, ReleaseView } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { EngineWorld } from '../testing/engine-world.js';
-import { HOUR_MS, STAGES, stagedWorld } from '../testing/staged-world.fixture.js';
+import { acceptCopy, HOUR_MS, STAGES, stagedWorld } from '../testing/staged-world.fixture.js';
 import type { StagedWorld } from '../testing/staged-world.fixture.js';
 
 const AT = 'acme/app';
@@ -179,13 +179,7 @@ describe('a release that is paused, over fail-overs and failures', () => {
   it('ends some time after the first sight where a restore paused it', async () => {
     const putBack = world.truth.backup();
     expect(await act('advance')).toBe('ok');
-    await world.settle();
-    putBack();
-    const { token } = world;
-    await world.restart(() => ({ generation: 1, token, commits: 99n }));
-    const { generation, shards } = await world.truth.readBehind();
-    const seen = { generation, shards: [...shards.keys()] };
-    await world.engine.restore.accept({ actor: 'ada', reason: 'the disk was lost', seen });
+    await acceptCopy(world, putBack);
     await away(WEEK_MS);
     const { state: is, staged: under } = await now();
     expect(is).toBe('paused');

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { OutcomeUnknownError, TruthUnavailableError } from '../sharding/truth-store.port.js';
 import { code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
-import { HOUR_MS, STAGES, stagedWorld } from '../testing/staged-world.fixture.js';
+import { acceptCopy, HOUR_MS, STAGES, stagedWorld } from '../testing/staged-world.fixture.js';
 import type { StagedWorld } from '../testing/staged-world.fixture.js';
 
 const AT = 'acme/app';
@@ -404,13 +404,7 @@ describe('what is queued, over fail-overs and failures', () => {
     await promote(2, { at: inMs(5_000) });
     const putBack = world.truth.backup();
     expect(await act('cancel')).toBe('ok');
-    await world.settle();
-    putBack();
-    const { token } = world;
-    await world.restart(() => ({ generation: 1, token, commits: 99n }));
-    const { generation, shards } = await world.truth.readBehind();
-    const seen = { generation, shards: [...shards.keys()] };
-    await world.engine.restore.accept({ actor: 'ada', reason: 'the disk was lost', seen });
+    await acceptCopy(world, putBack);
     await world.restart();
     await world.pass(7_000);
     expect(await now()).toMatchObject({ stableVersion: 1 });

@@ -69,3 +69,14 @@ export class StagedWorld {
 export async function stagedWorld(): Promise<StagedWorld> {
   return new StagedWorld(await claimedWorld());
 }
+
+/** PostgreSQL has come back with a copy, which its owners see, and an operator accepts. */
+export async function acceptCopy(world: EngineWorld, putBack: () => void): Promise<void> {
+  await world.settle();
+  putBack();
+  const { token } = world;
+  await world.restart(() => ({ generation: 1, token, commits: 99n }));
+  const { generation, shards } = await world.truth.readBehind();
+  const seen = { generation, shards: [...shards.keys()] };
+  await world.engine.restore.accept({ actor: 'ada', reason: 'the disk was lost', seen });
+}
