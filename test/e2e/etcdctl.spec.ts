@@ -299,10 +299,12 @@ describe('the cluster', () => {
       '--peer-urls=http://127.0.0.1:1',
       '--learner',
     );
-    const [, id = ''] = /^Member ([0-9a-f]+) added to cluster /.exec(added)!;
+    const [, id = ''] = /^Member +([0-9a-f]+) added to cluster /.exec(added)!;
     const row = `${id}, unstarted, , http://127.0.0.1:1, , true`;
     expect((await etcdctl('member', 'list')).split('\n')).toContain(row);
-    expect(await etcdctl('member', 'remove', id)).toMatch(`Member ${id} removed from cluster `);
+    expect(await etcdctl('member', 'remove', id)).toMatch(
+      new RegExp(`^Member +${id} removed from cluster `),
+    );
     expect((await etcdctl('member', 'list')).split('\n')).toHaveLength(3);
   });
 
