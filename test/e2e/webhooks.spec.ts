@@ -156,6 +156,30 @@ describe('webhooks', () => {
     expect(receiver.refused).toHaveLength(refused + 1);
   });
 
+  it('tell how they do, and come again at once where somebody asks for it', async () => {
+    const told = async (): Promise<unknown> => (await stack.admin().webhooks()).items;
+    const { origin } = new URL(receiver.url);
+    const well = { site: origin, state: 'delivering', failures: 0, setAside: 0, waiting: 0 };
+    await eventually(async () => expect(await told()).toMatchObject([well]));
+    receiver.answers(() => ({ status: 429, headers: { 'retry-after': '3600' } }));
+    await stack.promote('acme/told', { n: 1 });
+    const failing = { state: 'failing', failures: 1, waiting: 1, lastError: 'it answers 429' };
+    await eventually(async () => expect(await told()).toMatchObject([failing]));
+    receiver.answers(() => ({ status: 204 }));
+    const [{ name } = { name: '' }] = (await stack.admin().webhooks()).items;
+    await stack.admin().retryWebhook(name);
+    await toldAll('acme/told');
+    receiver.answers(() => ({ status: 410 }));
+    await stack.promote('acme/told', { n: 2 });
+    await eventually(async () =>
+      expect(await told()).toMatchObject([{ state: 'gone', waiting: 1 }]),
+    );
+    receiver.answers(() => ({ status: 204 }));
+    await stack.admin().retryWebhook(name);
+    await toldAll('acme/told');
+    await eventually(async () => expect(await told()).toMatchObject([well]));
+  });
+
   it('go no more to whoever is gone, until a node is started', async () => {
     const refused = receiver.refused.length;
     receiver.answers(() => ({ status: 410 }));

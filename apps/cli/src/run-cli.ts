@@ -15,6 +15,7 @@ import { addReleases } from './commands/releases.command.js';
 import { addRestore } from './commands/restore.command.js';
 import { addStatus } from './commands/status.command.js';
 import { addWait } from './commands/wait.command.js';
+import { addWebhooks } from './commands/webhooks.command.js';
 import type { CliContext } from './context.js';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
@@ -162,6 +163,7 @@ function buildProgram(options: CliOptions, usageErr: (text: string) => void): Co
   addStatus(program, context);
   addConsumers(program, context);
   addWait(program, context);
+  addWebhooks(program, context);
   addExplain(program, context);
   addApply(program, context);
   addSettings(program, context);

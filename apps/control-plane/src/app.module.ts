@@ -1,5 +1,11 @@
 import { Module, type DynamicModule, type Provider, type Type } from '@nestjs/common';
-import type { ConfigEngine, EngineStatus, FleetStatus, RestoreUseCases } from '@pawl/engine';
+import type {
+  ConfigEngine,
+  EngineStatus,
+  FleetStatus,
+  RestoreUseCases,
+  WebhookUseCases,
+} from '@pawl/engine';
 import { Metrics, Readiness, type ReadinessCheck } from '@pawl/platform';
 import { ClusterController, type QuorumMembers } from './cluster/cluster.controller.js';
 import { ConfigController } from './config/config.controller.js';
@@ -27,11 +33,14 @@ import {
   RESTORE,
   SERVES_ROOT,
   type ServesRoot,
+  WEBHOOKS,
 } from './tokens.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
 
 export interface AppModuleOptions {
   readonly engine: ConfigEngine;
   readonly restore: RestoreUseCases;
+  readonly webhooks: Pick<WebhookUseCases, 'list' | 'retry'>;
   readonly serves: ServesRoot;
   readonly engineStatus: () => EngineStatus;
   readonly fleetStatus: () => FleetStatus;
@@ -70,6 +79,7 @@ export class AppModule {
         ScopesController,
         ClusterController,
         RestoreController,
+        WebhooksController,
         HealthController,
         MetricsController,
         OpenApiController,
@@ -78,6 +88,7 @@ export class AppModule {
       providers: [
         { provide: CONFIG_ENGINE, useValue: options.engine },
         { provide: RESTORE, useValue: options.restore },
+        { provide: WEBHOOKS, useValue: options.webhooks },
         { provide: SERVES_ROOT, useValue: options.serves },
         { provide: QUORUM_MEMBERS, useValue: options.quorumMembers },
         { provide: INSTALLATION, useValue: options.installation },

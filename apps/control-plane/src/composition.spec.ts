@@ -210,6 +210,12 @@ describe('a control plane', () => {
     expect(rooms.hints).toContain('committed');
     expect(await rooms.looks?.lookAgain(address('acme/app'))).toEqual({ ok: true, value: null });
     expect(await rooms.looks?.webhooks.deliver('nobody-knows')).toBeNull();
+    const told = await (await fetch(`${running.url}/v1/webhooks`)).text();
+    expect((JSON.parse(told) as { items: object[] }).items).toMatchObject([
+      { site: 'https://hooks.example.com', state: 'delivering' },
+      { site: 'http://10.0.0.5:8080', state: 'delivering' },
+    ]);
+    expect(told).not.toMatch(/hunter|pawl\?/);
     expect(lines.join('')).not.toMatch(/hunter|whsec_|BwcHBw/);
   });
 

@@ -177,8 +177,8 @@ class Composition {
     const leaving = new Leaving({ ownership, monotonicMs, timer: machineTimer });
     const parts = { opened, installation, distribution, ownership, engine, metadata, leaving };
     const use = this.#routed(parts);
-    const { app, server, needs } = await this.#createApp({ ...parts, use });
     const timed = this.#timedWork({ ...parts, use });
+    const { app, server, needs } = await this.#createApp({ ...parts, use, timed });
     await timed.begin();
     // Closed in the reverse order: jobs, shards, HTTP and NATS handlers, the engine, ownership; then the rest.
     this.#stack.push('ownership', () => ownership.stop(), { reserveMs: LEASE_RESERVE_MS });
@@ -329,6 +329,7 @@ class Composition {
     readonly use: ConfigEngine;
     readonly metadata: OpenedMetadata;
     readonly leaving: Leaving;
+    readonly timed: TimedWork;
   }): Promise<Listeners> {
     const { engine, use, ownership, distribution } = parts;
     const engineStatus = (): ReturnType<Engine['status']> => engine.status();
@@ -350,6 +351,7 @@ class Composition {
       module: AppModule.with({
         engine: use,
         restore: engine.restore,
+        webhooks: parts.timed.webhookUseCases,
         serves: engine.serves,
         engineStatus,
         fleetStatus: () => engine.fleet(),

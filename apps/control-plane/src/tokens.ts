@@ -10,6 +10,9 @@ export type ServesRoot = (root: string) => boolean;
 /** Injection token of the `RestoreUseCases`. */
 export const RESTORE = Symbol('RestoreUseCases');
 
+/** Injection token of the `WebhookUseCases`. */
+export const WEBHOOKS = Symbol('WebhookUseCases');
+
 /** Injection token of the installation that this node serves: `<name>/<id>`. */
 export const INSTALLATION = Symbol('Installation');
 

@@ -27,6 +27,7 @@ import type {
   RolloutView,
   ScopeView,
   ReleaseListState,
+  WebhookView,
   WrittenView,
 } from '@pawl/contracts';
 import { parseAddress, PREFLIGHT_MS, problem, problemDocument } from '@pawl/contracts';
@@ -297,6 +298,16 @@ export class AdminClient {
   /** Accepts PostgreSQL as it is. May be repeated: what is accepted is not accepted twice. */
   acceptRestore(request: AcceptRestoreRequest): Promise<AcceptedRestoreView> {
     return this.#json({ method: 'POST', path: '/v1/restore/accept', body: { json: request } });
+  }
+
+  /** How the webhooks do that the settings of the node name which answers. */
+  webhooks(): Promise<Page<WebhookView>> {
+    return this.#json({ method: 'GET', path: '/v1/webhooks' });
+  }
+
+  /** Tries one now, by its name, with all that was set aside there, also one that is gone. */
+  retryWebhook(webhook: string): Promise<WebhookView> {
+    return this.#json({ method: 'POST', path: '/v1/webhooks/retry', body: { json: { webhook } } });
   }
 
   /** Releases in stages under way, and promotes that begin later, by address. */

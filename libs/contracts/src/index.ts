@@ -45,6 +45,7 @@ export * from './rest/restore-views.js';
 export * from './rest/rollout-release.js';
 export * from './rest/strategy.js';
 export * from './rest/views.js';
+export * from './rest/webhook-views.js';
 export type { Sha256 } from './sha256.js';
 export {
   BUCKETS,

@@ -25,3 +25,5 @@ export { DeliverWebhooks } from './webhooks/deliver-webhooks.js';
 export type { WebhookContext, WebhookObserver } from './webhooks/webhook-context.js';
 export * from './webhooks/webhook-outbox.port.js';
 export * from './webhooks/webhook-sender.port.js';
+export { WebhookUseCases } from './webhooks/webhook-use-cases.js';
+export type { ConfiguredWebhook } from './webhooks/webhook-use-cases.js';

@@ -187,6 +187,7 @@ describe('an answer', () => {
     get('/v1/cluster'),
     get('/v1/audit'),
     get('/v1/changes', '?since=1h'),
+    get('/v1/webhooks'),
     get('/v1/releases'),
     get('/v1/releases/{id}'),
     get('/healthz'),
@@ -215,6 +216,7 @@ describe('an answer', () => {
     write('post', '/v1/preview/{address}', '{"document":{}}'),
     write('post', '/v1/preflight/{address}', '{"targetVersion":2}'),
     write('post', '/v1/merge/{address}', '{"from":"acme/staging","baseVersion":1,"dryRun":true}'),
+    write('post', '/v1/webhooks/retry', '{"webhook":"hooks-1"}'),
     write('delete', '/v1/schema/{address}', ''),
   ])('of $method $path ($type) is as described', async ({ method, path, payload, type }) => {
     const content = document.paths[path]?.[method]?.requestBody?.content ?? {};

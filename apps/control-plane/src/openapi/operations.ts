@@ -162,6 +162,15 @@ const writes: readonly Operation[] = [
   },
   {
     method: 'post',
+    path: '/v1/webhooks/retry',
+    operationId: 'retryWebhook',
+    summary: 'Try a webhook now, with all that was set aside there, also one that is gone',
+    body: json('RetryWebhookRequest'),
+    answers: [ok('Webhook', 'How it does')],
+    problems: [...OF_BODIES, 'outcome-unknown'],
+  },
+  {
+    method: 'post',
     path: '/v1/merge/{address}',
     operationId: 'merge',
     summary: 'Merge what changed at another address onto the newest version, or tell what that is',
@@ -296,6 +305,11 @@ const reads: readonly Operation[] = [
     operationId: 'restoreStatus',
     summary: 'What PostgreSQL lacks that was seen elsewhere, shard by shard',
     answers: [ok('Restore', 'Read-only shards, and why')],
+  }),
+  read('webhooks', {
+    operationId: 'listWebhooks',
+    summary: 'How the endpoints of webhooks do that the settings of this node name',
+    answers: [ok('WebhookPage', 'All of them, in the order of the settings')],
   }),
   read('releases', {
     operationId: 'listReleases',

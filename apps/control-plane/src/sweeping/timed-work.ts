@@ -1,4 +1,5 @@
 import type { Distribution } from '@pawl/distribution';
+import { WebhookUseCases } from '@pawl/engine';
 import type { ConfigEngine, Installation, ShardOwnership, WebhookOutbox } from '@pawl/engine';
 import type {
   JobObserver,
@@ -49,6 +50,8 @@ const DISTURBED_EVERY_MS = 10_000;
 
 /** Sweeps, wake-ups and webhooks: any node may do what any has asked for, and what is lost comes again. */
 export class TimedWork {
+  /** How webhooks do, for people. */
+  readonly webhookUseCases: WebhookUseCases;
   readonly #webhooks: Webhooks;
   readonly #server: QueueServer;
   readonly #running: Running[] = [];
@@ -66,6 +69,14 @@ export class TimedWork {
       failed: (endpoint, err) =>
         parts.logger.warn({ endpoint, err }, 'webhooks were not looked at'),
     });
+    this.webhookUseCases = new WebhookUseCases(
+      this.#webhooks.configured,
+      parts.outbox,
+      (endpoint) => {
+        parts.logger.info({ endpoint }, 'a webhook is tried now, as somebody asked');
+        this.#looking.now(endpoint);
+      },
+    );
     this.#disturbed = seldom<Error>(
       (err, leftOut) => parts.logger.warn({ err, leftOut }, 'the job queue was disturbed'),
       DISTURBED_EVERY_MS,

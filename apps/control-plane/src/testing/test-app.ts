@@ -1,6 +1,7 @@
 import { done } from '@pawl/contracts';
 import type { AcceptedRestoreView, Outcome, RestoreView } from '@pawl/contracts';
-import type { RestoreUseCases } from '@pawl/engine';
+import { WebhookUseCases, type RestoreUseCases } from '@pawl/engine';
+import { FakeWebhookOutbox } from '@pawl/engine/testing';
 import { createLogger, Metrics, type ReadinessCheck } from '@pawl/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AddressInfo } from 'node:net';
@@ -10,12 +11,14 @@ import type { KnownMember } from '../cluster/cluster.controller.js';
 import { BodyGate, type BodyGateOptions } from '../http/body-gate.js';
 import { createHttpApp, type HttpAppOptions } from '../http/create-http-app.js';
 import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
+import { machineClock } from '../runtime/machine.js';
 import { FakeConfigEngine } from './fake-config-engine.js';
 
 export interface TestApp {
   readonly app: NestFastifyApplication;
   readonly engine: FakeConfigEngine;
   readonly restore: FakeRestore;
+  readonly webhooks: FakeWebhooks;
   readonly metrics: ControlPlaneMetrics;
   readonly logged: Record<string, unknown>[];
   readonly routes: { readonly method: string; readonly path: string }[];
@@ -49,6 +52,18 @@ export class FakeRestore implements RestoreUseCases {
   }
 }
 
+/** One webhook, `hooks-1`, in a history of its own. */
+export class FakeWebhooks {
+  readonly outbox = new FakeWebhookOutbox(machineClock);
+  /** Endpoints that were to be looked at. */
+  readonly looked: string[] = [];
+  readonly useCases = new WebhookUseCases(
+    [{ name: 'hooks-1', site: 'https://hooks.example.com' }],
+    this.outbox,
+    (endpoint) => this.looked.push(endpoint),
+  );
+}
+
 /** The real application over a fake engine. */
 export async function startTestApp(
   readiness: readonly ReadinessCheck[] = [],
@@ -56,6 +71,7 @@ export async function startTestApp(
 ): Promise<TestApp> {
   const engine = new FakeConfigEngine();
   const restore = new FakeRestore();
+  const webhooks = new FakeWebhooks();
   const registry = new Metrics();
   const metrics = new ControlPlaneMetrics(registry);
   const logged: Record<string, unknown>[] = [];
@@ -73,6 +89,7 @@ export async function startTestApp(
     module: AppModule.with({
       engine,
       restore,
+      webhooks: webhooks.useCases,
       serves: () => engine.servesAll,
       engineStatus: () => status,
       fleetStatus: () => ({ overdueConsumers: 0, versions: [] }),
@@ -102,7 +119,8 @@ export async function startTestApp(
     await app.listen(0, '127.0.0.1');
     return (app.getHttpServer().address() as AddressInfo).port;
   };
-  return { app, engine, restore, metrics, logged, routes, listen, close: () => app.close() };
+  const close = (): Promise<void> => app.close();
+  return { app, engine, restore, webhooks, metrics, logged, routes, listen, close };
 }
 
 /** Sends bytes as they are and resolves with everything that came back until the end. */

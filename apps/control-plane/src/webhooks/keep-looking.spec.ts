@@ -57,6 +57,19 @@ describe('looks at webhooks that nobody asks for', () => {
     expect(looks.filter((one) => one === 'hooks-1')).toHaveLength(3);
   });
 
+  it('come at once where somebody wants it', async () => {
+    looking.now('hooks-2');
+    looking.now('hooks-9');
+    await passed(0);
+    expect(looks).toEqual(['hooks-2']);
+    await passed(EVERY_MS);
+    expect(looks).toEqual(['hooks-2', 'hooks-1', 'hooks-2']);
+    await looking.close();
+    looking.now('hooks-1');
+    await passed(EVERY_MS);
+    expect(looks).toHaveLength(3);
+  });
+
   it('do not wait longer because there is more to do much later', async () => {
     answer = () => Promise.resolve(10 * EVERY_MS);
     await passed(EVERY_MS);

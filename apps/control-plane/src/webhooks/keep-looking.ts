@@ -14,6 +14,8 @@ export interface KeepLookingOptions {
 export interface Looking {
   /** A look that somebody asked for, which puts off the next one. */
   deliver(endpoint: string): Promise<number | null>;
+  /** Looks by itself at once. */
+  now(endpoint: string): void;
   /** Begins no further look, and waits `CLOSE_GRACE_MS` at most for those that it began. */
   close(): Promise<void>;
 }
@@ -59,6 +61,7 @@ export function keepLooking(options: KeepLookingOptions): Looking {
         putOff(endpoint, everyMs);
       }
     },
+    now: (endpoint) => putOff(endpoint, 0),
     close: async () => {
       closed = true;
       for (const one of due.values()) one.cancel();

@@ -1,5 +1,6 @@
 import { sha256 } from '@pawl/contracts/node';
 import {
+  type ConfiguredWebhook,
   DeliverWebhooks,
   type Installation,
   type WebhookOutbox,
@@ -18,6 +19,8 @@ const NAME_LENGTH = 8;
 export class Webhooks {
   /** Names of the endpoints. */
   readonly endpoints: readonly string[];
+  /** The same, and where they are. */
+  readonly configured: readonly ConfiguredWebhook[];
   readonly #stop = new AbortController();
   readonly #deliveries: DeliverWebhooks;
   /** As they were when this node looked last. */
@@ -36,6 +39,7 @@ export class Webhooks {
     const { settings, installation, outbox, metrics, logger } = parts;
     const endpoints = settings.webhookUrls.map(endpointAt);
     this.endpoints = endpoints.map(({ name }) => name);
+    this.configured = endpoints.map(({ name, url }) => ({ name, site: new URL(url).origin }));
     this.#deliveries = new DeliverWebhooks({
       installation,
       outbox,

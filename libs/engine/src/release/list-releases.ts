@@ -12,8 +12,7 @@ import { assert } from '@pawl/kernel';
 import type { PageQuery } from '../config-engine.js';
 import { badCursor } from '../config/read-definitions.js';
 import { stageView } from './release-view.js';
-import { truthUnavailable } from '../sharding/refusals.js';
-import { TruthUnavailableError } from '../sharding/truth-store.port.js';
+import { answered } from '../sharding/answered.js';
 import type { StagedAddress, TruthStore } from '../sharding/truth-store.port.js';
 import { strategyName } from './queued-promotes.js';
 import { queuedView } from './release-view.js';
@@ -118,13 +117,4 @@ export function noSuchRelease(id: string): Outcome<never> {
     `no release in stages with the id ${id} is under way: it has ended, or never was; ` +
       'look into the history, /v1/history/{address} or /v1/changes',
   );
-}
-
-async function answered<T>(read: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof TruthUnavailableError) return truthUnavailable();
-    throw error;
-  }
 }

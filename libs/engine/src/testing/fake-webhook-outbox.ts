@@ -4,6 +4,7 @@ import type { HistoryEntry, StoredHistoryEntry } from '../sharding/truth-store.p
 import type {
   OutboxEntry,
   SetAside,
+  WebhookBacklog,
   WebhookCursor,
   WebhookLease,
   WebhookOutbox,
@@ -49,8 +50,8 @@ export class FakeWebhookOutbox implements WebhookOutbox {
   begin(endpoints: readonly string[]): Promise<void> {
     for (const endpoint of endpoints) {
       const known = this.#places.get(endpoint);
-      if (known !== undefined) known.goneAtMs = null;
-      else this.#places.set(endpoint, newPlace(this.#newest));
+      if (known === undefined) this.#places.set(endpoint, newPlace(this.#newest));
+      else takeUp(known);
     }
     return Promise.resolve();
   }
@@ -148,6 +149,31 @@ export class FakeWebhookOutbox implements WebhookOutbox {
     return Promise.resolve(states);
   }
 
+  readBacklogs(endpoints: readonly string[], limit: number): Promise<readonly WebhookBacklog[]> {
+    const backlogs = endpoints.toSorted().flatMap((endpoint) => {
+      const place = this.#places.get(endpoint);
+      if (place === undefined) return [];
+      const ages = this.#releases()
+        .filter(({ entry }) => isWaiting(entry, place))
+        .map(({ ageMs }) => ageMs);
+      const oldest = ages.length === 0 ? {} : { oldestMs: Math.max(...ages) };
+      return [{ endpoint, waiting: Math.min(ages.length, limit), ...oldest }];
+    });
+    return Promise.resolve(backlogs);
+  }
+
+  retryNow(endpoint: string): Promise<boolean> {
+    const place = this.#places.get(endpoint);
+    if (place === undefined) return Promise.resolve(false);
+    const nowMs = this.clock.monotonicMs();
+    takeUp(place);
+    place.notBeforeMs = 0;
+    for (const [address, { one, dueAtMs }] of place.aside) {
+      place.aside.set(address, { one, dueAtMs: Math.min(dueAtMs, nowMs) });
+    }
+    return Promise.resolve(true);
+  }
+
   get #newest(): string {
     return this.#entries.at(-1)?.entry.sequence ?? '0';
   }
@@ -173,6 +199,15 @@ export class FakeWebhookOutbox implements WebhookOutbox {
   }
 }
 
+function takeUp(place: Place): void {
+  if (place.goneAtMs !== null) Object.assign(place, { goneAtMs: null, reason: null });
+}
+
+function isWaiting({ address, sequence }: StoredHistoryEntry, place: Place): boolean {
+  const from = place.aside.get(address)?.one.from ?? Infinity;
+  return Number(sequence) > Number(place.after) || Number(sequence) >= Number(from);
+}
+
 function newPlace(after: string): Place {
   return {
     ...{ after, failures: 0, notBeforeMs: 0, holder: null, heldUntilMs: 0 },
@@ -181,10 +216,13 @@ function newPlace(after: string): Place {
 }
 
 function stateOf(endpoint: string, place: Place, nowMs: number): WebhookState {
-  const { failingSinceMs, goneAtMs, failures, aside } = place;
+  const { failingSinceMs, goneAtMs, failures, aside, notBeforeMs } = place;
+  const dueAtMs = Math.min(...[...aside.values()].map((one) => one.dueAtMs));
   const reason = place.reason ?? [...aside.values()].at(-1)?.one.reason;
   return {
     ...{ endpoint, failures, setAside: aside.size },
+    ...(aside.size === 0 ? {} : { setAsideRetryInMs: Math.max(0, dueAtMs - nowMs) }),
+    ...(notBeforeMs === 0 ? {} : { retryInMs: Math.max(0, notBeforeMs - nowMs) }),
     ...(failingSinceMs === null ? {} : { failingForMs: nowMs - failingSinceMs }),
     ...(goneAtMs === null ? {} : { goneForMs: nowMs - goneAtMs }),
     ...(reason === undefined ? {} : { reason }),

@@ -29,6 +29,10 @@ function lease(holder: string, endpoint = ENDPOINT): WebhookLease {
   return { endpoint, holder, leaseMs: 60_000 };
 }
 
+function isWithin(ms: number | undefined, most: number, least = 1): boolean {
+  return ms !== undefined && ms >= least && ms <= most;
+}
+
 const sequences = (entries: readonly OutboxEntry[]): unknown =>
   entries.map(({ entry: { sequence } }) => sequence);
 
@@ -109,6 +113,7 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       expectSame(await outbox.take(lease('a')), undefined, 'not before');
       const [state] = await outbox.readStates([ENDPOINT, 'hooks-9']);
       expectSame([state?.failures, state?.reason], [1, 'it answers 500'], 'said of it');
+      expectSame(isWithin(state?.retryInMs, 30_000), true, 'when it is tried again');
       expectSame(typeof state?.failingForMs, 'number', 'since when');
       await pass(31_000);
       expectSame(await outbox.take(lease('b')), { after: '0', failures: 1 }, 'by anybody');
@@ -161,6 +166,7 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
       expectSame(await aside(), [[again, false]], 'what is left');
       const [state] = await outbox.readStates([ENDPOINT]);
       expectSame([state?.setAside, state?.reason], [1, 'it answers 400'], 'said of it');
+      expectSame(state?.setAsideRetryInMs, 0, 'that it is due');
       await append(entry(1, 'definition'));
       const lines = [await append(entry(1)), await append(entry(2)), await append(entry(3))];
       const [first, second] = lines.map(({ sequence }) => sequence);
@@ -198,6 +204,56 @@ export const webhookOutboxCases: readonly ConformanceCase<WebhookOutboxSubject>[
         [line.sequence],
         'the rest',
       );
+    },
+  },
+  {
+    name: 'counts what an endpoint was not sent yet, also of what was set aside, up to a limit',
+    run: async ({ outbox, append, pass }) => {
+      await append(entry(1));
+      await outbox.begin([ENDPOINT]);
+      const waiting = async (limit: number): Promise<unknown> =>
+        (await outbox.readBacklogs([ENDPOINT, 'hooks-9'], limit)).map((one) => one.waiting);
+      const none = [{ endpoint: ENDPOINT, waiting: 0 }];
+      expectSame(await outbox.readBacklogs([ENDPOINT, 'hooks-9'], 10), none, 'nothing yet');
+      const [first, second] = [await append(entry(2)), await append(entry(3))];
+      await append(entry(2, 'definition'));
+      expectSame([await waiting(10), await waiting(1)], [[2], [1]], 'after its place');
+      await outbox.take(lease('a'));
+      const { address } = first;
+      const one = { address, from: second.sequence, failures: 1, reason: 'it answers 400' };
+      await outbox.setAside(lease('a'), { ...one, dueInMs: 0 });
+      await outbox.advance(lease('a'), '1', second.sequence);
+      expectSame(await waiting(10), [1], 'what was set aside');
+      await append({ ...entry(1), address: 'acme/other' as AddressText });
+      await pass(90_000);
+      await append(entry(4));
+      expectSame([await waiting(10), await waiting(2)], [[3], [2]], 'both');
+      const [backlog] = await outbox.readBacklogs([ENDPOINT], 1);
+      expectSame(isWithin(backlog?.oldestMs, 150_000, 90_000), true, 'how old the oldest is');
+    },
+  },
+  {
+    name: 'tries what waits now, and what was set aside, and what is gone, when it is asked to',
+    run: async ({ outbox, append }) => {
+      expectSame(await outbox.retryNow(ENDPOINT), false, 'not what is not known');
+      await outbox.begin([ENDPOINT]);
+      await append(entry(1));
+      await outbox.take(lease('a'));
+      const one = { address: entry(1).address, from: '1', failures: 1, reason: 'it answers 400' };
+      await outbox.setAside(lease('a'), { ...one, dueInMs: 90_000 });
+      await outbox.retryLater(lease('a'), 'it answers 500', 30_000);
+      expectSame(await outbox.take(lease('b')), undefined, 'not before');
+      expectSame(await outbox.retryNow(ENDPOINT), true, 'asked to');
+      expectSame(await outbox.take(lease('b')), { after: '0', failures: 1 }, 'now');
+      const [aside] = await outbox.readSetAside(ENDPOINT);
+      expectSame(aside, { ...one, dueInMs: 0 }, 'this too');
+      const [failing] = await outbox.readStates([ENDPOINT]);
+      expectSame(failing?.reason, 'it answers 500', 'still said of it');
+      await outbox.gone(lease('b'), 'it answers 410');
+      await outbox.retryNow(ENDPOINT);
+      expectSame(await outbox.take(lease('b')), { after: '0', failures: 1 }, 'not gone');
+      const [state] = await outbox.readStates([ENDPOINT]);
+      expectSame([state?.goneForMs, state?.reason], [undefined, one.reason], 'said of it');
     },
   },
   {

@@ -38,7 +38,10 @@ describe('a webhook that is refused', () => {
     await world.node('b').run(ENDPOINT);
     expect(world.versions()).toEqual([2, 4]);
     expect(await world.outbox.readStates([ENDPOINT])).toEqual([
-      { endpoint: ENDPOINT, failures: 0, setAside: 1, reason: 'it answers 400' },
+      {
+        ...{ endpoint: ENDPOINT, failures: 0, setAside: 1, reason: 'it answers 400' },
+        setAsideRetryInMs: wait,
+      },
     ]);
     world.answer = () => TAKEN;
     world.time.advance(wait ?? 0);

@@ -200,7 +200,7 @@ export class EndpointTurn {
 
   async #gone({ reason }: NotTaken): Promise<Ended> {
     await this.context.outbox.gone(this.options.lease, reason);
-    this.#log('error', 'a webhook endpoint is switched off: take its URL out, or start a node', {
+    this.#log('error', 'a webhook endpoint is switched off: take its URL out, or try it again', {
       reason,
     });
     return { kind: 'stopped', again: null };

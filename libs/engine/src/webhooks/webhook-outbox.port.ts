@@ -54,8 +54,21 @@ export interface WebhookState {
   readonly reason?: string;
   /** How long ago it answered that it is gone, milliseconds: nothing is sent any more. */
   readonly goneForMs?: number;
+  /** Until it is tried again after a failure, milliseconds; 0: now. */
+  readonly retryInMs?: number;
   /** Addresses of which an event was not taken. */
   readonly setAside: number;
+  /** Until the first of them is tried again, milliseconds; 0: now. */
+  readonly setAsideRetryInMs?: number;
+}
+
+/** What an endpoint was not sent yet. */
+export interface WebhookBacklog {
+  readonly endpoint: string;
+  /** No more are counted than were asked for. */
+  readonly waiting: number;
+  /** For how long the oldest has been written, milliseconds by the store's clock. */
+  readonly oldestMs?: number;
 }
 
 /**
@@ -92,4 +105,11 @@ export interface WebhookOutbox {
   giveBack(lease: WebhookLease): Promise<void>;
   /** Those of these endpoints that are known, in order of their names. */
   readStates(endpoints: readonly string[]): Promise<readonly WebhookState[]>;
+  /** The same, counted up to `limit`. */
+  readBacklogs(endpoints: readonly string[], limit: number): Promise<readonly WebhookBacklog[]>;
+  /**
+   * An endpoint is no longer gone, and it and what was set aside are to be tried now, whoever holds the
+   * lease. `false`: it is not known.
+   */
+  retryNow(endpoint: string): Promise<boolean>;
 }

@@ -3,6 +3,7 @@ import type { AddressText } from '@pawl/contracts';
 import type {
   OutboxEntry,
   SetAside,
+  WebhookBacklog,
   WebhookCursor,
   WebhookLease,
   WebhookOutbox,
@@ -21,9 +22,11 @@ import {
   GIVE_BACK,
   GONE,
   NEWEST,
+  READ_BACKLOGS,
   READ_SET_ASIDE,
   READ_STATES,
   RETRY_LATER,
+  RETRY_NOW,
   SET_ASIDE,
   TAKE,
   TAKE_BACK,
@@ -53,8 +56,16 @@ interface StateRow {
   readonly failures: number;
   readonly reason: string | null;
   readonly set_aside: number;
+  readonly aside_retry_ms: number | null;
+  readonly retry_ms: number | null;
   readonly failing_ms: number | null;
   readonly gone_ms: number | null;
+}
+
+interface BacklogRow {
+  readonly endpoint: string;
+  readonly waiting: number;
+  readonly oldest_ms: number | null;
 }
 
 const SETTLE_POLL_MS = 10;
@@ -151,10 +162,31 @@ export class PostgresWebhookOutbox implements WebhookOutbox {
     const rows = await this.#read<StateRow>('pawl_webhooks_states', READ_STATES, [[...endpoints]]);
     return rows.map(({ endpoint, failures, ...row }) => ({
       ...{ endpoint, failures, setAside: row.set_aside },
+      ...(row.aside_retry_ms === null
+        ? {}
+        : { setAsideRetryInMs: Math.max(0, row.aside_retry_ms) }),
+      ...(row.retry_ms === null ? {} : { retryInMs: Math.max(0, row.retry_ms) }),
       ...(row.failing_ms === null ? {} : { failingForMs: Math.max(0, row.failing_ms) }),
       ...(row.gone_ms === null ? {} : { goneForMs: Math.max(0, row.gone_ms) }),
       ...(row.reason === null ? {} : { reason: row.reason }),
     }));
+  }
+
+  async readBacklogs(
+    endpoints: readonly string[],
+    limit: number,
+  ): Promise<readonly WebhookBacklog[]> {
+    const values = [[...endpoints], limit];
+    const rows = await this.#read<BacklogRow>('pawl_webhooks_backlogs', READ_BACKLOGS, values);
+    return rows.map(({ endpoint, waiting, oldest_ms: oldestMs }) => ({
+      ...{ endpoint, waiting },
+      ...(oldestMs === null ? {} : { oldestMs: Math.max(0, oldestMs) }),
+    }));
+  }
+
+  async retryNow(endpoint: string): Promise<boolean> {
+    const rows = await this.#write('pawl_webhooks_retry_now', RETRY_NOW, [endpoint]);
+    return rows.length > 0;
   }
 
   /** Whether all who write now have ended in time. */

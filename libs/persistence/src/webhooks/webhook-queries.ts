@@ -72,9 +72,42 @@ export const READ_STATES = `
       SELECT a.reason FROM webhook_set_aside a WHERE a.endpoint = c.endpoint
       ORDER BY a.not_before DESC LIMIT 1)) AS reason,
     (SELECT count(*) FROM webhook_set_aside a WHERE a.endpoint = c.endpoint)::integer AS set_aside,
+    (SELECT extract(epoch FROM min(a.not_before) - clock_timestamp()) * 1000
+      FROM webhook_set_aside a WHERE a.endpoint = c.endpoint)::double precision AS aside_retry_ms,
+    (extract(epoch FROM c.not_before - clock_timestamp()) * 1000)::double precision AS retry_ms,
     (extract(epoch FROM clock_timestamp() - c.failing_since) * 1000)::double precision AS failing_ms,
     (extract(epoch FROM clock_timestamp() - c.gone_at) * 1000)::double precision AS gone_ms
   FROM webhook_cursor c WHERE c.endpoint = ANY($1::text[]) ORDER BY c.endpoint`;
+
+/** Of endpoints $1, counted up to $2: what comes after the place, and what was set aside before it. */
+export const READ_BACKLOGS = `
+  SELECT c.endpoint, least(b.waiting, $2)::integer AS waiting, b.oldest_ms
+  FROM webhook_cursor c CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting,
+      (extract(epoch FROM clock_timestamp() - min(w.at)) * 1000)::double precision AS oldest_ms
+    FROM (
+      (SELECT coalesce(h.written_at, h.at) AS at FROM history_entry h
+        WHERE h.kind = 'release' AND h.sequence > c.sequence ORDER BY h.sequence LIMIT $2)
+      UNION ALL
+      (SELECT l.at FROM webhook_set_aside a CROSS JOIN LATERAL (
+          SELECT coalesce(h.written_at, h.at) AS at FROM history_entry h
+          WHERE h.kind = 'release' AND h.address = a.address
+            AND h.sequence >= a.from_sequence AND h.sequence <= c.sequence
+          ORDER BY h.sequence LIMIT $2) l
+        WHERE a.endpoint = c.endpoint)
+    ) w
+  ) b WHERE c.endpoint = ANY($1::text[]) ORDER BY c.endpoint`;
+
+/** Endpoint $1. */
+export const RETRY_NOW = `
+  WITH known AS (
+    UPDATE webhook_cursor c SET not_before = NULL, gone_at = NULL,
+      reason = CASE WHEN c.gone_at IS NULL THEN c.reason END
+    WHERE c.endpoint = $1 RETURNING c.endpoint
+  ), due AS (
+    UPDATE webhook_set_aside a SET not_before = least(a.not_before, clock_timestamp())
+    FROM known k WHERE a.endpoint = k.endpoint)
+  SELECT k.endpoint FROM known k`;
 
 export const NEWEST = `SELECT coalesce(max(h.sequence), 0) AS newest FROM history_entry h`;
 
