@@ -74,6 +74,15 @@ describe('pawl explain', () => {
     expect((await world.pawl(...args, '-o', 'json')).err).toBe('');
   });
 
+  it('tells programs too what is pinned, and of which releases a consumer is a candidate', async () => {
+    const pins = [{ ancestor: 'acme', pinnedAt: 'acme/app', version: 3, until: 'later' }];
+    const path = 'GET /v1/effective/acme/app?explain=true&consumerId=host-1';
+    world.answers.set(path, json({ ...VIEW, pins, cohort: 'r1' }));
+    const args = ['explain', 'acme/app', '/limits/maxItems', '--consumer', 'host-1'];
+    const { out } = await world.pawl(...args, '-o', 'json');
+    expect(JSON.parse(out)).toEqual({ '/limits/maxItems': ORIGIN, pins, cohort: 'r1' });
+  });
+
   it('needs the consumer for a workload', async () => {
     const { code, err } = await world.pawl('explain', 'acme/app', '--workload', 'checkout');
     expect([code, err]).toEqual([2, 'pawl: --workload needs the consumer: --consumer <id>\n']);

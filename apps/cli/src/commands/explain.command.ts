@@ -1,4 +1,4 @@
-import type { EffectiveView } from '@pawl/contracts';
+import type { EffectiveView, Origin } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
@@ -40,7 +40,7 @@ export function addExplain(program: Command, context: CliContext): void {
       if (pointer !== undefined && entries.length === 0) {
         throw new CliError(`nothing is set at ${pointer} of ${address}`);
       }
-      print(context.terminal, context.format(), Object.fromEntries(entries), () =>
+      print(context.terminal, context.format(), forMachines(entries, view), () =>
         table(
           ['where', 'value', 'set by', 'version', 'author'],
           entries.map(([at, origin]) => [
@@ -61,6 +61,18 @@ export function addExplain(program: Command, context: CliContext): void {
         context.terminal.err(cohortNote(consumerId, view));
       }
     });
+}
+
+/** By pointer; `pins` and `cohort`, which are none, beside them. */
+function forMachines(
+  entries: readonly (readonly [string, Origin])[],
+  { pins, cohort }: EffectiveView,
+): unknown {
+  return {
+    ...Object.fromEntries(entries),
+    ...(pins === undefined ? {} : { pins }),
+    ...(cohort === undefined ? {} : { cohort }),
+  };
 }
 
 function cohortNote(consumerId: string, { cohort }: EffectiveView): string {
