@@ -113,6 +113,14 @@ describe('a release in stages: approval', () => {
         detail: expect.stringContaining('is at stage 2 of 3, not at stage 1 of 3') as unknown,
       },
     });
+    expect(plan(state, { ...approve, stage: 8 })).toMatchObject({
+      problem: {
+        code: 'invalid-transition',
+        detail: expect.stringMatching(
+          /^the release of .* is at stage 2 of 3; it has 3 stages and no stage 9: look at it/,
+        ) as unknown,
+      },
+    });
     expect(plan(state, { action: 'pause', stage: 1 })).toMatchObject({
       problem: { code: 'malformed-request' },
     });

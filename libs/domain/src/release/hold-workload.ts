@@ -43,7 +43,7 @@ export function approveStage(
   if (meant !== undefined && meant !== stage) {
     return refused(
       'invalid-transition',
-      `the release of ${address} is at ${placeOf(staged)}, not at ${placeOf({ ...staged, stage: meant })}: ` +
+      `the release of ${address} is at ${placeOf(staged)}${notAt(staged, meant)}: ` +
         'look at it, and approve this stage if it is well',
       { currentReleaseVersion: state.releaseVersion },
     );
@@ -57,6 +57,12 @@ export function approveStage(
     );
   }
   return changed(state, { staged: { ...staged, approved: stage } });
+}
+
+function notAt(staged: StagedRelease, meant: number): string {
+  const { length } = staged.stages;
+  if (meant < length) return `, not at ${placeOf({ ...staged, stage: meant })}`;
+  return `; it has ${length} ${length === 1 ? 'stage' : 'stages'} and no stage ${meant + 1}`;
 }
 
 /** Whether a gate asks for a person's go-ahead in the stage that is reached. */
