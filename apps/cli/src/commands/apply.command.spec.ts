@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, json, written, releaseInStages } from '../testing/cli-world.js';
+import { CliWorld, json, refuse, written, releaseInStages } from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -74,6 +74,9 @@ describe('pawl apply', () => {
     world.answers.set('POST /v1/release/acme/app', releaseInStages());
     const inStages = await world.pawl('apply', '-f', world.folder, '--promote');
     expect(inStages.out).toMatch(/acme\/app +document +in stages +3\n/);
+    world.answers.set('POST /v1/release/acme/app', refuse('frozen', 'not now'));
+    const { err } = await world.pawl('apply', '-f', world.folder, '--promote');
+    expect(err).toContain(`not now\nby itself: ${command} acme/app --freeze-exception <text>\n`);
   });
 
   it.each([

@@ -67,7 +67,10 @@ async function applyAll(
       const text = (why: string): string => `${file.file}: ${why}\nbefore it:\n${before}`;
       if (error instanceof UnreachableError) throw new CliError(text(error.message));
       if (!(error instanceof ProblemError)) throw error;
-      throw new CliError(text(problemText(error.problem)), EXIT.error, error.problem);
+      const { problem } = error;
+      const words = `promote ${file.address} --freeze-exception <text>`;
+      const hint = problem.code === 'frozen' ? `\nby itself: ${context.command(words)}` : '';
+      throw new CliError(text(`${problemText(problem)}${hint}`), EXIT.error, problem);
     }
   };
   const write = (file: ReadFile): Promise<void> =>

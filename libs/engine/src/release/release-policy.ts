@@ -155,8 +155,8 @@ export function judgeFreeze(
   if (frozen === undefined || freezeException.trim() !== '') return undefined;
   return refused(
     'frozen',
-    `${address.text} is frozen: ${frozen}; wait, or send a freezeException that says why this must ` +
-      'go out now. Rollback, abort and disable are never frozen',
+    `${address.text} is frozen: ${frozen}; wait, or say why this must go out now: with ` +
+      '--freeze-exception, in a request as freezeException. Rollback, abort and disable are never frozen',
   );
 }
 
