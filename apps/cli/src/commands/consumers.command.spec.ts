@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { CliWorld, json } from '../testing/cli-world.js';
+import { CliWorld, json, refuse } from '../testing/cli-world.js';
 
 const AT = '2026-01-02T12:00:00.000Z';
 const SINCE = '2026-01-02T11:00:00.000Z';
@@ -47,4 +47,15 @@ it('says that nobody was there then, and what is not taken', async () => {
   );
   expect(JSON.parse((await world.pawl('-o', 'json', ...words)).out)).toMatchObject(THEN);
   expect((await world.pawl('consumers', 'acme/app', '--consumer', 'pod-1')).code).toBe(2);
+});
+
+it('says of a time that is too long ago what to ask for, and nothing of other addresses', async () => {
+  const asked = 'GET /v1/consumers/acme/app?at=30d&limit=100';
+  const detail = `what consumers of acme/app ran is known since ${SINCE}: ask for a later time`;
+  world.answers.set(asked, refuse('not-found', detail));
+  const words = ['consumers', 'acme/app', '--at', '30d'];
+  const { code, err } = await world.pawl(...words);
+  expect([code, err]).toEqual([1, expect.stringMatching(/^pawl: [^\n]+: ask for a later time\n$/)]);
+  world.answers.set(asked, refuse('not-found', 'acme/app is not known'));
+  expect((await world.pawl(...words)).err).toContain('pawl scopes');
 });

@@ -1,7 +1,10 @@
+import { ProblemError } from '@pawl/admin-client';
 import type { ConsumersThen, ConsumerThen, ConsumerView } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
+import { CliError, EXIT } from '../exit-codes.js';
 import { plainLines, print, table } from '../output.js';
+import { problemText } from '../problem-text.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
 
@@ -59,16 +62,29 @@ async function showThen(
 ): Promise<void> {
   const { at, state, workload, consumer, limit } = flags;
   const client = await context.client();
-  const page = await client.consumersThen(address, {
-    ...{ at, limit },
-    ...(state === undefined ? {} : { state: state as never }),
-    ...(workload === undefined ? {} : { workload }),
-    ...(consumer === undefined ? {} : { consumerId: consumer }),
-  });
+  const page = await client
+    .consumersThen(address, {
+      ...{ at, limit },
+      ...(state === undefined ? {} : { state: state as never }),
+      ...(workload === undefined ? {} : { workload }),
+      ...(consumer === undefined ? {} : { consumerId: consumer }),
+    })
+    .catch((error: unknown) => {
+      throw withoutHint(error);
+    });
   print(context.terminal, context.format(), page, () => thenText(page));
   if (page.next !== undefined && context.format() === 'table') {
     context.terminal.err('there are more: a higher --limit shows them\n');
   }
+}
+
+/** Of a time that is too long ago it says what to do; which addresses there are is beside the point. */
+function withoutHint(error: unknown): unknown {
+  if (!(error instanceof ProblemError)) return error;
+  const { problem } = error;
+  const isTooEarly = problem.code === 'not-found' && problem.detail?.includes('is known since');
+  if (isTooEarly !== true) return error;
+  return new CliError(problemText(problem), EXIT.error, problem);
 }
 
 function thenText(page: ConsumersThen): string {
