@@ -170,6 +170,23 @@ describe('pawl unfreeze', () => {
     });
   });
 
+  it('says of a scope without a freeze that nothing was frozen there', async () => {
+    policy('acme/prod', [{ demand: 'canary' }], 1);
+    const { code, out, err } = await unfreeze('acme/prod');
+    expect([code, err, world.writes()]).toEqual([0, '', []]);
+    expect(out).toBe('acme/prod has no freeze of its own\nnothing was frozen there\n');
+    policy('acme', [{ frozen: 'incident 12' }], 1);
+    effective('acme', {});
+    expect((await unfreeze('acme', 'acme/prod')).out).toMatch(
+      /\n1 scope is unfrozen, 1 had no freeze\n$/,
+    );
+    scopes('acme/prod', 'acme/prod/b:release-policy');
+    effective('acme/prod/b', { frozen: 'broken' });
+    expect((await unfreeze('acme/prod')).out).toMatch(
+      /\n0 scopes are unfrozen, 1 had no freeze\n$/,
+    );
+  });
+
   it('counts a scope that only something below freezes as one that is unfrozen', async () => {
     scopes('acme/prod', 'acme/prod/b:release-policy');
     policy('acme/prod', [{ frozen: 'incident 12' }], 1);

@@ -123,10 +123,9 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
     ...{ [deed.state]: as, failed },
     ...(deed.frozen === null ? { frozen: not, still } : {}),
   };
-  const others = not.length === 0 ? '' : `, ${countText(not)} not`;
   print(
     ...[context.terminal, context.format(), result],
-    () => `${countText(as)} ${deed.state}${others}\n`,
+    () => `${totalText(deed, { as, not, isStill: still.length + failed.length > 0 })}\n`,
   );
   if (forPeople) {
     for (const scope of new Set(on.empty)) {
@@ -182,6 +181,20 @@ function isFrozenBy(scope: string, still: readonly Freeze[], failed: readonly Fa
 
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [first: T[], other: T[]] {
   return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
+}
+
+/** `isStill`: something is frozen all the same, or nobody knows. */
+function totalText(
+  { state, frozen }: Deed,
+  { as, not, isStill }: { as: FrozenScope[]; not: FrozenScope[]; isStill: boolean },
+): string {
+  const [changed, never] = split(as, ({ version }) => frozen !== null || version !== undefined);
+  if (never.length > 0 && changed.length === 0 && !isStill) return 'nothing was frozen there';
+  const others = [
+    ...(not.length === 0 ? [] : [`${countText(not)} not`]),
+    ...(never.length === 0 ? [] : [`${never.length} had no freeze`]),
+  ];
+  return [`${countText(changed)} ${state}`, ...others].join(', ');
 }
 
 function countText({ length }: readonly FrozenScope[]): string {
