@@ -314,7 +314,7 @@ function releaseNow(
   const { root, node } = place;
   const about = {
     waitsFor: timed.waitsFor(root, node),
-    pinnedBelow: pinnedBelow(root.tree, node),
+    pinnedBelow: pinnedBelow(root.tree, node, (below) => expired.overdue(root, below)),
     overdue: expired.overdue(root, node),
   };
   return done(releaseView(node.address, node.release, about));
@@ -326,7 +326,7 @@ function pinnedViews(
   root: OwnedRoot,
   node: AddressNode,
 ): Pick<RolloutView, 'pins' | 'pinnedBelow'> {
-  const below = pinnedBelow(root.tree, node);
+  const below = pinnedBelow(root.tree, node, (at) => expired.overdue(root, at));
   const own = layerPins(root, node, expired);
   return below === undefined ? own : { ...own, pinnedBelow: below };
 }

@@ -8,18 +8,25 @@ export function pinText(address: string, pin: PinView): string {
   const { ancestor, version, until, by, reason, overdue } = pin;
   const late = overdue === undefined ? '' : `; overdue: ${overdue}`;
   const text = `${address} stays at version ${version} of ${ancestor} until ${until}, by ${by} (${reason})${late}`;
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+  return plain(text);
 }
 
 /** Who below stays at what, in a line; none where nobody does. */
 export function pinnedBelowLines(below: PinnedBelow | undefined): string[] {
   if (below === undefined) return [];
   const { count, addresses } = below;
-  const named = addresses.slice(0, MAX_NAMED).map((one) => {
-    return `${one.address} at version ${one.version} until ${one.until}`;
+  const isLate = (one: (typeof addresses)[number]): number => Number(one.overdue !== undefined);
+  const lateFirst = addresses.toSorted((a, b) => isLate(b) - isLate(a));
+  const named = lateFirst.slice(0, MAX_NAMED).map(({ address, version, until, overdue }) => {
+    const late = overdue === undefined ? '' : ` (overdue: ${overdue})`;
+    return `${address} at version ${version} until ${until}${late}`;
   });
   const more = count - named.length;
   const rest = more === 0 ? '' : ` and ${more} more`;
   const who = count === 1 ? '1 address below stays' : `${count} addresses below stay`;
-  return [`${who}, whatever is released here: ${named.join(', ')}${rest}`];
+  return [plain(`${who}, whatever is released here: ${named.join(', ')}${rest}`)];
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
 }

@@ -96,6 +96,18 @@ describe('what is pinned', () => {
     expect(out).toContain(BELOW_LINE);
   });
 
+  it('is told above it too where it could not end in time, before the others', async () => {
+    const addresses = BELOW.addresses.map((one) =>
+      one.address === 'acme/e' ? { ...one, overdue: 'frozen: the\nsale' } : one,
+    );
+    const pinnedBelow = { ...BELOW, addresses };
+    world.answers.set('GET /v1/rollout/acme/app', json({ ...rollout(1, 4), pinnedBelow }));
+    const { out } = await world.pawl('status', 'acme/app');
+    expect(out).toContain(
+      `here: acme/e at version 12 until ${UNTIL} (overdue: frozen: the sale), acme/a at version 12`,
+    );
+  });
+
   it('is told by whatever is done to the layer', async () => {
     world.answers.set('POST /v1/release/acme/app', release(2, { pinnedBelow: BELOW }));
     expect((await world.pawl('promote', 'acme/app')).out).toContain(BELOW_LINE);

@@ -44,7 +44,13 @@ export const pinnedBelowSchema = {
       items: {
         type: 'object',
         required: ['address', 'version', 'until'],
-        properties: { address: part.address, version: part.version, until: part.timestamp },
+        properties: {
+          address: part.address,
+          version: part.version,
+          until: part.timestamp,
+          /** As of {@link pinViewSchema}; told where the layer is looked at, not by what is done to it. */
+          overdue: { type: 'string' },
+        },
       },
     },
   },

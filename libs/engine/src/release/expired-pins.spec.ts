@@ -59,6 +59,17 @@ describe('a pin', () => {
     expect(await kept()).toEqual([2]);
   });
 
+  it('is told of where it is kept of, until it is no more', async () => {
+    const below = async () => (await world.releaseOf(A)).pinnedBelow;
+    expect((await below())?.addresses).toEqual([
+      { address: X, version: 1, until: expect.any(String) as string },
+    ]);
+    await pins.pin(X, A, { targetVersion: 2, expireMs: HOUR_MS });
+    expect(await below()).toMatchObject({ count: 1, addresses: [{ version: 2 }] });
+    await later(HOUR_MS + 2_000);
+    expect(await below()).toBeUndefined();
+  });
+
   it('that was given another end, or another version, ends by that', async () => {
     await pins.pin(X, A, { expireMs: DAY_MS });
     await later(2 * HOUR_MS);
@@ -88,6 +99,10 @@ describe('a pin', () => {
     expect((await world.rollout(X)).pins?.[0]?.overdue).toBe('frozen: the sale');
     const read = await world.use.getEffective(address(X), { explain: true });
     expect(read.ok && read.value.pins?.[0]?.overdue).toBe('frozen: the sale');
+    for (const view of [await world.rollout(A), await world.releaseOf(A)]) {
+      const [below] = view.pinnedBelow?.addresses ?? [];
+      expect(below).toMatchObject({ address: X, version: 1, overdue: 'frozen: the sale' });
+    }
     expect(warnings()).toBe(0);
     await pins.promoted('acme:release-policy', {});
     await later(3_000);

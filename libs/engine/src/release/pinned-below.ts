@@ -1,22 +1,33 @@
-import { isAtOrBelow } from '@pawl/contracts';
-import type { PinnedBelow } from '@pawl/contracts';
+import type { AddressText, PinnedBelow } from '@pawl/contracts';
+import { assert } from '@pawl/kernel';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 
 /** Addresses that are listed; all are counted. */
 const MAX_LISTED = 100;
 
-/** The addresses below that keep one at a version, by name; `undefined` where none does. */
+/**
+ * The addresses below that keep one at a version, by name; `undefined` where none does. `overdue`: why
+ * pins of an address have not ended in time, by the address that is kept.
+ */
 export function pinnedBelow(
   tree: RootTree,
-  { address }: Pick<AddressNode, 'address'>,
+  { address: { text } }: Pick<AddressNode, 'address'>,
+  overdue: (at: AddressNode) => ReadonlyMap<AddressText, string> = () => new Map(),
 ): PinnedBelow | undefined {
-  const found = tree.pinning().flatMap(({ address: at, pinned }) => {
-    const layer = isAtOrBelow(at, address) ? pinned.get(address.text) : undefined;
-    if (layer === undefined) return [];
-    const { version, until } = layer.pin;
-    return [{ address: at.text, version, until }];
-  });
+  const found = tree.keeping(text);
   if (found.length === 0) return undefined;
-  const addresses = found.sort((a, b) => (a.address < b.address ? -1 : 1)).slice(0, MAX_LISTED);
+  const listed = found.sort((a, b) => (a.address.text < b.address.text ? -1 : 1));
+  const addresses = listed.slice(0, MAX_LISTED).map((node) => {
+    const pin = node.release.pins.find(({ ancestor }) => ancestor === text);
+    assert(pin !== undefined, 'what keeps an address has a pin of it');
+    const why = overdue(node).get(text);
+    const { version, until } = pin;
+    return {
+      address: node.address.text,
+      version,
+      until,
+      ...(why === undefined ? {} : { overdue: why }),
+    };
+  });
   return { count: found.length, addresses };
 }

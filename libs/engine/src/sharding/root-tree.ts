@@ -68,7 +68,10 @@ export class RootTree {
   readonly #staged = new Set<AddressNode>();
   /** Those where something is to be done at a time. */
   readonly #timed = new Set<AddressNode>();
-  readonly #pinning = new Set<AddressNode>();
+  /** Those that keep layers above them at a version, and which. */
+  readonly #pinning = new Map<AddressNode, readonly AddressText[]>();
+  /** The same by what is kept. */
+  readonly #keeping = new Map<AddressText, Set<AddressNode>>();
 
   /** Snapshots of its addresses are of this generation. */
   constructor(readonly generation: number) {}
@@ -99,7 +102,7 @@ export class RootTree {
     if (branch?.node === undefined) return;
     this.#staged.delete(branch.node);
     this.#timed.delete(branch.node);
-    this.#pinning.delete(branch.node);
+    this.#notePins(branch.node, []);
     branch.node = undefined;
     this.#byText.delete(address.text);
   }
@@ -137,8 +140,10 @@ export class RootTree {
   /** Called whenever the release state of a known address has changed. */
   noteRelease(node: AddressNode): void {
     const { queued, staged, state, pins } = node.release;
-    if (pins.length === 0) this.#pinning.delete(node);
-    else this.#pinning.add(node);
+    this.#notePins(
+      node,
+      pins.map(({ ancestor }) => ancestor),
+    );
     if (staged === null) this.#staged.delete(node);
     else this.#staged.add(node);
     const isTimed = queued !== null || state === 'paused' || pins.length > 0;
@@ -156,14 +161,29 @@ export class RootTree {
     return [...this.#timed];
   }
 
-  /** Known addresses that keep a layer above them at a version; no walk over all of them. */
-  pinning(): AddressNode[] {
-    return [...this.#pinning];
+  /** Known addresses that keep this one, above them, at a version; no walk over others. */
+  keeping(address: AddressText): AddressNode[] {
+    return [...(this.#keeping.get(address) ?? [])];
   }
 
   /** Every known address. */
   all(): AddressNode[] {
     return [...this.#byText.values()];
+  }
+
+  #notePins(node: AddressNode, kept: readonly AddressText[]): void {
+    for (const address of this.#pinning.get(node) ?? []) {
+      const keepers = this.#keeping.get(address);
+      keepers?.delete(node);
+      if (keepers?.size === 0) this.#keeping.delete(address);
+    }
+    this.#pinning.delete(node);
+    if (kept.length === 0) return;
+    this.#pinning.set(node, kept);
+    for (const address of kept) {
+      const keepers = this.#keeping.get(address) ?? new Set();
+      this.#keeping.set(address, keepers.add(node));
+    }
   }
 
   #branch(address: Address): Branch | undefined {
