@@ -1,4 +1,4 @@
-import { sha256 } from '@pawl/contracts/node';
+import { backgroundTimer, sha256, systemClock } from '@pawl/contracts/node';
 import {
   distributionControllers,
   distributionProviders,
@@ -42,7 +42,7 @@ import { hearingHost } from './routing/hearing-host.js';
 import { ownerCommands } from './routing/owner-commands.js';
 import { CloseStack } from './runtime/close-stack.js';
 import { Leaving } from './runtime/leaving.js';
-import { machineClock, machineScheduler, machineTimer } from './runtime/machine.js';
+import { machineScheduler } from './runtime/machine.js';
 import { OwnEndpoints } from './runtime/own-endpoints.js';
 import {
   explainFolder,
@@ -119,7 +119,7 @@ export async function compose(
     logger,
     totalMs: STOP_MS,
     deadlineMs: CLOSE_DEADLINE_MS,
-    monotonicMs: () => machineClock.monotonicMs(),
+    monotonicMs: () => systemClock.monotonicMs(),
   });
   try {
     const url = await new Composition(settings, rooms, { logger, stack }).start();
@@ -173,8 +173,8 @@ class Composition {
     const ownership = await metadata.ownership(installation);
     const distribution = await this.#connect(installation);
     const engine = this.#createEngine({ opened, installation, distribution, ownership, validator });
-    const monotonicMs = (): number => machineClock.monotonicMs();
-    const leaving = new Leaving({ ownership, monotonicMs, timer: machineTimer });
+    const monotonicMs = (): number => systemClock.monotonicMs();
+    const leaving = new Leaving({ ownership, monotonicMs, timer: backgroundTimer });
     const parts = { opened, installation, distribution, ownership, engine, metadata, leaving };
     const use = this.#routed(parts);
     const timed = this.#timedWork({ ...parts, use });
@@ -202,7 +202,7 @@ class Composition {
       dependencies: needs,
       ownership,
       leaseTtlMs,
-      timer: machineTimer,
+      timer: backgroundTimer,
     });
     this.#stack.push('watches', () => watching.stop());
     this.#stack.push('shards', () => ownership.drain(), { deadlineMs: DRAIN_DEADLINE_MS });
@@ -226,7 +226,7 @@ class Composition {
   /** PostgreSQL may start at the same time as we do, so it is waited for, but not for ever. */
   async #openTruth(): Promise<OpenedTruth> {
     const { installation, shards, nodeId, leaseTtlMs } = this.settings;
-    const untilMs = machineClock.monotonicMs() + TRUTH_WAIT_MS;
+    const untilMs = systemClock.monotonicMs() + TRUTH_WAIT_MS;
     for (;;) {
       try {
         const opened = await this.rooms.openTruth({
@@ -244,7 +244,7 @@ class Composition {
         return opened;
       } catch (error) {
         if (!(error instanceof TruthUnavailableError)) throw error;
-        if (machineClock.monotonicMs() > untilMs) {
+        if (systemClock.monotonicMs() > untilMs) {
           throw new StartError(
             `PostgreSQL at ${redactUrl(this.#urls.postgres)} does not answer: ${error.message}`,
             { cause: error },
@@ -264,7 +264,7 @@ class Composition {
       storage: replicas === null ? {} : { replicas },
       ...(this.settings.adoptStreams === null ? {} : { adoptStreams: this.settings.adoptStreams }),
       logger: this.#logger,
-      clock: machineClock,
+      clock: systemClock,
     });
     this.#stack.push('distribution', () => distribution.close());
     this.#prepareStreams(distribution);
@@ -280,7 +280,7 @@ class Composition {
         if (stopped) return;
         if (said !== String(error)) this.#logger.warn({ err: error }, 'streams are not ready yet');
         said = String(error);
-        machineTimer.after(PREPARE_RETRY_MS, () => stopped || attempt());
+        backgroundTimer.after(PREPARE_RETRY_MS, () => stopped || attempt());
       });
     };
     this.#stack.push('streams', () => void (stopped = true));
@@ -302,8 +302,8 @@ class Composition {
       publisher: parts.distribution.publisher,
       validator: parts.validator,
       ownership: parts.ownership,
-      clock: machineClock,
-      timer: machineTimer,
+      clock: systemClock,
+      timer: backgroundTimer,
       scheduler: machineScheduler,
       sha256,
       log: engineLog(this.#logger),
@@ -392,7 +392,7 @@ class Composition {
 
   #needs({ truth }: OpenedTruth, distribution: Distribution, traffic: Link): Dependencies {
     const { settings } = this;
-    return dependencies({ truth, distribution, traffic, settings, clock: machineClock });
+    return dependencies({ truth, distribution, traffic, settings, clock: systemClock });
   }
 
   #timedWork(parts: {
@@ -408,7 +408,7 @@ class Composition {
       ...{ metrics: this.#metrics, hints: this.#hints, installation, distribution, ownership },
       outbox: parts.opened.webhookOutbox,
       routed: parts.use,
-      timer: machineTimer,
+      timer: backgroundTimer,
     });
   }
 
@@ -426,8 +426,8 @@ class Composition {
       ownership: parts.ownership,
       calls: parts.distribution.commands,
       shards: parts.installation.shards,
-      clock: machineClock,
-      timer: machineTimer,
+      clock: systemClock,
+      timer: backgroundTimer,
       newId: randomUUID,
       inTurn: (length, work) => outcomeOf(() => this.#gate.inTurn(length, work)),
       deadlineMs: Math.max(MIN_ROUTE_MS, ROUTE_TTLS * this.settings.leaseTtlMs),

@@ -1,3 +1,4 @@
+import { backgroundTimer, systemClock } from '@pawl/contracts/node';
 import { FakeTruthStore } from '@pawl/engine/testing';
 import { openMetadata, raiseEpoch } from '@pawl/metadata';
 import type { Logger, Settings } from '@pawl/platform';
@@ -7,7 +8,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ROOMS } from './rooms.js';
 import { runControlPlane } from './run-control-plane.js';
-import { machineClock, machineTimer } from './runtime/machine.js';
 import { FakeRooms } from './testing/fake-rooms.js';
 
 /** Everything in memory but the metadata, which is on disk; PostgreSQL holds the installation `id`. */
@@ -69,7 +69,7 @@ it('refuses another PostgreSQL than its metadata belongs to, until that is adopt
   expect(await run(own)).toEqual({ code: 0, said: [] });
 
   const folder = join(dataDir, 'metadata');
-  const clock = { clock: machineClock, timer: machineTimer };
+  const clock = { clock: systemClock, timer: backgroundTimer };
   const store = await openMetadata({ dataDir: folder, nodeId: 'node-1', ...clock });
   await raiseEpoch(store);
   await store.close();

@@ -5,7 +5,7 @@ import type { Clock } from '@pawl/kernel';
 import { SILENT } from './connection/logger.js';
 import type { DistributionLogger } from './connection/logger.js';
 import { NatsLink } from './connection/nats-link.js';
-import { systemClock } from './connection/system-clock.js';
+import { systemClock } from '@pawl/contracts/node';
 import { OwnerCommandClient } from './commands/owner-command-client.js';
 import { JetStreamSnapshotPublisher } from './publication/jetstream-snapshot-publisher.js';
 import type { StorageLimits } from './publication/stream-config.js';

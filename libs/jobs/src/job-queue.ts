@@ -1,7 +1,7 @@
 import { settledWithin } from '@pawl/kernel';
 import type { Job, Queue, Worker } from 'bullmq';
 import { queueBackend, type QueueServer } from './queue-backend.js';
-import { systemTimer } from './system-timer.js';
+import { foregroundTimer } from '@pawl/contracts/node';
 
 export interface JobQueueOptions {
   readonly server: QueueServer;
@@ -78,7 +78,7 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
   try {
     await readyInTime(worker);
   } catch (error) {
-    await settledWithin(worker.close(true), CLOSE_GRACE_MS, systemTimer);
+    await settledWithin(worker.close(true), CLOSE_GRACE_MS, foregroundTimer);
     await letGo(queue);
     throw error;
   }
@@ -88,10 +88,10 @@ export async function openJobQueue(options: JobQueueOptions): Promise<JobQueue> 
 
 async function close(queue: Queue, worker: Worker, stop: AbortController): Promise<void> {
   const closing = worker.close();
-  if (!(await settledWithin(closing, CLOSE_GRACE_MS, systemTimer))) {
+  if (!(await settledWithin(closing, CLOSE_GRACE_MS, foregroundTimer))) {
     stop.abort(new Error('this node is shutting down'));
-    if (!(await settledWithin(closing, CLOSE_GRACE_MS, systemTimer))) {
-      await settledWithin(worker.disconnect(), CLOSE_GRACE_MS, systemTimer);
+    if (!(await settledWithin(closing, CLOSE_GRACE_MS, foregroundTimer))) {
+      await settledWithin(worker.disconnect(), CLOSE_GRACE_MS, foregroundTimer);
     }
   }
   await letGo(queue);
@@ -99,13 +99,13 @@ async function close(queue: Queue, worker: Worker, stop: AbortController): Promi
 
 /** Also where its server does not answer. */
 async function letGo(queue: Queue): Promise<void> {
-  if (await settledWithin(queue.close(), CLOSE_GRACE_MS, systemTimer)) return;
-  await settledWithin(queue.disconnect(), CLOSE_GRACE_MS, systemTimer);
+  if (await settledWithin(queue.close(), CLOSE_GRACE_MS, foregroundTimer)) return;
+  await settledWithin(queue.disconnect(), CLOSE_GRACE_MS, foregroundTimer);
 }
 
 async function readyInTime(one: Queue | Worker): Promise<void> {
   const ready = one.waitUntilReady();
-  if (!(await settledWithin(ready, READY_MS, systemTimer)))
+  if (!(await settledWithin(ready, READY_MS, foregroundTimer)))
     throw new Error('the job queue does not answer');
   await ready;
 }

@@ -12,7 +12,7 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import { createHeardBackend, HeardClient } from './heard-postgres.js';
-import { systemTimer } from './system-timer.js';
+import { foregroundTimer } from '@pawl/contracts/node';
 
 /** Where the jobs lie: in Redis where that is given, else in PostgreSQL. */
 export interface QueueServer {
@@ -99,7 +99,7 @@ async function inTurn(
     await client.query('SELECT pg_advisory_lock(hashtext($1), hashtext($2))', [SCHEMA, name]);
     await work();
   } finally {
-    await settledWithin(client.end(), CONNECT_TIMEOUT_MS, systemTimer);
+    await settledWithin(client.end(), CONNECT_TIMEOUT_MS, foregroundTimer);
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { sha256 } from '@pawl/contracts/node';
+import { backgroundTimer, foregroundTimer, sha256, systemClock } from '@pawl/contracts/node';
 import { FileCache } from './cache/file-cache.js';
 import { ownProcessEnds } from './cache/process-ends.js';
 import { NatsLink } from './nats/nats-link.js';
@@ -7,7 +7,7 @@ import { checkOptions } from './options.js';
 import type { CheckedOptions, ConnectOptions } from './options.js';
 import type { PawlError } from './errors.js';
 import { PawlClient } from './session/pawl-client.js';
-import { backgroundTimer, foregroundTimer, systemClock, systemRng } from './system-time.js';
+import { systemRng } from './system-rng.js';
 import type { Pawl } from './types.js';
 
 /**

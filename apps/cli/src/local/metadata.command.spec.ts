@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openMetadata } from '@pawl/metadata';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CliWorld } from '../testing/cli-world.js';
-import { machineClock, machineTimer } from './machine.js';
+import { systemClock, foregroundTimer } from '@pawl/contracts/node';
 
 let world: CliWorld;
 
@@ -33,7 +33,7 @@ describe('pawl metadata adopt', () => {
 
   it('says of a node that runs how it is stopped, and offers no other folder', async () => {
     const dataDir = join(world.folder, 'metadata');
-    const clocks = { clock: machineClock, timer: machineTimer };
+    const clocks = { clock: systemClock, timer: foregroundTimer };
     const running = await openMetadata({ dataDir, nodeId: 'node-1', ...clocks });
     const { code, err } = await adopt(world.folder);
     await running.close();

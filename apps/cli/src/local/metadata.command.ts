@@ -5,7 +5,7 @@ import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import type { Terminal } from '../terminal.js';
-import { machineClock, machineTimer } from './machine.js';
+import { systemClock, foregroundTimer } from '@pawl/contracts/node';
 import { dataFolder } from './data-folder.js';
 
 /** `pawl metadata adopt`: works on the data folder of a node that is stopped. */
@@ -57,8 +57,8 @@ async function adopt(dataDir: string, nodeId: string): Promise<number> {
     const store = await openMetadata({
       dataDir,
       nodeId,
-      clock: machineClock,
-      timer: machineTimer,
+      clock: systemClock,
+      timer: foregroundTimer,
     });
     try {
       return await raiseEpoch(store);

@@ -1,6 +1,6 @@
+import { backgroundTimer } from '@pawl/contracts/node';
 import { jetStreamServes, type Distribution } from '@pawl/distribution';
 import { settledWithin, type Clock } from '@pawl/kernel';
-import { machineTimer } from '../runtime/machine.js';
 
 /** A connection of this node to NATS, while there is one. */
 export type Link = Pick<Distribution, 'connection'>;
@@ -57,6 +57,6 @@ function roundTrip(
       void back.then(() => (trip = trip === started ? undefined : trip));
     }
     const { back } = trip;
-    return (await settledWithin(back, NATS_ROUND_TRIP_MS, machineTimer)) && back;
+    return (await settledWithin(back, NATS_ROUND_TRIP_MS, backgroundTimer)) && back;
   };
 }

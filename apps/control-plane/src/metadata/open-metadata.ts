@@ -1,3 +1,4 @@
+import { backgroundTimer, systemClock } from '@pawl/contracts/node';
 import { installationText, type Installation, type ShardOwnership } from '@pawl/engine';
 import {
   createShardOwnership,
@@ -16,7 +17,6 @@ import { join } from 'node:path';
 import type { OpenedMetadata } from '../composition.js';
 import { baseUrl } from '../http/close-http-app.js';
 import { engineLog } from '../runtime/engine-log.js';
-import { machineClock, machineTimer } from '../runtime/machine.js';
 import { StartError } from '../runtime/start-error.js';
 import { untilAnswered } from './until-answered.js';
 
@@ -36,8 +36,8 @@ async function openOwnMember(settings: Settings, logger: Logger): Promise<Opened
     folder: join(settings.dataDir, 'metadata'),
     nodeId,
     settings: settings.quorum,
-    clock: machineClock,
-    timer: machineTimer,
+    clock: systemClock,
+    timer: backgroundTimer,
     onProblem: (text) => logger.warn(text),
     // REST listens last, and a start that fails by then has begun the folder.
     prepare: async () => (await takePort(settings.http, REST_PORT)).release(),
@@ -111,7 +111,12 @@ async function reachEtcd(
 ): Promise<EtcdMetadataStore> {
   const prefix = `pawl/${installation}/`;
   try {
-    return await openEtcdMetadata({ endpoints, prefix, clock: machineClock, timer: machineTimer });
+    return await openEtcdMetadata({
+      endpoints,
+      prefix,
+      clock: systemClock,
+      timer: backgroundTimer,
+    });
   } catch (error) {
     throw new StartError(
       `The etcd cluster that PAWL_METADATA names (${endpoints.join(', ')}) does not answer: ${(error as Error).message}`,
@@ -138,8 +143,8 @@ function ownershipOver(parts: {
       folder,
       shards: installation.shards,
       leaseTtlMs: settings.leaseTtlMs,
-      clock: machineClock,
-      timer: machineTimer,
+      clock: systemClock,
+      timer: backgroundTimer,
       log: engineLog(logger),
       ...(address === undefined ? {} : { address }),
     });

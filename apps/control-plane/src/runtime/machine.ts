@@ -1,18 +1,4 @@
-import type { Clock, Scheduler, Timer } from '@pawl/kernel';
-
-/** The machine's clocks. */
-export const machineClock: Clock = {
-  wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-};
-
-/** The event loop's timers. They do not keep the process alive by themselves. */
-export const machineTimer: Timer = {
-  after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs).unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
+import type { Scheduler } from '@pawl/kernel';
 
 /**
  * Lets everything that waits in the event loop run once. Those who wait are let on one per turn, in

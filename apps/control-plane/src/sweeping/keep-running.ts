@@ -1,5 +1,5 @@
+import { backgroundTimer } from '@pawl/contracts/node';
 import type { Logger } from '@pawl/platform';
-import { machineTimer } from '../runtime/machine.js';
 
 const RETRY_MS = 1_000;
 
@@ -26,7 +26,7 @@ export function keepRunning(what: string, start: () => Promise<Running>, logger:
         if (failures === 0) logger.warn({ what, err: error }, 'timed work cannot be started yet');
         await new Promise<void>((resolve) => {
           wake = resolve;
-          machineTimer.after(RETRY_MS, resolve);
+          backgroundTimer.after(RETRY_MS, resolve);
         });
       }
     }

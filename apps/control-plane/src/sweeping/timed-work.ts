@@ -1,3 +1,4 @@
+import { systemClock } from '@pawl/contracts/node';
 import type { Distribution } from '@pawl/distribution';
 import { WebhookUseCases } from '@pawl/engine';
 import type { ConfigEngine, Installation, ShardOwnership, WebhookOutbox } from '@pawl/engine';
@@ -14,7 +15,6 @@ import type { Logger, Settings } from '@pawl/platform';
 import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { keepLooking, type Looking } from '../webhooks/keep-looking.js';
 import { Webhooks } from '../webhooks/webhooks.js';
-import { machineClock } from '../runtime/machine.js';
 import { keepRunning, type Running } from './keep-running.js';
 import type { LookHints } from './look-hints.js';
 import { seldom } from './seldom.js';
@@ -80,7 +80,7 @@ export class TimedWork {
     this.#disturbed = seldom<Error>(
       (err, leftOut) => parts.logger.warn({ err, leftOut }, 'the job queue was disturbed'),
       DISTURBED_EVERY_MS,
-      machineClock,
+      systemClock,
     );
     this.#server = {
       postgresUrl: settings.postgres.url ?? '',

@@ -1,3 +1,4 @@
+import { systemClock } from '@pawl/contracts/node';
 import { done } from '@pawl/contracts';
 import type {
   ClusterStatus,
@@ -16,7 +17,6 @@ import {
 } from '@pawl/engine/testing';
 import type { LookJobsOptions, SweepJobsOptions } from '@pawl/jobs';
 import type { OpenedMetadata, Rooms } from '../composition.js';
-import { machineClock } from '../runtime/machine.js';
 
 const SHARDS = 4;
 const STARTED = '2026-01-01T00:00:00.000Z';
@@ -97,7 +97,7 @@ class FakeOwnership implements ShardOwnership {
 export class FakeRooms implements Rooms {
   readonly log: string[] = [];
   readonly truth = new FakeTruthStore(INSTALLATION);
-  readonly publisher = new FakeSnapshotPublisher(machineClock);
+  readonly publisher = new FakeSnapshotPublisher(systemClock);
   jobs: SweepJobsOptions | undefined;
   looks: LookJobsOptions | undefined;
   /** Hints that were given to the queue. */
@@ -130,7 +130,7 @@ export class FakeRooms implements Rooms {
     const opened = {
       truth: this.truth,
       status: new FakeStatusStore(SHARDS),
-      webhookOutbox: new FakeWebhookOutbox(machineClock),
+      webhookOutbox: new FakeWebhookOutbox(systemClock),
       notes: this.notes,
       close: async () => void this.log.push('truth closed'),
     };

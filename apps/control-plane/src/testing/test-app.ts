@@ -1,3 +1,4 @@
+import { systemClock } from '@pawl/contracts/node';
 import { done } from '@pawl/contracts';
 import type { AcceptedRestoreView, Outcome, RestoreView } from '@pawl/contracts';
 import { WebhookUseCases, type RestoreUseCases } from '@pawl/engine';
@@ -11,7 +12,6 @@ import type { KnownMember } from '../cluster/cluster.controller.js';
 import { BodyGate, type BodyGateOptions } from '../http/body-gate.js';
 import { createHttpApp, type HttpAppOptions } from '../http/create-http-app.js';
 import { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
-import { machineClock } from '../runtime/machine.js';
 import { FakeConfigEngine } from './fake-config-engine.js';
 
 export interface TestApp {
@@ -54,7 +54,7 @@ export class FakeRestore implements RestoreUseCases {
 
 /** One webhook, `hooks-1`, in a history of its own. */
 export class FakeWebhooks {
-  readonly outbox = new FakeWebhookOutbox(machineClock);
+  readonly outbox = new FakeWebhookOutbox(systemClock);
   /** Endpoints that were to be looked at. */
   readonly looked: string[] = [];
   readonly useCases = new WebhookUseCases(

@@ -1,4 +1,4 @@
-import { sha256 } from '@pawl/contracts/node';
+import { sha256, systemClock } from '@pawl/contracts/node';
 import {
   type ConfiguredWebhook,
   DeliverWebhooks,
@@ -11,7 +11,6 @@ import { seededRng } from '@pawl/kernel';
 import type { Logger, Settings } from '@pawl/platform';
 import type { ControlPlaneMetrics } from '../metrics/control-plane-metrics.js';
 import { engineLog } from '../runtime/engine-log.js';
-import { machineClock } from '../runtime/machine.js';
 
 const NAME_LENGTH = 8;
 
@@ -48,7 +47,7 @@ export class Webhooks {
         secrets: settings.webhookSecrets,
         stop: this.#stop.signal,
       }),
-      clock: machineClock,
+      clock: systemClock,
       rng: seededRng(Math.floor(Math.random() * 2 ** 32)),
       sha256,
       log: engineLog(logger),

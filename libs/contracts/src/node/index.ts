@@ -7,3 +7,4 @@ export { postText } from './post-text.js';
 export type { PostAnswer, Posted } from './post-text.js';
 export { isWebhookSecret, signWebhook } from './sign-webhook.js';
 export type { WebhookMessage } from './sign-webhook.js';
+export { backgroundTimer, foregroundTimer, systemClock } from './system-time.js';

@@ -10,7 +10,7 @@ import {
 import type { CallMessage, OwnerCalls, OwnerTarget } from '@pawl/engine';
 import type { Clock } from '@pawl/kernel';
 import { describeError } from '../connection/logger.js';
-import { systemTimer } from '../connection/system-clock.js';
+import { backgroundTimer } from '@pawl/contracts/node';
 import type { NatsLink } from '../connection/nats-link.js';
 import { setDeadline } from './command-deadline.js';
 import { MessageJoiner, splitMessage } from './message-parts.js';
@@ -78,7 +78,7 @@ export class OwnerCommandClient implements OwnerCalls {
       maxWait: deadlineMs,
       headers,
     });
-    const joiner = new MessageJoiner(this.clock, systemTimer);
+    const joiner = new MessageJoiner(this.clock, backgroundTimer);
     try {
       for await (const message of replies) {
         const joined = joiner.add(message);

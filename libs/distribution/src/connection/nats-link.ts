@@ -5,7 +5,7 @@ import { settledWithin } from '@pawl/kernel';
 import { describeError } from './logger.js';
 import type { DistributionLogger } from './logger.js';
 import { parseServerList } from './server-list.js';
-import { systemTimer } from './system-clock.js';
+import { backgroundTimer } from '@pawl/contracts/node';
 
 export interface NatsLinkOptions {
   /** See `parseServerList`. */
@@ -113,9 +113,9 @@ export class NatsLink {
     this.#wake?.();
     const connection = this.#connection;
     if (connection !== undefined) {
-      if (this.#up) await settledWithin(connection.flush(), CLOSE_TIMEOUT_MS, systemTimer);
-      await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, systemTimer);
-      await settledWithin(this.#loop, CLOSE_TIMEOUT_MS, systemTimer);
+      if (this.#up) await settledWithin(connection.flush(), CLOSE_TIMEOUT_MS, backgroundTimer);
+      await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, backgroundTimer);
+      await settledWithin(this.#loop, CLOSE_TIMEOUT_MS, backgroundTimer);
     }
     this.#goDown();
     this.#listeners.clear();
@@ -134,7 +134,7 @@ export class NatsLink {
         continue;
       }
       if (this.#closed) {
-        await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, systemTimer);
+        await settledWithin(connection.close(), CLOSE_TIMEOUT_MS, backgroundTimer);
         break;
       }
       failures = 0;

@@ -1,7 +1,7 @@
 import type { Clock } from '@pawl/kernel';
 import { SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
-import { systemClock } from '../connection/system-clock.js';
+import { systemClock } from '@pawl/contracts/node';
 
 export type TrafficKind = 'hello' | 'ack' | 'vote' | 'command';
 export type DropReason =

@@ -19,7 +19,7 @@ import { MAX_MESSAGE_BYTES, MessageJoiner, splitMessage } from '../commands/mess
 import { describeError, SILENT } from '../connection/logger.js';
 import type { DistributionLogger } from '../connection/logger.js';
 import { NatsLink } from '../connection/nats-link.js';
-import { systemClock, systemTimer } from '../connection/system-clock.js';
+import { systemClock, backgroundTimer } from '@pawl/contracts/node';
 import { ungated } from './command-gate.port.js';
 import type { CommandGate } from './command-gate.port.js';
 import type { DropReason, DroppedMessages, TrafficKind } from './dropped-messages.js';
@@ -82,7 +82,7 @@ export class PawlNatsServer
   override readonly transportId = Transport.NATS;
   readonly #subjects: Subjects;
   readonly #log: DistributionLogger;
-  readonly #joiner = new MessageJoiner(systemClock, systemTimer);
+  readonly #joiner = new MessageJoiner(systemClock, backgroundTimer);
   /** Apart, so that no flood of heartbeats keeps a command from its owner. */
   readonly #pending = {
     hello: new PendingRequests(MAX_PENDING, REQUEST_MAX_MS, systemClock),
@@ -131,7 +131,7 @@ export class PawlNatsServer
   async close(): Promise<void> {
     const heard = [...this.#subscriptions, ...this.#claims.values()];
     const drained = Promise.all(heard.map(async (subscription) => subscription?.drain()));
-    await settledWithin(drained, DRAIN_MS, systemTimer);
+    await settledWithin(drained, DRAIN_MS, backgroundTimer);
     const { hello, command } = this.#pending;
     await Promise.all([hello.idle(CLOSE_GRACE_MS), command.idle(CLOSE_GRACE_MS)]);
     this.#joiner.close();

@@ -4,7 +4,7 @@ import type { Member } from '@pawl/metadata';
 import { Readiness, ownProcess, removeEndpoints, writeEndpoints } from '@pawl/platform';
 import type { Settings } from '@pawl/platform';
 import { CliError } from '../../exit-codes.js';
-import { machineClock, machineTimer } from '../machine.js';
+import { systemClock, foregroundTimer } from '@pawl/contracts/node';
 import { followMember } from './follow-member.js';
 import { MemberHttp } from './member-http.js';
 import type { MemberView } from './member-http.js';
@@ -40,8 +40,8 @@ export async function runQuorum({ settings, log, signal }: QuorumRun): Promise<v
       folder: join(settings.dataDir, 'metadata'),
       nodeId: settings.nodeId,
       settings: settings.quorum,
-      clock: machineClock,
-      timer: machineTimer,
+      clock: systemClock,
+      timer: foregroundTimer,
       onProblem: (text) => log.warn(text),
       onFailure: (error) => fail(error),
       prepare: async () => {

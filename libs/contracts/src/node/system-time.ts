@@ -1,11 +1,12 @@
-import type { Clock, Rng, Timer } from '@pawl/kernel';
+import type { Clock, Timer } from '@pawl/kernel';
 
+/** The machine's clocks. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
 };
 
-/** Keeps the process alive while something is pending. */
+/** The event loop's timers. They keep the process alive while something is pending. */
 export const foregroundTimer: Timer = {
   after: (delayMs, callback) => {
     const timeout = setTimeout(callback, delayMs);
@@ -13,17 +14,10 @@ export const foregroundTimer: Timer = {
   },
 };
 
-/** Does not keep the process alive. */
+/** The same, and they do not keep the process alive. */
 export const backgroundTimer: Timer = {
   after: (delayMs, callback) => {
-    const timeout = setTimeout(callback, delayMs);
-    timeout.unref();
+    const timeout = setTimeout(callback, delayMs).unref();
     return { cancel: () => clearTimeout(timeout) };
   },
-};
-
-/** For jitter, not for secrets. */
-export const systemRng: Rng = {
-  next: () => Math.random(),
-  below: (bound) => Math.floor(Math.random() * bound),
 };
