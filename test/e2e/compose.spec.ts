@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describeSettings } from '@pawl/platform';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
+import { CONTROL_PLANE, REPOSITORY, TSC, WRITE_BUNDLE } from '../../infra/dev/lib/repository.mjs';
 
 interface Service {
   readonly image: string;
@@ -104,13 +104,18 @@ describe('infra/docker/Dockerfile', () => {
     expect(last.slice(user).some((line) => line.startsWith('RUN '))).toBe(false);
   });
 
-  it('starts a file that the build makes', () => {
+  it('starts the file that npm start does, which the build makes of what the compiler made', () => {
     const command = instructions.findLast((line) => line.startsWith('CMD '));
     const [program, , main = ''] = JSON.parse(command?.slice('CMD '.length) ?? '[]') as string[];
-    expect(program).toBe('node');
-    expect(
-      existsSync(join(REPOSITORY, main.replace('/dist/', '/src/').replace(/\.js$/, '.ts'))),
-    ).toBe(true);
+    expect([program, main]).toEqual(['node', relative(REPOSITORY, CONTROL_PLANE)]);
+    const built = instructions.find((line) => line.includes(' -b '))?.split(/ +&& +/) ?? [];
+    const [compiler, bundler] = [TSC, WRITE_BUNDLE].map((path) => relative(REPOSITORY, path));
+    expect(built.slice(0, 2)).toEqual([
+      expect.stringMatching(`^RUN node ${compiler} -b *$`),
+      `node ${bundler}`,
+    ]);
+    const ignored = read('infra/docker/Dockerfile.dockerignore').split('\n');
+    expect(ignored.indexOf('!infra/dev')).toBeGreaterThan(ignored.indexOf('infra'));
   });
 
   it('copies what exists and names settings that exist', () => {
