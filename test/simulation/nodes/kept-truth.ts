@@ -118,6 +118,12 @@ export class KeptTruth {
     return this.of(address).releases.at(-1)?.next ?? NOWHERE;
   }
 
+  /** Where below this address a release in stages is under way. */
+  stagedBelow(above: AddressText): readonly AddressText[] {
+    const isBelow = (address: AddressText) => address !== above && isOnWay(above, address);
+    return this.addresses.filter((at) => isBelow(at) && this.release(at).staged !== null);
+  }
+
   /** A restore was accepted. */
   pauseRolling(isIn: (address: AddressText) => boolean): void {
     for (const address of this.addresses.filter(isIn)) {

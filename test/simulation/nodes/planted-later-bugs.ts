@@ -109,4 +109,28 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
     finds: /rollback, waits for nothing, and is refused: frozen/,
     seed: 3,
   },
+  {
+    name: 'a promote ends releases that it does not name',
+    edits: [
+      edit(
+        `${ENGINE}/change-release.ts`,
+        'const names = change.request.preempt ?? [];',
+        'const names = root.tree.reachedBelow(node.address).filter((one) => change.request.preempt !== undefined && one.release.staged !== null).map((one) => one.address.text);',
+      ),
+    ],
+    finds: /ends the release of .*, which it names/,
+    seed: 1,
+  },
+  {
+    name: 'a promote leaves the releases that it names under way',
+    edits: [
+      edit(
+        `${ENGINE}/change-release.ts`,
+        'let dropped = ended;',
+        'let dropped: readonly Dropped[] = [];',
+      ),
+    ],
+    finds: /ends the release of .* in one with it/,
+    seed: 1,
+  },
 ];

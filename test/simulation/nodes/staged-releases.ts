@@ -17,6 +17,7 @@ import { PauseClocks } from './pause-clocks.js';
 import { fallsUntold, inputsAt, stagedAt } from './pin-rules.js';
 import { PinnedScopes } from './pinned-scopes.js';
 import type { PinsWorld, Together } from './pinned-scopes.js';
+import { judgePreempted } from './preempt-rules.js';
 import { StageClocks } from './stage-clocks.js';
 import type { ClocksWorld } from './stage-clocks.js';
 import type { ToldTransition } from './told-transitions.js';
@@ -126,6 +127,8 @@ export class StagedReleases {
     const owner = this.#clocks.ownerOf(shard);
     this.#later.took({ ...transition, owner });
     this.#pins.took({ ...transition, owner });
+    judgePreempted(this.judge, this.asked, transition);
+    if (told.preemptedBy !== undefined) this.world.reached('release pre-empted by name');
     if (next.state === 'paused' && now.state !== 'paused') this.world.paused(owner);
     if (told.by === 'owner') this.#wentOn(transition, truth.of(address).head);
   }

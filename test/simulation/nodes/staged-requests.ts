@@ -1,4 +1,5 @@
 import type {
+  AddressText,
   Gate,
   JsonObject,
   PreflightPolicy,
@@ -68,6 +69,22 @@ export function stagedRequest(
     default:
       return { ...of, action: 'promote', strategy: strategy(rng) };
   }
+}
+
+/**
+ * The same, where it is a promote that begins now: at times with names of releases under way below. Decided
+ * by what is drawn already, so that seeds stay what they are.
+ */
+export function preempting(
+  request: ReleaseRequest,
+  below: readonly AddressText[],
+  nowMs: number,
+): ReleaseRequest {
+  const { action, at, conflict = 'refuse' } = request;
+  const isNow = at === undefined && (conflict === 'refuse' || conflict === 'supersede');
+  const drawn = Math.floor(nowMs);
+  if (action !== 'promote' || !isNow || below.length === 0 || drawn % 3 > 0) return request;
+  return { ...request, preempt: below.filter((_, index) => (drawn + index) % 4 > 0) };
 }
 
 /** What a document says that some consumers reject, and others die of. */

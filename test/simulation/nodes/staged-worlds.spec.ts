@@ -51,6 +51,7 @@ const MUST_REACH = [
   "the owner's wall clock set while a scope is pinned",
   'release grown within a stage',
   'releases on one way: 3',
+  'release pre-empted by name',
   'command: release-in-flight',
   'owner killed between stages',
   'owner paused between stages',

@@ -13,6 +13,8 @@ export interface ToldTransition {
   readonly author: string;
   /** Of a person: the command, as its reason names it. Of another: empty. */
   readonly op: string;
+  /** Of another that names it: the promote. */
+  readonly preemptedBy?: string;
 }
 
 const OWNER = 'pawl';
@@ -23,6 +25,9 @@ export function readTransition(entry: Entry | undefined): ToldTransition {
   const of = (by: ToldTransition['by'], op = ''): ToldTransition => ({ action, by, author, op });
   if (author === OWNER) return of('owner');
   if (reason.startsWith('dropped by ')) return of('another');
+  if (reason.startsWith('pre-empted by ')) {
+    return { ...of('another'), preemptedBy: reason.split(': ').at(-1) ?? '' };
+  }
   if (action === 'promote' && reason.includes(', begun by pawl')) return of('queued');
   const op = reason.split('; ').find((part) => !part.includes(': '));
   return of('person', op ?? 'nobody');

@@ -15,7 +15,7 @@ import type { Rng } from '@pawl/kernel';
 import type { Asked } from './answers.js';
 import type { Floor } from './histories.js';
 import { smallSchema } from './small-validator.js';
-import { stagedRequest, troubles } from './staged-requests.js';
+import { preempting, stagedRequest, troubles } from './staged-requests.js';
 import type { NodesWorldView } from './world-view.js';
 
 /** A client gives up a request after this, and does not know then what became of it. */
@@ -173,7 +173,9 @@ export class WorldWriter {
     const kept = this.world.ledger.of(address.text);
     if (this.world.isStaged) {
       const told = this.world.histories.floor(address.text).release;
-      return stagedRequest(this.#rng, kept, { reason, told, nowMs: this.world.nowMs() });
+      const about = { reason, told, nowMs: this.world.nowMs() };
+      const below = this.world.ledger.truth.stagedBelow(address.text);
+      return preempting(stagedRequest(this.#rng, kept, about), below, about.nowMs);
     }
     const newest = kept.definitions.length;
     switch (this.#rng.below(10)) {

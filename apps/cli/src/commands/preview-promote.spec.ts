@@ -58,3 +58,15 @@ it('says why it would be refused, and that nothing would change', async () => {
   world.answers.set('POST /v1/preview/acme/app', json({ ...refused, valid: true, errors: [] }));
   expect((await dryRun()).out).toBe('acme/app: nothing would change\n');
 });
+
+it('says which releases below it would abort', async () => {
+  const aborted = [{ address: 'acme/app/eu', id: 'r1', version: 4 }];
+  world.answers.set('POST /v1/preview/acme/app', json({ ...VIEW, aborted }));
+  const { out } = await dryRun('--strategy', 'canary', '--preempt', 'acme/app/eu');
+  expect(out.split('\n')[1]).toBe(
+    'would be aborted with it: release r1 of version 4 of acme/app/eu',
+  );
+  expect(JSON.parse(world.requests[0]?.body ?? '')).toEqual({
+    promote: { strategy: 'canary', preempt: ['acme/app/eu'] },
+  });
+});

@@ -3,7 +3,7 @@ import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { plainLines, print, table } from '../output.js';
 import { durationText } from './duration.js';
-import { stageText } from './staged-text.js';
+import { abortedText, stageText } from './staged-text.js';
 
 /** Workloads, addresses and instances that are named of a stage. */
 const MAX_NAMED = 3;
@@ -42,7 +42,12 @@ function previewText(address: string, view: PreviewView): string {
   const { pinned = 0 } = view;
   const stay =
     pinned === 0 ? [] : [`addresses below that stay at a version that is pinned: ${pinned}`];
-  return plainLines([head, ...stay]) + table(headings, rows) + plainLines(['nothing was changed']);
+  const aborts = (view.aborted ?? []).map((one) => `would be aborted with it: ${abortedText(one)}`);
+  return (
+    plainLines([head, ...stay, ...aborts]) +
+    table(headings, rows) +
+    plainLines(['nothing was changed'])
+  );
 }
 
 function firstText({ added, instances }: PreviewStage): string {

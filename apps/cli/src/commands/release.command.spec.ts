@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, refuse, release, releaseInStages } from '../testing/cli-world.js';
+import { CliWorld, json, refuse, release, releaseInStages } from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -172,12 +172,31 @@ describe('pawl promote in stages', () => {
     });
   });
 
+  it('aborts what is under way below where that is named, and says what it aborted', async () => {
+    const aborted = [{ address: 'acme/app/eu', id: 'r1', version: 4 }];
+    const view = {
+      address: 'acme/app',
+      state: 'idle',
+      releaseVersion: 3,
+      stableVersion: 2,
+      aborted,
+    };
+    world.answers.set('POST /v1/release/acme/app', json(view));
+    const { code, out } = await promote('--preempt', 'acme/app/eu', '--preempt', 'acme/app/us');
+    expect(code).toBe(0);
+    expect(sent()).toEqual({ action: 'promote', preempt: ['acme/app/eu', 'acme/app/us'] });
+    expect(out).toContain('\naborted with it: release r1 of version 4 of acme/app/eu\n');
+  });
+
   it.each([
     [
       'release-in-flight',
       'look at it: .* pawl status acme/app\nbegin after it: .* --queue\nsupersede it: .* --supersede',
     ],
-    ['too-many-releases', 'look at it: .* pawl status acme/app'],
+    [
+      'too-many-releases',
+      'look at it: .* pawl status acme/app\nabort one below with it: .* --preempt ADDRESS',
+    ],
     ['frozen', 'go forward all the same: with --freeze-exception and why'],
   ] as const)('says what can be done where it is refused: %s', async (code, hint) => {
     world.answers.set('POST /v1/release/acme/app', refuse(code, 'not now'));

@@ -16,7 +16,7 @@ import { problemText } from '../problem-text.js';
 import { fromOne, parseCount, parseVersion } from './config.command.js';
 import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
-import { candidateText, placeText } from './staged-text.js';
+import { abortedText, candidateText, placeText } from './staged-text.js';
 import { addLaterOptions, laterOf } from './later-flags.js';
 import type { LaterFlags } from './later-flags.js';
 import { pinnedBelowLines } from './pin-text.js';
@@ -30,6 +30,7 @@ interface ReleaseFlags extends StrategyFlags, LaterFlags {
   readonly reason?: string;
   readonly force?: true;
   readonly dryRun?: true;
+  readonly preempt?: readonly string[];
   readonly freezeException?: string;
   readonly workloads?: NonNullable<ReleaseRequest['workloads']>;
   /** 1 is the first. */
@@ -69,6 +70,11 @@ export function addRelease(program: Command, context: CliContext): void {
     'release the newest version, or another, to everybody at once, or in stages',
   );
   addLaterOptions(addStrategyOptions(promote.option(...version)))
+    .option(
+      '--preempt <address>',
+      'abort the release in stages of this address below with it (may be repeated)',
+      collect,
+    )
     .option('--dry-run', 'say whom each stage would reach, and change nothing')
     .option(...exception);
   command('cancel', 'drop the promote that is queued, or to begin at a time');
@@ -112,13 +118,14 @@ async function act(
   address: string,
   flags: ReleaseFlags,
 ): Promise<void> {
-  const { to, expectRelease, reason, force, freezeException, workloads, dryRun } = flags;
+  const { to, expectRelease, reason, force, freezeException, workloads, dryRun, preempt } = flags;
   const strategy = await strategyOf(context, address, flags);
   const promote: PreviewPromote = {
     ...(to === undefined ? {} : { targetVersion: to }),
     ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
     ...(strategy === undefined ? {} : { strategy }),
     ...(freezeException === undefined ? {} : { freezeException }),
+    ...(preempt === undefined ? {} : { preempt: [...preempt] }),
   };
   const later = action === 'promote' ? laterOf(flags) : {};
   if (dryRun === true) {
@@ -144,7 +151,12 @@ async function act(
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
     const dropped = view.dropped === undefined ? [] : [`dropped: ${queuedText(view.dropped)}`];
-    const queued = [...dropped, ...(view.queued === undefined ? [] : [queuedText(view.queued)])];
+    const aborted = (view.aborted ?? []).map((one) => `aborted with it: ${abortedText(one)}`);
+    const queued = [
+      ...aborted,
+      ...dropped,
+      ...(view.queued === undefined ? [] : [queuedText(view.queued)]),
+    ];
     const beside = [...queued, ...pinnedBelowLines(view.pinnedBelow)];
     if (!changed) return [`nothing changed: ${releaseText(view)}`, ...beside, ''].join('\n');
     return [releaseText(view), ...beside, ...hints(context, action, view), ''].join('\n');
@@ -185,7 +197,7 @@ function withHint(context: CliContext, address: string, error: unknown): unknown
   const hint: Partial<Record<ProblemCode, string>> = {
     'release-in-flight': `${look}\nbegin after it: the same with --queue\nsupersede it: the same with --supersede`,
     'release-queued': `drop it: ${context.command(`cancel ${address}`)}\ntake its place: the same with --supersede`,
-    'too-many-releases': look,
+    'too-many-releases': `${look}\nabort one below with it: the same with --preempt ADDRESS`,
     frozen: 'go forward all the same: with --freeze-exception and why',
   };
   const told = hint[problem.code];
@@ -214,6 +226,10 @@ function waitHint(context: CliContext, view: ReleaseView, { stage, stages }: Sta
   // Its gates have seen to live instances, which may all be below the address.
   const words = `wait ${view.address} --to ${view.candidate} --min 0 --timeout ${minutes}m`;
   return [`wait for its end: ${context.command(words)}`];
+}
+
+function collect(one: string, former: readonly string[] = []): readonly string[] {
+  return [...former, one];
 }
 
 function releaseText(view: ReleaseView): string {

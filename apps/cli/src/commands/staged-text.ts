@@ -1,4 +1,10 @@
-import type { PreflightProgress, RolloutRelease, StagedView, StrategyStage } from '@pawl/contracts';
+import type {
+  AbortedView,
+  PreflightProgress,
+  RolloutRelease,
+  StagedView,
+  StrategyStage,
+} from '@pawl/contracts';
 
 /** Whom a stage reaches: `1 of each workload`, `10 %`, `region=eu|us 50 %`. */
 export function stageText({ percent, count, selector }: StrategyStage): string {
@@ -16,6 +22,11 @@ export function candidateText(
 ): string {
   const strategy = staged?.strategy ?? 'inline';
   return `version ${candidate ?? '?'}${strategy === 'inline' ? '' : ` by ${strategy}`}`;
+}
+
+/** A release that ends with another: `release 5b… of version 4 of acme/prod/eu`. */
+export function abortedText({ address, id, version }: AbortedView): string {
+  return `release ${id} of version ${version} of ${address}`;
 }
 
 /** The stage that is reached, `stage 2 of 3 (10 %)`, or how far its preflight is. */

@@ -219,6 +219,27 @@ describe('a release', () => {
     ]);
   });
 
+  it.each([
+    ['"acme/shop/eu"', '', 'must be array'],
+    ['[7]', '/0', 'must be string'],
+    ['["acme/eu","acme/eu"]', '', 'must NOT have duplicate items'],
+    [JSON.stringify(Array.from({ length: 101 }, (_, at) => `acme/${at}`)), '', 'more than 100'],
+  ])('says where what is to be pre-empted is wrong: %s', async (preempt, pointer, message) => {
+    const answer = await release(`{"action":"promote","preempt":${preempt}}`);
+    expect(answer).toMatchObject({
+      ...{ status: 400, code: 'malformed-request' },
+      errors: [
+        {
+          pointer: `/preempt${pointer}`,
+          message: expect.stringContaining(message) as string,
+        },
+      ],
+    });
+    const named = { action: 'promote', preempt: ['acme/shop/eu'] };
+    expect(await release(JSON.stringify(named))).toMatchObject({ status: 200 });
+    expect(test.engine.calls.at(-1)?.args[1]).toEqual(named);
+  });
+
   it('says what the engine refuses', async () => {
     expect(await release('{"action":"abort"}')).toMatchObject({
       status: 409,

@@ -2,6 +2,7 @@ import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { strategySchema, strategyStageSchema } from './strategy.js';
 import { problemErrorSchema } from './problem-error.js';
+import { abortedSchema, releaseRequestSchema } from './views.js';
 
 /** The promote whose stages are asked for; as that of the request of a release. */
 export const previewPromoteSchema = {
@@ -12,6 +13,7 @@ export const previewPromoteSchema = {
     expectedReleaseVersion: part.counter,
     strategy: strategySchema,
     conflict: { enum: ['refuse', 'supersede'] },
+    preempt: releaseRequestSchema.properties.preempt,
     freezeException: { type: 'string', maxLength: 1024 },
   },
 } as const;
@@ -94,6 +96,8 @@ export const previewSchema = {
     stages: { type: 'array', items: previewStageSchema },
     /** Name of the strategy that it would go by; left out for all at once. */
     strategy: { type: 'string' },
+    /** The releases in stages below that the promote would end. */
+    aborted: { type: 'array', items: abortedSchema },
   },
 } as const;
 export type PreviewView = Infer<typeof previewSchema>;

@@ -84,6 +84,8 @@ export const releaseRequestSchema = {
     conflict: { enum: ['refuse', 'supersede', 'queue', 'requeue'] },
     /** When a promote begins, if not now: at most 90 days ahead. */
     at: part.timestamp,
+    /** Of a promote that begins now: the addresses below whose releases in stages are aborted with it. */
+    preempt: { type: 'array', items: part.address, uniqueItems: true, maxItems: 100 },
     /** Of a hold: the workloads that go back to the stable version until the release is resumed, and why. */
     workloads: heldSchema,
     /** Of an approve: the stage that it is for, 0 is the first; refused where another is reached. */
@@ -127,6 +129,19 @@ export const stagedViewSchema = {
 } as const;
 export type StagedView = Infer<typeof stagedViewSchema>;
 
+/** A release in stages of another address that ends with a transition. */
+export const abortedSchema = {
+  type: 'object',
+  required: ['address', 'id', 'version'],
+  properties: {
+    address: part.address,
+    id: part.pathId,
+    /** Its candidate. */
+    version: part.version,
+  },
+} as const;
+export type AbortedView = Infer<typeof abortedSchema>;
+
 export const releaseSchema = {
   type: 'object',
   required: ['address', 'state', 'releaseVersion', 'stableVersion'],
@@ -141,6 +156,8 @@ export const releaseSchema = {
     queued: queuedViewSchema,
     /** Of the answer to a transition: what was queued before, and is no more. */
     dropped: queuedViewSchema,
+    /** Of the answer to a transition: at most 100 of the releases of other addresses that end with it. */
+    aborted: { type: 'array', items: abortedSchema },
     /** Versions that may not be promoted or rolled back to, ascending. */
     blockedVersions: { type: 'array', items: part.version },
     /** The stable version was forced although it breaks a schema. */

@@ -2,7 +2,7 @@ import { PIN_ACTIONS, refused } from '@pawl/contracts';
 import type { Outcome, PinAction, ReleaseRequest } from '@pawl/contracts';
 
 /** What a pin does not take, beside what no other action takes. */
-const FOREIGN = ['strategy', 'conflict', 'at', 'workloads', 'stage'] as const;
+const FOREIGN = ['strategy', 'conflict', 'at', 'preempt', 'workloads', 'stage'] as const;
 
 export function isPinAction(action: string): action is PinAction {
   return (PIN_ACTIONS as readonly string[]).includes(action);

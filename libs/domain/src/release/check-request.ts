@@ -26,6 +26,8 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (request.conflict !== undefined && action !== 'promote') {
     return refused('malformed-request', `${action} takes no conflict: only promote does`);
   }
+  const unable = checkPreempt(action, request);
+  if (unable !== undefined) return unable;
   if ((request.workloads === undefined) === (action === 'hold')) {
     const detail =
       action === 'hold'
@@ -66,5 +68,19 @@ function checkTime(action: ReleaseAction, { at, conflict }: ReleaseRequest): Ref
   const detail =
     'what begins at a time supersedes nothing: leave conflict out, or send "requeue" to take the ' +
     'place of what is queued';
+  return refused('malformed-request', detail);
+}
+
+function checkPreempt(
+  action: ReleaseAction,
+  { preempt, at, conflict }: ReleaseRequest,
+): Refusal | undefined {
+  if (preempt === undefined) return undefined;
+  if (action !== 'promote') {
+    return refused('malformed-request', `${action} takes no preempt: only promote does`);
+  }
+  if (at === undefined && conflict !== 'queue' && conflict !== 'requeue') return undefined;
+  const detail =
+    'what begins later pre-empts nothing: leave preempt out, or promote once it is to begin';
   return refused('malformed-request', detail);
 }

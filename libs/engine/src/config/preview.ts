@@ -10,10 +10,12 @@ import type {
 import type { DocumentRef, SchemaRef, StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { planPromote } from '../release/plan-promote.js';
+import type { PlannedPromote } from '../release/plan-promote.js';
 import { previewStages } from '../release/preview-stages.js';
 import { evaluateChange, replacing, stableVariant } from '../release/evaluate-change.js';
 import type { Variant } from '../release/evaluate-change.js';
 import { complaints } from '../release/refusal.js';
+import { abortedView, dropping } from '../release/releases-in-flight.js';
 import type { OwnedShard } from '../sharding/owned-shard.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { RootTree, stableDocument } from '../sharding/root-tree.js';
@@ -57,7 +59,8 @@ export async function previewChange(
   let patch: PreviewView['patch'] = [];
   const errors: ProblemError[] = [];
   const addresses: PreviewView['addresses'][number][] = [];
-  const hypothesis = replacing(address, promoted.value.layer);
+  const { release, ended } = promoted.value;
+  const { hypothesis } = dropping(tree, replacing(address, promoted.value.layer), ended);
   for await (const variant of evaluateChange(context, tree, hypothesis)) {
     const { effective, changed } = stableVariant(variant);
     if (variant.address.text === address.text) patch = diffJson(before, effective ?? {});
@@ -72,7 +75,6 @@ export async function previewChange(
     });
   }
   const valid = errors.length === 0;
-  const { release } = promoted.value;
   const reached = tree.reachedBelow(address);
   const pinned = tree.below(address).length - reached.length;
   const nodes = [...(node === undefined ? [] : [node]), ...reached];
@@ -86,6 +88,7 @@ export async function previewChange(
     addresses,
     ...kept,
     ...stages,
+    ...(valid ? abortedView(ended) : {}),
   });
 }
 
@@ -109,10 +112,10 @@ async function promotedBy(
     readonly request: PreviewRequest;
     readonly wanted: Layer;
   },
-): Promise<Outcome<{ readonly layer: Layer; readonly release: StagedRelease | null }>> {
+): Promise<Outcome<PlannedPromote & { readonly layer: Layer }>> {
   const { shard, tree, address, request, wanted } = of;
   const { promote } = request;
-  if (promote === undefined) return done({ layer: wanted, release: null });
+  if (promote === undefined) return done({ layer: wanted, release: null, ended: [] });
   const node = tree.get(address);
   const newest = node?.newest?.version ?? 0;
   const isWritten = request.document !== undefined || request.schema !== undefined;
@@ -126,15 +129,14 @@ async function promotedBy(
   const newestVersion = isWritten ? newest + 1 : newest;
   const planned = planPromote(context, { tree, address, newestVersion }, promote);
   if (!planned.ok) return planned;
-  const release = planned.value;
   const root = shard.roots.get(address.root);
   if (targetVersion === undefined || targetVersion === newest || root === undefined) {
-    return done({ layer: wanted, release });
+    return done({ layer: wanted, ...planned.value });
   }
   const { document, schema } = await storedDefinition(context, root, {
     ...{ address, version: targetVersion },
   });
-  return done({ layer: { document, schema }, release });
+  return done({ layer: { document, schema }, ...planned.value });
 }
 
 function liveAt(consumers: ShardConsumers, variant: Variant): number {

@@ -12,7 +12,7 @@ import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
-import { dropping, tooManyReleases } from './releases-in-flight.js';
+import { abortedView, dropping, preempted, tooManyReleases } from './releases-in-flight.js';
 import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
@@ -119,7 +119,11 @@ export class ChangeRelease {
     const notJudged = gatesNotJudged(this.context, begun?.gates ?? []);
     if (notJudged !== undefined) return notJudged;
     if (change.context.stillHolds?.() === false) return noLongerSo(node);
-    const tooMany = tooManyReleases(root.tree, node, release);
+    const names = change.request.preempt ?? [];
+    const { address } = node;
+    const ended = preempted(root.tree, { address, names, reason: reasonOf(change) });
+    if (!ended.ok) return ended;
+    const tooMany = tooManyReleases(root.tree, { node, next: release, ended: ended.value });
     if (tooMany !== undefined) return tooMany;
     const next: Next = {
       release,
@@ -131,7 +135,7 @@ export class ChangeRelease {
       if (trouble !== undefined) return { ok: false, problem: trouble };
       return done(await this.#write(change, next, { variants: [], dropped: [] }));
     }
-    return this.#commitIfValid(change, next);
+    return this.#commitIfValid(change, next, ended.value);
   }
 
   #plan({ node, root, begins, ...asked }: Change): Outcome<Transition> {
@@ -163,12 +167,16 @@ export class ChangeRelease {
     return judgeQueued(this.context, root.tree, { node, definition });
   }
 
-  async #commitIfValid(change: Change, next: Next): Promise<Outcome<Prepared<ReleaseView>>> {
+  async #commitIfValid(
+    change: Change,
+    next: Next,
+    ended: readonly Dropped[],
+  ): Promise<Outcome<Prepared<ReleaseView>>> {
     const { node, request } = change;
     const { release } = next;
     const layer = activeDefinition(next);
     const own = hypothesisOf(node, next);
-    const result = await this.#evaluate(change, own);
+    const result = await this.#evaluate(change, own, ended);
     const trouble = refusal(result.variants);
     if (trouble === undefined) {
       const keepsForced = request.action === 'disable' && node.release.forced;
@@ -195,14 +203,18 @@ export class ChangeRelease {
   }
 
   /**
-   * What the change makes of what consumers read. What goes back or away is not stopped by releases in
-   * stages that it does not fit: they are dropped with it.
+   * What the change makes of what consumers read, where these releases end with it. What goes back or
+   * away is not stopped by releases in stages that it does not fit: they are dropped with it too.
    */
-  async #evaluate(change: Change, own: Hypothesis): Promise<Consequences> {
+  async #evaluate(
+    change: Change,
+    own: Hypothesis,
+    ended: readonly Dropped[],
+  ): Promise<Consequences> {
     const { root, request } = change;
     const { tree } = root;
     const drops = request.action === 'rollback' || request.action === 'disable';
-    let dropped: readonly Dropped[] = [];
+    let dropped = ended;
     for (let round = 1; ; round += 1) {
       const { hypothesis, all } = dropping(tree, own, dropped);
       const variants = await allVariants(this.context, tree, hypothesis);
@@ -255,6 +267,7 @@ export class ChangeRelease {
       body: {
         ...releaseView(node.address, release, { pinnedBelow: pinnedBelow(root.tree, node) }),
         ...droppedView(change, release),
+        ...abortedView(dropped),
       },
       changes: {
         ...NO_CHANGES,
@@ -369,8 +382,12 @@ function whyOf(request: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
   return all.length === 0 ? {} : { reason: all.join('; ').slice(0, LIMITS.messageLength) };
 }
 
+/** Why a release of another address ends with this. */
 function reasonOf({ node, request }: Change): string {
-  return `dropped by the ${request.action} of ${node.address.text}`;
+  const { action, reason } = request;
+  if (action !== 'promote') return `dropped by the ${action} of ${node.address.text}`;
+  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
+  return `pre-empted by the promote of ${node.address.text}${why}`.slice(0, LIMITS.messageLength);
 }
 
 /** What was queued before and is no more, unless it is that which begins. */

@@ -7,7 +7,8 @@ import type { RootTree } from '../sharding/root-tree.js';
 import { gatesNotJudged } from './gates-not-judged.js';
 import { nextReleaseId } from './next-release-id.js';
 import { judgePolicy } from './release-policy.js';
-import { tooManyReleases } from './releases-in-flight.js';
+import { preempted, tooManyReleases } from './releases-in-flight.js';
+import type { Dropped } from './releases-in-flight.js';
 
 /** Everybody at once. */
 const AT_ONCE = {
@@ -17,15 +18,23 @@ const AT_ONCE = {
   stage: 0,
 } as const;
 
+/** What a promote would do. */
+export interface PlannedPromote {
+  /** The release that it would begin; `null`: nothing would change. */
+  readonly release: StagedRelease | null;
+  /** The releases below that it would end. */
+  readonly ended: readonly Dropped[];
+}
+
 /**
- * The release that a promote would begin, or why it would be refused; `null`: nothing would change. One
- * that reaches everybody at once has a single stage, and no strategy. `newestVersion`: 0 for none.
+ * The release that a promote would begin, or why it would be refused. One that reaches everybody at
+ * once has a single stage, and no strategy. `newestVersion`: 0 for none.
  */
 export function planPromote(
   context: EngineContext,
   of: { readonly tree: RootTree; readonly address: Address; readonly newestVersion: number },
   promote: PreviewPromote,
-): Outcome<StagedRelease | null> {
+): Outcome<PlannedPromote> {
   const { tree, address, newestVersion } = of;
   const request = { ...promote, action: 'promote' } as const;
   const policed = judgePolicy(context, { tree, address }, request);
@@ -40,14 +49,19 @@ export function planPromote(
   });
   if (!plan.ok) return plan;
   const { changed, next } = plan.value;
-  if (!changed) return done(null);
+  if (!changed) return done({ release: null, ended: [] });
+  const names = promote.preempt ?? [];
+  const preempting = preempted(tree, { address, names, reason: '' });
+  if (!preempting.ok) return preempting;
+  const ended = preempting.value;
   const { staged, stableVersion } = next;
   if (staged === null) {
     const candidateVersion = stableVersion ?? newestVersion;
-    return done({ ...AT_ONCE, id: releaseId, candidateVersion, pausedFor: null });
+    const release = { ...AT_ONCE, id: releaseId, candidateVersion, pausedFor: null };
+    return done({ release, ended });
   }
   const refusal =
     gatesNotJudged(context, staged.gates) ??
-    (node === undefined ? undefined : tooManyReleases(tree, node, next));
-  return refusal ?? done(staged);
+    (node === undefined ? undefined : tooManyReleases(tree, { node, next, ended }));
+  return refusal ?? done({ release: staged, ended });
 }
