@@ -195,4 +195,25 @@ describe('a release in stages', () => {
     await settled();
     expect(fleet.filter(({ read }) => read.has('ISK'))).toEqual([]);
   });
+
+  it('below ends by the name of its address in a promote above, and its candidates go back', async () => {
+    const shop = 'acme/prod/checkout';
+    const ada = stack.admin('ada');
+    await ada.putConfig(shop, { json: { currency: 'CHF' } }, { expect: 'none' });
+    const stages = [{ count: 1, bakeMs: HOUR_MS }, { percent: 100 }];
+    const strategy = { stages, preflight: false } as const;
+    const begun = await ada.release(shop, { action: 'promote', strategy });
+    await eventually(() => expect(reading('CHF').checkout).toBe(1));
+    await put({ currency: 'GBP' });
+    const preempt = [shop];
+    const { aborted } = await act('promote', { strategy: 'all-at-once', preempt, reason: 'now' });
+    expect(aborted).toEqual([{ address: shop, id: begun.staged?.id, version: 1 }]);
+    await eventually(() => expect(reading('GBP')).toEqual(FLEET));
+    await settled();
+    const { items } = await stack.admin().history(shop, { limit: 1 });
+    expect(items[0]).toMatchObject({
+      ...{ author: 'ada', action: 'abort' },
+      reason: 'pre-empted by the promote of acme/prod: now',
+    });
+  });
 });
