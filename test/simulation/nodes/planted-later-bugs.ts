@@ -114,12 +114,12 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
     edits: [
       edit(
         `${ENGINE}/change-release.ts`,
-        'const names = change.request.preempt ?? [];',
-        'const names = root.tree.reachedBelow(node.address).filter((one) => change.request.preempt !== undefined && one.release.staged !== null).map((one) => one.address.text);',
+        'names: change.request.preempt ?? [] };',
+        'names: tree.reachedBelow(node.address).filter((one) => change.request.preempt !== undefined && one.release.staged !== null).map((one) => one.address.text) };',
       ),
     ],
     finds: /ends the release of .*, which it names/,
-    seed: 1,
+    seed: 9,
   },
   {
     name: 'a promote leaves the releases that it names under way',
@@ -131,6 +131,6 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /ends the release of .* in one with it/,
-    seed: 1,
+    seed: 2,
   },
 ];

@@ -195,7 +195,7 @@ describe('pawl promote in stages', () => {
     ],
     [
       'too-many-releases',
-      'look at it: .* pawl status acme/app\nabort one below with it: .* --preempt ADDRESS',
+      'look at it: .* pawl status acme/app\nwhere one is below, abort it with this: .* --preempt ADDRESS',
     ],
     ['frozen', 'go forward all the same: with --freeze-exception and why'],
   ] as const)('says what can be done where it is refused: %s', async (code, hint) => {

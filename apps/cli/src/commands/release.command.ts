@@ -128,6 +128,10 @@ async function act(
     ...(preempt === undefined ? {} : { preempt: [...preempt] }),
   };
   const later = action === 'promote' ? laterOf(flags) : {};
+  const isLater = flags.queue === true || later.at !== undefined;
+  if (preempt !== undefined && isLater) {
+    throw new CliError('what begins later pre-empts nothing: leave --preempt out', EXIT.usage);
+  }
   if (dryRun === true) {
     // As it would be once what is under way there has ended.
     const isAfter = later.conflict !== undefined || later.at !== undefined;
@@ -197,7 +201,7 @@ function withHint(context: CliContext, address: string, error: unknown): unknown
   const hint: Partial<Record<ProblemCode, string>> = {
     'release-in-flight': `${look}\nbegin after it: the same with --queue\nsupersede it: the same with --supersede`,
     'release-queued': `drop it: ${context.command(`cancel ${address}`)}\ntake its place: the same with --supersede`,
-    'too-many-releases': `${look}\nabort one below with it: the same with --preempt ADDRESS`,
+    'too-many-releases': `${look}\nwhere one is below, abort it with this: the same with --preempt ADDRESS`,
     frozen: 'go forward all the same: with --freeze-exception and why',
   };
   const told = hint[problem.code];

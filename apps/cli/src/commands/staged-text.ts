@@ -25,8 +25,9 @@ export function candidateText(
 }
 
 /** A release that ends with another: `release 5b… of version 4 of acme/prod/eu`. */
-export function abortedText({ address, id, version }: AbortedView): string {
-  return `release ${id} of version ${version} of ${address}`;
+export function abortedText({ address, id, version, queued }: AbortedView): string {
+  const behind = queued === undefined ? '' : `, and version ${queued} that was queued behind it`;
+  return `release ${id} of version ${version} of ${address}${behind}`;
 }
 
 /** The stage that is reached, `stage 2 of 3 (10 %)`, or how far its preflight is. */

@@ -138,6 +138,8 @@ export const abortedSchema = {
     id: part.pathId,
     /** Its candidate. */
     version: part.version,
+    /** The version that was queued behind it, and is dropped too. */
+    queued: part.version,
   },
 } as const;
 export type AbortedView = Infer<typeof abortedSchema>;

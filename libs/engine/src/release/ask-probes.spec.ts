@@ -74,6 +74,22 @@ describe('a gate that is answered elsewhere', () => {
     expect(world.probes.asked.at(-1)?.about.stage).toBe(1);
   });
 
+  it('is asked no longer once the release has ended, also where another begins meanwhile', async () => {
+    world.probes.answer = () => new Promise(() => undefined);
+    await gated.begin([GATE], HOUR_MS);
+    await fleet.pass(1_000);
+    expect(world.probes.asked.map(({ signal }) => signal.aborted)).toEqual([false]);
+    await world.put('acme', { b: 1 });
+    const [silent] = await fleet.add('acme/shop', 'shop', 1);
+    silent!.vote = () => null;
+    const above = { strategy: { preset: 'canary' }, preempt: [AT] };
+    expect(await world.release('acme', { action: 'promote', ...above })).toMatchObject({
+      ok: true,
+    });
+    await fleet.pass(2_000);
+    expect(world.probes.asked[0]?.signal.aborted).toBe(true);
+  });
+
   it('stops the release with what was answered', async () => {
     answers(PASS);
     await gated.begin([GATE], HOUR_MS);

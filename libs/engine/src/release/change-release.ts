@@ -12,7 +12,8 @@ import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
-import { abortedView, dropping, preempted, tooManyReleases } from './releases-in-flight.js';
+import { releasesOf } from '../sharding/cohorts.js';
+import { dropping, tooManyReleases } from './releases-in-flight.js';
 import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
@@ -27,6 +28,7 @@ import {
   promoteOf,
   queueingLine,
 } from './queued-promotes.js';
+import { abortedView, nothingPreempts, preempted } from './preempt-releases.js';
 import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { judgePolicy } from './release-policy.js';
@@ -114,16 +116,16 @@ export class ChangeRelease {
     const plan = this.#plan(change);
     if (!plan.ok) return plan;
     const { changed, next: release } = plan.value;
-    if (!changed) return done(this.#unchanged(root, node));
+    const { tree } = root;
+    const preempting = { tree, address: node.address, names: change.request.preempt ?? [] };
+    if (!changed) return nothingPreempts(preempting) ?? done(this.#unchanged(root, node));
+    const ended = preempted(preempting, reasonOf(change));
+    if (!ended.ok) return ended;
     const begun = release.staged?.id === node.release.staged?.id ? null : release.staged;
     const notJudged = gatesNotJudged(this.context, begun?.gates ?? []);
     if (notJudged !== undefined) return notJudged;
     if (change.context.stillHolds?.() === false) return noLongerSo(node);
-    const names = change.request.preempt ?? [];
-    const { address } = node;
-    const ended = preempted(root.tree, { address, names, reason: reasonOf(change) });
-    if (!ended.ok) return ended;
-    const tooMany = tooManyReleases(root.tree, { node, next: release, ended: ended.value });
+    const tooMany = tooManyReleases(tree, { node, next: release, ended: ended.value });
     if (tooMany !== undefined) return tooMany;
     const next: Next = {
       release,
@@ -218,7 +220,7 @@ export class ChangeRelease {
     for (let round = 1; ; round += 1) {
       const { hypothesis, all } = dropping(tree, own, dropped);
       const variants = await allVariants(this.context, tree, hypothesis);
-      const troubled = [...troubledCohorts(variants)].filter((key) => key !== STABLE_COHORT);
+      const troubled = smallestCohorts(troubledCohorts(variants));
       const isLast = troubled.length > 0 && round > ROUNDS;
       const wanted = isLast ? all : all.filter((one) => one.isIn(troubled));
       if (!drops || wanted.length === 0) return { variants, dropped };
@@ -297,6 +299,7 @@ export class ChangeRelease {
     const about = staged ?? node.release.staged;
     const version =
       request.targetVersion ??
+      (request.action === 'promote' ? staged?.candidateVersion : undefined) ??
       (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
       (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
       release.stableVersion;
@@ -314,7 +317,7 @@ export class ChangeRelease {
       ...(version === null ? {} : { version }),
       ...(staged === null && !isOver ? {} : { message: `${about?.strategy ?? ''}: ${stage}` }),
       ...whyOf(request),
-      ...(release.forced && request.action !== 'disable' ? { forced: true as const } : {}),
+      ...(release.forced && FORCES.has(request.action) ? { forced: true as const } : {}),
       ...queueingLine(node.release, release),
     };
   }
@@ -348,6 +351,9 @@ export class ChangeRelease {
   }
 }
 
+/** What may put a version in force that breaks a schema. */
+const FORCES: ReadonlySet<string> = new Set(['rollback', 'enable']);
+
 /** What is said of the candidate rather than of the stable version. */
 const STAGED_ACTIONS: ReadonlySet<string> = new Set([
   'advance',
@@ -357,13 +363,24 @@ const STAGED_ACTIONS: ReadonlySet<string> = new Set([
   'abort',
   'hold',
   'approve',
-  'promote',
 ]);
 
 function noLongerSo({ release }: AddressNode): Outcome<never> {
   const detail = 'what this was decided by has changed meanwhile: look again';
   const { releaseVersion } = release;
   return refused('version-mismatch', detail, { currentReleaseVersion: releaseVersion });
+}
+
+/** Those of releases without any of which nothing would be wrong: a cohort of more has their trouble too. */
+function smallestCohorts(troubled: ReadonlySet<string>): string[] {
+  const cohorts = [...troubled]
+    .filter((key) => key !== STABLE_COHORT)
+    .map((key) => ({ key, releases: new Set(releasesOf(key)) }));
+  const isIn = (one: ReadonlySet<string>, other: ReadonlySet<string>): boolean =>
+    one.size < other.size && [...one].every((release) => other.has(release));
+  return cohorts
+    .filter(({ releases }) => !cohorts.some((other) => isIn(other.releases, releases)))
+    .map(({ key }) => key);
 }
 
 /** Whether snapshots stay as they are. */
@@ -375,10 +392,11 @@ function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {
 
 /** Reason and exception of a request, for the history. */
 function whyOf(request: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
-  const { reason, freezeException, workloads = {} } = request;
+  const { reason, freezeException, workloads = {}, preempt = [] } = request;
   const exception = freezeException === undefined ? [] : [`freeze exception: ${freezeException}`];
   const held = Object.entries(workloads).map(([workload, why]) => `${workload}: ${why}`);
-  const all = [...held, ...(reason === undefined ? [] : [reason]), ...exception];
+  const ends = preempt.length === 0 ? [] : [`pre-empts: ${preempt.join(', ')}`];
+  const all = [...held, ...(reason === undefined ? [] : [reason]), ...exception, ...ends];
   return all.length === 0 ? {} : { reason: all.join('; ').slice(0, LIMITS.messageLength) };
 }
 

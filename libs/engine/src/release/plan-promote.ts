@@ -7,7 +7,8 @@ import type { RootTree } from '../sharding/root-tree.js';
 import { gatesNotJudged } from './gates-not-judged.js';
 import { nextReleaseId } from './next-release-id.js';
 import { judgePolicy } from './release-policy.js';
-import { preempted, tooManyReleases } from './releases-in-flight.js';
+import { nothingPreempts, preempted } from './preempt-releases.js';
+import { tooManyReleases } from './releases-in-flight.js';
 import type { Dropped } from './releases-in-flight.js';
 
 /** Everybody at once. */
@@ -49,11 +50,11 @@ export function planPromote(
   });
   if (!plan.ok) return plan;
   const { changed, next } = plan.value;
-  if (!changed) return done({ release: null, ended: [] });
-  const names = promote.preempt ?? [];
-  const preempting = preempted(tree, { address, names, reason: '' });
-  if (!preempting.ok) return preempting;
-  const ended = preempting.value;
+  const preempting = { tree, address, names: promote.preempt ?? [] };
+  if (!changed) return nothingPreempts(preempting) ?? done({ release: null, ended: [] });
+  const judged = preempted(preempting, '');
+  if (!judged.ok) return judged;
+  const ended = judged.value;
   const { staged, stableVersion } = next;
   if (staged === null) {
     const candidateVersion = stableVersion ?? newestVersion;

@@ -68,7 +68,13 @@ describe('a promote that pre-empts releases in stages below by name', () => {
     await world.over('acme', { a: 2 });
     const refused = await world.begin('acme', STAGES);
     expect(refused).toMatchObject({ problem: { code: 'too-many-releases' } });
-    expect(!refused.ok && refused.problem.detail).toContain('pre-empt one that is below');
+    expect(!refused.ok && refused.problem.detail).toContain(
+      'pre-empt acme/app or acme/app/eu or acme/app/eu/x by name',
+    );
+    await staged.promoted('acme/app/eu/x/y', { f: 1 });
+    await world.over('acme/app/eu/x/y', { f: 2 });
+    const lowest = await world.begin('acme/app/eu/x/y', STAGES);
+    expect(!lowest.ok && lowest.problem.detail).toMatch(/abort it, or promote all at once$/);
     const named = { strategy: STAGES, preempt: ['acme/app/eu'] };
     expect(await staged.act('acme', 'promote', named)).toBe('ok');
     expect((await world.releaseOf('acme/app/eu')).state).toBe('idle');
@@ -94,8 +100,11 @@ describe('a promote that pre-empts releases in stages below by name', () => {
     await world.over('acme/app', { b: 3 });
     expect(await staged.act('acme/app', 'promote', { conflict: 'queue' })).toBe('ok');
     await world.over('acme', { a: 2 });
-    expect(await staged.act('acme', 'promote', { preempt: ['acme/app'] })).toBe('ok');
+    const outcome = await world.release('acme', { action: 'promote', preempt: ['acme/app'] });
+    expect(outcome).toMatchObject({ value: { body: { aborted: [{ version: 2, queued: 3 }] } } });
     expect((await world.releaseOf('acme/app')).queued).toBeUndefined();
+    const [own] = await world.history('acme');
+    expect(own).toMatchObject({ action: 'promote', reason: 'pre-empts: acme/app' });
     const actions = (await world.history('acme/app', 2)).map(({ action }) => action);
     expect(actions.toSorted()).toEqual(['abort', 'cancel']);
   });
@@ -112,6 +121,19 @@ describe('a promote that pre-empts releases in stages below by name', () => {
     const { releaseVersion } = await world.releaseOf('acme');
     expect(await staged.act('acme', 'promote', named)).toBe('ok');
     expect((await world.releaseOf('acme')).releaseVersion).toBe(releaseVersion);
+  });
+
+  it('is refused where it is under way or done already, and so would not end what it names', async () => {
+    await staged.begun('acme', { a: 2 });
+    await staged.begun('acme/app', { b: 2 });
+    const named = { strategy: STAGES, preempt: ['acme/app'] };
+    const refused = await world.release('acme', { action: 'promote', ...named });
+    expect(refused).toMatchObject({ problem: { code: 'invalid-transition' } });
+    expect(!refused.ok && refused.problem.detail).toContain('abort acme/app');
+    expect((await preview(named)).errors).toMatchObject([{ keyword: 'invalid-transition' }]);
+    const unknown = { strategy: STAGES, preempt: ['other/app'] };
+    expect(await staged.act('acme', 'promote', unknown)).toBe('malformed-request');
+    expect((await world.releaseOf('acme/app')).state).toBe('rolling');
   });
 
   it('is refused, and changes nothing, where one that is named cannot end with it', async () => {
@@ -133,15 +155,12 @@ describe('a promote that pre-empts releases in stages below by name', () => {
     expect(await why('acme', 'acme/app', 'acme/cart')).toContain(
       `invalid-transition: ${none} acme/cart`,
     );
-    expect(await why('acme', 'acme//app')).toContain(
-      'malformed-request: what is to be pre-empted: ',
-    );
-    expect(await why('acme', 'acme')).toContain(`invalid-transition: ${none} acme is`);
+    expect(await why('acme', 'acme//app')).toContain('malformed-request: preempt: ');
+    expect(await why('acme', 'other/app')).toContain('preempt: other/app is not below acme,');
+    expect(await why('acme', 'acme')).toContain('preempt: acme is not below acme,');
     await world.over('acme/app', { b: 3 });
     const over = { strategy: STAGES, conflict: 'supersede', preempt: ['acme/shop'] };
-    expect(await staged.act('acme/app', 'promote', over)).toBe('invalid-transition');
-    const itself = { ...over, preempt: ['acme/app'] };
-    expect(await staged.act('acme/app', 'promote', itself)).toBe('invalid-transition');
+    expect(await staged.act('acme/app', 'promote', over)).toBe('malformed-request');
     expect(await states()).toEqual(before);
   });
 

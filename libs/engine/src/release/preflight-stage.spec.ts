@@ -238,6 +238,22 @@ describe('a preflight under way', () => {
     expect(await last()).toMatchObject({ action: 'abort', author: 'anonymous' });
   });
 
+  it('leaves its place to others with an abort', async () => {
+    const places = ['acme/p1', 'acme/p2', 'acme/p3', 'acme/p4'];
+    const long = { ...ASKED, preflight: { timeoutMs: 60_000 } };
+    for (const at of places) {
+      await staged.promoted(at, { max: 1 });
+      const [one] = await staged.fleet.add(at, 'shop', 1);
+      one!.vote = () => null;
+      await begin(long, at);
+    }
+    await staged.fleet.pass(1_000);
+    for (const at of places) expect(await staged.act(at, 'abort')).toBe('ok');
+    await begin();
+    await staged.fleet.pass(5_000);
+    expect(await last()).toMatchObject({ action: 'advance', author: 'pawl' });
+  });
+
   it('begins anew with the next owner', async () => {
     fleet[3]!.vote = () => null;
     await begin();

@@ -75,7 +75,11 @@ export class PreflightStage {
       ({ release }) => release.staged !== null && isInPreflight(release.staged),
     );
     const kept = new Set(asked.map(({ address }) => address.text));
-    for (const at of known.keys()) if (!kept.has(at)) known.delete(at);
+    for (const [at, { round }] of known) {
+      if (kept.has(at)) continue;
+      round?.end();
+      known.delete(at);
+    }
   }
 
   /** How far it is, and why it does not go on. */

@@ -1,5 +1,5 @@
-import { done, isAtOrBelow, parseAddress, refused } from '@pawl/contracts';
-import type { AbortedView, Address, Outcome } from '@pawl/contracts';
+import { isAtOrBelow, refused } from '@pawl/contracts';
+import type { Outcome } from '@pawl/contracts';
 import { planTransition } from '@pawl/domain';
 import type { ReleaseState } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
@@ -11,8 +11,6 @@ import type { Hypothesis } from './evaluate-change.js';
 
 /** Releases in stages under way on one way from the root down. */
 const MAX_ON_PATH = 3;
-/** Releases that one answer lists as aborted. */
-const MAX_LISTED = 100;
 
 /** A release in stages that ends because it stands in the way of something that may not wait. */
 export interface Dropped {
@@ -49,69 +47,18 @@ export function tooManyReleases(
       (layer) => !without.has(layer.node) && stagedOnWay(layer) !== null,
     );
     if (others.length < MAX_ON_PATH) continue;
-    const names = others.map((one) => one.node.address.text).join(', ');
+    const names = others.map((one) => one.node.address.text);
+    const below = names.filter(
+      (name) => !tree.path(node.address).some((one) => one.address.text === name),
+    );
+    const preempt = below.length === 0 ? '' : `pre-empt ${below.join(' or ')} by name, `;
     return refused(
       'too-many-releases',
-      `releases of ${names} are under way on the way to ${address.text}, and at most ${MAX_ON_PATH} can be: ` +
-        'let one end or abort it, pre-empt one that is below by its name, or promote all at once',
+      `releases of ${names.join(', ')} are under way on the way to ${address.text}, and at most ` +
+        `${MAX_ON_PATH} can be: let one end or abort it, ${preempt}or promote all at once`,
     );
   }
   return undefined;
-}
-
-/**
- * The releases in stages that a promote pre-empts by the names of their addresses: each must be under
- * way, and reached by it.
- */
-export function preempted(
-  tree: RootTree,
-  {
-    address,
-    names,
-    reason,
-  }: {
-    readonly address: Address;
-    readonly names: readonly string[];
-    readonly reason: string;
-  },
-): Outcome<readonly Dropped[]> {
-  if (names.length === 0) return done([]);
-  const staged = new Map<string, AddressNode>(
-    tree.staged().map((node) => [node.address.text, node]),
-  );
-  const reached = new Set(tree.reachedBelow(address));
-  const dropped: Dropped[] = [];
-  for (const name of names) {
-    const parsed = parseAddress(name);
-    if (!parsed.ok) {
-      return refused('malformed-request', `what is to be pre-empted: ${parsed.message}`);
-    }
-    const node = staged.get(parsed.address.text);
-    if (dropped.some((one) => one.node === node)) continue;
-    if (node === undefined) {
-      const detail = `no release in stages of ${name} is under way that could be pre-empted: leave it out`;
-      return refused('invalid-transition', detail);
-    }
-    if (!reached.has(node)) {
-      const detail =
-        `a release of ${address.text} does not reach ${name}, so it pre-empts nothing there: leave it ` +
-        'out; abort ends a release wherever it is';
-      return refused('invalid-transition', detail);
-    }
-    dropped.push({ node, release: aborted(node), reason });
-  }
-  return done(dropped);
-}
-
-/** Those of other addresses that end with a transition, as its answer lists them. */
-export function abortedView(ended: readonly Dropped[]): { readonly aborted?: AbortedView[] } {
-  if (ended.length === 0) return {};
-  const aborted = ended.slice(0, MAX_LISTED).map(({ node: { address, release } }) => {
-    const { staged } = release;
-    assert(staged !== null, 'what ends was under way');
-    return { address: address.text, id: staged.id, version: staged.candidateVersion };
-  });
-  return { aborted };
 }
 
 /** Refuses that a layer is kept no more where releases in stages would be too many somewhere then. */
@@ -164,7 +111,8 @@ export function dropping(
   return { hypothesis: { ...hypothesis, address: highest, changes }, all };
 }
 
-function aborted({ address, release, newest }: AddressNode): ReleaseState {
+/** What an abort makes of the state of an address where a release in stages is under way. */
+export function aborted({ address, release, newest }: AddressNode): ReleaseState {
   const plan = planTransition({
     state: release,
     newestVersion: newest?.version ?? 0,

@@ -98,6 +98,18 @@ describe('a release in stages of an address with others below', () => {
     expect(await world.read('acme/shop', other)).toEqual({ a: 1, c: 2 });
   });
 
+  it('ends alone where another below it fits what an ancestor goes back to', async () => {
+    await staged.promoted('acme', { a: 9 });
+    await staged.promoted('acme/app/eu', { c: 1 });
+    await world.putSchema('acme/app', { properties: { a: { minimum: 5 } } }, { kind: 'match-any' });
+    expect(code(await world.begin('acme/app', STAGES))).toBe('ok');
+    const other = await staged.begun('acme/app/eu', { c: 2 });
+    expect(await staged.act('acme', 'rollback', { targetVersion: 1 })).toBe('ok');
+    expect((await world.releaseOf('acme/app')).state).toBe('idle');
+    expect(await world.releaseOf('acme/app/eu')).toMatchObject({ staged: { id: other } });
+    expect(await world.read('acme/app/eu', other)).toEqual({ a: 1, b: 1, c: 2 });
+  });
+
   it('of an ancestor ends when what is below goes back to what does not fit it', async () => {
     await world.putSchema('acme/app', { properties: { a: { maximum: 5 } } }, { kind: 'match-any' });
     expect(code(await world.promote('acme/app'))).toBe('ok');
@@ -135,6 +147,10 @@ describe('a release in stages of an address with others below', () => {
     expect(await staged.act('acme', 'skip')).toBe('ok');
     expect(await staged.act('acme', 'advance')).toBe('ok');
     expect((await world.releaseOf('acme')).forced).toBeUndefined();
+    const lines = (await world.history('acme', 5)).filter(({ kind }) => kind === 'release');
+    expect(lines.map(({ action, forced }) => `${action} ${forced === true}`)).toEqual([
+      ...['advance false', 'skip false', 'promote false', 'rollback true'],
+    ]);
     expect((await staged.whole('acme/app')).inputs[0]?.forced).toBeUndefined();
   });
 

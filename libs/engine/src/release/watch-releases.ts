@@ -359,7 +359,7 @@ export class WatchReleases {
 
   #forgetEnded(root: OwnedRoot, staged: readonly AddressNode[]): void {
     const watches = this.#watches.get(root);
-    if (watches === undefined || watches.size <= staged.length) return;
+    if (watches === undefined || watches.size === 0) return;
     const under = new Set(staged.map(({ address }) => address.text));
     for (const [at, watch] of watches) {
       if (under.has(at)) continue;
