@@ -82,7 +82,7 @@ describe('a gate that is answered elsewhere', () => {
     await world.put('acme', { b: 1 });
     const [silent] = await fleet.add('acme/shop', 'shop', 1);
     silent!.vote = () => null;
-    const above = { strategy: { preset: 'canary' }, preempt: [AT] };
+    const above = { strategy: 'canary', preempt: [AT] };
     expect(await world.release('acme', { action: 'promote', ...above })).toMatchObject({
       ok: true,
     });
