@@ -21,7 +21,11 @@ export function checkPinRequest(
   const foreign = FOREIGN.find((name) => request[name] !== undefined);
   if (foreign !== undefined) return malformed(`${action} takes no ${foreign}: leave it out`);
   if (request.force === true) {
-    return malformed(`${action} cannot be forced: only rollback can`);
+    const instead =
+      action === 'pin'
+        ? ''
+        : `: release at ${ancestor} what fits, or where it does not fit a schema that takes it`;
+    return malformed(`${action} cannot be forced, only rollback can${instead}`);
   }
   const ends = until !== undefined || expireMs !== undefined;
   if (action === 'unpin') {

@@ -246,6 +246,20 @@ describe('a pin that is refused', () => {
     ]);
   });
 
+  it('says what ends a pin whose layer does not fit any more, since nothing forces its end', async () => {
+    await pins.pin(X, A, { targetVersion: 1 });
+    await world.putSchema(X, { properties: { a: { maximum: 1 } } }, { kind: 'match-any' });
+    await world.promote(X);
+    expect(await pins.unpin(X, A)).toBe('schema-violation');
+    const forced = await world.release(X, { action: 'unpin', ancestor: A, force: true });
+    expect(!forced.ok && forced.problem.detail).toBe(
+      `unpin cannot be forced, only rollback can: release at ${A} what fits, or where it does not fit a schema that takes it`,
+    );
+    await pins.promoted(A, { a: 0 });
+    expect(await pins.unpin(X, A)).toBe('ok');
+    await pins.look();
+  });
+
   it('names the highest version that can be', async () => {
     await pins.pin(X, A, { targetVersion: 2 });
     const request = { action: 'pin', ancestor: A, expireMs: DAY_MS, reason: 'sick' };
