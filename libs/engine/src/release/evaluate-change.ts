@@ -1,11 +1,12 @@
 import { isAtOrBelow, LIMITS, STABLE_COHORT } from '@pawl/contracts';
-import type { Address, AddressText, ProblemError } from '@pawl/contracts';
+import type { Address, AddressText, ProblemError, ReleasePolicy } from '@pawl/contracts';
 import { mergeLayer, NOTHING_MERGED } from '@pawl/domain';
 import type { Definition, DocumentRef, Merged } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { Portion } from '../turns.js';
+import { checkPolicy } from './check-policy.js';
 import { policySchemaOf } from './release-policy.js';
 import { contentAbove, newContent, shared } from '../sharding/build-nodes.js';
 import { cohortAmong, cohortsOf } from '../sharding/cohorts.js';
@@ -198,7 +199,8 @@ class Evaluation {
     const isChecked = this.hypothesis.unchecked !== true && mayDiffer && !tooLarge;
     const value = isChecked ? content.effective : null;
     const { hash } = content.variant;
-    const errors = value === null ? [] : await this.#check(place, { value, text, hash });
+    const now = known ?? inherited;
+    const errors = value === null ? [] : await this.#check(place, { value, text, hash }, now);
     return { ...content, changed, errors, tooLarge };
   }
 
@@ -256,10 +258,12 @@ class Evaluation {
   async #check(
     { address, path, cohort }: CohortPlace,
     document: DocumentRef,
+    now: Content | undefined,
   ): Promise<readonly ProblemError[]> {
     const errors: ProblemError[] = [];
     const policy = policySchemaOf(this.context, address);
-    const own = path.flatMap((layer) => wanted(layer, cohort.releases)?.schema ?? []);
+    const layers = path.flatMap((layer) => wanted(layer, cohort.releases) ?? []);
+    const own = layers.flatMap(({ schema }) => schema ?? []);
     const schemas = policy === null ? own : [policy, ...own];
     for (const schema of schemas) {
       if (this.context.clock.monotonicMs() > this.#deadlineMs) {
@@ -275,6 +279,12 @@ class Evaluation {
         this.isOver = true;
         return [...errors, cutOff(address, outcome.afterMs)];
       }
+    }
+    if (policy !== null && errors.length === 0) {
+      const before = now?.effective ?? null;
+      const of = { address: address.text, policy: document.value as ReleasePolicy, before };
+      const said = layers.map((layer) => layer.document?.value ?? {});
+      errors.push(...checkPolicy({ ...of, layers: said }));
     }
     this.#errors += errors.length;
     if (this.#errors >= LIMITS.errors) this.isOver = true;

@@ -14,11 +14,13 @@ import type {
   ReleasePolicy,
   ReleaseRequest,
 } from '@pawl/contracts';
-import { ALL_AT_ONCE, resolveStrategy } from '@pawl/domain';
+import { ALL_AT_ONCE } from '@pawl/domain';
 import type { SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import { takeStrategy } from './take-strategy.js';
+import type { PolicedRequest, PolicyHere } from './take-strategy.js';
 
 /** What goes forward, and so is stopped by a freeze. */
 const FORWARD: ReadonlySet<string> = new Set([
@@ -38,6 +40,19 @@ export function policySchemaOf(
 /** The policy that an address is released by: that of the nearest scope at or above it. */
 function policyOf(tree: RootTree, address: Address): ReleasePolicy {
   return policiesOf(tree, address).at(-1) ?? {};
+}
+
+/** That policy, with what it demands and the highest scope that says so for it. */
+function policyHere(tree: RootTree, address: Address): PolicyHere {
+  const nodes = policyNodes(tree, address, 'path');
+  const demands = nodes.map((node) => asPolicy(node).demand);
+  const last = nodes.at(-1);
+  if (last === undefined) return { policy: {} };
+  const policy = asPolicy(last);
+  const { demand: name } = policy;
+  if (typeof name !== 'string' || name === ALL_AT_ONCE) return { policy };
+  const by = nodes[demands.findLastIndex((demand) => demand !== name) + 1] ?? last;
+  return { policy, demand: { name, by: by.address.text } };
 }
 
 /** What of the document at an address a merge leaves as it is: JSON Pointers. */
@@ -107,13 +122,6 @@ function frozenBy(
   return window === undefined ? [] : [window.reason];
 }
 
-/** A request as the policy makes it: a strategy by its name is the one that the policy has. */
-export interface PolicedRequest {
-  readonly request: ReleaseRequest;
-  /** Of the policy's strategy that it takes. */
-  readonly strategyName?: string;
-}
-
 /**
  * The request with the policy's strategy; refused while frozen, but what `isForLater`, and without a strategy
  * that is demanded.
@@ -124,25 +132,11 @@ export function judgePolicy(
   request: ReleaseRequest,
 ): Outcome<PolicedRequest> {
   const { tree, address } = place;
-  const policy = policyOf(tree, address);
   const goesForward = FORWARD.has(request.action) && place.isForLater !== true;
   const frozen = goesForward ? judgeFreeze(context, place, request) : undefined;
   if (frozen !== undefined) return frozen;
   if (request.action !== 'promote') return { ok: true, value: { request } };
-  const demand = typeof policy.demand === 'string' ? policy.demand : undefined;
-  const wanted = request.strategy ?? demand;
-  const named = typeof wanted === 'string' ? wanted : undefined;
-  const isOwn = named !== undefined && Object.hasOwn(policy.strategies ?? {}, named);
-  const strategy = isOwn ? policy.strategies?.[named] : wanted;
-  if (demand !== undefined && demand !== ALL_AT_ONCE && !isInStages(strategy)) {
-    return refused(
-      'strategy-required',
-      `this scope is released in stages: leave the strategy out for "${demand}", or name another that has stages`,
-    );
-  }
-  if (strategy === undefined) return { ok: true, value: { request } };
-  const asked = { ...request, strategy };
-  return { ok: true, value: isOwn ? { request: asked, strategyName: named } : { request: asked } };
+  return takeStrategy(policyHere(tree, address), request);
 }
 
 /** Refuses what goes forward while an address is frozen, and has no exception. */
@@ -158,12 +152,6 @@ export function judgeFreeze(
     `${address.text} is frozen: ${frozen}; wait, or say why this must go out now: with ` +
       '--freeze-exception, in a request as freezeException. Rollback, abort and disable are never frozen',
   );
-}
-
-/** Whether somebody is reached before everybody is; what is no strategy is judged elsewhere. */
-function isInStages(strategy: ReleaseRequest['strategy']): boolean {
-  const resolved = resolveStrategy(strategy);
-  return !resolved.ok || (resolved.value?.stages.length ?? 0) > 1;
 }
 
 function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['parseTime']): boolean {
