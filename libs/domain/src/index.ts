@@ -26,6 +26,7 @@ export { reachStages } from './release/reach-stages.js';
 export type { Instance } from './release/reach-stages.js';
 export * from './release/release-state.js';
 export { ALL_AT_ONCE, resolveStrategy } from './release/resolve-strategy.js';
+export type { ResolvedStrategy } from './release/resolve-strategy.js';
 export * from './release/staged-release.js';
 export { buildSnapshot } from './snapshot/build-snapshot.js';
 export type { BuildSnapshotOptions, DocumentOf } from './snapshot/build-snapshot.js';

@@ -124,6 +124,7 @@ async function act(
     ...(to === undefined ? {} : { targetVersion: to }),
     ...(expectRelease === undefined ? {} : { expectedReleaseVersion: expectRelease }),
     ...(strategy === undefined ? {} : { strategy }),
+    ...(reason === undefined ? {} : { reason }),
     ...(freezeException === undefined ? {} : { freezeException }),
     ...(preempt === undefined ? {} : { preempt: [...preempt] }),
   };
@@ -142,7 +143,6 @@ async function act(
     ...promote,
     ...later,
     action,
-    ...(reason === undefined ? {} : { reason }),
     ...(force === true ? { force } : {}),
     ...(workloads === undefined ? {} : { workloads }),
   };

@@ -14,6 +14,7 @@ export const previewPromoteSchema = {
     strategy: strategySchema,
     conflict: { enum: ['refuse', 'supersede'] },
     preempt: releaseRequestSchema.properties.preempt,
+    reason: { type: 'string', maxLength: 1024 },
     freezeException: { type: 'string', maxLength: 1024 },
   },
 } as const;

@@ -49,7 +49,7 @@ export const releasePolicySchema = {
   properties: {
     /** Strategies by name, for `promote` to take. */
     strategies: { type: 'object', maxProperties: 100, additionalProperties: strategySchema },
-    /** Every promote needs a strategy in stages: of this name, unless it names another. */
+    /** Every promote is by the strategy of this name; by another in stages only with a reason. */
     demand: { type: ['string', 'null'], maxLength: 64 },
     /** While it is set nothing goes forward: why. */
     frozen: { type: ['string', 'null'], maxLength: 1024 },

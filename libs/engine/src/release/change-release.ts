@@ -31,7 +31,7 @@ import {
 import { abortedView, nothingPreempts, preempted } from './preempt-releases.js';
 import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
-import { judgePolicy } from './release-policy.js';
+import { judgePolicy, withOtherNoted } from './release-policy.js';
 import { queuedView, releaseView } from './release-view.js';
 import { takeHeads, variantHeads } from './variant-heads.js';
 import { wakeFor } from './wake-for.js';
@@ -107,7 +107,8 @@ export class ChangeRelease {
       if (node === undefined) {
         return refused('not-found', `there is no definition at ${address.text} to release`);
       }
-      return this.#prepare({ root, node, ...asked });
+      const place = { tree: root.tree, address, begins: asked.begins };
+      return this.#prepare({ root, node, ...asked, request: withOtherNoted(place, request) });
     });
   }
 
@@ -144,7 +145,7 @@ export class ChangeRelease {
     const timed = judgeTime(this.context, asked.request);
     if (!timed.ok) return timed;
     const later = isForLater(node.release, timed.value);
-    const place = { tree: root.tree, address: node.address, isForLater: later };
+    const place = { tree: root.tree, address: node.address, isForLater: later, begins };
     const policed = judgePolicy(this.context, place, timed.value);
     if (!policed.ok) return policed;
     const { strategy: _, ...asQueued } = policed.value.request;

@@ -57,7 +57,7 @@ describe('a release policy', () => {
     expect(code(await world.release('acme/prod', outright))).toBe('strategy-required');
     const outcome = await world.promote('acme/prod');
     expect(outcome).toMatchObject({ value: { body: { staged: { strategy: 'slow' } } } });
-    const other = { action: 'promote', strategy: 'linear' };
+    const other = { action: 'promote', strategy: 'linear', reason: 'in a hurry' };
     expect(code(await world.release('acme/prod', other))).toBe('release-in-flight');
   });
 

@@ -15,12 +15,12 @@ import type {
   ReleaseRequest,
 } from '@pawl/contracts';
 import { ALL_AT_ONCE } from '@pawl/domain';
-import type { SchemaRef } from '@pawl/domain';
+import type { QueuedRelease, SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
-import { takeStrategy } from './take-strategy.js';
-import type { PolicedRequest, PolicyHere } from './take-strategy.js';
+import { noteOther, takeStrategy } from './take-strategy.js';
+import type { PolicedRequest, PolicyHere, Promote } from './take-strategy.js';
 
 /** What goes forward, and so is stopped by a freeze. */
 const FORWARD: ReadonlySet<string> = new Set([
@@ -122,21 +122,41 @@ function frozenBy(
   return window === undefined ? [] : [window.reason];
 }
 
+/** Where something is released, and what was queued where it begins that. */
+interface PromotePlace {
+  readonly tree: RootTree;
+  readonly address: Address;
+  readonly begins?: QueuedRelease | undefined;
+}
+
 /**
  * The request with the policy's strategy; refused while frozen, but what `isForLater`, and without a strategy
  * that is demanded.
  */
 export function judgePolicy(
   context: Pick<EngineContext, 'clock' | 'parseTime'>,
-  place: { readonly tree: RootTree; readonly address: Address; readonly isForLater?: boolean },
+  place: PromotePlace & { readonly isForLater?: boolean },
   request: ReleaseRequest,
 ): Outcome<PolicedRequest> {
-  const { tree, address } = place;
+  const { tree, address, begins } = place;
   const goesForward = FORWARD.has(request.action) && place.isForLater !== true;
   const frozen = goesForward ? judgeFreeze(context, place, request) : undefined;
   if (frozen !== undefined) return frozen;
   if (request.action !== 'promote') return { ok: true, value: { request } };
-  return takeStrategy(policyHere(tree, address), request);
+  return takeStrategy(policyHere(tree, address), promoteBy(request, begins));
+}
+
+/** The request with a reason that says so where it promotes by another strategy than is demanded. */
+export function withOtherNoted(
+  { tree, address, begins }: PromotePlace,
+  request: ReleaseRequest,
+): ReleaseRequest {
+  if (request.action !== 'promote') return request;
+  return noteOther(policyHere(tree, address), promoteBy(request, begins));
+}
+
+function promoteBy(request: ReleaseRequest, begins: QueuedRelease | undefined): Promote {
+  return begins === undefined ? { request } : { request, begins };
 }
 
 /** Refuses what goes forward while an address is frozen, and has no exception. */
