@@ -22,7 +22,7 @@ const put = async (name: string, text: string): Promise<string[]> => [
 describe('pawl', () => {
   it('ends with 2 on bad usage and 0 on help', async () => {
     expect((await world.pawl('frobnicate')).code).toBe(2);
-    expect((await world.pawl('rollback', 'acme/app')).code).toBe(2);
+    expect((await world.pawl('block', 'acme/app')).code).toBe(2);
     expect((await world.pawl('wait', 'acme/app', '--timeout', 'soon')).code).toBe(2);
     expect(await world.pawl('--help')).toMatchObject({ code: 0, err: '' });
   });
@@ -37,7 +37,7 @@ describe('pawl', () => {
     const wait = (await world.pawl('wait', '--help')).out;
     expect(wait).toMatch(/--applied .*\(default: 100%\)/);
     expect(wait).toMatch(/--timeout .*\(default: 60s\)/);
-    expect((await world.pawl('rollback', '--help')).out).toMatch(/--to .*\(required\)/);
+    expect((await world.pawl('block', '--help')).out).toMatch(/--to .*\(required\)/);
     expect((await world.pawl('promote', '--help')).out).not.toMatch(/--to .*\(required\)/);
   });
 
@@ -146,7 +146,7 @@ describe('pawl', () => {
     const hint = async (...args: string[]): Promise<string | undefined> =>
       (await world.pawl(...args)).err.trimEnd().split('\n').at(-1);
     expect(await hint('config', 'put', 'acme/app')).toBe('(pawl config put --help says how)');
-    expect(await hint('rollback', 'acme/app')).toBe('(pawl rollback --help says how)');
+    expect(await hint('block', 'acme/app')).toBe('(pawl block --help says how)');
     expect(await hint('config', 'frobnicate')).toBe('(pawl config --help lists the commands)');
     expect(await hint('frobnicate')).toBe('(pawl --help lists the commands)');
   });

@@ -28,6 +28,13 @@ describe('pawl promote, block, …', () => {
     expect((await world.pawl('unblock', 'acme/app', '--to', '4')).out).not.toContain('watch');
   });
 
+  it('goes back to the last good version where none is named', async () => {
+    const { code, out } = await world.pawl('rollback', 'acme/app');
+    expect([code, out]).toEqual([0, `acme/app is idle at version 2 (release 7)\n${hint()}`]);
+    const posted = world.requests.find(({ line }) => line.startsWith('POST'));
+    expect(JSON.parse(posted?.body ?? 'null')).toEqual({ action: 'rollback' });
+  });
+
   it('says that nothing changed', async () => {
     world.answers.set('GET /v1/release/acme/app', release(2));
     expect((await world.pawl('promote', 'acme/app')).out).toBe(

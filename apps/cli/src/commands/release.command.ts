@@ -103,8 +103,8 @@ export function addRelease(program: Command, context: CliContext): void {
       return act(context, 'hold', address, { ...others, workloads });
     });
   command('abort', 'end a release in stages: its candidates go back to the stable version');
-  command('rollback', 'go back to an earlier version')
-    .requiredOption(...version)
+  command('rollback', 'go back to an earlier version, or to the last good one')
+    .option('--to <version>', 'the version; the last good one when left out', parseVersion)
     .option('--force', 'also where a schema is broken; needs a reason');
   command('disable', 'take this layer out');
   command('enable', 'put this layer back').option(...exception);

@@ -73,6 +73,10 @@ export const releaseRequestSchema = {
   additionalProperties: false,
   properties: {
     action: { type: 'string' },
+    /**
+     * A promote without it is of the newest version; a rollback ends a release in stages that is under way,
+     * or goes to the last good version: that which everybody had before, valid, and not gone back from.
+     */
     targetVersion: part.version,
     expectedReleaseVersion: part.counter,
     strategy: strategySchema,

@@ -4,8 +4,12 @@ import { resolveStrategy } from './resolve-strategy.js';
 
 type Refusal = Extract<Outcome<never>, { ok: false }>;
 
-const TARGET_REQUIRED: ReadonlySet<ReleaseAction> = new Set(['rollback', 'block', 'unblock']);
-const TARGET_ALLOWED: ReadonlySet<ReleaseAction> = new Set([...TARGET_REQUIRED, 'promote']);
+const TARGET_REQUIRED: ReadonlySet<ReleaseAction> = new Set(['block', 'unblock']);
+const TARGET_ALLOWED: ReadonlySet<ReleaseAction> = new Set([
+  ...TARGET_REQUIRED,
+  'promote',
+  'rollback',
+]);
 
 export function isReleaseAction(action: string): action is ReleaseAction {
   return (RELEASE_ACTIONS as readonly string[]).includes(action);
@@ -49,6 +53,12 @@ export function checkRequest(action: ReleaseAction, request: ReleaseRequest): Re
   if (force !== true) return undefined;
   if (action !== 'rollback') {
     return refused('malformed-request', `${action} cannot be forced: only rollback can`);
+  }
+  if (targetVersion === undefined) {
+    return refused(
+      'malformed-request',
+      'a forced rollback needs a targetVersion: say which version',
+    );
   }
   if ((reason ?? '').trim() === '') {
     return refused(

@@ -65,7 +65,7 @@ function apply(action: ReleaseAction, input: TransitionInput, target: number): O
     case 'promote':
       return promote(input, target);
     case 'rollback':
-      return rollback(input, target);
+      return rollback(input, input.request.targetVersion);
     case 'disable':
       return disable(input);
     case 'enable':
@@ -128,14 +128,20 @@ function strategyOf({
   return done({ ...resolved.value, strategy: strategyName });
 }
 
+/** Without a target it ends a release in stages, and stays at the stable version. */
 function rollback(
   { state, request, address }: TransitionInput,
-  target: number,
+  asked: number | undefined,
 ): Outcome<Transition> {
   const { stableVersion } = state;
   if (stableVersion === null) {
     const detail = `${address} has no stable version: ${state.staged === null ? 'promote one' : 'abort the release'} first`;
     return refused('invalid-transition', detail);
+  }
+  const target = asked ?? (state.staged === null ? undefined : stableVersion);
+  if (target === undefined) {
+    const detail = `rollback of ${address} needs a targetVersion: no release in stages is under way`;
+    return refused('malformed-request', detail);
   }
   if (target === stableVersion) return state.staged === null ? unchanged(state) : dropped(state);
   if (target > stableVersion) {

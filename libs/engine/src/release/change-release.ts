@@ -18,6 +18,7 @@ import type { Dropped } from './releases-in-flight.js';
 import { allVariants } from './evaluate-change.js';
 import type { Hypothesis, Variant } from './evaluate-change.js';
 import { gatesNotJudged } from './gates-not-judged.js';
+import { withLastGood } from './last-good-version.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { nextReleaseId } from './next-release-id.js';
 import {
@@ -108,7 +109,9 @@ export class ChangeRelease {
         return refused('not-found', `there is no definition at ${address.text} to release`);
       }
       const place = { tree: root.tree, address, begins: asked.begins };
-      return this.#prepare({ root, node, ...asked, request: withOtherNoted(place, request) });
+      const noted = withOtherNoted(place, request);
+      const whole = await withLastGood(this.context, root, { node, request: noted });
+      return whole.ok ? this.#prepare({ root, node, ...asked, request: whole.value }) : whole;
     });
   }
 

@@ -1,10 +1,7 @@
 import type { Address } from '@pawl/contracts';
 import type { EngineContext } from '../engine-context.js';
-import { complaints } from './refusal.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
-import { storedDefinition } from '../sharding/stored-definition.js';
-import { evaluateChange, replacing } from './evaluate-change.js';
-import type { Hypothesis } from './evaluate-change.js';
+import { isValidVersion } from './is-valid-version.js';
 
 /** How many versions are tried before giving up. */
 const MAX_TRIES = 20;
@@ -24,21 +21,9 @@ export async function newestValidVersion(
   for (let version = below - 1; version >= lowest; version -= 1) {
     if (context.clock.monotonicMs() > deadlineMs) break;
     if (blocked.includes(version)) continue;
-    const definition = await storedDefinition(context, root, { address, version });
-    if (await isValid(context, root, { ...replacing(address, definition), stableOnly: true })) {
+    if (await isValidVersion(context, root, { address, version })) {
       return `the newest earlier version that would not is ${version}; or send force with a reason`;
     }
   }
   return 'no version that would pass was found before it; send force with a reason';
-}
-
-async function isValid(
-  context: EngineContext,
-  root: OwnedRoot,
-  hypothesis: Hypothesis,
-): Promise<boolean> {
-  for await (const variant of evaluateChange(context, root.tree, hypothesis)) {
-    if (complaints(variant).length > 0) return false;
-  }
-  return true;
 }
