@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes the bundle of the control plane from what the compiler made: see lib/bundle.mjs.
-import { writeBundle } from './lib/write-bundle.mjs';
+// Writes the bundles that are not up to date from what the compiler made: see lib/bundle.mjs.
+import { writeBundles } from './lib/write-bundle.mjs';
 
-await writeBundle();
+await writeBundles();

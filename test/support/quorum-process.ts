@@ -1,11 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../infra/dev/lib/ports.mjs';
-import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
+import { CLI } from '../../infra/dev/lib/repository.mjs';
 import { startService, type Service } from '../../infra/dev/lib/service.mjs';
 import { endWithUs } from './leash.js';
 
-const MAIN = join(REPOSITORY, 'apps', 'cli', 'dist', 'main.js');
 const HOST = '127.0.0.1';
 const LISTENS_WITHIN_MS = 30_000;
 const STOP_GRACE_MS = 20_000;
@@ -52,7 +51,7 @@ export class QuorumProcess {
       title: `pawl quorum (${this.name})`,
       command: process.execPath,
       args: [
-        ...[MAIN, 'quorum', '--node-id', this.name, '--data-dir', this.dataFolder],
+        ...[CLI, 'quorum', '--node-id', this.name, '--data-dir', this.dataFolder],
         ...['--peer-port', port, '--etcd-port', '0', '--http-port', '0'],
         ...this.args,
         ...args,

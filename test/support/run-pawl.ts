@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { REPOSITORY } from '../../infra/dev/lib/repository.mjs';
+import { CLI } from '../../infra/dev/lib/repository.mjs';
 import { cleanEnvironment } from './quorum-process.js';
 
-const MAIN = join(REPOSITORY, 'apps', 'cli', 'dist', 'main.js');
 const DEADLINE_MS = 60_000;
 
 export interface RanPawl {
@@ -16,7 +15,7 @@ export interface RanPawl {
 export function runPawl(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<RanPawl> {
   return new Promise((resolve, reject) => {
     const options = { env: { ...cleanEnvironment(), ...env }, timeout: DEADLINE_MS };
-    execFile(process.execPath, [MAIN, ...args], options, (error, out, err) => {
+    execFile(process.execPath, [CLI, ...args], options, (error, out, err) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, out, err });
       else reject(new Error(`pawl ${args.join(' ')} was ended: ${err}`, { cause: error }));

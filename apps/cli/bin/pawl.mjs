@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 try {
-  await import('../dist/main.js');
+  await import('../dist/pawl.js');
 } catch (error) {
   if (!isMissingBuild(error)) throw error;
   process.stderr.write(

@@ -36,7 +36,7 @@ describe('pawl where the build is not there', () => {
     ['half of the CLI', `import './run-cli.js';`],
     ['a room', `import '../../../libs/contracts/dist/index.js';`],
   ])('says so in one line: %s', (_what, main) => {
-    if (main !== undefined) file('apps/cli/dist/main.js', main);
+    if (main !== undefined) file('apps/cli/dist/pawl.js', main);
     expect(pawl()).toEqual({ status: 1, stdout: '', stderr: NOT_BUILT });
   });
 
@@ -45,7 +45,7 @@ describe('pawl where the build is not there', () => {
     ['a file that no build makes', `import '../src/nowhere.mjs';`, 'nowhere.mjs'],
     ['an error of its own', `throw new Error('broken');`, 'Error: broken'],
   ])('hides nothing else: %s', (_what, main, said) => {
-    file('apps/cli/dist/main.js', main);
+    file('apps/cli/dist/pawl.js', main);
     const { status, stderr } = pawl();
     expect(status).toBe(1);
     expect(stderr).toContain(said);
@@ -53,7 +53,7 @@ describe('pawl where the build is not there', () => {
   });
 
   it('runs what was built', () => {
-    file('apps/cli/dist/main.js', `console.log(...process.argv.slice(2)); process.exitCode = 3;`);
+    file('apps/cli/dist/pawl.js', `console.log(...process.argv.slice(2)); process.exitCode = 3;`);
     expect(pawl()).toEqual({ status: 3, stdout: 'status acme/app\n', stderr: '' });
   });
 });

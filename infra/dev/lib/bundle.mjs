@@ -1,38 +1,41 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { readJson, replaceFile } from './files.mjs';
-import { CONTROL_PLANE, REPOSITORY } from './repository.mjs';
+import { REPOSITORY } from './repository.mjs';
 
-/** What the bundle was made of; written last. */
-const RECORD = join(dirname(CONTROL_PLANE), 'inputs.json');
-/** Whatever else decides what the bundle holds. */
+/** What a bundle was made of; written last. */
+const recordOf = (/** @type {string} */ file) => `${file}.inputs.json`;
+/** Whatever else decides what a bundle holds. */
 const RECIPE = [
   'package-lock.json',
   'infra/dev/lib/bundle.mjs',
+  'infra/dev/lib/repository.mjs',
   'infra/dev/lib/write-bundle.mjs',
 ].map((path) => join(REPOSITORY, path));
 
 /**
- * Whether the bundle of the control plane is that of the modules as they were last compiled.
+ * Whether a bundle is that of the modules as they were last compiled.
  *
+ * @param {string} file of the bundle
  * @returns {Promise<boolean>}
  */
-export async function isBundled() {
-  const record = await readJson(RECORD);
-  if (!Array.isArray(record?.modules) || !existsSync(CONTROL_PLANE)) return false;
+export async function isBundled(file) {
+  const record = await readJson(recordOf(file));
+  if (!Array.isArray(record?.modules) || !existsSync(file)) return false;
   return record.key === (await keyOf(record.modules));
 }
 
 /**
  * Notes that the bundle holds these modules of ours.
  *
+ * @param {string} file of the bundle
  * @param {readonly string[]} modules paths in the repository
  * @param {string | undefined} key of before they were read
  */
-export async function recordBundle(modules, key) {
-  await replaceFile(RECORD, JSON.stringify({ key, modules }));
+export async function recordBundle(file, modules, key) {
+  await replaceFile(recordOf(file), JSON.stringify({ key, modules }));
 }
 
 /**

@@ -8,7 +8,7 @@ import { Failure, onFiles, Stopped } from './failure.mjs';
 import { readJson, readTextSync, replaceFile } from './files.mjs';
 import { takeLock } from './lock.mjs';
 import { identify, isAlive } from './process-identity.mjs';
-import { REPOSITORY, TSC, WRITE_BUNDLE } from './repository.mjs';
+import { BUNDLES, REPOSITORY, TSC, WRITE_BUNDLE } from './repository.mjs';
 import { killGroup, run } from './run.mjs';
 
 /**
@@ -226,7 +226,7 @@ async function isInstalled(lockText, wanted) {
 }
 
 /**
- * Compiles what changed since the last time, and bundles the control plane.
+ * Compiles what changed since the last time, and bundles what is started most.
  *
  * @param {Context} context
  */
@@ -251,7 +251,8 @@ export async function build({ terminal, signal }) {
 
 /** In a process of its own, which a stop can end. */
 async function bundle(/** @type {AbortSignal | undefined} */ signal) {
-  if (await isBundled()) return;
+  const bundled = await Promise.all(BUNDLES.map(({ file }) => isBundled(file)));
+  if (!bundled.includes(false)) return;
   const { code, output } = await run(process.execPath, [WRITE_BUNDLE], {
     cwd: REPOSITORY,
     deadlineMs: BUILD_DEADLINE_MS,

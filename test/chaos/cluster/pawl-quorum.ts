@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { REPOSITORY } from '../../../infra/dev/lib/repository.mjs';
+import { CLI } from '../../../infra/dev/lib/repository.mjs';
 import type { QuorumKind, QuorumPlan } from './quorum-process.js';
 import { ServiceProcess } from './service-process.js';
 
 const HOST = '127.0.0.1';
-const MAIN = join(REPOSITORY, 'apps', 'cli', 'dist', 'main.js');
 /** Its greeting is shorter. */
 const GREETING_BYTES = 4096;
 
@@ -17,7 +16,7 @@ export function pawlQuorum(): QuorumKind {
       new ServiceProcess(plan, {
         title: 'pawl quorum',
         command: process.execPath,
-        args: [MAIN, 'quorum', ...pawlArgs(plan)],
+        args: [CLI, 'quorum', ...pawlArgs(plan)],
         env: environment(),
       }),
     // The greeting of a connection names the sender before the one it looks for.
