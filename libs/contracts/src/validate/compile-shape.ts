@@ -10,8 +10,11 @@ export interface ShapeFault {
   readonly message: string;
 }
 
-/** Our schemas are held against the schema of schemas by a test, not at every start. */
-const ajv = new Ajv({ allowUnionTypes: true, validateSchema: false });
+/**
+ * Our schemas are held against the schema of schemas by a test, not at every start. What ajv writes
+ * is not gone over again: that makes the functions little faster, and takes half of the time to compile.
+ */
+const ajv = new Ajv({ allowUnionTypes: true, validateSchema: false, code: { optimize: false } });
 formatsModule.default(ajv, ['date-time']);
 
 /**
