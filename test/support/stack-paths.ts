@@ -8,7 +8,5 @@ export const FIXTURES = path('../fixtures');
 export const EXAMPLES = path('../../examples');
 /** The `pawl` command, from the build. */
 export const CLI = path('../../apps/cli/bin/pawl.mjs');
-/** The control plane, from the build. */
-export const CONTROL_PLANE = path('../../apps/control-plane/dist/main.js');
 /** A consumer that prints what happens to it. */
 export const CONSUMER = path('./stack-consumer.mjs');
