@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import * as kernel from '@pawl/kernel';
-import ts from 'typescript';
+import type typescript from 'typescript';
 import type { Edit } from './planted-bugs.js';
 import type { RaftCore } from '../core/index.js';
 import type { MakeCore } from './simulation/index.js';
 
 const SOURCES = new URL('../core/', import.meta.url);
+/** An import would have Node read its 9 MB twice more, for what it exports. */
+const ts = createRequire(import.meta.url)('typescript') as typeof typescript;
 
 /**
  * The consensus core from its sources with `edits` carried out, in memory; the sources stay as they
