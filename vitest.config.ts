@@ -86,6 +86,7 @@ const alone = [
 ];
 const unit = {
   testTimeout: 30_000,
+  hookTimeout: 30_000,
   /* All of the machine; it leaves a core free otherwise. The e2e tests come after. */
   maxWorkers: '100%',
 };
