@@ -10,6 +10,10 @@ it.each<[Gate, string]>([
     'applied < 95 % within 1m → pause',
   ],
   [
+    { kind: 'restarts', limit: 0, withinMs: 600_000, onFailure: 'abort' },
+    'crash loops > 0 (two ends within 10m) → abort',
+  ],
+  [
     { kind: 'errors', maxPercent: 2, maxRatio: 1.5, failureLimit: 3, onFailure: 'abort' },
     "errors > 2 % or > 1.5 times the rest's 3 times in a row → abort",
   ],

@@ -9,6 +9,8 @@ const FAILS: Readonly<Record<Exclude<GateKind, 'approval'>, Text>> = {
   lost: ({ percent }) => `lost > ${percent ?? 0} %`,
   applied: ({ percent, withinMs }) =>
     `applied < ${percent ?? 0} % within ${durationText(withinMs ?? 0)}`,
+  restarts: ({ limit, withinMs }) =>
+    `crash loops > ${limit ?? 0} (two ends within ${durationText(withinMs ?? 0)})`,
   errors: (gate) => `errors ${above(gate.maxPercent, '%', gate.maxRatio)}`,
   latency: (gate) =>
     `p${Math.round((gate.quantile ?? 0.99) * 1_000) / 10} ${above(gate.maxMs, 'ms', gate.maxRatio)}`,

@@ -38,6 +38,7 @@ export const GATE_KINDS = [
   'rejections',
   'lost',
   'applied',
+  'restarts',
   'errors',
   'latency',
   'prometheus',
@@ -56,7 +57,8 @@ const query = { type: 'string', minLength: 1, maxLength: 4_096 } as const;
  * What a release is judged by all the while. From what consumers report: `rejections`, more than `limit`
  * live candidates reject it; `lost`, more than `percent` of the candidates applied it and fell silent
  * without saying goodbye; `applied`, fewer than `percent` of the live candidates have applied it,
- * `withinMs` after they were to; `errors` and `latency`, the requests that they tell of fail, or take, more
+ * `withinMs` after they were to; `restarts`, more than `limit` candidates ended without a goodbye twice
+ * `withinMs` of each other, and that is not so of the rest as well; `errors` and `latency`, the requests that they tell of fail, or take, more
  * than a limit or than those of the rest, over all and per workload. From elsewhere: `prometheus`, a
  * query's value is out of bounds; `webhook`, somebody else's judgement; `approval`, a person's go-ahead.
  * Which option goes with which kind is in docs/releases.md; the others are refused by name.

@@ -74,6 +74,7 @@ describe('resolveGates', () => {
       { kind: 'applied', onInconclusive: 'abort' },
       'the gate applied takes no onInconclusive: leave it out',
     ],
+    [{ kind: 'restarts', percent: 3 }, 'the gate restarts takes no percent: leave it out'],
     [{ kind: 'errors', maxMs: 3 }, 'the gate errors takes no maxMs: leave it out'],
     [{ kind: 'latency', maxPercent: 3 }, 'the gate latency takes no maxPercent: leave it out'],
     [{ kind: 'lost', name: 'a' }, 'the gate lost a takes no name: leave it out'],

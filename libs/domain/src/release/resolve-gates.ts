@@ -2,12 +2,15 @@ import { done, refused } from '@pawl/contracts';
 import type { Gate, GateKind, Outcome } from '@pawl/contracts';
 
 const MINUTE_MS = 60_000;
+/** How close two ends of an instance are that are a crash loop: longer than platforms wait in between. */
+const LOOP_MS = 10 * MINUTE_MS;
 
 /** What a release is judged by when its strategy names no gates. */
 const DEFAULT_GATES: readonly Gate[] = [
   { kind: 'rejections', limit: 0, onFailure: 'abort' },
   { kind: 'lost', percent: 5, onFailure: 'pause' },
   { kind: 'applied', percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
+  { kind: 'restarts', limit: 0, withinMs: LOOP_MS, onFailure: 'abort' },
 ];
 
 /** What is taken for what a gate leaves out. */
@@ -15,6 +18,7 @@ const DEFAULTS: Readonly<Record<GateKind, Partial<Gate>>> = {
   rejections: { limit: 0, onFailure: 'abort' },
   lost: { percent: 5, onFailure: 'pause' },
   applied: { percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
+  restarts: { limit: 0, withinMs: LOOP_MS, onFailure: 'abort' },
   errors: { minRequests: 50, windowMs: MINUTE_MS, onFailure: 'pause' },
   latency: { quantile: 0.99, minRequests: 50, windowMs: MINUTE_MS, onFailure: 'pause' },
   prometheus: { intervalMs: 15_000, onFailure: 'pause' },
@@ -30,6 +34,7 @@ const TAKES: Readonly<Record<GateKind, readonly string[]>> = {
   rejections: [...DOUBTED, 'limit'],
   lost: [...DOUBTED, 'percent'],
   applied: [...JUDGED, 'percent', 'withinMs'],
+  restarts: [...DOUBTED, 'limit', 'withinMs'],
   errors: [...DOUBTED, 'maxPercent', 'maxRatio', 'minRequests', 'windowMs'],
   latency: [...DOUBTED, 'quantile', 'maxMs', 'maxRatio', 'minRequests', 'windowMs'],
   prometheus: [...DOUBTED, 'name', 'query', 'baselineQuery', 'min', 'max', 'maxRatio'],
@@ -46,7 +51,9 @@ const NEEDS: Readonly<Partial<Record<GateKind, readonly (readonly (keyof Gate)[]
 };
 
 /** Kinds that judge each workload alone, so that one can be held while the others go on. */
-const HOLDS: ReadonlySet<GateKind> = new Set(['rejections', 'lost', 'errors', 'latency']);
+const HOLDS: ReadonlySet<GateKind> = new Set([
+  ...(['rejections', 'lost', 'restarts', 'errors', 'latency'] as const),
+]);
 
 /** How long nothing may be known before it counts, where that is not said. */
 const INCONCLUSIVE_MS = 5 * MINUTE_MS;

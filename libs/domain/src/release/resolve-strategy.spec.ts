@@ -10,6 +10,7 @@ const DEFAULT_GATES = [
   { kind: 'rejections', limit: 0, onFailure: 'abort' },
   { kind: 'lost', percent: 5, onFailure: 'pause' },
   { kind: 'applied', percent: 95, withinMs: MINUTE_MS, onFailure: 'pause' },
+  { kind: 'restarts', limit: 0, withinMs: 10 * MINUTE_MS, onFailure: 'abort' },
 ];
 const DEFAULT_PREFLIGHT = { timeoutMs: 3_000, onRejection: 'abort', onSilence: 'pause' };
 const ALL = { percent: 100 };
@@ -169,7 +170,9 @@ describe('resolveStrategy: stages written out', () => {
 describe('resolveStrategy: gates', () => {
   it('have what was left out set, in the order given', () => {
     expect(gatesOf([])).toEqual([]);
-    const kinds = (['applied', 'lost', 'rejections'] as const).map((kind) => ({ kind }));
+    const kinds = (['restarts', 'applied', 'lost', 'rejections'] as const).map((kind) => ({
+      kind,
+    }));
     expect(gatesOf(kinds)).toEqual([...DEFAULT_GATES].reverse());
   });
 

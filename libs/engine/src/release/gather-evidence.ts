@@ -4,6 +4,8 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
 import type { Candidates, SeenCandidate } from './candidates.js';
+import { endsOf, gatherEnds } from './gather-ends.js';
+import type { Ends } from './gather-ends.js';
 
 /** What consumers report of a release over all addresses that it reaches. */
 export interface Evidence {
@@ -11,6 +13,8 @@ export interface Evidence {
   readonly byWorkload: Map<string, Candidates>;
   /** Workloads with live instances that are no candidates, but those that are held. */
   readonly rest: Set<string>;
+  /** By workload, whose instances ended without a goodbye. */
+  readonly ends: Map<string, Ends>;
   /** Whether the newest stage takes a live instance itself. */
   isNewestReached: boolean;
   /** Whether a stage that is reached takes instances whatever their labels are. */
@@ -20,6 +24,7 @@ export interface Evidence {
 export function noEvidence(): Evidence {
   return {
     ...{ all: noCandidates(), byWorkload: new Map(), rest: new Set() },
+    ends: new Map(),
     ...{ isNewestReached: false, takesAnybody: false },
   };
 }
@@ -32,6 +37,9 @@ export function gatherEvidence(
     readonly release: SnapshotRelease;
     readonly consumers: ShardConsumers;
     readonly sinceMs: number;
+    /** Monotonic times since when ends count, and since when who begins gets what the stage gives. */
+    readonly endsSinceMs: number;
+    readonly stageSinceMs: number;
   },
 ): void {
   const { release } = of;
@@ -50,6 +58,9 @@ export function gatherEvidence(
     evidence.isNewestReached = isSelected(newest, labels);
   };
   eachCandidate({ node, ...of }, gather, (workload) => {
-    if (!held.has(workload)) rest.add(workload);
+    if (held.has(workload)) return;
+    rest.add(workload);
+    endsOf(evidence.ends, workload).restLive += 1;
   });
+  gatherEnds(evidence.ends, node, { ...of, held });
 }

@@ -3,6 +3,7 @@ import type { Gate } from '@pawl/contracts';
 import type { Candidates } from './candidates.js';
 import type { Finding } from './finding.js';
 import type { Evidence } from './gather-evidence.js';
+import { judgeRestarts } from './judge-restarts.js';
 import { judgeHealth } from './judge-health.js';
 import type { StageHealth } from './judge-health.js';
 
@@ -20,7 +21,7 @@ export interface StageEvidence extends Evidence {
 
 /** A gate that is judged by what consumers report. */
 export type ReportedGate = Gate & {
-  readonly kind: 'rejections' | 'lost' | 'applied' | 'errors' | 'latency';
+  readonly kind: 'rejections' | 'lost' | 'applied' | 'restarts' | 'errors' | 'latency';
 };
 
 const NOBODY: Finding = {
@@ -38,6 +39,8 @@ export function judgeGate(gate: ReportedGate, evidence: StageEvidence): readonly
       return judgeEach(gate, evidence, judgeLost);
     case 'applied':
       return [judgeApplied(gate, evidence)];
+    case 'restarts':
+      return judgeRestarts(gate, evidence);
     case 'errors':
     case 'latency':
       return judgeHealth(gate, evidence.health(gate.windowMs ?? 60_000));

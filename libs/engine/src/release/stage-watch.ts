@@ -26,7 +26,9 @@ export interface Watch {
   /** Workloads that were held at the last look. */
   held: readonly string[];
   forgiven: StageEvidence['forgiven'];
-  /** Monotonic time since when requests are judged: whoever resumed it has seen those before. */
+  /** Monotonic time at which this owner first saw it at this stage. */
+  readonly stageSinceMs: number;
+  /** Monotonic time since when requests and restarts are judged: whoever resumed it has seen those before. */
   requestsSinceMs: number;
   readonly gates: GateMemory;
   /** Monotonic times before which each is not done (again). */
@@ -57,7 +59,7 @@ export function watchOf(
   const watch: Watch = {
     ...{ id, stage, bakedMs: 0, publishedMs: null, shortMs: 0, verdict: null },
     ...{ releaseVersion: 0, reach: 0, isHeld: false, held: before?.held ?? [] },
-    sinceMs: before?.sinceMs ?? nowMs,
+    ...{ sinceMs: before?.sinceMs ?? nowMs, stageSinceMs: nowMs },
     forgiven: before?.forgiven ?? NOTHING,
     requestsSinceMs: before?.requestsSinceMs ?? nowMs,
     gates: new GateMemory(gates),

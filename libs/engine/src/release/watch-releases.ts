@@ -147,11 +147,11 @@ export class WatchReleases {
       watch.gates.end();
       return;
     }
+    const held = workloadsHeld(staged);
+    this.#beginAnew(watch, held, nowMs);
     const observed = this.#observe(root, node, { watch, nowMs });
     const { evidence, stepMs, isSame } = observed;
     const { all } = evidence;
-    const held = workloadsHeld(staged);
-    this.#beginAnew(watch, held, nowMs);
     watch.forgiven = forgiveSeen(watch, evidence, root.shard.consumers.hears);
     watch.isHeld = false;
     watch.held = held;
@@ -297,7 +297,8 @@ export class WatchReleases {
   ): Observed {
     const evidence = noEvidence();
     const { consumers } = root.shard;
-    const { sinceMs } = watch;
+    const { sinceMs, stageSinceMs, requestsSinceMs: endsSinceMs } = watch;
+    const since = { sinceMs, stageSinceMs, endsSinceMs };
     const places: AddressNode['address']['text'][] = [];
     let isPublished = true;
     let reach = 0;
@@ -307,7 +308,7 @@ export class WatchReleases {
       if (release === undefined) continue;
       places.push(place.address.text);
       reach += reachOf(release);
-      gatherEvidence(evidence, place, { release, consumers, sinceMs });
+      gatherEvidence(evidence, place, { release, consumers, ...since });
     }
     if (!isPublished) {
       watch.publishedMs = null;

@@ -1,6 +1,8 @@
 import { isHigher, STABLE_COHORT } from '@pawl/contracts';
+import type { EngineContext } from '../engine-context.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import type { Rejection, Run } from './incarnation.js';
+import type { ConsumerRunRecord } from './status-store.port.js';
 
 /** As which cohort a heartbeat without room to say so runs a version: as it was known to. */
 export function cohortKnown(
@@ -45,4 +47,22 @@ export function isOtherContent(
 ): boolean {
   if (published === null || item.hash === null || item.hash === published.hash) return false;
   return item.generation === published.generation && item.version === published.version;
+}
+
+/** Puts a run back as it was saved. */
+export function restoreRun(
+  run: Run,
+  stored: ConsumerRunRecord,
+  { parseTime }: Pick<EngineContext, 'parseTime'>,
+): void {
+  run.generation = stored.generation;
+  run.version = stored.version;
+  run.cohort = stored.cohort ?? STABLE_COHORT;
+  run.highestVersion = stored.highestVersion;
+  run.appliedAtMs = stored.appliedAt === null ? null : parseTime(stored.appliedAt);
+  run.propagationMs = stored.propagationMs;
+  if (stored.rejectedVersion === null) return;
+  const { generation, rejectedVersion: version, rejectedCohort, reason } = stored;
+  const cohort = rejectedCohort === undefined ? STABLE_COHORT : rejectedCohort;
+  run.rejected = { generation, version, cohort, reason: reason ?? '' };
 }

@@ -5,15 +5,17 @@ import type { EngineContext } from '../engine-context.js';
 import { Turns } from '../turns.js';
 import type { PublishedSnapshot } from '../sharding/root-tree.js';
 import { consumerKey, emptyRun, identityOf, wasLiveAt } from './incarnation.js';
+import { endedSince } from './ended-since.js';
+import type { Ended } from './ended-since.js';
 import type { HealthRoom } from './health-room.js';
 import { HealthSums } from './health-sums.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { RunJournal } from './run-journal.js';
-import { cohortKnown, isAnswered, isOtherContent, reject } from './run-reports.js';
+import { cohortKnown, isAnswered, isOtherContent, reject, restoreRun } from './run-reports.js';
 import type { Reported } from './run-reports.js';
 import { Slots } from './slots.js';
 import type { Heard } from './slots.js';
-import type { ConsumerRecord, ConsumerRunRecord } from './status-store.port.js';
+import type { ConsumerRecord } from './status-store.port.js';
 
 /** Heartbeats that may be missed before a consumer is no longer live. */
 const MISSED_HEARTBEATS = 3;
@@ -140,6 +142,15 @@ export class ShardConsumers {
     return all === undefined ? [] : [...all].filter((one) => !this.#isSuperseded(one));
   }
 
+  /** Those with this address open that this owner has heard, and that ended since a monotonic time, see `endedSince`. */
+  endedAt(address: AddressText, sinceMs: number): Ended[] {
+    const nowMs = this.context.clock.monotonicMs();
+    const heard = [...(this.#byAddress.get(address) ?? [])].filter((one) => this.isHeard(one));
+    const silentMs = this.hears ? MISSED_HEARTBEATS * this.intervalMs : null;
+    const siblings = (ref: ConsumerRef) => this.#consumers.get(consumerKey(ref));
+    return endedSince(heard, { sinceMs, nowMs, silentMs, siblings });
+  }
+
   /**
    * Heard within three heartbeats, and not gone. While an owner is down nobody is heard, so who was live
    * then has three heartbeats from the time at which the next one listens.
@@ -234,7 +245,7 @@ export class ShardConsumers {
       incarnation.slot = this.#slots.lease(record, record.slot, this.#heardOf());
       for (const stored of record.runs) {
         const run = this.#run(incarnation, stored.address);
-        this.#restoreRun(run, stored);
+        restoreRun(run, stored, this.context);
         if (stored.noted === true) run.notedMs = seenMs;
         else this.#note(incarnation, stored.address, run, { atMs: run.appliedAtMs ?? seenMs });
       }
@@ -242,19 +253,6 @@ export class ShardConsumers {
     }
     this.#dirty.clear();
     this.#restoredMs = this.context.clock.monotonicMs();
-  }
-
-  #restoreRun(run: Run, stored: ConsumerRunRecord): void {
-    run.generation = stored.generation;
-    run.version = stored.version;
-    run.cohort = stored.cohort ?? STABLE_COHORT;
-    run.highestVersion = stored.highestVersion;
-    run.appliedAtMs = stored.appliedAt === null ? null : this.context.parseTime(stored.appliedAt);
-    run.propagationMs = stored.propagationMs;
-    if (stored.rejectedVersion === null) return;
-    const { generation, rejectedVersion: version, rejectedCohort, reason } = stored;
-    const cohort = rejectedCohort === undefined ? STABLE_COHORT : rejectedCohort;
-    run.rejected = { generation, version, cohort, reason: reason ?? '' };
   }
 
   /** Forgets incarnations not heard of for `olderThanMs`; answers how many. */
