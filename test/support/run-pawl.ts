@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { CLI } from '../../infra/dev/lib/repository.mjs';
 import { cleanEnvironment } from './quorum-process.js';
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { CLI } from '../../../infra/dev/lib/repository.mjs';
 import type { QuorumKind, QuorumPlan } from './quorum-process.js';
 import { ServiceProcess } from './service-process.js';
