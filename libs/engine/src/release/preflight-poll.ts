@@ -44,7 +44,10 @@ interface Asked {
  * poll is accepted.
  */
 export class PreflightPoll {
+  /** By what a vote says of who gives it. */
   readonly #asked = new Map<string, Asked>();
+  /** The same, found sooner. */
+  readonly #known = new Map<Incarnation, Asked>();
   readonly #rejections: Rejection[] = [];
   readonly #doubts: Unsure[] = [];
   readonly #reasons = new Map<string, number>();
@@ -63,15 +66,10 @@ export class PreflightPoll {
    * there, which it would read no more, says nothing. Whether its answer is missing.
    */
   ask(incarnation: Incarnation, address: AddressText, hash: string): boolean {
-    const key = keyOf(incarnation.ref, incarnation.id);
-    const asked = this.#asked.get(key) ?? {
-      incarnation,
-      questions: new Map<AddressText, Question>(),
-    };
-    this.#asked.set(key, asked);
+    const asked = this.#known.get(incarnation) ?? this.#add(incarnation);
     const known = asked.questions.get(address);
     if (known?.hash === hash) return known.answer === 'silent';
-    const isAccepted = this.earlier?.accepts(key, address, hash) === true;
+    const isAccepted = this.earlier?.accepts(incarnation, address, hash) === true;
     asked.questions.set(address, { hash, answer: isAccepted ? 'accepted' : 'silent' });
     if (known === undefined) this.#askedAt.set(address, this.askedAt(address) + 1);
     const wasMissing = known?.answer === 'silent';
@@ -79,9 +77,17 @@ export class PreflightPoll {
     return !isAccepted;
   }
 
+  #add(incarnation: Incarnation): Asked {
+    const key = keyOf(incarnation.ref, incarnation.id);
+    const asked = this.#asked.get(key) ?? { incarnation, questions: new Map() };
+    this.#asked.set(key, asked);
+    this.#known.set(incarnation, asked);
+    return asked;
+  }
+
   /** Whether a process said yes to just this document. */
-  private accepts(key: string, address: AddressText, hash: string): boolean {
-    const question = this.#asked.get(key)?.questions.get(address);
+  private accepts({ ref, id }: Incarnation, address: AddressText, hash: string): boolean {
+    const question = this.#asked.get(keyOf(ref, id))?.questions.get(address);
     return question?.hash === hash && question.answer === 'accepted';
   }
 
@@ -122,17 +128,13 @@ export class PreflightPoll {
 
   /** What was answered; who has said goodbye meanwhile does not count. */
   result(): Pick<PreflightView, 'consumers' | 'byBuild' | 'rejections' | 'reasons' | 'unsure'> {
-    const byBuild = new Map<string, ByBuild & Record<Answer, number>>();
+    const byPlace = new Map<string, ByBuild & Record<Answer, number>>();
     const unsure = [...this.#doubts];
     for (const asked of this.#asked.values()) {
       const { incarnation, questions } = asked;
       const answer = answerOf(asked);
       if (incarnation.left && answer === 'silent') continue;
-      const { workload, build, zone } = placeOf(incarnation);
-      const key = JSON.stringify([workload, build ?? '', zone ?? '']);
-      const row = byBuild.get(key) ?? { ...placeOf(incarnation), ...noAnswers() };
-      row[answer] += 1;
-      byBuild.set(key, row);
+      rowOf(byPlace, incarnation)[answer] += 1;
       for (const [address, { answer: one }] of questions) {
         if (one !== 'silent' || unsure.length >= MAX_NAMED) continue;
         unsure.push({ ...named(incarnation, address), answer: 'silent' });
@@ -140,7 +142,7 @@ export class PreflightPoll {
     }
     return {
       consumers: this.counts,
-      byBuild: [...byBuild]
+      byBuild: [...byPlace]
         .sort(([a], [b]) => compareText(a, b))
         .map(([, row]) => row)
         .slice(0, MAX_NAMED),
@@ -163,8 +165,9 @@ export class PreflightPoll {
 }
 
 function answerOf({ questions }: Asked): Answer {
-  const given = new Set([...questions.values()].map(({ answer }) => answer));
-  return FROM_WORST.find((one) => given.has(one)) ?? 'silent';
+  let worst = FROM_WORST.length - 1;
+  for (const { answer } of questions.values()) worst = Math.min(worst, FROM_WORST.indexOf(answer));
+  return FROM_WORST[worst] ?? 'silent';
 }
 
 function keyOf(ref: ConsumerRef, incarnation: string): string {
@@ -175,17 +178,24 @@ function noAnswers(): Record<Answer, number> {
   return { accepted: 0, rejected: 0, cannotSay: 0, silent: 0 };
 }
 
-function placeOf({
-  ref,
-  build,
-  labels,
-}: Incarnation): Pick<ByBuild, 'workload' | 'build' | 'zone'> {
+/** The row of those who are where it is. */
+function rowOf(
+  rows: Map<string, ByBuild & Record<Answer, number>>,
+  { ref, build, labels }: Incarnation,
+): Record<Answer, number> {
+  const { workload } = ref;
   const zone = Object.hasOwn(labels, ZONE) ? labels[ZONE] : undefined;
-  return {
-    workload: ref.workload,
+  const key = `${workload}\n${build ?? ''}\n${zone ?? ''}`;
+  const known = rows.get(key);
+  if (known !== undefined) return known;
+  const row = {
+    workload,
     ...(build === null ? {} : { build }),
     ...(zone === undefined ? {} : { zone }),
+    ...noAnswers(),
   };
+  rows.set(key, row);
+  return row;
 }
 
 function named({ ref, id, build }: Incarnation, address: string): Omit<Unsure, 'answer'> {

@@ -29,6 +29,12 @@ export function consumersAsked(
 /** How long votes are gathered before those are asked who wait for them, milliseconds. */
 const GATHER_MS = 20;
 
+/**
+ * Consumers that are asked by name while nobody of their kind has been: all consumers at the address
+ * get the names of all. Those who are missing are named as far as a message can, since the others answered.
+ */
+const FEW = 100;
+
 type Kind = NonNullable<Prepare['kinds']>[number];
 
 /** The first to be asked of those with the same question, workload and build. */
@@ -41,9 +47,11 @@ interface Scout {
 /** Whom a sheet goes to now. */
 interface Envelope {
   readonly sheet: Sheet;
+  /** Incarnations that are scouts, or have come in place of one. */
+  readonly scouts: string[];
+  /** Incarnations whose scouts were heard, and the kinds that they are of. */
   readonly names: string[];
-  /** Others have this question too, and wait for the vote of a scout. */
-  isHolding: boolean;
+  readonly kinds: Set<Kind>;
 }
 
 /**
@@ -115,10 +123,11 @@ export class PreflightRound {
     const envelopes = [...this.of.sheets].flatMap(([address, sheets]) =>
       this.#missing(address, sheets, whom),
     );
+    const most = whom === 'again' ? PREPARE_NAMES : FEW;
     if (this.poll.isComplete) return this.#end();
     const leftMs = this.#untilMs - this.context.clock.monotonicMs();
     const deadlineMs = Math.max(1, Math.floor(leftMs * CONSUMERS_PART));
-    void this.#send(envelopes, deadlineMs).catch((error: unknown) => {
+    void this.#send(envelopes, { deadlineMs, most }).catch((error: unknown) => {
       this.context.log.error('consumers could not be asked', { error: String(error) });
     });
   }
@@ -129,43 +138,44 @@ export class PreflightRound {
     const releases = tree.getByText(address)?.head.releases ?? [];
     const envelopes = new Map<Sheet, Envelope>();
     const there = consumersAsked(consumers, address, request);
-    const names = new Set(there.map(({ ref }) => consumerKey(ref)));
+    const { earlier } = this.of;
+    const names = new Set(earlier === undefined ? [] : there.map(({ ref }) => consumerKey(ref)));
     for (const one of there) {
       const sheet = sheets.get(cohortOf(releases, identityOf(one)));
       if (sheet === undefined || !this.poll.ask(one, address, sheet.message.hash)) continue;
-      const envelope = envelopes.get(sheet) ?? { sheet, names: [], isHolding: false };
-      envelopes.set(sheet, envelope);
       const sent = this.#sent.get(sheet) ?? new Set();
       this.#sent.set(sheet, sent);
-      if (!this.#mayAsk(one, sheet, names)) envelope.isHolding = true;
-      else if (whom === 'again' || !sent.has(one.id)) envelope.names.push(one.id);
-    }
-    for (const { sheet, names: asked } of envelopes.values()) {
-      for (const id of asked) this.#sent.get(sheet)?.add(id);
+      const scout = this.#scoutOf(one, sheet, names);
+      const mayBeAsked = scout !== undefined && (scout.isHeard || scout.one.id === one.id);
+      if (!mayBeAsked || (whom === 'first' && sent.has(one.id))) continue;
+      sent.add(one.id);
+      const envelope = envelopes.get(sheet) ?? newEnvelope(sheet);
+      envelopes.set(sheet, envelope);
+      envelope[scout.isHeard ? 'names' : 'scouts'].push(one.id);
+      if (scout.isHeard) envelope.kinds.add(scout.kind);
     }
     return [...envelopes.values()];
   }
 
   /**
-   * Whether it is a scout, or its scout was heard. One that has said goodbye is replaced; one that was not
-   * heard in an earlier round is a scout again, so that no other is lost.
+   * Who is asked first of those like it; itself, if nobody is yet. One that has said goodbye is replaced;
+   * one that was not heard in an earlier round is a scout again, so that no other is lost: until it is
+   * come to there is none.
    */
-  #mayAsk(one: Incarnation, sheet: Sheet, there: ReadonlySet<string>): boolean {
+  #scoutOf(one: Incarnation, sheet: Sheet, there: ReadonlySet<string>): Scout | undefined {
     const { ref, build, id } = one;
     const scouts = this.#scouts.get(sheet) ?? new Map<string, Scout>();
     this.#scouts.set(sheet, scouts);
     const key = `${ref.workload}\n${build ?? ''}`;
     const known = scouts.get(key);
-    if (known !== undefined && (known.isHeard || !known.one.left)) {
-      return known.isHeard || known.one.id === id;
-    }
+    if (known !== undefined && (known.isHeard || !known.one.left)) return known;
     const before = this.of.earlier?.unheardScout(sheet, key);
-    if (before !== undefined && before !== consumerKey(ref) && there.has(before)) return false;
+    if (before !== undefined && before !== consumerKey(ref) && there.has(before)) return undefined;
     const kind = { workload: ref.workload, ...(build === null ? {} : { build }) };
     const scout = { one, kind, isHeard: false };
     scouts.set(key, scout);
     this.#scouting.set(`${id} ${sheet.to.text}`, scout);
-    return true;
+    return scout;
   }
 
   /** The consumer that was asked first about the same, and not heard. */
@@ -178,29 +188,36 @@ export class PreflightRound {
     return undefined;
   }
 
-  async #send(envelopes: readonly Envelope[], deadlineMs: number): Promise<void> {
+  async #send(
+    envelopes: readonly Envelope[],
+    { deadlineMs, most }: { readonly deadlineMs: number; readonly most: number },
+  ): Promise<void> {
     const turns = new Turns(this.context.scheduler);
     for (const envelope of envelopes) {
       const { to, message } = envelope.sheet;
-      for (const those of this.#whom(envelope)) {
+      for (const those of this.#whom(envelope, most)) {
         this.context.publisher.askToPrepare(to, { ...message, deadlineMs, ...those });
         await turns.spent(message.size);
       }
     }
   }
 
-  /** By name; where that are many, by what they have in common: who has answered answers again. */
-  #whom({ sheet, names, isHolding }: Envelope): Pick<Prepare, 'only' | 'cohorts' | 'kinds'>[] {
-    if (names.length === 0) return [];
-    if (names.length <= PREPARE_NAMES) return [{ only: names }];
+  /** By name; where that are more, by what they have in common: who has answered answers again. */
+  #whom(envelope: Envelope, most: number): Pick<Prepare, 'only' | 'cohorts' | 'kinds'>[] {
+    const { sheet, scouts, names, kinds } = envelope;
+    const those = [...scouts, ...names];
+    if (those.length <= most) return those.length === 0 ? [] : [{ only: those }];
     const isOnly = this.of.tree.getByText(sheet.to.text)?.head.releases.length === 0;
     const cohorts = isOnly ? {} : { cohorts: sheet.cohorts };
-    if (!isHolding) return [cohorts];
-    const kinds = [...(this.#scouts.get(sheet)?.values() ?? [])]
-      .filter(({ isHeard }) => isHeard)
-      .map(({ kind }) => kind);
-    return portionsOf(kinds, PREPARE_KINDS).map((portion) => ({ ...cohorts, kinds: portion }));
+    return [
+      ...portionsOf(scouts, PREPARE_NAMES).map((portion) => ({ only: portion })),
+      ...portionsOf([...kinds], PREPARE_KINDS).map((portion) => ({ ...cohorts, kinds: portion })),
+    ];
   }
+}
+
+function newEnvelope(sheet: Sheet): Envelope {
+  return { sheet, scouts: [], names: [], kinds: new Set() };
 }
 
 function portionsOf<T>(all: readonly T[], size: number): T[][] {

@@ -254,30 +254,6 @@ describe('a preflight', () => {
   });
 });
 
-describe('many', () => {
-  it('are asked by what they have in common', async () => {
-    for (let at = 0; at < 1_100; at += 1) await live(`c${at}`);
-    await live('held', { build: 'b2' });
-    await live('held-2', { build: 'b2' });
-    const running = preflight();
-    await world.settle();
-    vote('c0');
-    await world.pass(50);
-    expect(asked[1]).toMatchObject({ kinds: [{ workload: 'shop', build: 'b1' }] });
-    expect(asked[1]).not.toHaveProperty('only');
-    expect(asked[1]).not.toHaveProperty('cohorts');
-    for (let at = 1; at < 1_100; at += 1) vote(`c${at}`);
-    vote('held-2');
-    vote('held');
-    await world.pass(50);
-    vote('held-2');
-    expect(await view(running)).toMatchObject({
-      valid: true,
-      consumers: { asked: 1_102, accepted: 1_102 },
-    });
-  });
-});
-
 describe('a vote counts', () => {
   const untilLate = async (running: Promise<Outcome<PreflightView>>) => {
     await world.pass(3_000);
