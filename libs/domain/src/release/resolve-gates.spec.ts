@@ -67,8 +67,8 @@ describe('resolveGates', () => {
       'the gate webhook a does not judge workloads one by one: it can pause or abort, not hold',
     ],
     [
-      { kind: 'applied', onFailure: 'hold' },
-      'the gate applied does not judge workloads one by one: it can pause or abort, not hold',
+      { kind: 'webhook', name: 'a', url: 'https://a.example/', onFailure: 'hold' },
+      'the gate webhook a does not judge workloads one by one: it can pause or abort, not hold',
     ],
     [
       { kind: 'applied', onInconclusive: 'abort' },

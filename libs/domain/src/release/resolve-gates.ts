@@ -52,7 +52,7 @@ const NEEDS: Readonly<Partial<Record<GateKind, readonly (readonly (keyof Gate)[]
 
 /** Kinds that judge each workload alone, so that one can be held while the others go on. */
 const HOLDS: ReadonlySet<GateKind> = new Set([
-  ...(['rejections', 'lost', 'restarts', 'errors', 'latency'] as const),
+  ...(['rejections', 'lost', 'applied', 'restarts', 'errors', 'latency'] as const),
 ]);
 
 /** How long nothing may be known before it counts, where that is not said. */

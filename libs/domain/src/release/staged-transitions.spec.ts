@@ -388,21 +388,6 @@ describe('a release in stages: what is refused', () => {
     expect(plan(rolling, abort)).toMatchObject({ problem: { code: 'malformed-request' } });
   });
 
-  it.each([
-    [{ action: 'advance' }, 'advance takes no preempt'],
-    [{ action: 'rollback', targetVersion: 1 }, 'rollback takes no preempt'],
-    [{ action: 'promote', conflict: 'queue' }, 'begins later'],
-    [{ action: 'promote', conflict: 'requeue' }, 'begins later'],
-    [{ action: 'promote', at: '2026-12-01T00:00:00Z' }, 'begins later'],
-  ] as const)('%j that pre-empts others', (request, detail) => {
-    expect(plan(rolling, { ...request, preempt: ['acme/app/eu'] })).toMatchObject({
-      problem: {
-        code: 'malformed-request',
-        detail: expect.stringContaining(detail) as string,
-      },
-    });
-  });
-
   it.each(['advance', 'skip', 'pause', 'resume', 'abort'])(
     '%s at another release version than the caller saw',
     (action) => {

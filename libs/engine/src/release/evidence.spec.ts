@@ -38,12 +38,62 @@ describe('silence is no yes', () => {
     const sick = fleet.all.filter(({ ref }) => ref.workload === 's7');
     await fleet.pass(2_000);
     sick.forEach((one) => (one.isStuck = true));
-    await gated.begin([{ kind: 'applied', percent: 90, withinMs: 10_000, onFailure: 'pause' }], 0);
+    await gated.begin([], 0);
     await fleet.pass(30_000);
     expect(await gated.stage()).toBe(0);
     expect(await gated.shown('acme/prod/s7')).toMatchObject({
       reason: 'of s7 no candidate has applied it',
     });
+  });
+
+  it('of any workload fails in its time where it has to be applied, or holds that workload', async () => {
+    for (let n = 0; n < 30; n += 1) await fleet.add(`acme/prod/s${n}`, `s${n}`, 2);
+    const sick = fleet.all.filter(({ ref }) => ref.workload === 's7');
+    await fleet.pass(2_000);
+    sick.forEach((one) => (one.isStuck = true));
+    const applied: Gate = { kind: 'applied', percent: 90, withinMs: 10_000, onFailure: 'hold' };
+    await gated.begin([applied], 0);
+    await fleet.pass(9_000);
+    expect((await world.releaseOf(AT)).staged?.held).toBeUndefined();
+    await fleet.pass(6_000);
+    const { staged } = await world.releaseOf(AT);
+    expect(staged).toMatchObject({
+      ...{ stage: 1, held: { s7: '0 of 1 candidates have applied it, 90 % must' } },
+    });
+  });
+
+  it('of one instance of several is not that of its workload', async () => {
+    for (let n = 0; n < 9; n += 1) await fleet.add(`acme/prod/s${n}`, `s${n}`, 6);
+    await fleet.pass(2_000);
+    const applied: Gate = { kind: 'applied', percent: 90, withinMs: 10_000, onFailure: 'pause' };
+    const [first, second, third] = fleet.all.filter(({ ref }) => ref.workload === 's7');
+    first!.isStuck = true;
+    await gated.begin([applied], 60_000, { percent: 99 });
+    await fleet.pass(20_000);
+    expect(await gated.stage()).toBe(0);
+    await gated.act('abort');
+    await world.over(AT, { a: 3 });
+    second!.isStuck = true;
+    third!.isStuck = true;
+    await gated.begin([applied], 60_000, { percent: 99 });
+    await fleet.pass(20_000);
+    expect(await gated.last()).toMatch(/^pawl pause: of s7 \d of 5 candidates have applied it/);
+  });
+
+  it('of what is published is seen while the rest still is not', async () => {
+    await fleet.add('acme/prod/app', 'app', 2);
+    await fleet.add('acme/prod/shop', 'shop', 2);
+    await fleet.pass(2_000);
+    const { publisher } = world;
+    const publish = publisher.publish.bind(publisher);
+    publisher.publish = (address, snapshot) =>
+      address.text === 'acme/prod/shop'
+        ? Promise.reject(new Error('it is busy'))
+        : publish(address, snapshot);
+    fleet.all.forEach((one) => (one.judge = () => 'a is too high'));
+    await gated.begin([{ kind: 'rejections', limit: 0, onFailure: 'abort' }], 0);
+    await fleet.pass(5_000);
+    expect(await gated.last()).toBe('pawl abort: 1 of 1 candidates rejected it: a is too high');
   });
 
   it('of the labels that a stage asks for', async () => {
@@ -83,8 +133,26 @@ describe('a candidate that dies', () => {
     await fleet.pass(30_000);
     expect(await world.releaseOf(AT)).toMatchObject({
       state: 'paused',
-      staged: { reason: 'all candidates of s7 fell silent' },
+      staged: { reason: 'of s7 1 of 1 candidates fell silent without a goodbye' },
     });
+  });
+
+  it('with others of a small workload stops it beside a large one, and alone does not', async () => {
+    await fleet.add('acme/prod/big', 'big', 120);
+    const small = await fleet.add('acme/prod/small', 'small', 5);
+    await fleet.pass(20_000);
+    await gated.begin([{ kind: 'lost', percent: 5, onFailure: 'pause' }], 600_000, { percent: 80 });
+    await fleet.pass(2_000);
+    const candidates = fleet.candidates().filter((one) => small.includes(one));
+    expect(candidates).toHaveLength(4);
+    candidates[0]!.kill();
+    await fleet.pass(30_000);
+    expect(await gated.stage()).toBe(0);
+    candidates[1]!.kill();
+    await fleet.pass(30_000);
+    expect(await gated.last()).toBe(
+      'pawl pause: of small 2 of 4 candidates fell silent without a goodbye',
+    );
   });
 
   it('is known to whoever resumes the release, and the next one stops it again', async () => {

@@ -8,7 +8,7 @@ const HEALTH_INTERVAL_MS = 5_000;
 
 /** Kinds of which one finding is over all workloads together, and others of one each. */
 const JUDGED_BY_WORKLOAD: ReadonlySet<Gate['kind']> = new Set([
-  ...(['rejections', 'lost', 'restarts', 'errors', 'latency'] as const),
+  ...(['rejections', 'lost', 'applied', 'restarts', 'errors', 'latency'] as const),
 ]);
 
 /** How a gate stands in the stage that is watched. */

@@ -14,6 +14,8 @@ export type Forgiven = Pick<Candidates, 'rejected' | 'lost'>;
 export interface StageEvidence extends Evidence {
   /** How long the share of those that applied it has been short, with the same candidates, milliseconds. */
   readonly shortMs: number;
+  /** The same of each workload where it is. */
+  readonly shortByWorkload: ReadonlyMap<string, number>;
   readonly forgiven: Forgiven & { readonly byWorkload: ReadonlyMap<string, Forgiven> };
   /** What services report of themselves in a window of so many milliseconds. */
   readonly health: (windowMs: number) => StageHealth;
@@ -38,7 +40,7 @@ export function judgeGate(gate: ReportedGate, evidence: StageEvidence): readonly
     case 'lost':
       return judgeEach(gate, evidence, judgeLost);
     case 'applied':
-      return [judgeApplied(gate, evidence)];
+      return judgeEach(gate, evidence, judgeApplied);
     case 'restarts':
       return judgeRestarts(gate, evidence);
     case 'errors':
@@ -58,27 +60,52 @@ export function isShort(
   return percentOf(all.applied, reached) < (gate.percent ?? 100);
 }
 
+/** Of each workload that is short by itself: for how long now. */
+export function shortWorkloads(
+  gates: readonly Gate[],
+  of: Pick<StageEvidence, 'byWorkload' | 'forgiven' | 'shortByWorkload'> & {
+    /** Time that counts since the last look; 0 begins all anew. */
+    readonly stepMs: number;
+  },
+): ReadonlyMap<string, number> {
+  const short = new Map<string, number>();
+  if (!gates.some(({ kind }) => kind === 'applied')) return short;
+  for (const [workload, all] of of.byWorkload) {
+    const forgiven = of.forgiven.byWorkload.get(workload) ?? NOTHING_FORGIVEN;
+    if (!isShort(gates, { all, forgiven })) continue;
+    const before = of.stepMs === 0 ? 0 : (of.shortByWorkload.get(workload) ?? 0);
+    short.set(workload, before + of.stepMs);
+  }
+  return short;
+}
+
 /** Candidates but those whose loss was seen by whoever resumed the release. */
 function reachedOf(all: Candidates, forgiven: Forgiven): number {
   return all.live + Math.max(0, all.lost - forgiven.lost);
 }
 
-type JudgeSome = (gate: Gate, some: Candidates, forgiven: Forgiven) => Finding;
+type JudgeSome = (gate: Gate, some: Candidates, seen: Seen) => Finding;
 
-/** Where a workload can be held, each is judged alone; else all of them together. */
+/** What is known beside how candidates answer. */
+interface Seen {
+  readonly forgiven: Forgiven;
+  readonly shortMs: number;
+}
+
+/**
+ * Over all, and each workload that is not well by itself. Where none can be held, of rejections only all
+ * together count, and one instance that is lost or late makes a workload unwell only where it is all there is.
+ */
 function judgeEach(gate: Gate, evidence: StageEvidence, judge: JudgeSome): readonly Finding[] {
-  const { all, forgiven, byWorkload } = evidence;
-  const over = judge(gate, all, forgiven);
+  const { all, forgiven, byWorkload, shortMs, shortByWorkload } = evidence;
+  const over = judge(gate, all, { forgiven, shortMs });
   const alone: Finding[] = [];
   for (const [workload, some] of byWorkload) {
     const seen = forgiven.byWorkload.get(workload) ?? NOTHING_FORGIVEN;
-    if (gate.onFailure === 'hold') {
-      const finding = judge(gate, some, seen);
-      if (finding.outcome === 'fail') alone.push({ ...finding, workload });
-    } else if (gate.kind === 'lost' && some.live === 0 && some.lost > seen.lost) {
-      const why = `all candidates of ${workload} fell silent`;
-      alone.push({ outcome: 'fail', why, value: some.lost, workload });
-    }
+    if (gate.onFailure !== 'hold' && !isClear(gate, some, seen)) continue;
+    const short = shortByWorkload.get(workload) ?? 0;
+    const finding = judge(gate, some, { forgiven: seen, shortMs: short });
+    if (finding.outcome === 'fail') alone.push({ ...finding, workload });
   }
   if (gate.onFailure !== 'hold' || over.outcome !== 'fail' || alone.length > 0) {
     return [over, ...alone];
@@ -87,7 +114,15 @@ function judgeEach(gate: Gate, evidence: StageEvidence, judge: JudgeSome): reado
   return [{ ...over, outcome: 'pass' }];
 }
 
-function judgeRejections({ limit = 0 }: Gate, some: Candidates, forgiven: Forgiven): Finding {
+/** Whether a workload is unwell beyond one instance of several. */
+function isClear({ kind }: Gate, some: Candidates, forgiven: Forgiven): boolean {
+  const reached = reachedOf(some, forgiven);
+  const lost = some.lost - forgiven.lost;
+  const missing = kind === 'lost' ? lost : reached - some.applied;
+  return kind !== 'rejections' && (missing > 1 || missing === reached);
+}
+
+function judgeRejections({ limit = 0 }: Gate, some: Candidates, { forgiven }: Seen): Finding {
   const { live, rejected, reason } = some;
   if (live === 0) return { ...NOBODY, limit };
   const told = { value: rejected, limit };
@@ -98,7 +133,7 @@ function judgeRejections({ limit = 0 }: Gate, some: Candidates, forgiven: Forgiv
   return { outcome: 'fail', why: why.slice(0, LIMITS.messageLength), ...told };
 }
 
-function judgeLost({ percent = 0 }: Gate, some: Candidates, forgiven: Forgiven): Finding {
+function judgeLost({ percent = 0 }: Gate, some: Candidates, { forgiven }: Seen): Finding {
   const all = some.live + some.lost;
   if (all === 0) return { ...NOBODY, limit: percent };
   const lost = Math.max(0, some.lost - forgiven.lost);
@@ -107,8 +142,7 @@ function judgeLost({ percent = 0 }: Gate, some: Candidates, forgiven: Forgiven):
   return { outcome: percentOf(lost, all) > percent ? 'fail' : 'pass', ...told };
 }
 
-function judgeApplied(gate: Gate, evidence: StageEvidence): Finding {
-  const { all, forgiven, shortMs } = evidence;
+function judgeApplied(gate: Gate, all: Candidates, { forgiven, shortMs }: Seen): Finding {
   const { percent = 100, withinMs = Infinity } = gate;
   const reached = reachedOf(all, forgiven);
   if (reached === 0) return { ...NOBODY, limit: percent };

@@ -21,6 +21,8 @@ export interface Watch {
   reach: number;
   /** How long too few of just those that it had reached have applied it, milliseconds. */
   shortMs: number;
+  /** The same of each workload that is short by itself. */
+  shortByWorkload: ReadonlyMap<string, number>;
   /** It was not rolling at the last look: whoever resumes it has seen what is wrong. */
   isHeld: boolean;
   /** Workloads that were held at the last look. */
@@ -58,6 +60,7 @@ export function watchOf(
   const before = known?.id === id ? known : undefined;
   const watch: Watch = {
     ...{ id, stage, bakedMs: 0, publishedMs: null, shortMs: 0, verdict: null },
+    shortByWorkload: new Map(),
     ...{ releaseVersion: 0, reach: 0, isHeld: false, held: before?.held ?? [] },
     ...{ sinceMs: before?.sinceMs ?? nowMs, stageSinceMs: nowMs },
     forgiven: before?.forgiven ?? NOTHING,

@@ -15,7 +15,7 @@ import { gatherEvidence, noEvidence } from './gather-evidence.js';
 import { gateResults, intervalOf } from './gate-memory.js';
 import type { GateStanding } from './gate-memory.js';
 import type { GrowReleases } from './grow-releases.js';
-import { isShort, judgeGate } from './judge-gates.js';
+import { isShort, judgeGate, shortWorkloads } from './judge-gates.js';
 import type { ReportedGate, StageEvidence } from './judge-gates.js';
 import type { NoteDryRun } from './note-dry-run.js';
 import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
@@ -157,12 +157,15 @@ export class WatchReleases {
     watch.held = held;
     const isTooFew = isShort(staged.gates, { all, forgiven: watch.forgiven });
     watch.shortMs = isSame && isTooFew ? watch.shortMs + stepMs : 0;
+    const sameMs = isSame ? stepMs : 0;
+    watch.shortByWorkload = shortWorkloads(staged.gates, { ...watch, ...evidence, stepMs: sameMs });
     watch.gates.watched(stepMs);
     watch.gates.baked(
       isBaked(staged, { publishedMs: watch.publishedMs, bakedMs: watch.bakedMs + stepMs }),
     );
     const health = stageHealth(root, staged, { watch, nowMs, places: observed.places });
-    const known = { ...evidence, shortMs: watch.shortMs, forgiven: watch.forgiven, health };
+    const { shortMs, shortByWorkload, forgiven } = watch;
+    const known = { ...evidence, shortMs, shortByWorkload, forgiven, health };
     this.#judge(root, node, { watch, nowMs, known });
     const place = { held, isLast: isLastStage(staged), needsApproval: !isApproved(staged) };
     const verdict = weighGates(watch.gates, known, place);
@@ -189,7 +192,6 @@ export class WatchReleases {
     of: { readonly watch: Watch; readonly nowMs: number; readonly known: StageEvidence },
   ): void {
     const { watch, nowMs, known } = of;
-    if (watch.publishedMs === null) return;
     const { gates } = watch;
     if (!gates.standings.some((standing) => gates.isDue(standing, nowMs))) return;
     const at = { wall: this.context.formatTime(this.context.clock.wallMs()), monotonicMs: nowMs };
