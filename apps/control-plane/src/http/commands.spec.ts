@@ -201,6 +201,7 @@ describe('a release', () => {
     ['{"preset":"canary","bake":1}', '', 'must not have the key "bake"'],
     ['{"bakeMs":604800001}', '/bakeMs', 'must be <= 604800000'],
     ['{"preset":"canary","expireMs":59999}', '/expireMs', 'must be >= 60000'],
+    ['{"preset":"canary","progressMs":999}', '/progressMs', 'must be >= 1000'],
     ['{"preset":"canary","expireMs":2592000001}', '/expireMs', 'must be <= 2592000000'],
     ['{"stages":[{"percent":5},{"percent":101}]}', '/stages/1/percent', 'must be <= 100'],
     ['{"stages":[{"count":1,"selector":{}}]}', '/stages/0/selector', 'must NOT have fewer than'],

@@ -13,6 +13,12 @@ export const expireMsSchema = {
   minimum: 60_000,
   maximum: MAX_EXPIRE_MS,
 } as const;
+/** How long a release may make no progress before it is paused, milliseconds; an hour when left out. */
+export const progressMsSchema = {
+  type: 'integer',
+  minimum: 1_000,
+  maximum: MAX_EXPIRE_MS,
+} as const;
 /** Of one strategy. */
 const MAX_GATES = 16;
 const percent = { type: 'number', exclusiveMinimum: 0, maximum: 100 } as const;
@@ -154,6 +160,7 @@ export const strategySchema = {
     /** `false`: without one. */
     preflight: preflightPolicySchema,
     expireMs: expireMsSchema,
+    progressMs: progressMsSchema,
   },
 } as const;
 

@@ -9,7 +9,13 @@ import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
-import { expireMsSchema, gateSchema, strategySchema, strategyStageSchema } from './strategy.js';
+import {
+  expireMsSchema,
+  gateSchema,
+  progressMsSchema,
+  strategySchema,
+  strategyStageSchema,
+} from './strategy.js';
 
 /** Shapes of the admin REST API's requests and answers; OpenAPI and the typed client come from here. */
 
@@ -127,6 +133,7 @@ export const stagedViewSchema = {
     /** The stage that somebody approved last. */
     approved: part.counter,
     expireMs: expireMsSchema,
+    progressMs: progressMsSchema,
     /** Since when it is paused; left out where a restore paused it. */
     pausedAt: part.timestamp,
   },

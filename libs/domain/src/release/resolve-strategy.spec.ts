@@ -3,7 +3,7 @@ import type { Gate, Strategy } from '@pawl/contracts';
 import { describe, expect, it } from 'vitest';
 import { resolveStrategy } from './resolve-strategy.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
-import { expireMsOf } from './staged-release.js';
+import { expireMsOf, progressMsOf } from './staged-release.js';
 
 const MINUTE_MS = 60_000;
 const DEFAULT_GATES = [
@@ -98,6 +98,13 @@ describe('resolveStrategy: presets', () => {
     expect(expireMsOf(resolved(strategy))).toBe(7 * 24 * 60 * MINUTE_MS);
     const shorter = resolved({ ...(strategy as object), expireMs: MINUTE_MS });
     expect(expireMsOf(shorter)).toBe(MINUTE_MS);
+    expect(resolved(strategy)).not.toHaveProperty('progressMs');
+    expect(progressMsOf(resolved(strategy))).toBe(60 * MINUTE_MS);
+    const sooner = resolved({ ...(strategy as object), progressMs: MINUTE_MS });
+    expect(progressMsOf(sooner)).toBe(MINUTE_MS);
+    const doubt = { onInconclusive: 'abort', inconclusiveMs: 90 * MINUTE_MS } as const;
+    const patient = resolved({ ...(strategy as object), gates: [{ kind: 'lost', ...doubt }] });
+    expect(progressMsOf(patient)).toBe(90 * MINUTE_MS);
   });
 
   it.each<[Strategy, (number | undefined)[]]>([

@@ -13,7 +13,7 @@ import type { Stage, StagedRelease } from './staged-release.js';
 /** Stages and gates of a strategy, with everything that was left out. */
 export type ResolvedStrategy = Pick<
   StagedRelease,
-  'strategy' | 'stages' | 'gates' | 'preflight' | 'expireMs'
+  'strategy' | 'stages' | 'gates' | 'preflight' | 'expireMs' | 'progressMs'
 >;
 
 /** The strategy when none is named: every consumer at the same time. */
@@ -42,7 +42,7 @@ type Options = Exclude<Strategy, string>;
 type Preset = NonNullable<Options['preset']>;
 
 /** What all of them take. */
-const SHARED = ['gates', 'preflight', 'expireMs'];
+const SHARED = ['gates', 'preflight', 'expireMs', 'progressMs'];
 /** What each preset takes. */
 const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
   canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', ...SHARED],
@@ -87,10 +87,11 @@ function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
   }
   const gates = resolveGates(options.gates, stages.value.length);
   if (!gates.ok) return gates;
-  const { expireMs } = options;
+  const { expireMs, progressMs } = options;
   const expires = expireMs === undefined ? {} : { expireMs };
+  const deadline = progressMs === undefined ? {} : { progressMs };
   const resolved = { strategy: preset ?? 'inline', stages: stages.value, gates: gates.value };
-  return done({ ...resolved, ...resolvePreflight(options.preflight), ...expires });
+  return done({ ...resolved, ...resolvePreflight(options.preflight), ...expires, ...deadline });
 }
 
 function inlineStages({ stages = [] }: Options): Outcome<readonly Stage[]> {

@@ -21,6 +21,8 @@ export interface StagedRelease {
   readonly preflight?: Required<PreflightPolicy>;
   /** How long it may stay paused, milliseconds; a week when left out. */
   readonly expireMs?: number;
+  /** How long it may make no progress, milliseconds; see {@link progressMsOf} when left out. */
+  readonly progressMs?: number;
   /** Index of the stage that is reached, {@link PREFLIGHT_STAGE} before the first one. */
   readonly stage: number;
   /** Why it is paused; `null` while it is not, or nobody said why. */
@@ -33,11 +35,27 @@ export interface StagedRelease {
   readonly approved?: number;
 }
 
+const HOUR_MS = 3_600_000;
 const WEEK_MS = 604_800_000;
 
 /** How long a release may stay paused, milliseconds. */
 export function expireMsOf({ expireMs = WEEK_MS }: Pick<StagedRelease, 'expireMs'>): number {
   return expireMs;
+}
+
+/**
+ * How long a release may make no progress before it is paused, milliseconds: an hour unless that is said, or
+ * as long as its most patient gate waits.
+ */
+export function progressMsOf({
+  progressMs,
+  gates,
+}: Pick<StagedRelease, 'progressMs' | 'gates'>): number {
+  if (progressMs !== undefined) return progressMs;
+  const waits = gates.map(({ kind, withinMs = 0, inconclusiveMs = 0 }) =>
+    Math.max(kind === 'applied' ? withinMs : 0, inconclusiveMs),
+  );
+  return Math.max(HOUR_MS, ...waits);
 }
 
 /** The workloads that a release holds back, sorted. */

@@ -8,6 +8,7 @@ import type { ResolvedStrategy } from './resolve-strategy.js';
 import { approveStage, holdWorkloads } from './hold-workload.js';
 import {
   expireMsOf,
+  progressMsOf,
   isLastStage,
   placeOf,
   PREFLIGHT_STAGE,
@@ -140,7 +141,7 @@ function isPaused(action: StagedAction, address: AddressText): Outcome<Transitio
 export function isSameStrategy(staged: StagedRelease, wanted: ResolvedStrategy): boolean {
   const of = (one: ResolvedStrategy): string => {
     const { strategy, stages, gates, preflight = false } = one;
-    return canonicalize([strategy, stages, gates, preflight, expireMsOf(one)]);
+    return canonicalize([strategy, stages, gates, preflight, expireMsOf(one), progressMsOf(one)]);
   };
   return of(staged) === of(wanted);
 }

@@ -64,7 +64,7 @@ export function stageView(
 
 function stagedView(staged: StagedRelease): StagedView {
   const { id, strategy, stages, gates, pausedFor, held, approved } = staged;
-  const { expireMs, pausedAt } = staged;
+  const { expireMs, progressMs, pausedAt } = staged;
   return {
     id,
     strategy,
@@ -75,6 +75,7 @@ function stagedView(staged: StagedRelease): StagedView {
     ...(held === undefined ? {} : { held }),
     ...(approved === undefined ? {} : { approved }),
     ...(expireMs === undefined ? {} : { expireMs }),
+    ...(progressMs === undefined ? {} : { progressMs }),
     ...(pausedAt === undefined ? {} : { pausedAt }),
   };
 }

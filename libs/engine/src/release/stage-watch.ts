@@ -3,6 +3,7 @@ import type { StagedRelease } from '@pawl/domain';
 import type { Evidence } from './gather-evidence.js';
 import { GateMemory } from './gate-memory.js';
 import type { Forgiven, StageEvidence } from './judge-gates.js';
+import { StageProgress } from './stage-progress.js';
 import type { Verdict } from './weigh-gates.js';
 
 /** What the owner has seen of one stage. */
@@ -33,6 +34,7 @@ export interface Watch {
   /** Monotonic time since when requests and restarts are judged: whoever resumed it has seen those before. */
   requestsSinceMs: number;
   readonly gates: GateMemory;
+  readonly progress: StageProgress;
   /** Monotonic times before which each is not done (again). */
   readonly notBefore: Record<Deed, number>;
   /** What is under way. */
@@ -66,6 +68,7 @@ export function watchOf(
     forgiven: before?.forgiven ?? NOTHING,
     requestsSinceMs: before?.requestsSinceMs ?? nowMs,
     gates: new GateMemory(gates),
+    progress: new StageProgress(),
     notBefore: { stop: 0, advance: 0, grow: 0, note: 0 },
     doing: new Set(),
   };

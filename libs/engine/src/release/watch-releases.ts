@@ -173,7 +173,8 @@ export class WatchReleases {
     else if (all.live === 0) watch.bakedMs = 0;
     watch.verdict = verdict;
     this.#note(node, watch, workloadsOf(evidence, held));
-    this.#follow(root, node, { watch, verdict, nowMs });
+    watch.progress.applied(all.applied);
+    this.#follow(root, node, { watch, verdict, nowMs, stepMs });
   }
 
   /** Whoever resumes a release has seen what its gates say; a workload that is held has gone back. */
@@ -182,6 +183,7 @@ export class WatchReleases {
     if (isResumed) {
       watch.requestsSinceMs = nowMs;
       watch.gates.reset();
+      watch.progress.reset();
     } else if (held.length !== watch.held.length) watch.gates.without(held);
   }
 
@@ -254,9 +256,14 @@ export class WatchReleases {
   #follow(
     root: OwnedRoot,
     node: AddressNode,
-    of: { readonly watch: Watch; readonly verdict: Verdict; readonly nowMs: number },
+    of: {
+      readonly watch: Watch;
+      readonly verdict: Verdict;
+      readonly nowMs: number;
+      readonly stepMs: number;
+    },
   ): void {
-    const { watch, verdict, nowMs } = of;
+    const { watch, verdict, nowMs, stepMs } = of;
     const { staged } = node.release;
     const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed] && !watch.doing.has(deed);
     const seen = { expectedReleaseVersion: node.release.releaseVersion };
@@ -276,7 +283,17 @@ export class WatchReleases {
       watch.verdict = { kind: 'wait', why: `frozen: ${frozen}${also}` };
       return;
     }
-    if (staged === null || watch.doing.size > 0) return;
+    if (staged === null) return;
+    const { bakedMs } = watch;
+    // While NATS is away nobody can be heard.
+    const aliveMs = this.context.publisher.healthy() ? stepMs : 0;
+    const late = watch.progress.late(staged, { verdict, bakedMs, stepMs: aliveMs });
+    if (late !== undefined) {
+      const request = { ...seen, action: 'pause', reason: late };
+      if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request });
+      return;
+    }
+    if (watch.doing.size > 0) return;
     const isPass = verdict.kind === 'pass';
     const isOver = isPass && verdict.but === undefined && isBaked(staged, watch);
     if (isOver && may('advance')) {
