@@ -73,6 +73,20 @@ describe('reachPlaces', () => {
     expect(taken(canary, before)).toEqual([['checkout/0'], ['checkout/0']]);
   });
 
+  it('takes another, at any of the addresses, for a slot that is not kept', () => {
+    const places = Array.from({ length: 4 }, (_, slot) => place([instance('checkout', slot)]));
+    const once = reachPlaces(canary, places);
+    const at = once.findIndex(([stage]) => stage?.named !== undefined);
+    const gone = places.map(({ instances }, index) =>
+      place(index === at ? [] : instances, once[index]),
+    );
+    const name = slotName('checkout', at);
+    expect(reachPlaces(canary, gone, new Set([name]))).toEqual(once);
+    const names = reachPlaces(canary, gone, new Set()).map(([stage]) => stage?.named ?? []);
+    expect(names[at]).toEqual([name]);
+    expect(names.flat()).toHaveLength(2);
+  });
+
   it('leaves nobody out who was told, and stays the same when nothing has changed', () => {
     const fleet = Array.from({ length: 12 }, (_, slot) =>
       place([instance('a', slot), instance('b', slot)]),

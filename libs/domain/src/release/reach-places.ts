@@ -1,6 +1,6 @@
 import { BUCKETS, slotName } from '@pawl/contracts';
 import type { ReleaseStage } from '@pawl/contracts';
-import { MAX_NAMES, reachStages } from './reach-stages.js';
+import { MAX_NAMES, reachStages, workloadOf } from './reach-stages.js';
 import type { Instance, Reached } from './reach-stages.js';
 
 /** An address that a release reaches. */
@@ -13,17 +13,18 @@ export interface ReachedPlace {
 /**
  * The stages of a release at each of the addresses that it reaches, in their order. A workload has its
  * share over all of them: its instances may be at one address each. So addresses that share a workload
- * are reached together, and each names those of the slots taken that are there.
+ * are reached together, and each names those of the slots taken that are there. `kept` is of all of them.
  */
 export function reachPlaces(
   release: Reached['release'],
   places: readonly ReachedPlace[],
+  kept?: Reached['kept'],
 ): readonly (readonly ReleaseStage[])[] {
   const stages = new Map<ReachedPlace, readonly ReleaseStage[]>();
   for (const group of groupsOf(places)) {
     const instances = group.flatMap((place) => place.instances);
     const addresses = group.length;
-    const all = reachStages({ release, instances, before: union(group), addresses });
+    const all = reachStages({ release, instances, before: union(group), addresses, kept });
     for (const place of group) stages.set(place, stagesAt(place, all));
   }
   return places.map((place) => stages.get(place) ?? []);
@@ -31,31 +32,44 @@ export function reachPlaces(
 
 /** The places that are connected by workloads; each group in order. */
 function groupsOf(places: readonly ReachedPlace[]): ReachedPlace[][] {
-  const groups = new Map<string, Set<ReachedPlace>>();
-  const alone: Set<ReachedPlace>[] = [];
+  const groups = new Map<string, Set<Placed>>();
+  const alone: Set<Placed>[] = [];
   for (const place of places) {
-    let group = new Set([place]);
-    const workloads = [...new Set(place.instances.map(({ workload }) => workload))];
-    if (workloads.length === 0) alone.push(group);
+    const workloads = workloadsAt(place);
+    const placed = { place, workloads };
+    let group = new Set([placed]);
+    if (workloads.size === 0) alone.push(group);
     for (const workload of workloads) group = merged(groups, group, workload);
     for (const workload of workloads) groups.set(workload, group);
   }
-  return [...new Set(groups.values()), ...alone].map((group) => [...group]);
+  const all = [...new Set(groups.values()), ...alone];
+  return all.map((group) => [...group].map(({ place }) => place));
+}
+
+interface Placed {
+  readonly place: ReachedPlace;
+  readonly workloads: ReadonlySet<string>;
+}
+
+/** The workloads that are there, and those that were told of: whom they named may only be away. */
+function workloadsAt({ instances, told }: ReachedPlace): ReadonlySet<string> {
+  const workloads = new Set(instances.map(({ workload }) => workload));
+  for (const { named = [] } of told) for (const name of named) workloads.add(workloadOf(name));
+  return workloads;
 }
 
 /** Both groups as one, the smaller one added to the larger, for every workload of either. */
 function merged(
-  groups: Map<string, Set<ReachedPlace>>,
-  group: Set<ReachedPlace>,
+  groups: Map<string, Set<Placed>>,
+  group: Set<Placed>,
   workload: string,
-): Set<ReachedPlace> {
+): Set<Placed> {
   const other = groups.get(workload);
   if (other === undefined || other === group) return group;
   const [into, from] = other.size >= group.size ? [other, group] : [group, other];
-  for (const place of from) {
-    into.add(place);
-    for (const { workload: of } of place.instances)
-      if (groups.get(of) === from) groups.set(of, into);
+  for (const placed of from) {
+    into.add(placed);
+    for (const of of placed.workloads) if (groups.get(of) === from) groups.set(of, into);
   }
   return into;
 }

@@ -29,8 +29,11 @@ const stage: fc.Arbitrary<Stage> = fc
 /** What happens to a fleet between two looks at it. */
 type Step =
   | { readonly kind: 'join'; readonly workload: number; readonly region: number }
-  | { readonly kind: 'leave' | 'replace'; readonly which: number; readonly region: number }
-  | { readonly kind: 'grow' | 'advance' };
+  | { readonly kind: Going; readonly which: number; readonly region: number }
+  | { readonly kind: 'grow' | 'advance' | 'expire' };
+
+/** `die`: the slot is kept for a while; `leave`: by a goodbye, so long ago that the slot is given away. */
+type Going = 'die' | 'leave' | 'replace';
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -39,11 +42,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     region: fc.nat({ max: 2 }),
   }),
   fc.record({
-    kind: fc.constantFrom('leave' as const, 'replace' as const),
+    kind: fc.constantFrom<Going>('die', 'leave', 'replace'),
     which: fc.nat({ max: 100 }),
     region: fc.nat({ max: 2 }),
   }),
-  fc.record({ kind: fc.constantFrom('grow' as const, 'grow' as const, 'advance' as const) }),
+  fc.record({
+    kind: fc.constantFrom('grow' as const, 'grow' as const, 'advance' as const, 'expire' as const),
+  }),
 );
 
 function instance(workload: string, slot: number, region = 'eu'): Instance {
@@ -61,6 +66,8 @@ function fleetOf(...sizes: readonly number[]): Instance[] {
 class Place {
   stage = 0;
   told: ReleaseStage[] = [];
+  /** Slots whose last holder has died and not been away for long. */
+  readonly kept = new Set<string>();
 
   constructor(
     readonly id: string,
@@ -69,8 +76,8 @@ class Place {
   ) {}
 
   reach(): ReleaseStage[] {
-    const { id, stages, stage, fleet: instances, told: before } = this;
-    return reachStages({ release: { id, stages, stage }, instances, before });
+    const { id, stages, stage, fleet: instances, told: before, kept } = this;
+    return reachStages({ release: { id, stages, stage }, instances, before, kept });
   }
 
   is(one: Instance, stages: readonly ReleaseStage[] = this.told): boolean {
@@ -91,12 +98,13 @@ class Place {
     return stages.flatMap(({ named = [] }) => named);
   }
 
-  /** How many named slots of a workload nobody holds. */
-  away(workload: string): number {
+  /** How many named slots of a workload nobody holds: those that are kept, or those that are not. */
+  away(workload: string, isKept = true): number {
     const named = this.names().filter((name) => name.startsWith(`${workload}/`));
     if (named.length === 0) return 0;
     const held = new Set(this.fleet.map((one) => slotName(one.workload, one.slot)));
-    return new Set(named.filter((name) => !held.has(name))).size;
+    const away = named.filter((name) => !held.has(name) && this.kept.has(name) === isKept);
+    return new Set(away).size;
   }
 
   /** What always holds of what follows; takes it as told. */
@@ -122,6 +130,14 @@ class Place {
     expect(new Set(this.names()).size).toBeLessThanOrEqual(2_000);
   }
 
+  /** It is there no more; `isKept`: its slot is kept for whoever comes in its place. */
+  goes(which: Instance, isKept: boolean): void {
+    this.fleet = this.fleet.filter((one) => one !== which);
+    const name = slotName(which.workload, which.slot);
+    if (isKept) this.kept.add(name);
+    else this.kept.delete(name);
+  }
+
   take(step: Step): void {
     switch (step.kind) {
       case 'join': {
@@ -137,15 +153,19 @@ class Place {
         if (!isNamed) expect(this.is(fresh)).toBe(false);
         return;
       }
+      case 'die':
       case 'leave':
       case 'replace': {
         const which = this.fleet[step.which % Math.max(1, this.fleet.length)];
         if (which === undefined) return;
-        this.fleet = this.fleet.filter((one) => one !== which);
-        if (step.kind === 'leave') return;
+        this.goes(which, step.kind === 'die');
+        if (step.kind !== 'replace') return;
         this.fleet.push(instance(which.workload, which.slot, REGIONS[step.region]));
         return;
       }
+      case 'expire':
+        this.kept.clear();
+        return;
       case 'advance':
         if (this.stage < this.stages.length - 2) this.stage += 1;
         return this.look();
@@ -207,6 +227,59 @@ describe('the stages of a release at an address', () => {
     );
   });
 
+  it('are exact while whoever is replaced was not away for long, and named nobody else', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: BUCKETS }),
+        fc.array(fc.nat({ max: 40 }), { maxLength: 30 }),
+        (id, points, churn) => {
+          const place = new Place(id, [{ percent: points / 100, bakeMs: 0 }, LAST], fleetOf(40));
+          place.look();
+          const { told } = place;
+          const dead: Instance[] = [];
+          for (const which of churn) {
+            const back = which === 40 ? dead.shift() : undefined;
+            const gone = place.fleet[which % Math.max(1, place.fleet.length)];
+            if (back !== undefined) place.fleet.push(back);
+            else if (gone !== undefined) {
+              dead.push(gone);
+              place.goes(gone, true);
+            }
+            place.told = place.reach();
+          }
+          place.fleet.push(...dead);
+          expect(place.reach()).toEqual(told);
+        },
+      ),
+      { seed, numRuns: 100 },
+    );
+  });
+
+  it('have no more than their share and as many as slots were given away at one time', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(step, { maxLength: 60 }),
+        (id, count, steps) => {
+          const place = new Place(id, [{ count, bakeMs: 0 }, LAST], fleetOf(12));
+          place.look();
+          let most = 0;
+          for (const each of steps) {
+            place.take('workload' in each ? { ...each, workload: 0 } : each);
+            most = Math.max(most, place.away('w0', false));
+            place.look();
+            expect(place.fleet.filter((one) => place.is(one)).length).toBeLessThanOrEqual(
+              count + most,
+            );
+          }
+        },
+      ),
+      { seed, numRuns: 300 },
+    );
+  });
+
   it('take the lowest buckets first: another slot for another release', () => {
     const stages = [{ count: 1, bakeMs: 0 }, LAST];
     const first = (id: string): string[] => {
@@ -217,15 +290,35 @@ describe('the stages of a release at an address', () => {
     expect(new Set(ids.flatMap(first)).size).toBe(8);
   });
 
-  it('take no other in the place of a named slot whose instance is gone', () => {
+  it('take no other in the place of a named slot while it is kept, and then just as many', () => {
     const place = new Place('r', [{ percent: 30, bakeMs: 0 }, LAST], fleetOf(10));
     place.told = place.reach();
     const named = place.names();
-    place.fleet = place.fleet.filter((one) => !place.is(one));
+    for (const one of place.fleet.filter((each) => place.is(each))) place.goes(one, true);
     expect(place.fleet).toHaveLength(7);
     expect(place.reach()).toEqual(place.told);
+    place.kept.delete(named[0]!);
+    expect(place.names(place.reach())).toEqual([...named, expect.any(String)]);
+    place.kept.clear();
+    expect(place.names(place.reach())).toHaveLength(6);
     place.fleet.push(...fleetOf(10).filter((one) => place.is(one)));
     expect(place.names(place.reach())).toEqual(named);
+  });
+
+  it('take the last one of a workload whose candidate has left, and whoever comes to its slot', () => {
+    const place = new Place('r', [{ count: 1, bakeMs: 0 }, LAST], fleetOf(2));
+    place.look();
+    const [first] = place.fleet.filter((one) => place.is(one));
+    place.goes(first!, true);
+    place.look();
+    expect(place.fleet.map((one) => place.is(one))).toEqual([false]);
+    place.kept.clear();
+    place.look();
+    expect(place.fleet.map((one) => place.is(one))).toEqual([true]);
+    const third = instance('w0', 2);
+    place.fleet.push(first!, third);
+    place.look();
+    expect(place.fleet.filter((one) => !place.is(one))).toEqual([third]);
   });
 
   it('take whoever holds a named slot that another instance matches no more', () => {

@@ -16,6 +16,11 @@ export interface Reached {
   readonly instances: readonly Instance[];
   /** What was reached so far, as the address's snapshot tells it; nobody leaves it. */
   readonly before: readonly ReleaseStage[];
+  /**
+   * Names of slots that are kept for whoever comes in the place of a holder that is gone; all when left out.
+   * Only asked of those that nobody holds.
+   */
+  readonly kept?: Pick<ReadonlySet<string>, 'has'> | undefined;
   /** At how many addresses the instances are; 1 when left out. Each of them has names of its own. */
   readonly addresses?: number;
 }
@@ -23,7 +28,9 @@ export interface Reached {
 /**
  * The stages of a release as snapshots of one address tell them. Each stage takes its share of each
  * workload there, the slots of the lowest buckets first, by name. Slots that were named and whose
- * instances are away count, so that nobody is put in the place of one that the release may have ended.
+ * instances are away count while they are kept, so that nobody is put in the place of one that is only
+ * restarted, or that the release may have ended. Once they are not, others are taken, and whoever comes to
+ * hold such a slot later is a candidate as well.
  * Where hashes have chosen it is not known who is away: later on only workloads that have no candidate
  * get one by name. The same again where everybody has its share already.
  */
@@ -31,6 +38,7 @@ export function reachStages({
   release,
   instances,
   before,
+  kept,
   addresses = 1,
 }: Reached): ReleaseStage[] {
   const { id, stages, stage } = release;
@@ -39,7 +47,7 @@ export function reachStages({
   const reached: ReleaseStage[] = [];
   for (const [at, wanted] of stages.slice(0, stage + 1).entries()) {
     const others = [...reached, ...before.slice(at + 1)];
-    reached.push(reachStage({ pools, others, told: before[at], addresses }, wanted));
+    reached.push(reachStage({ pools, others, told: before[at], kept, addresses }, wanted));
   }
   return reached;
 }
@@ -62,6 +70,7 @@ interface Place {
   readonly others: readonly ReleaseStage[];
   /** The stage itself, as it was told last. */
   readonly told: ReleaseStage | undefined;
+  readonly kept: Reached['kept'];
   readonly addresses: number;
 }
 
@@ -71,7 +80,7 @@ interface Taken {
   readonly live: number;
   /** Those of them that are no candidates, by bucket. */
   readonly rest: readonly Member[];
-  /** Candidates among those whose labels match, and slots that were named and are away. */
+  /** Candidates among those whose labels match, and slots that were named and are kept. */
   readonly count: number;
   /** Slots that it lacks for its share, in the order in which they are taken. */
   readonly lacks: readonly string[];
@@ -124,13 +133,14 @@ function withNames(stage: ReleaseStage, named: readonly string[]): ReleaseStage 
 }
 
 /** What a stage that has reached this takes of each workload. */
-function takenOf({ pools, others }: Place, stage: Stage, reached: ReleaseStage): Taken[] {
+function takenOf({ pools, others, kept }: Place, stage: Stage, reached: ReleaseStage): Taken[] {
   const stages = [...others, reached];
   const isIn = candidates(stages);
   const namesOf = byWorkload(new Set(stages.flatMap(({ named = [] }) => named)));
   return pools.map(({ workload, members }) => {
     const held = new Set(members.map(({ name }) => name));
-    const away = (namesOf.get(workload) ?? []).filter((name) => !held.has(name)).length;
+    const isAway = (name: string): boolean => !held.has(name) && kept?.has(name) !== false;
+    const away = (namesOf.get(workload) ?? []).filter(isAway).length;
     const matching = members.filter(({ labels }) => isSelected(stage, labels)).length;
     const rest = members.filter((member) => !isIn(member));
     const free = rest.filter(({ labels }) => isSelected(stage, labels));
@@ -152,10 +162,15 @@ function candidates(stages: readonly ReleaseStage[]): (member: Member) => boolea
     );
 }
 
+/** The workload of a slot's name. */
+export function workloadOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/'));
+}
+
 function byWorkload(names: Iterable<string>): Map<string, string[]> {
   const named = new Map<string, string[]>();
   for (const name of names) {
-    const workload = name.slice(0, name.lastIndexOf('/'));
+    const workload = workloadOf(name);
     const known = named.get(workload);
     if (known === undefined) named.set(workload, [name]);
     else known.push(name);

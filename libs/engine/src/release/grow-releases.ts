@@ -1,5 +1,5 @@
 import { canonicalize, done } from '@pawl/contracts';
-import type { SnapshotRelease } from '@pawl/contracts';
+import type { AddressText, SnapshotRelease } from '@pawl/contracts';
 import { isInPreflight } from '@pawl/domain';
 import type { SnapshotHead, StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
@@ -11,6 +11,7 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import type { CommandRunner } from '../sharding/run-command.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import { instancesAt } from '../status/instances-at.js';
+import { keptSlots } from '../status/kept-slots.js';
 import { Turns } from '../turns.js';
 import { reachNodes } from './reach-nodes.js';
 
@@ -23,10 +24,11 @@ type Fleet = {
   readonly stage: number;
   readonly comings: number;
   readonly live: number;
+  readonly kept: number;
   readonly versions: number;
 };
 
-/** Gives workloads that have grown since a stage was reached their share of it. */
+/** Gives workloads that have grown, or whose candidates are gone, since a stage was reached their share of it. */
 export class GrowReleases {
   /** Of each address with a release, when everybody had a share, and who was there. */
   readonly #enough = new WeakMap<AddressNode, { readonly fleet: Fleet; readonly atMs: number }>();
@@ -110,11 +112,14 @@ function fleetOf(
   { id, stage }: StagedRelease,
 ): Fleet {
   let [live, versions] = [0, 0];
+  const addresses: AddressText[] = [];
   for (const { address, head } of [node, ...tree.reachedBelow(node.address)]) {
     live += instancesAt(consumers, address.text).length;
     versions += head.version;
+    addresses.push(address.text);
   }
-  return { id, stage, comings: consumers.comings, live, versions };
+  const { size: kept } = keptSlots(consumers, addresses);
+  return { id, stage, comings: consumers.comings, live, kept, versions };
 }
 
 function isSame<T extends Fleet | readonly SnapshotRelease[]>(a: T, b: T): boolean {

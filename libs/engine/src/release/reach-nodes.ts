@@ -4,6 +4,7 @@ import type { StagedRelease } from '@pawl/domain';
 import { toldOf } from '../sharding/path-releases.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { instancesAt } from '../status/instances-at.js';
+import { keptSlots } from '../status/kept-slots.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 
 /** The stages of a release at each known address that it reaches, for who is live there now. */
@@ -16,6 +17,10 @@ export function reachNodes(
     instances: instancesAt(consumers, address.text),
     told: toldOf(head.releases, release.id),
   }));
-  const stages = reachPlaces(release, places);
+  const kept = keptSlots(
+    consumers,
+    nodes.map(({ address }) => address.text),
+  );
+  const stages = reachPlaces(release, places, kept);
   return new Map(nodes.map(({ address }, at) => [address.text, stages[at] ?? []]));
 }

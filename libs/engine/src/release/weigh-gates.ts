@@ -164,8 +164,8 @@ function waitsForWorkload(evidence: Weighed): Verdict | undefined {
     if (applied > 0) continue;
     // Whoever resumed the release has seen that it is gone.
     if (live === 0 && all.lost <= forgiven.lost) continue;
-    const why = live === 0 ? 'no candidate is live' : 'no candidate has applied it';
-    return { kind: 'wait', why: `of ${workload} ${why}` };
+    if (live === 0) return { ...GROWS, why: `of ${workload} no candidate is live` };
+    return { kind: 'wait', why: `of ${workload} no candidate has applied it` };
   }
   const missing = [...rest].find((workload) => !byWorkload.has(workload));
   if (missing === undefined || !takesAnybody) return undefined;

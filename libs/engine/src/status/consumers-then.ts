@@ -6,7 +6,7 @@ import type { EngineContext } from '../engine-context.js';
 import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import { TruthUnavailableError } from '../sharding/truth-store.port.js';
 import type { RunsQuery, SavedPast, SavedRun, SavedStatusReader } from './saved-status.port.js';
-import { silentAfterMs } from './shard-consumers.js';
+import { silentAfterMs } from './heartbeats.js';
 import { RUNS_MS } from './sweep-shard.js';
 
 const PORTION = 1_000;

@@ -9,6 +9,7 @@ import { endedSince } from './ended-since.js';
 import type { Ended } from './ended-since.js';
 import type { HealthRoom } from './health-room.js';
 import { HealthSums } from './health-sums.js';
+import { intervalAmong, MISSED_HEARTBEATS, silentAfterMs } from './heartbeats.js';
 import type { Incarnation, Run } from './incarnation.js';
 import { RunJournal } from './run-journal.js';
 import { cohortKnown, isAnswered, isOtherContent, reject, restoreRun } from './run-reports.js';
@@ -17,22 +18,12 @@ import { Slots } from './slots.js';
 import type { Heard } from './slots.js';
 import type { ConsumerRecord } from './status-store.port.js';
 
-/** Heartbeats that may be missed before a consumer is no longer live. */
-const MISSED_HEARTBEATS = 3;
 /** Heartbeats in which somebody is heard, unless nobody can be. */
 const HEARD_WITHIN = 1.5;
-/** Consumers at which heartbeats get rarer, so that a shard hears about this many per interval. */
-const CONSUMERS_PER_INTERVAL = 20_000;
-
-/** How long somebody may be silent who is live, among so many incarnations; milliseconds. */
-export function silentAfterMs(helloIntervalMs: number, count: number): number {
-  return MISSED_HEARTBEATS * intervalAmong(helloIntervalMs, count);
-}
-
-function intervalAmong(helloIntervalMs: number, count: number): number {
-  const scale = Math.max(1, count / CONSUMERS_PER_INTERVAL);
-  return Math.min(600_000, Math.round(helloIntervalMs * scale));
-}
+/** The slot of one that said goodbye is kept for so long: whoever replaces it may still have to start. */
+const KEPT_AFTER_GOODBYE_MS = 60_000;
+/** And of one that fell silent, from when it is no longer live: longer than restarts are held back. */
+const KEPT_AFTER_SILENCE_MS = 600_000;
 
 /** Looks up what is published at an address, for the time from publication to application. */
 export type PublishedLookup = (root: string, address: AddressText) => PublishedSnapshot | null;
@@ -69,16 +60,12 @@ export class ShardConsumers {
 
   /** Milliseconds until the next heartbeat that a consumer is asked for. */
   get intervalMs(): number {
-    return this.#intervalFor(this.#count);
+    return intervalAmong(this.context.settings.helloIntervalMs, this.#count);
   }
 
   /** Grows with whoever comes, comes back, or is another by slot or labels; not with who goes. */
   get comings(): number {
     return this.#comings;
-  }
-
-  #intervalFor(count: number): number {
-    return intervalAmong(this.context.settings.helloIntervalMs, count);
   }
 
   hello(ref: ConsumerRef, hello: Hello): Incarnation | undefined {
@@ -138,14 +125,18 @@ export class ShardConsumers {
 
   /** Incarnations that have this address open; superseded ones are left out. */
   at(address: AddressText): Incarnation[] {
-    const all = this.#byAddress.get(address);
-    return all === undefined ? [] : [...all].filter((one) => !this.#isSuperseded(one));
+    return this.everAt(address).filter((one) => !this.#isSuperseded(one));
+  }
+
+  /** Incarnations that had this address open when they were last heard, superseded ones too. */
+  everAt(address: AddressText): Incarnation[] {
+    return [...(this.#byAddress.get(address) ?? [])];
   }
 
   /** Those with this address open that this owner has heard, and that ended since a monotonic time, see `endedSince`. */
   endedAt(address: AddressText, sinceMs: number): Ended[] {
     const nowMs = this.context.clock.monotonicMs();
-    const heard = [...(this.#byAddress.get(address) ?? [])].filter((one) => this.isHeard(one));
+    const heard = this.everAt(address).filter((one) => this.isHeard(one));
     const silentMs = this.hears ? MISSED_HEARTBEATS * this.intervalMs : null;
     const siblings = (ref: ConsumerRef) => this.#consumers.get(consumerKey(ref));
     return endedSince(heard, { sinceMs, nowMs, silentMs, siblings });
@@ -157,6 +148,16 @@ export class ShardConsumers {
    */
   isLive(incarnation: Incarnation): boolean {
     return this.#countsFromMs(incarnation) >= this.#liveSinceMs;
+  }
+
+  /**
+   * Whether the slot of one that is not live is kept for whoever takes its place: for a minute after its
+   * goodbye, and for ten from when it was no longer live, if it fell silent without one.
+   */
+  isKept(incarnation: Incarnation): boolean {
+    if (incarnation.left)
+      return incarnation.lastSeenMs >= this.context.clock.monotonicMs() - KEPT_AFTER_GOODBYE_MS;
+    return this.#countsFromMs(incarnation) >= this.#liveSinceMs - KEPT_AFTER_SILENCE_MS;
   }
 
   /** Since when its silence counts; -Infinity: it is gone. */
@@ -228,7 +229,7 @@ export class ShardConsumers {
     const turns = new Turns(this.context.scheduler);
     const seenAt = (record: ConsumerRecord): number => this.context.parseTime(record.lastSeenAt);
     const newestMs = records.reduce((newest, one) => Math.max(newest, seenAt(one)), -Infinity);
-    const liveMs = MISSED_HEARTBEATS * this.#intervalFor(records.length);
+    const liveMs = silentAfterMs(this.context.settings.helloIntervalMs, records.length);
     this.#restoredMs = nowMs;
     for (const record of records) {
       if (record.slot !== null) this.#slots.restore(record, record.slot);
