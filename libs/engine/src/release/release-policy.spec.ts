@@ -164,6 +164,56 @@ describe('a freeze by the clock', () => {
     expect(await promotedAt(24 + 6)).toBe('ok');
   });
 
+  /** By UTC, the time of the day at which the address is frozen, of those that are asked for in turn. */
+  const frozenAt = async (freeze: object, times: readonly string[]): Promise<string[]> => {
+    await policy({ freezes: [{ reason: 'night', ...freeze }] });
+    const frozen: string[] = [];
+    for (const time of times) {
+      world.time.setWall(Date.parse(time) - world.time.wallMs());
+      const request = { promote: { targetVersion: 2 } };
+      const preview = await world.use.preview(address('acme/prod'), request);
+      if (preview.ok && !preview.value.valid) frozen.push(time.slice(11, 16));
+    }
+    return frozen;
+  };
+  const SKIPPED = { from: '02:15', to: '02:45', timeZone: 'Europe/Berlin' };
+
+  it('by clocks that are set forward over it holds as if they had not been', async () => {
+    // In Berlin it is 01:59 at 00:59 and 03:00 at 01:00.
+    const times = ['00:20', '00:59', '01:00', '01:14', '01:15', '01:44', '01:45', '02:20'];
+    const night = times.map((time) => `2026-03-29T${time}:00Z`);
+    expect(await frozenAt(SKIPPED, ['2026-03-28T01:20:00Z', ...night])).toEqual([
+      '01:20',
+      '01:15',
+      '01:44',
+    ]);
+    expect(await frozenAt(SKIPPED, ['2026-03-30T00:20:00Z', '2026-03-30T01:20:00Z'])).toEqual([
+      '00:20',
+    ]);
+  });
+
+  it('that begins in what they skip holds as soon as they have, on its day', async () => {
+    const sunday = { days: ['sun'], from: '02:15', to: '04:00', timeZone: 'Europe/Berlin' };
+    const times = ['00:59', '01:00', '01:30', '01:59', '02:00'];
+    const night = times.map((time) => `2026-03-29T${time}:00Z`);
+    expect(await frozenAt(sunday, night)).toEqual(['01:00', '01:30', '01:59']);
+  });
+
+  it('by clocks that are set back over it holds both times', async () => {
+    // In Berlin it is 02:59 at 00:59 and 02:00 at 01:00.
+    const times = ['00:14', '00:15', '00:44', '00:45', '01:14', '01:15', '01:44', '01:45'];
+    const night = times.map((time) => `2026-10-25T${time}:00Z`);
+    expect(await frozenAt(SKIPPED, night)).toEqual(['00:15', '00:44', '01:15', '01:44']);
+  });
+
+  it('by clocks that skip half an hour takes that half hour only', async () => {
+    // On Lord Howe it is 01:59 at 15:29 and 02:30 at 15:30.
+    const skipped = { from: '02:00', to: '02:30', timeZone: 'Australia/Lord_Howe' };
+    const times = ['15:29', '15:30', '15:59', '16:00', '16:10'];
+    const night = times.map((time) => `2026-10-03T${time}:00Z`);
+    expect(await frozenAt(skipped, night)).toEqual(['15:30', '15:59']);
+  });
+
   it('of a time zone that nobody knows holds rather than not', async () => {
     await policy({
       freezes: [{ reason: 'moon', from: '00:00', to: '00:01', timeZone: 'Moon/Base' }],

@@ -179,28 +179,57 @@ function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['par
   if (since !== undefined && nowMs < parseTime(since)) return false;
   if (until !== undefined && nowMs >= parseTime(until)) return false;
   if (days === undefined && window.from === undefined && window.to === undefined) return true;
-  const local = localTime(nowMs, timeZone);
+  const minutes = clocksAt(nowMs, timeZone);
   // Rather too long than not at all.
-  if (local === undefined) return true;
-  const { time, day } = local;
+  return minutes === undefined || minutes.some((minute) => isWithin({ days, from, to }, minute));
+}
+
+function isWithin(
+  { days, from, to }: { readonly days: FreezeWindow['days']; from: string; to: string },
+  minute: number,
+): boolean {
+  const day = Math.floor(minute / DAY_MINUTES);
+  const [hours, rest] = [Math.floor((minute % DAY_MINUTES) / 60), minute % 60];
+  const time = `${String(hours).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
   const isDay = (at: number): boolean => days?.includes(WEEKDAYS[at] ?? 'mon') ?? true;
   if (from < to) return isDay(day) && time >= from && time < to;
   return (isDay(day) && time >= from) || (isDay((day + 6) % 7) && time < to);
 }
 
+/**
+ * The minutes of the week that count now by the clocks of a time zone: what they show; and right after they
+ * were set forward what they would show had they not been, so that a time that they skip is one too.
+ * `undefined`: no such zone is known.
+ */
+function clocksAt(nowMs: number, timeZone: string): number[] | undefined {
+  const now = weekMinute(nowMs, timeZone);
+  if (now === undefined) return undefined;
+  const shown = (agoMinutes: number): number => {
+    const then = weekMinute(nowMs - agoMinutes * MINUTE_MS, timeZone) ?? now;
+    return (now - then + WEEK_MINUTES) % WEEK_MINUTES;
+  };
+  const skipped = shown(60) - 60;
+  const isSkipped = skipped > 0 && shown(skipped) > skipped;
+  return isSkipped ? [now, (now - skipped + WEEK_MINUTES) % WEEK_MINUTES] : [now];
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 1_440;
+const WEEK_MINUTES = 7 * DAY_MINUTES;
+
 /** Formatters by time zone: making one takes ten times as long as asking it. */
 const FORMATS = new Map<string, Intl.DateTimeFormat | null>();
 const MAX_FORMATS = 100;
 
-/** Day of the week and `HH:MM` by the clocks of a time zone; `undefined`: no such zone is known. */
-function localTime(nowMs: number, timeZone: string): { day: number; time: string } | undefined {
+/** Minutes since Monday began by the clocks of a time zone; `undefined`: no such zone is known. */
+function weekMinute(nowMs: number, timeZone: string): number | undefined {
   const format = formatOf(timeZone);
   if (format === null) return undefined;
   const parts = format.formatToParts(nowMs);
   const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
   const weekday = part('weekday').toLowerCase();
   const day = WEEKDAYS.findIndex((one) => one === weekday);
-  return { day, time: `${part('hour')}:${part('minute')}` };
+  return day * DAY_MINUTES + Number(part('hour')) * 60 + Number(part('minute'));
 }
 
 function formatOf(timeZone: string): Intl.DateTimeFormat | null {
