@@ -117,7 +117,7 @@ describe('a service that a value makes exit', () => {
   });
 });
 
-describe('a fleet that is restarted in the middle of a good release, again and again', () => {
+describe('a fleet that is restarted after a good release, again and again', () => {
   it('runs it, be SIGTERM listened to or not', async () => {
     const address = 'restarted/app';
     const ids = ['r1', 'r2', 'r3', 'r4'];
@@ -139,3 +139,43 @@ describe('a fleet that is restarted in the middle of a good release, again and a
     await Promise.all(fleet.map((process) => process.close()));
   });
 });
+
+describe('a fleet that is restarted in the middle of a good release in stages', () => {
+  it('runs on, be SIGTERM listened to or not, and the release goes to its end', async () => {
+    const address = 'halfway/app';
+    const ids = ['r1', 'r2', 'r3', 'r4'];
+    const startAll = (): ConsumerProcess[] =>
+      ids.map((consumerId, at) => serve(address, { consumerId, hasNoHandler: at % 2 === 1 }));
+    await stack.promote(address, { n: 1 });
+    let fleet = startAll();
+    await stack.converged(address, ids.length);
+    const admin = stack.admin();
+    await admin.putConfig(address, { json: { n: 2 } }, { expect: 1 });
+    const stages = [{ count: 2, bakeMs: 3_600_000 }, { percent: 100 }];
+    await admin.release(address, { action: 'promote', strategy: { stages } });
+    await eventually(() => {
+      expect(numbersOf(fleet).toSorted()).toEqual([1, 1, 2, 2]);
+    });
+    const reached = numbersOf(fleet);
+    const codes = await Promise.all(fleet.map((process) => process.close()));
+    expect(codes).toEqual([0, null, 0, null]);
+    fleet = startAll();
+    for (const process of fleet) await process.saw(opened);
+    expect(numbersOf(fleet)).toEqual(reached);
+    await stack.converged(address, ids.length);
+    for (const { events } of fleet) expect(events).toMatchObject([{ event: 'opened' }]);
+    expect(await admin.getRelease(address)).toMatchObject({ state: 'rolling', candidate: 2 });
+
+    await admin.release(address, { action: 'advance' });
+    await eventually(async () => {
+      expect(await admin.getRelease(address)).toMatchObject({ state: 'idle', stableVersion: 2 });
+    });
+    expect(numbersOf(fleet)).toEqual([2, 2, 2, 2]);
+    await Promise.all(fleet.map((process) => process.close()));
+  });
+});
+
+/** `n` of what each of them runs, by its own word. */
+function numbersOf(fleet: readonly ConsumerProcess[]): unknown[] {
+  return fleet.map(({ events }) => events.findLast(({ document }) => document)?.document?.['n']);
+}
