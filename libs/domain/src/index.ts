@@ -14,7 +14,7 @@ export type { PointerSet } from './merge/pointer-set.js';
 export { checkPinRequest, isPinAction } from './release/check-pin-request.js';
 export * from './release/pin.js';
 export { knownStrategies, policyFaults } from './release/policy-faults.js';
-export { planPin, planUnpin } from './release/plan-pin.js';
+export { interruptedRelease, planPin, planUnpin } from './release/plan-pin.js';
 export type { PinInput, PinTransition, UnpinInput } from './release/plan-pin.js';
 export { planTransition } from './release/plan-transition.js';
 export type { Transition } from './release/changed-release.js';

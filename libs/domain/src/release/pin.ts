@@ -11,6 +11,8 @@ export interface Pin {
   readonly version: number;
   /** The ancestor's release version that was taken for it: above all that anybody had of it before. */
   readonly releaseVersion: number;
+  /** The release in stages of the ancestor that reached the address until it was pinned; none when left out. */
+  readonly during?: string;
   /** Wall time, RFC 3339, at which its owner ends it. */
   readonly until: string;
   /** Who asked for it last, and when: wall time, RFC 3339. */

@@ -6,6 +6,8 @@ import type { ReleaseState } from './release-state.js';
 
 /** What is the same of a pin and of its end. */
 export interface UnpinInput {
+  /** Release state of the ancestor. */
+  readonly above: ReleaseState;
   readonly address: AddressText;
   readonly state: ReleaseState;
   readonly expectedReleaseVersion?: number | undefined;
@@ -13,8 +15,6 @@ export interface UnpinInput {
 }
 
 export interface PinInput extends UnpinInput {
-  /** Release state of the ancestor. */
-  readonly above: ReleaseState;
   /** The versions that pins of addresses between the two keep the ancestor at, the lowest address first. */
   readonly between: readonly number[];
   /** Without one: what the address has of the ancestor now. */
@@ -68,7 +68,8 @@ export function planPin(input: PinInput): Outcome<PinTransition> {
     return done({ changed: true, next: withPin(state, pin), above: null, pin, raises: false });
   }
   const releaseVersion = above.releaseVersion + 1;
-  const pin: Pin = { ancestor, version, releaseVersion, ...told };
+  const during = reachedBy(input, before);
+  const pin: Pin = { ancestor, version, releaseVersion, ...during, ...told };
   return done({
     changed: true,
     next: withPin(state, pin),
@@ -78,13 +79,26 @@ export function planPin(input: PinInput): Outcome<PinTransition> {
   });
 }
 
-/** Lets an address have the version of an ancestor that it has without this pin. */
+/** The release in stages that may have candidates where the pin is made. */
+function reachedBy({ above, between }: PinInput, before: Pin | undefined): Pick<Pin, 'during'> {
+  const id = above.staged?.id;
+  const isReached = before === undefined ? between.length === 0 : before.during === id;
+  return id !== undefined && isReached ? { during: id } : {};
+}
+
+/**
+ * Lets an address have the version of an ancestor that it has without this pin. It is refused while a
+ * release goes on that had candidates there before: who has missed the pin could not be told that he is none
+ * any more.
+ */
 export function planUnpin(input: UnpinInput): Outcome<PinTransition> {
   const { state, ancestor } = input;
   const mismatch = checkVersion(input);
   if (mismatch !== undefined) return mismatch;
   const pins = state.pins.filter((pin) => pin.ancestor !== ancestor);
   if (pins.length === state.pins.length) return done(unchanged(state, null));
+  const late = interruptedRelease(input);
+  if (late !== undefined) return refused('release-in-flight', late);
   const next = { ...state, releaseVersion: state.releaseVersion + 1, pins };
   return done({ changed: true, next, above: null, pin: null, raises: true });
 }
@@ -123,4 +137,20 @@ function tooHigh(
     `${address} cannot stay at version ${version} of ${ancestor}: ${why}, ` +
     'and a pin goes no higher; choose that or a lower one, or promote first';
   return refused('use-promote', detail);
+}
+
+/** Why a pin cannot end yet: it was made in the middle of a release that goes on. `undefined`: it can. */
+export function interruptedRelease({
+  address,
+  state,
+  ancestor,
+  above,
+}: Pick<UnpinInput, 'address' | 'state' | 'ancestor' | 'above'>): string | undefined {
+  const { staged } = above;
+  const pin = state.pins.find((one) => one.ancestor === ancestor);
+  if (staged === null || pin?.during !== staged.id) return undefined;
+  return (
+    `release ${staged.id} of version ${staged.candidateVersion} of ${ancestor}, in the middle of which ${address} ` +
+    'was pinned, is under way: let it end or abort it first'
+  );
 }

@@ -93,7 +93,7 @@ export class StagedPath {
     if (ancestor >= layer) return;
     const of = {
       ...{ address: this.path[layer]!.text, state: this.releases[layer]! },
-      ancestor: this.path[ancestor]!.text,
+      ...{ ancestor: this.path[ancestor]!.text, above: this.releases[ancestor]! },
     };
     const pinOf = (at: number): number[] =>
       this.releases[at]!.pins.filter((pin) => pin.ancestor === of.ancestor).map(
@@ -104,7 +104,7 @@ export class StagedPath {
       action === 'unpin'
         ? planUnpin(of)
         : planPin({
-            ...{ ...of, above: this.releases[ancestor]!, between: between.toReversed() },
+            ...{ ...of, between: between.toReversed() },
             ...{ targetVersion: target, until: '', reason: '', asked: { by: 'ann', at: '' } },
           });
     if (!outcome.ok || !outcome.value.changed) return;

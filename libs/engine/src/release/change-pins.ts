@@ -1,6 +1,6 @@
 import { done, isAtOrBelow, parseAddress, refused } from '@pawl/contracts';
 import type { Address, Outcome, PinAction, ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { checkPinRequest, planPin, planUnpin } from '@pawl/domain';
+import { checkPinRequest, INITIAL_RELEASE, planPin, planUnpin } from '@pawl/domain';
 import type { PinTransition } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
@@ -96,14 +96,15 @@ export class ChangePins {
   #plan({ node, above, ancestor, action, request, context, root }: Change): Outcome<PinTransition> {
     const { expectedReleaseVersion, targetVersion, reason = '' } = request;
     const { address, release: state } = node;
-    const own = { address: address.text, state, ancestor: ancestor.text, expectedReleaseVersion };
+    const about = { state, ancestor: ancestor.text, expectedReleaseVersion };
+    const own = { ...about, address: address.text, above: above?.release ?? INITIAL_RELEASE };
     if (action === 'unpin') return planUnpin(own);
     if (above === undefined || above.newest === null) return nothingToKeep(ancestor);
     const end = pinEnd(this.context, request);
     if (!end.ok) return end;
     const path = root.tree.path(address).filter((one) => one !== node);
     return planPin({
-      ...{ ...own, above: above.release, targetVersion, until: end.value, reason },
+      ...{ ...own, targetVersion, until: end.value, reason },
       between: pinnedVersions(path, ancestor.text),
       asked: { by: context.actor, at: this.#now() },
     });

@@ -109,6 +109,24 @@ describe('a pin', () => {
     expect(await kept()).toEqual([2]);
   });
 
+  it('made in the middle of a release waits for its end, says so, and others end meanwhile', async () => {
+    await pins.unpin(X, A);
+    const id = await pins.begun(A, { a: 9 });
+    await pins.pin(X, A, { targetVersion: 2, expireMs: HOUR_MS });
+    await later(2 * HOUR_MS);
+    expect(await kept()).toEqual([2, X]);
+    expect((await world.releaseOf(X)).pins).toMatchObject([
+      {
+        overdue: expect.stringMatching(
+          `^release ${id} of version 3 of ${A}, in the middle of which`,
+        ),
+      },
+    ]);
+    expect(await pins.act(A, 'abort')).toBe('ok');
+    await later(2_000);
+    expect(await kept()).toEqual([2]);
+  });
+
   it('stays where what would come back breaks a schema, is tried again, and says why', async () => {
     await world.putSchema(X, { properties: { a: { maximum: 1 } } }, { kind: 'match-any' });
     await world.promote(X);

@@ -1,4 +1,5 @@
 import type { AddressText } from '@pawl/contracts';
+import { interruptedRelease } from '@pawl/domain';
 import type { Pin } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -27,8 +28,8 @@ type Attempts = Map<AddressText, Attempt>;
 
 /**
  * Ends pins whose time has passed by this node's wall clock, as an `unpin` does: under the fencing token, from
- * the release version that it saw. In a freeze a pin waits for its end, and where what would come back is
- * not valid it stays, and that is tried again now and then.
+ * the release version that it saw. In a freeze, and in a release in the middle of which it was made, a pin waits
+ * for its end, and where what would come back is not valid it stays, and that is tried again now and then.
  */
 export class ExpiredPins {
   readonly #attempts = new WeakMap<AddressNode, Attempts>();
@@ -48,20 +49,20 @@ export class ExpiredPins {
     if (pins.length === 0 || this.#work.isStopped || this.#busy.has(node)) return;
     const nowMs = this.context.clock.monotonicMs();
     const due = pins.find((pin) => {
-      return this.#isDue(pin) && nowMs >= (this.#last(node, pin)?.notBeforeMs ?? 0);
+      const isDue = this.#isDue(pin) && nowMs >= (this.#last(node, pin)?.notBeforeMs ?? 0);
+      return isDue && this.#waits(root, node, pin) === undefined;
     });
-    if (due !== undefined && this.#frozen(root, node) === undefined) this.#end(node, due);
+    if (due !== undefined) this.#end(node, due);
   }
 
   /** Why pins whose time has passed are there still, by the address that is kept. */
   overdue(root: OwnedRoot, node: AddressNode): ReadonlyMap<AddressText, string> {
     const late = node.release.pins.filter((pin) => this.#isDue(pin));
     if (late.length === 0) return new Map();
-    const frozen = this.#frozen(root, node);
     return new Map(
       late.map((pin) => {
         const why = this.#last(node, pin)?.why ?? 'it is about to end';
-        return [pin.ancestor, frozen === undefined ? why : `frozen: ${frozen}`];
+        return [pin.ancestor, this.#waits(root, node, pin) ?? why];
       }),
     );
   }
@@ -75,8 +76,14 @@ export class ExpiredPins {
     return this.context.clock.wallMs() >= this.context.parseTime(until);
   }
 
-  #frozen({ tree }: OwnedRoot, { address }: AddressNode): string | undefined {
-    return frozenFor(this.context, tree, address);
+  /** Why there is no use in trying to end it; `undefined`: it may be tried. */
+  #waits({ tree }: OwnedRoot, node: AddressNode, { ancestor }: Pin): string | undefined {
+    const { address, release: state } = node;
+    const frozen = frozenFor(this.context, tree, address);
+    if (frozen !== undefined) return `frozen: ${frozen}`;
+    const above = tree.path(address).find((one) => one.address.text === ancestor);
+    if (above === undefined) return undefined;
+    return interruptedRelease({ address: address.text, state, ancestor, above: above.release });
   }
 
   #last(node: AddressNode, { ancestor, until }: Pin): Attempt | undefined {

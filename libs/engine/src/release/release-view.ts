@@ -50,7 +50,7 @@ function pinsView(
 }
 
 /** `overdue`: why it has not ended in time. */
-export function pinView({ releaseVersion: _, ...pin }: Pin, overdue?: string): PinView {
+export function pinView({ releaseVersion: _, during: __, ...pin }: Pin, overdue?: string): PinView {
   return overdue === undefined ? pin : { ...pin, overdue };
 }
 
