@@ -180,7 +180,7 @@ function isQueued(queued: NewRelease['queued'], view: ReleaseView): boolean {
 }
 
 function arePinned(pins: NewRelease['pins'], { pins: shown = [] }: ReleaseView): boolean {
-  const wanted = pins.map(({ releaseVersion: _, ...pin }) => pin);
+  const wanted = pins.map(({ releaseVersion: _, during: __, ...pin }) => pin);
   const told = shown.map(({ overdue: _, ...pin }) => pin);
   return isSame(wanted, told);
 }
