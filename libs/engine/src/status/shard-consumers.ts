@@ -17,6 +17,7 @@ import type { Reported } from './run-reports.js';
 import { Slots } from './slots.js';
 import type { Heard } from './slots.js';
 import type { ConsumerRecord } from './status-store.port.js';
+import { surplusOf } from './surplus.js';
 
 /** Heartbeats in which somebody is heard, unless nobody can be. */
 const HEARD_WITHIN = 1.5;
@@ -263,11 +264,8 @@ export class ShardConsumers {
     for (const [key, incarnations] of this.#consumers) {
       for (const one of incarnations.values()) {
         if (one.lastSeenMs >= limitMs) continue;
-        for (const address of [...one.runs.keys()]) this.#forgetRun(one, address);
-        incarnations.delete(one.id);
-        this.#dirty.delete(one);
+        this.#forget(incarnations, one);
         this.#slots.hasLeft(one.ref);
-        this.#count -= 1;
         removed += 1;
       }
       if (incarnations.size === 0) this.#consumers.delete(key);
@@ -344,9 +342,18 @@ export class ShardConsumers {
     };
     const key = consumerKey(ref);
     const siblings = this.#consumers.get(key) ?? new Map<string, Incarnation>();
+    const surplus = surplusOf(siblings, (one) => this.isLive(one));
+    if (surplus !== undefined) this.#forget(siblings, surplus);
     this.#consumers.set(key, siblings.set(id, incarnation));
     this.#count += 1;
     return incarnation;
+  }
+
+  #forget(siblings: Map<string, Incarnation>, one: Incarnation): void {
+    for (const address of [...one.runs.keys()]) this.#forgetRun(one, address);
+    siblings.delete(one.id);
+    this.#dirty.delete(one);
+    this.#count -= 1;
   }
 
   #run(incarnation: Incarnation, address: AddressText): Run {
