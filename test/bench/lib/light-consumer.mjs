@@ -5,7 +5,7 @@ const ACK_WINDOW_MS = 250;
 /** A hello that an owner with too much to do has dropped is said again soon. */
 const REPLY_MS = 5_000;
 const AGAIN_MS = 500;
-/** Of the time to answer a preflight in, what sending may take. */
+/** Of the time to answer a preflight in, what sending may take for who is not asked by name. */
 const SENDING_PART = 1 / 4;
 
 /**
@@ -162,13 +162,14 @@ export class LightConsumer {
 
   #asked(prepare) {
     if (!this.#isForUs(prepare)) return;
-    const { id, address, hash, deadlineMs } = prepare;
+    const { id, address, hash, deadlineMs, only } = prepare;
     const windowMs = ACK_WINDOW_MS * Math.max(1, this.#intervalMs / HELLO_MS);
+    const withinMs = only === undefined ? Math.min(windowMs, deadlineMs * SENDING_PART) : 0;
     const vote = {
       ...{ format: 1, incarnation: this.#incarnation },
       items: [{ id, address, hash, ...this.#judge(prepare) }],
     };
-    this.#after(Math.min(windowMs, deadlineMs * SENDING_PART) * Math.random(), () =>
+    this.#after(withinMs * Math.random(), () =>
       this.#of.connection.publish(this.#subject('vote'), JSON.stringify(vote)),
     );
   }

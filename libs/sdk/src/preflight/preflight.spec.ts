@@ -398,6 +398,18 @@ describe('votes', () => {
     ).toEqual(addresses);
   });
 
+  it('of who is asked by name are given at once, and with them those that wait', async () => {
+    await opened();
+    for (let round = 0; round < 5; round += 1) {
+      ask(prepare({ max: round }, { id: `many-${round}` }));
+      await world.after(1);
+      ask(prepare({ max: round }, { id: `named-${round}`, only: ['i1', 'i2'] }));
+      await world.after(1);
+      expect(votes()).toHaveLength(2 * (round + 1));
+    }
+    expect(messages().filter(({ items }) => items.length === 2)).not.toEqual([]);
+  });
+
   it('spread over more time where heartbeats are rarer, but are never late', async () => {
     const { scope } = await opened();
     world.link.respond = () => helloReply([], { nextHelloMs: 100_000 });

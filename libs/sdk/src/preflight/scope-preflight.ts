@@ -49,7 +49,7 @@ type Answer = Pick<VoteItem, 'verdict' | 'pointer' | 'reason'>;
 const AT_ONCE = 8;
 /** Answers that are remembered. */
 const REMEMBERED = 32;
-/** Of the time to answer in, what sending may take. */
+/** Of the time to answer in, what sending may take where nobody is asked by name: all answer then. */
 const SENDING_PART = 1 / 4;
 
 /**
@@ -192,8 +192,10 @@ export class ScopePreflight {
     trial.fetcher?.stop();
   }
 
-  #vote({ deadlineMs }: Prepare, vote: VoteItem): void {
-    if (this.#unsubscribe !== null) this.#options.onVote(vote, deadlineMs * SENDING_PART);
+  /** Those who are asked by name are few, and others wait for them. */
+  #vote({ deadlineMs, only }: Prepare, vote: VoteItem): void {
+    const withinMs = only === undefined ? deadlineMs * SENDING_PART : 0;
+    if (this.#unsubscribe !== null) this.#options.onVote(vote, withinMs);
   }
 }
 

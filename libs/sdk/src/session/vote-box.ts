@@ -16,6 +16,8 @@ const WAITING = 4_000;
 export class VoteBox {
   readonly #waiting = new Map<string, VoteItem>();
   #timer: TimerHandle | null = null;
+  /** Of the timer. */
+  #delayMs = 0;
   #closed = false;
 
   constructor(private readonly options: VoteBoxOptions) {}
@@ -24,7 +26,10 @@ export class VoteBox {
   add(vote: VoteItem, delayMs: number): void {
     if (this.#closed || this.#waiting.size >= WAITING) return;
     this.#waiting.set(`${vote.id} ${vote.address} ${vote.hash}`, vote);
-    this.#timer ??= this.options.timer.after(delayMs, () => this.#send());
+    if (this.#timer !== null && this.#delayMs <= delayMs) return;
+    this.#timer?.cancel();
+    this.#delayMs = delayMs;
+    this.#timer = this.options.timer.after(delayMs, () => this.#send());
   }
 
   close(): void {
