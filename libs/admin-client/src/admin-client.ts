@@ -30,7 +30,13 @@ import type {
   WebhookView,
   WrittenView,
 } from '@pawl/contracts';
-import { parseAddress, PREFLIGHT_MS, problem, problemDocument } from '@pawl/contracts';
+import {
+  parseAddress,
+  PREFLIGHT_LASTS,
+  PREFLIGHT_MS,
+  problem,
+  problemDocument,
+} from '@pawl/contracts';
 import { readEvents } from './event-stream.js';
 import type { ServerSentEvent } from './event-stream.js';
 import { lost, send, sendStreaming } from './http.js';
@@ -267,13 +273,13 @@ export class AdminClient {
     return this.#json({ method: 'POST', path: path('preview', address), body: { json: request } });
   }
 
-  /** Asks the live consumers, which takes up to the request's `timeoutMs`. */
+  /** Asks the live consumers, which takes up to twice the request's `timeoutMs`. */
   preflight(address: string, request: PreflightRequest = {}): Promise<PreflightView> {
     return this.#json({
       method: 'POST',
       path: path('preflight', address),
       body: { json: request },
-      extraMs: request.timeoutMs ?? PREFLIGHT_MS.preset,
+      extraMs: PREFLIGHT_LASTS * (request.timeoutMs ?? PREFLIGHT_MS.preset),
     });
   }
 

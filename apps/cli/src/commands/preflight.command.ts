@@ -27,7 +27,10 @@ export function addPreflight(program: Command, context: CliContext): void {
     .option('--to <version>', 'the version; the newest unless told', parseVersion)
     .option('--workload <name>', 'ask only the consumers of this workload')
     .addOption(
-      new Option('--timeout <duration>', 'how long to wait for answers').argParser(parseTimeout),
+      new Option(
+        '--timeout <duration>',
+        'how long an instance has to answer (preset: 3s)',
+      ).argParser(parseTimeout),
     )
     .action(async (address: string, { to, workload, timeout }: PreflightFlags) => {
       const request: PreflightRequest = {

@@ -1,8 +1,13 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 
-/** How long consumers are waited for, unless the request says otherwise, and at most; milliseconds. */
+/** How long a consumer is waited for, unless the request says otherwise, and at most; milliseconds. */
 export const PREFLIGHT_MS = { preset: 3_000, least: 200, most: 30_000 } as const;
+/**
+ * A preflight takes so many times that at most: some are asked later than others, and while answers
+ * come it waits on.
+ */
+export const PREFLIGHT_LASTS = 2;
 
 export const preflightRequestSchema = {
   type: 'object',
@@ -12,6 +17,7 @@ export const preflightRequestSchema = {
     targetVersion: part.version,
     /** Only consumers of this workload are asked. */
     workload: part.pathId,
+    /** How long a consumer has to answer, from when it is asked. */
     timeoutMs: { type: 'integer', minimum: PREFLIGHT_MS.least, maximum: PREFLIGHT_MS.most },
   },
 } as const;

@@ -1,4 +1,10 @@
-import { cohortOf, PREFLIGHT_MS, PREPARE_KINDS, PREPARE_NAMES } from '@pawl/contracts';
+import {
+  cohortOf,
+  PREFLIGHT_LASTS,
+  PREFLIGHT_MS,
+  PREPARE_KINDS,
+  PREPARE_NAMES,
+} from '@pawl/contracts';
 import type { AddressText, PreflightRequest, Prepare, VoteItem } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
 import type { ConsumerRef } from '../config-engine.js';
@@ -26,6 +32,8 @@ export function consumersAsked(
     .filter(({ ref }) => workload === undefined || ref.workload === workload);
 }
 
+/** Of the request's time: when nothing came for so long nothing more is on its way. */
+const QUIET_PART = 1 / 10;
 /** How long votes are gathered before those are asked who wait for them, milliseconds. */
 const GATHER_MS = 20;
 
@@ -55,8 +63,9 @@ interface Envelope {
 }
 
 /**
- * Asks everybody what they would read, and waits for their votes: until all are there, at most for the
- * request's time. Of those who would read the same at an address one instance of each workload and
+ * Asks everybody what they would read, and waits for their votes: until all are there, or for the
+ * request's time from when somebody was asked last, and on while answers come; at most for twice that
+ * time. Of those who would read the same at an address one instance of each workload and
  * build is asked first, and the others once it has voted: what a `validate` dies of takes one of them, and
  * the rest counts as silent. Who has not answered by half of the time is asked once more; who has come
  * meanwhile, or would read something else by now, is asked before it ends.
@@ -69,7 +78,13 @@ export class PreflightRound {
   /** Incarnations that were asked. */
   readonly #sent = new Map<Sheet, Set<string>>();
   #soon: TimerHandle | undefined;
+  #later: TimerHandle | undefined;
+  /** Monotonic times: of the last answer, when who is missing is asked again, and until when answers are waited for. */
+  #heardMs = -Infinity;
+  #againMs = 0;
   #untilMs = 0;
+  /** By then it ends, whatever still comes. */
+  #latestMs = 0;
   #end: () => void = () => undefined;
 
   constructor(
@@ -87,22 +102,18 @@ export class PreflightRound {
   }
 
   async collect(): Promise<void> {
-    const { timer } = this.context;
-    const timeoutMs = this.of.request.timeoutMs ?? PREFLIGHT_MS.preset;
     const all = new Promise<void>((resolve) => (this.#end = resolve));
-    this.#untilMs = this.context.clock.monotonicMs() + timeoutMs;
-    const timers = [
-      timer.after(timeoutMs / 2, () => this.#ask('again')),
-      timer.after(timeoutMs, this.#end),
-    ];
+    this.#latestMs = this.context.clock.monotonicMs() + PREFLIGHT_LASTS * this.#timeoutMs;
+    this.#waitAnew();
     this.#ask('first');
     await all;
-    for (const each of [...timers, this.#soon]) each?.cancel();
+    for (const each of [this.#later, this.#soon]) each?.cancel();
   }
 
   /** Passes over what is about another document than was asked about. */
   vote(from: ConsumerRef, incarnation: string, item: VoteItem): void {
     if (!this.poll.vote(from, incarnation, item)) return;
+    this.#heardMs = this.context.clock.monotonicMs();
     const scout = this.#scouting.get(`${incarnation} ${item.address}`);
     if (scout !== undefined) scout.isHeard = true;
     if (this.poll.isComplete) return this.#ask('first');
@@ -118,6 +129,38 @@ export class PreflightRound {
     this.#end();
   }
 
+  get #timeoutMs(): number {
+    return this.of.request.timeoutMs ?? PREFLIGHT_MS.preset;
+  }
+
+  /** Somebody is asked now. */
+  #waitAnew(): void {
+    const nowMs = this.context.clock.monotonicMs();
+    this.#untilMs = Math.min(nowMs + this.#timeoutMs, this.#latestMs);
+    this.#againMs = (nowMs + this.#untilMs) / 2;
+    this.#look();
+  }
+
+  /** Asks again, or ends, when it is time and no answer has come of late; the latter at the latest in any case. */
+  #look(): void {
+    this.#later?.cancel();
+    const nowMs = this.context.clock.monotonicMs();
+    const quietMs = this.#heardMs + this.#timeoutMs * QUIET_PART;
+    if (nowMs >= this.#latestMs) return this.#end();
+    if (nowMs >= quietMs) {
+      if (nowMs >= this.#untilMs) return this.#end();
+      if (nowMs >= this.#againMs) {
+        this.#againMs = Infinity;
+        const halfMs = nowMs + this.#timeoutMs / 2;
+        this.#untilMs = Math.min(Math.max(this.#untilMs, halfMs), this.#latestMs);
+        this.#ask('again');
+      }
+    }
+    const dueMs = Math.max(quietMs, Math.min(this.#againMs, this.#untilMs));
+    const waitMs = Math.max(1, Math.min(dueMs, this.#latestMs) - nowMs);
+    this.#later = this.context.timer.after(waitMs, () => this.#look());
+  }
+
   /** `first`: who was not asked yet; `again`: who has not answered. */
   #ask(whom: 'first' | 'again'): void {
     const envelopes = [...this.of.sheets].flatMap(([address, sheets]) =>
@@ -125,6 +168,7 @@ export class PreflightRound {
     );
     const most = whom === 'again' ? PREPARE_NAMES : FEW;
     if (this.poll.isComplete) return this.#end();
+    if (whom === 'first' && envelopes.length > 0) this.#waitAnew();
     const leftMs = this.#untilMs - this.context.clock.monotonicMs();
     const deadlineMs = Math.max(1, Math.floor(leftMs * CONSUMERS_PART));
     void this.#send(envelopes, { deadlineMs, most }).catch((error: unknown) => {

@@ -124,7 +124,7 @@ describe('a preflight', () => {
     vote('c2', { verdict: 'reject', pointer: '/max', reason: 'too many' });
     vote('c3', { verdict: 'cannot-say', reason: 'validate did not end within 2000 ms' });
     vote('c5', { verdict: 'reject', reason: 'too many' });
-    await world.pass(3_000);
+    await world.pass(3_050);
     const result = await view(running);
     const at = { address: 'acme/shop', workload: 'shop' };
     expect(result).toMatchObject({
@@ -284,7 +284,7 @@ describe('a vote counts', () => {
     await world.settle();
     vote('c1');
     await live('c3');
-    await world.pass(1_500);
+    await world.pass(1_550);
     expect(asked).toHaveLength(3);
     expect(asked[1]).toMatchObject({ only: ['c2-1', 'c3-1'] });
     expect(asked[2]).toEqual({ ...asked[0], deadlineMs: 1_000, only: ['c2-1', 'c3-1'] });

@@ -1,4 +1,4 @@
-import { FORMAT, PREFLIGHT_MS } from '@pawl/contracts';
+import { FORMAT, PREFLIGHT_LASTS, PREFLIGHT_MS } from '@pawl/contracts';
 import type {
   Address,
   MergeView,
@@ -272,7 +272,8 @@ function routedPreflight(options: RoutedEngineOptions, router: Router): ConfigEn
       here: () => options.local.preflight(address, request, id),
       call: () => callAt(address, { operation: 'preflight', request, id }),
     };
-    const deadlineMs = PREFLIGHT_EXTRA_MS + (request.timeoutMs ?? PREFLIGHT_MS.preset);
+    const votesMs = PREFLIGHT_LASTS * (request.timeoutMs ?? PREFLIGHT_MS.preset);
+    const deadlineMs = PREFLIGHT_EXTRA_MS + votesMs;
     return router.run(address.root, new ReadErrand(work, answerHere(options)), deadlineMs);
   };
 }
