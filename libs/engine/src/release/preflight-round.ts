@@ -4,6 +4,7 @@ import {
   PREFLIGHT_MS,
   PREPARE_KINDS,
   PREPARE_NAMES,
+  STABLE_COHORT,
 } from '@pawl/contracts';
 import type { AddressText, PreflightRequest, Prepare, VoteItem } from '@pawl/contracts';
 import type { TimerHandle } from '@pawl/kernel';
@@ -141,7 +142,7 @@ export class PreflightRound {
     this.#look();
   }
 
-  /** Asks again, or ends, when it is time and no answer has come of late; the latter at the latest in any case. */
+  /** Asks again, or ends, when it is time and no answer has come of late. */
   #look(): void {
     this.#later?.cancel();
     const nowMs = this.context.clock.monotonicMs();
@@ -180,18 +181,20 @@ export class PreflightRound {
   #missing(address: AddressText, sheets: SheetsOfCohorts, whom: 'first' | 'again'): Envelope[] {
     const { consumers, tree, request } = this.of;
     const releases = tree.getByText(address)?.head.releases ?? [];
+    const sheetOf = (one: Incarnation): Sheet | undefined =>
+      sheets.get(releases.length === 0 ? STABLE_COHORT : cohortOf(releases, identityOf(one)));
     const envelopes = new Map<Sheet, Envelope>();
     const there = consumersAsked(consumers, address, request);
     const { earlier } = this.of;
     const names = new Set(earlier === undefined ? [] : there.map(({ ref }) => consumerKey(ref)));
     for (const one of there) {
-      const sheet = sheets.get(cohortOf(releases, identityOf(one)));
+      const sheet = sheetOf(one);
       if (sheet === undefined || !this.poll.ask(one, address, sheet.message.hash)) continue;
       const sent = this.#sent.get(sheet) ?? new Set();
       this.#sent.set(sheet, sent);
+      if (whom === 'first' && sent.has(one.id)) continue;
       const scout = this.#scoutOf(one, sheet, names);
-      const mayBeAsked = scout !== undefined && (scout.isHeard || scout.one.id === one.id);
-      if (!mayBeAsked || (whom === 'first' && sent.has(one.id))) continue;
+      if (scout === undefined || !(scout.isHeard || scout.one.id === one.id)) continue;
       sent.add(one.id);
       const envelope = envelopes.get(sheet) ?? newEnvelope(sheet);
       envelopes.set(sheet, envelope);
