@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runNodes } from './run-nodes.js';
 
 const EVENTS = 12_000;
-const FIXED = { from: 1, count: 15, events: EVENTS, staged: true };
+const FIXED = { from: 15, count: 17, events: EVENTS, staged: true };
 const FRESH = { ...FIXED, from: Math.floor(Math.random() * 2 ** 31), count: 2 };
 const TIME = { timeout: 600_000 };
 
