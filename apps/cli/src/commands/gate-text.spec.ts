@@ -51,3 +51,7 @@ it('says how gates judged last, and who is held', () => {
   expect(heldLines({ cart: why })).toEqual(['held: cart, 12 % of 400 requests failed']);
   expect([judgedLines(), heldLines()]).toEqual([[], []]);
 });
+
+it('names a gate of a newer node', () => {
+  expect(gateText({ kind: 'moods', onFailure: 'abort' } as never)).toBe('moods → abort');
+});

@@ -32,7 +32,9 @@ export function gateText(gate: Gate): string {
   }
   const times = failureLimit === 1 ? '' : ` ${failureLimit} times in a row`;
   const then = dryRun === true ? 'nothing (dry run)' : (onFailure ?? 'pause');
-  return `${FAILS[kind](gate)}${times} → ${then}`;
+  // A newer node may know more kinds.
+  const fails: Text | undefined = FAILS[kind];
+  return `${fails?.(gate) ?? kind}${times} → ${then}`;
 }
 
 function above(most: number | undefined, unit: string, ratio: number | undefined): string {

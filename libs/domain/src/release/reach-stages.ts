@@ -139,14 +139,17 @@ function takenOf({ pools, others, kept }: Place, stage: Stage, reached: ReleaseS
   const namesOf = byWorkload(new Set(stages.flatMap(({ named = [] }) => named)));
   return pools.map(({ workload, members }) => {
     const held = new Set(members.map(({ name }) => name));
-    const isAway = (name: string): boolean => !held.has(name) && kept?.has(name) !== false;
-    const away = (namesOf.get(workload) ?? []).filter(isAway).length;
+    const empty = (namesOf.get(workload) ?? []).filter((name) => !held.has(name));
+    const away = empty.filter((name) => kept?.has(name) !== false).length;
     const matching = members.filter(({ labels }) => isSelected(stage, labels)).length;
+    const share = shareOf(stage, matching, members.length);
+    // What ends as many candidates as the stage takes may be the version, whatever they say as they go.
+    const spent = Math.max(0, empty.length - away - share);
     const rest = members.filter((member) => !isIn(member));
     const free = rest.filter(({ labels }) => isSelected(stage, labels));
-    const count = matching - free.length + away;
+    const count = matching - free.length + away + spent;
     const most = members.length > 1 ? rest.length - 1 : rest.length;
-    const lacking = Math.min(shareOf(stage, matching, members.length) - count, most);
+    const lacking = Math.min(share - count, most);
     const lacks = free.slice(0, Math.max(0, lacking)).map(({ name }) => name);
     return { live: members.length, rest, count, lacks };
   });

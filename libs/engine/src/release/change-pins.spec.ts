@@ -301,7 +301,7 @@ describe('a pin and releases in stages of the ancestor', () => {
   it('takes candidates out of the release, which goes on without them until it ends', async () => {
     const [eu] = await pins.fleet.add(BELOW, 'shop', 1);
     const [us] = await pins.fleet.add(OTHER, 'cart', 1);
-    const id = await pins.begun(A, { a: 4 });
+    await pins.begun(A, { a: 4 });
     await pins.look();
     expect(pins.fleet.candidates()).toEqual([eu, us]);
     expect(await pins.pin(X, A, { targetVersion: 2 })).toBe('ok');

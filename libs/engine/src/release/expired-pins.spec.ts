@@ -119,7 +119,7 @@ describe('a pin', () => {
       {
         overdue: expect.stringMatching(
           `^release ${id} of version 3 of ${A}, in the middle of which`,
-        ),
+        ) as string,
       },
     ]);
     expect(await pins.act(A, 'abort')).toBe('ok');

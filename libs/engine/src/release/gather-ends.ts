@@ -4,15 +4,31 @@ import type { AddressNode } from '../sharding/root-tree.js';
 import { releasesOf } from '../sharding/cohorts.js';
 import { emptyRun, identityOf } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
+import { loopedAt } from './crash-loop.js';
+import type { End } from './crash-loop.js';
+
+/** By slot and address. */
+export type EndsBySlot = Map<string, End[]>;
 
 /** Whose instances of one workload ended without a goodbye. */
 export interface Ends {
-  /** Of candidates, by slot and address: the monotonic times at which that was known. */
-  readonly candidates: Map<string, number[]>;
+  readonly candidates: EndsBySlot;
   /** The same of those that are none. */
-  readonly rest: Map<string, number[]>;
+  readonly rest: EndsBySlot;
   /** Live instances that are no candidates. */
   restLive: number;
+}
+
+/** What counts of the ends, in monotonic times. */
+export interface EndsSince {
+  /** Ends of candidates count from here on. */
+  readonly endsSinceMs: number;
+  /** Who begins from here on gets what the stage gives. */
+  readonly stageSinceMs: number;
+  /** How close two ends of a crash loop are, as the most patient gate has it. */
+  readonly loopMs: number;
+  /** Slots that were in a crash loop before they were candidates: those are found, and added. */
+  readonly excused: Set<string>;
 }
 
 /** The ends of a workload. */
@@ -24,31 +40,50 @@ export function endsOf(ends: Map<string, Ends>, workload: string): Ends {
 
 /**
  * Adds the ends at one address. A candidate's is one that ran the release, or that began as a candidate: it
- * may die of the version before it can say that it runs it. One that rejected it did not run it.
+ * may die of the version before it can say that it runs it. One that rejected it did not run it. None counts
+ * of a slot that was in a crash loop before.
  */
 export function gatherEnds(
   ends: Map<string, Ends>,
   { address }: Pick<AddressNode, 'address'>,
-  of: {
+  of: EndsSince & {
     readonly release: SnapshotRelease;
     readonly consumers: ShardConsumers;
     readonly held: ReadonlySet<string>;
-    readonly endsSinceMs: number;
-    readonly stageSinceMs: number;
   },
 ): void {
-  const { release, consumers, held, endsSinceMs, stageSinceMs } = of;
-  for (const { incarnation, ms } of consumers.endedAt(address.text, endsSinceMs)) {
+  const { release, consumers, held, endsSinceMs, stageSinceMs, loopMs, excused } = of;
+  if (loopMs === 0) return;
+  const before: EndsBySlot = new Map();
+  const found: EndsBySlot[] = [];
+  for (const { incarnation, ms } of consumers.endedAt(address.text, endsSinceMs - loopMs)) {
     const identity = identityOf(incarnation);
     const { workload, slot } = identity;
     if (slot === null || held.has(workload)) continue;
+    const { firstSeenMs: fromMs, lastSeenMs: untilMs } = incarnation;
     const run = incarnation.runs.get(address.text) ?? emptyRun();
     const isOne = isCandidate(release, identity);
     const ranIt = releasesOf(run.cohort).includes(release.id);
-    const beganSo = incarnation.firstSeenMs >= stageSinceMs && run.rejected === null;
-    if (isOne && !ranIt && !beganSo) continue;
-    const side = endsOf(ends, workload)[isOne ? 'candidates' : 'rest'];
+    const beganSo = fromMs >= stageSinceMs && run.rejected === null;
     const name = `${slotName(workload, slot)} ${address.text}`;
-    side.set(name, [...(side.get(name) ?? []), ms]);
+    const end = { fromMs, untilMs, ms };
+    if (isOne && !ranIt && !beganSo) {
+      // Whoever dies of the version as soon as it comes may not have said that he runs it.
+      if (ms < stageSinceMs) addEnd(before, name, end);
+    } else if (ms >= endsSinceMs) {
+      const { candidates, rest } = endsOf(ends, workload);
+      addEnd(isOne ? candidates : rest, name, end);
+      if (isOne) found.push(candidates);
+    }
   }
+  for (const [name, each] of before) if (loopedAt(each, loopMs) !== null) excused.add(name);
+  for (const candidates of new Set(found)) {
+    for (const name of candidates.keys()) if (excused.has(name)) candidates.delete(name);
+  }
+}
+
+function addEnd(ends: EndsBySlot, name: string, end: End): void {
+  const known = ends.get(name);
+  if (known === undefined) ends.set(name, [end]);
+  else known.push(end);
 }

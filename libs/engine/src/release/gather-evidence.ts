@@ -5,7 +5,7 @@ import type { ShardConsumers } from '../status/shard-consumers.js';
 import { countCandidate, eachCandidate, noCandidates } from './candidates.js';
 import type { Candidates, SeenCandidate } from './candidates.js';
 import { endsOf, gatherEnds } from './gather-ends.js';
-import type { Ends } from './gather-ends.js';
+import type { Ends, EndsSince } from './gather-ends.js';
 
 /** What consumers report of a release over all addresses that it reaches. */
 export interface Evidence {
@@ -33,13 +33,10 @@ export function noEvidence(): Evidence {
 export function gatherEvidence(
   evidence: Evidence,
   node: Pick<AddressNode, 'address' | 'published'>,
-  of: {
+  of: EndsSince & {
     readonly release: SnapshotRelease;
     readonly consumers: ShardConsumers;
     readonly sinceMs: number;
-    /** Monotonic times since when ends count, and since when who begins gets what the stage gives. */
-    readonly endsSinceMs: number;
-    readonly stageSinceMs: number;
   },
 ): void {
   const { release } = of;

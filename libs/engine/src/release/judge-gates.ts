@@ -16,6 +16,8 @@ export interface StageEvidence extends Evidence {
   readonly shortMs: number;
   /** The same of each workload where it is. */
   readonly shortByWorkload: ReadonlyMap<string, number>;
+  /** Monotonic time at which the stage began. */
+  readonly stageSinceMs: number;
   readonly forgiven: Forgiven & { readonly byWorkload: ReadonlyMap<string, Forgiven> };
   /** What services report of themselves in a window of so many milliseconds. */
   readonly health: (windowMs: number) => StageHealth;
@@ -46,6 +48,10 @@ export function judgeGate(gate: ReportedGate, evidence: StageEvidence): readonly
     case 'errors':
     case 'latency':
       return judgeHealth(gate, evidence.health(gate.windowMs ?? 60_000));
+    default:
+      return [
+        { outcome: 'inconclusive', why: 'this node is older than the gate, and cannot judge it' },
+      ];
   }
 }
 

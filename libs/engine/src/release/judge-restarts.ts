@@ -1,6 +1,7 @@
 import type { Gate } from '@pawl/contracts';
+import { loopedAt } from './crash-loop.js';
 import type { Finding } from './finding.js';
-import type { Ends } from './gather-ends.js';
+import type { Ends, EndsBySlot } from './gather-ends.js';
 import type { Evidence } from './gather-evidence.js';
 
 /** Candidates of which some are in a crash loop. */
@@ -11,46 +12,60 @@ interface Loops {
   readonly excess: number;
 }
 
-/** Who is in a crash loop, of those that are no candidates. */
+/** Those that are no candidates. */
 interface Rest {
   readonly live: number;
+  /** Of those, who is in a crash loop. */
   readonly looping: number;
+  /** Who ended at all, about when the candidates did. */
+  readonly ended: number;
+}
+
+/** What a gate takes for a crash loop. */
+interface Rule {
+  readonly withinMs: number;
+  /** The stage began here: what was before, its predecessor has passed with. */
+  readonly sinceMs: number;
 }
 
 /**
- * Judges by the instances that ended without a goodbye twice within the gate's time. One end of an instance
- * is forgiven: platforms move, and nodes fail. So is the share that is in a crash loop in the rest of a
- * workload, or of all where it has no rest: then it is not the release. Over all first; each workload alone
- * where it can be held.
+ * Judges by the instances that ended without a goodbye twice within the gate's time, the second time in this
+ * stage. One end of an instance is forgiven: platforms move, and nodes fail. So is the share that is in a
+ * crash loop, or ends as often, in the rest of a workload, or of all where it has no rest: then it is not the
+ * release. Over all first; each workload alone where it can be held.
  */
 export function judgeRestarts(
   gate: Gate,
-  { all, byWorkload, ends }: Pick<Evidence, 'all' | 'byWorkload' | 'ends'>,
+  evidence: Pick<Evidence, 'all' | 'byWorkload' | 'ends'> & { readonly stageSinceMs: number },
 ): readonly Finding[] {
+  const { all, byWorkload, ends, stageSinceMs: sinceMs } = evidence;
   const { limit = 0, withinMs = 0, onFailure } = gate;
-  const rests = new Map([...ends].map(([workload, one]) => [workload, restOf(one, withinMs)]));
-  const rest = [...rests.values()].reduce(joined, { live: 0, looping: 0 });
+  const rule = { withinMs, sinceMs };
   const sum = { candidates: all.live + all.lost, looping: 0, excess: 0 };
   const alone: Finding[] = [];
+  let lastMs = -Infinity;
   for (const [workload, one] of ends) {
-    const looping = countLoops(one.candidates, withinMs);
+    const loops = loopsOf(one.candidates, rule);
+    const looping = loops.length;
     if (looping === 0) continue;
+    const latestMs = Math.max(...loops);
+    lastMs = Math.max(lastMs, latestMs);
     const { live = 0, lost = 0 } = byWorkload.get(workload) ?? {};
-    const own = rests.get(workload);
-    const beside = own === undefined || own.live === 0 ? rest : own;
+    const own = one.restLive > 0 ? [one] : [...ends.values()];
+    const beside = restOf(own, withinMs, latestMs);
     const candidates = Math.max(live + lost, looping);
-    const loops = { candidates, looping, excess: beyond(beside, { candidates, looping }) };
+    const counted = { candidates, looping, excess: beyond(beside, { candidates, looping }) };
     sum.looping += looping;
-    sum.excess += loops.excess;
-    if (onFailure === 'hold' && loops.excess > limit) {
-      alone.push({ ...told(gate, loops, beside), outcome: 'fail', workload });
+    sum.excess += counted.excess;
+    if (onFailure === 'hold' && counted.excess > limit) {
+      alone.push({ ...told(gate, counted, beside), outcome: 'fail', workload });
     }
   }
   if (all.live === 0 && sum.looping === 0) {
     const why = 'no live instance has been reached to judge it by';
     return [{ outcome: 'inconclusive', why, limit }];
   }
-  const over = told(gate, sum, rest);
+  const over = told(gate, sum, restOf([...ends.values()], withinMs, lastMs));
   const isFailed = onFailure === 'hold' ? alone.length > 0 : sum.excess > limit;
   return [{ ...over, outcome: isFailed ? 'fail' : 'pass' }, ...alone];
 }
@@ -72,27 +87,30 @@ function told(
 /** How many more candidates are in a crash loop than if they were as the rest. */
 function beyond(rest: Rest, { candidates, looping }: Omit<Loops, 'excess'>): number {
   if (rest.live === 0) return looping;
-  return Math.max(0, looping - Math.round((candidates * rest.looping) / rest.live));
+  // Who ends once by chance, as in a rollout of its own, ends twice by chance squared.
+  const share = Math.max(rest.looping / rest.live, (rest.ended / rest.live) ** 2);
+  return Math.max(0, looping - Math.round(candidates * share));
 }
 
-function restOf({ rest, restLive }: Ends, withinMs: number): Rest {
-  const looping = countLoops(rest, withinMs);
-  return { live: restLive === 0 ? 0 : Math.max(restLive, looping), looping };
+function restOf(ends: readonly Ends[], withinMs: number, aboutMs: number): Rest {
+  let [live, looping, ended] = [0, 0, 0];
+  for (const { rest, restLive } of ends) {
+    if (restLive === 0) continue;
+    const loops = loopsOf(rest, { withinMs, sinceMs: -Infinity }).length;
+    const near = [...rest.values()].filter((each) =>
+      each.some(({ ms }) => Math.abs(ms - aboutMs) <= withinMs),
+    ).length;
+    live += Math.max(restLive, near, loops);
+    looping += loops;
+    ended += near;
+  }
+  return { live, looping, ended };
 }
 
-function joined(one: Rest, other: Rest): Rest {
-  return { live: one.live + other.live, looping: one.looping + other.looping };
-}
-
-/** Slots with two ends that are so close. */
-function countLoops(ends: ReadonlyMap<string, readonly number[]>, withinMs: number): number {
-  let looping = 0;
-  for (const times of ends.values()) if (isLoop(times, withinMs)) looping += 1;
-  return looping;
-}
-
-function isLoop(times: readonly number[], withinMs: number): boolean {
-  if (times.length < 2) return false;
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted.some((ms, at) => ms - (sorted[at - 1] ?? -Infinity) <= withinMs);
+/** When each slot that is in a crash loop was so last. */
+function loopsOf(ends: EndsBySlot, { withinMs, sinceMs }: Rule): number[] {
+  return [...ends.values()].flatMap((each) => {
+    const ms = loopedAt(each, withinMs);
+    return ms !== null && ms >= sinceMs ? [ms] : [];
+  });
 }

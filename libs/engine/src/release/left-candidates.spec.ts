@@ -78,6 +78,20 @@ describe('a candidate that says goodbye', () => {
     expect(fleet.candidates()).toHaveLength(38);
   });
 
+  it('ends by what it runs: no more are taken than the stage takes twice, and it pauses', async () => {
+    await fleet.add('acme', 'checkout', 8);
+    await begin(CANARY);
+    for (let minutes = 0; minutes < 70; minutes += 1) {
+      for (const one of fleet.candidates()) await one.leave();
+      await fleet.pass(60_000);
+    }
+    expect(fleet.live).toHaveLength(6);
+    expect(await world.releaseOf('acme')).toMatchObject({
+      state: 'paused',
+      staged: { reason: expect.stringContaining('no progress for 3600 s') as string },
+    });
+  });
+
   it('is replaced in its place for a minute, and nobody else is taken', async () => {
     await fleet.add('acme', 'checkout', 40);
     await begin(first(3));
@@ -140,18 +154,24 @@ describe('a candidate that says goodbye', () => {
     expect(await stage()).toBe(1);
   });
 
-  it('leaves the last of its workload to be taken, and never all where there are several', async () => {
+  it('leaves the last of two to be taken, and of three that ended one after the other none', async () => {
+    await fleet.add('acme', 'pair', 2);
     await fleet.add('acme', 'checkout', 3);
     await begin(first(2));
-    const [one, two] = fleet.candidates();
+    const of = (workload: string): FakeConsumer[] =>
+      fleet.candidates().filter(({ ref }) => ref.workload === workload);
+    const [left] = of('pair');
+    const [one, two] = of('checkout');
+    await left?.leave();
     await one?.leave();
     await fleet.pass(GIVEN_AWAY_MS);
-    expect(fleet.candidates()).toEqual([two]);
-    expect(fleet.live).toHaveLength(2);
+    expect(of('pair')).toEqual(fleet.live.filter(({ ref }) => ref.workload === 'pair'));
+    expect(of('pair')).toHaveLength(1);
+    expect(of('checkout')).toEqual([two]);
     await two?.leave();
     await fleet.pass(GIVEN_AWAY_MS);
-    expect(fleet.candidates()).toEqual(fleet.live);
-    expect(fleet.live).toHaveLength(1);
+    expect(of('checkout')).toEqual([]);
+    expect(fleet.live).toHaveLength(2);
   });
 
   it('has closed the address only, and another is taken', async () => {

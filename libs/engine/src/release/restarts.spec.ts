@@ -216,6 +216,67 @@ describe('what is no crash loop', () => {
   });
 });
 
+describe('a fleet that is restless by itself', () => {
+  it('stops nothing with an instance that was in a crash loop before', async () => {
+    const [sick] = fleet.all;
+    const loop = async (times: number): Promise<void> => {
+      for (let time = 0; time < times; time += 1) {
+        await fleet.pass(60_000);
+        await restart(sick!);
+      }
+    };
+    await loop(10);
+    await gated.begin(RESTARTS, HOUR_MS);
+    await gated.act('skip');
+    await loop(20);
+    expect(await gated.stage()).toBe(2);
+    const [, well] = fleet.all;
+    await restart(well!);
+    await fleet.pass(3_000);
+    await restart(well!);
+    await fleet.pass(3_000);
+    expect(await gated.last()).toContain('crash-loop');
+  });
+
+  it('stops nothing with what a stage before has passed with', async () => {
+    await gated.begin(RESTARTS, HOUR_MS, { percent: 50 });
+    for (let times = 0; times < 2; times += 1) {
+      await fleet.pass(3_000);
+      await restart(...fleet.all);
+    }
+    await fleet.pass(3_000);
+    await gated.act('skip');
+    await fleet.pass(30_000);
+    expect(await gated.stage()).toBe(2);
+  });
+
+  it('is rolled out twice, canaries first', async () => {
+    await gated.begin(RESTARTS, HOUR_MS);
+    const canary = fleet.candidates()[0]!;
+    const others = fleet.all.filter((one) => one !== canary);
+    for (const one of [canary, ...others, canary]) {
+      await restart(one);
+      await fleet.pass(10_000);
+    }
+    expect(await gated.stage()).toBe(0);
+  });
+
+  it('has several processes under one name, which end together', async () => {
+    await gated.begin(RESTARTS, HOUR_MS);
+    await fleet.pass(3_000);
+    const canary = fleet.candidates()[0]!;
+    const together = [canary.incarnation, 'worker-1', 'worker-2'];
+    for (let time = 0; time < 9; time += 1) {
+      canary.incarnation = together[time % 3]!;
+      await canary.hello();
+      await fleet.pass(1_000);
+    }
+    await restart(canary);
+    await fleet.pass(60_000);
+    expect(await gated.stage()).toBe(0);
+  });
+});
+
 describe('ends that were seen', () => {
   it('do not count any more once the release is resumed, and as many new ones do', async () => {
     await gated.begin([{ kind: 'restarts', onFailure: 'pause' }], HOUR_MS);
@@ -249,7 +310,7 @@ describe('ends that were seen', () => {
   it('are those of candidates that fall silent, not of a fleet that cannot be heard', async () => {
     await gated.begin(RESTARTS, HOUR_MS);
     await fleet.pass(3_000);
-    await restart(...fleet.all);
+    await restart(fleet.candidates()[0]!);
     await fleet.pass(3_000);
     fleet.all.forEach((one) => one.kill());
     await fleet.pass(40_000);

@@ -33,6 +33,8 @@ export interface Watch {
   readonly stageSinceMs: number;
   /** Monotonic time since when requests and restarts are judged: whoever resumed it has seen those before. */
   requestsSinceMs: number;
+  /** Slots that were in a crash loop before they were candidates. */
+  readonly excused: Set<string>;
   readonly gates: GateMemory;
   readonly progress: StageProgress;
   /** Monotonic times before which each is not done (again). */
@@ -67,6 +69,7 @@ export function watchOf(
     ...{ sinceMs: before?.sinceMs ?? nowMs, stageSinceMs: nowMs },
     forgiven: before?.forgiven ?? NOTHING,
     requestsSinceMs: before?.requestsSinceMs ?? nowMs,
+    excused: before?.excused ?? new Set(),
     gates: new GateMemory(gates),
     progress: new StageProgress(),
     notBefore: { stop: 0, advance: 0, grow: 0, note: 0 },

@@ -1,6 +1,6 @@
 import { canonicalize, LIMITS, refused } from '@pawl/contracts';
 import type { Outcome, ReleasePolicy, ReleaseRequest, Strategy } from '@pawl/contracts';
-import { expireMsOf, knownStrategies, resolveStrategy } from '@pawl/domain';
+import { expireMsOf, progressMsOf, knownStrategies, resolveStrategy } from '@pawl/domain';
 import type { QueuedRelease, ResolvedStrategy } from '@pawl/domain';
 
 /** The policy that an address is released by. */
@@ -90,7 +90,7 @@ function isOther({ policy, demand }: PolicyHere, { request, begins }: Promote): 
 function courseOf(strategy: ResolvedStrategy | null): string {
   if (strategy === null) return '';
   const { stages, gates, preflight = false } = strategy;
-  return canonicalize([stages, gates, preflight, expireMsOf(strategy)]);
+  return canonicalize([stages, gates, preflight, expireMsOf(strategy), progressMsOf(strategy)]);
 }
 
 function strategyOf(

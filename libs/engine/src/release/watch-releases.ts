@@ -11,6 +11,7 @@ import { approvalOf, isApproved } from './approval.js';
 import { ProbeAsker } from './ask-probes.js';
 import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
+import { loopMsOf } from './crash-loop.js';
 import { gatherEvidence, noEvidence } from './gather-evidence.js';
 import { gateResults, intervalOf } from './gate-memory.js';
 import type { GateStanding } from './gate-memory.js';
@@ -164,8 +165,8 @@ export class WatchReleases {
       isBaked(staged, { publishedMs: watch.publishedMs, bakedMs: watch.bakedMs + stepMs }),
     );
     const health = stageHealth(root, staged, { watch, nowMs, places: observed.places });
-    const { shortMs, shortByWorkload, forgiven } = watch;
-    const known = { ...evidence, shortMs, shortByWorkload, forgiven, health };
+    const { shortMs, shortByWorkload, forgiven, stageSinceMs } = watch;
+    const known = { ...evidence, shortMs, shortByWorkload, forgiven, stageSinceMs, health };
     this.#judge(root, node, { watch, nowMs, known });
     const place = { held, isLast: isLastStage(staged), needsApproval: !isApproved(staged) };
     const verdict = weighGates(watch.gates, known, place);
@@ -316,8 +317,9 @@ export class WatchReleases {
   ): Observed {
     const evidence = noEvidence();
     const { consumers } = root.shard;
-    const { sinceMs, stageSinceMs, requestsSinceMs: endsSinceMs } = watch;
-    const since = { sinceMs, stageSinceMs, endsSinceMs };
+    const { sinceMs, stageSinceMs, requestsSinceMs: endsSinceMs, excused } = watch;
+    const loopMs = loopMsOf(node.release.staged?.gates ?? []);
+    const since = { sinceMs, stageSinceMs, endsSinceMs, loopMs, excused };
     const places: AddressNode['address']['text'][] = [];
     let isPublished = true;
     let reach = 0;

@@ -94,7 +94,7 @@ export const READ_BACKLOGS = `
           WHERE h.kind = 'release' AND h.address = a.address
             AND h.sequence >= a.from_sequence AND h.sequence <= c.sequence
           ORDER BY h.sequence LIMIT $2) l
-        WHERE a.endpoint = c.endpoint)
+        WHERE a.endpoint = c.endpoint LIMIT $2)
     ) w
   ) b WHERE c.endpoint = ANY($1::text[]) ORDER BY c.endpoint`;
 
