@@ -22,13 +22,18 @@ function textRow(row: readonly unknown[]): string[] {
   return row.map((cell) => {
     if (cell === null || cell === undefined) return '-';
     const text = typeof cell === 'string' ? cell : JSON.stringify(cell);
-    return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+    return plain(text);
   });
+}
+
+/** A text on one line, without what would steer a terminal. */
+export function plain(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
 }
 
 /** Each on a line of its own, without control characters. */
 export function plainLines(lines: readonly string[]): string {
-  return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')}\n`).join('');
+  return lines.map((line) => `${plain(line)}\n`).join('');
 }
 
 /** Prints a value for machines, or calls `human` for people. */

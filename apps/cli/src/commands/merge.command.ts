@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError } from '../exit-codes.js';
 import { print, table } from '../output.js';
+import { collect } from './collect.js';
 import { parseCount, parseVersion } from './config.command.js';
 import { patchLines, shownPlace, valueText } from './patch-lines.js';
 import { pointerOf } from './pointer-of.js';
@@ -98,10 +99,6 @@ function asPlanned(request: MergeRequest, { origin }: MergeView): MergeRequest {
 
 function placeOf(place: string): string {
   return place === SCHEMA_PART ? place : pointerOf(place);
-}
-
-function collect(place: string, former: readonly string[]): readonly string[] {
-  return [...former, place];
 }
 
 async function showPlan(context: CliContext, client: AdminClient, plan: MergeView): Promise<void> {

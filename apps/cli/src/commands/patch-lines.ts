@@ -1,5 +1,6 @@
 import { isJsonObject } from '@pawl/contracts';
 import type { JsonValue } from '@pawl/contracts';
+import { plain } from '../output.js';
 
 export interface PatchOperation {
   readonly op?: unknown;
@@ -32,7 +33,7 @@ function lineOf(before: unknown, { op, path, value }: PatchOperation): string {
 
 /** A pointer without what a terminal would obey. */
 export function shownPlace(pointer: string): string {
-  return pointer === '' ? '(all)' : pointer.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+  return pointer === '' ? '(all)' : plain(pointer);
 }
 
 /** A value on one line, shortened; `undefined`: there is none. */

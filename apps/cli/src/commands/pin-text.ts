@@ -1,4 +1,5 @@
 import type { PinnedBelow, PinView } from '@pawl/contracts';
+import { plain } from '../output.js';
 
 /** Addresses that are named of those that stay. */
 const MAX_NAMED = 3;
@@ -25,8 +26,4 @@ export function pinnedBelowLines(below: PinnedBelow | undefined): string[] {
   const rest = more === 0 ? '' : ` and ${more} more`;
   const who = count === 1 ? '1 address below stays' : `${count} addresses below stay`;
   return [plain(`${who}, whatever is released here: ${named.join(', ')}${rest}`)];
-}
-
-function plain(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
 }

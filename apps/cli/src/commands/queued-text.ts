@@ -1,4 +1,5 @@
 import type { QueuedView } from '@pawl/contracts';
+import { plain } from '../output.js';
 
 /** A promote that begins later, in a line: what, when, and why not yet. */
 export function queuedText(queued: QueuedView): string {
@@ -8,5 +9,5 @@ export function queuedText(queued: QueuedView): string {
   const why = reason === undefined ? '' : ` (${reason})`;
   const what = `version ${targetVersion}${how} ${when}, asked for by ${by}${why}`;
   const text = waitsFor === undefined ? what : `${what}; it waits for ${waitsFor}`;
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+  return plain(text);
 }

@@ -11,8 +11,9 @@ import type {
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { print } from '../output.js';
+import { plain, print } from '../output.js';
 import { problemText } from '../problem-text.js';
+import { collect } from './collect.js';
 import { fromOne, parseCount, parseVersion } from './config.command.js';
 import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
@@ -232,10 +233,6 @@ function waitHint(context: CliContext, view: ReleaseView, { stage, stages }: Sta
   return [`wait for its end: ${context.command(words)}`];
 }
 
-function collect(one: string, former: readonly string[] = []): readonly string[] {
-  return [...former, one];
-}
-
 function releaseText(view: ReleaseView): string {
   const { address, state, releaseVersion, stableVersion, staged } = view;
   const stable = stableVersion === null ? 'nothing' : `version ${stableVersion}`;
@@ -248,5 +245,5 @@ function releaseText(view: ReleaseView): string {
   const held = Object.keys(staged.held ?? {});
   const out = held.length === 0 ? '' : `; held: ${held.join(', ')}`;
   const text = `${at}: ${candidateText(view.candidate, staged)}, ${placeText(staged)}${why}${out}`;
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+  return plain(text);
 }

@@ -10,7 +10,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { print, table } from '../output.js';
+import { plain, print, table } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { allPages } from './all-pages.js';
 import { durationText } from './duration.js';
@@ -94,7 +94,7 @@ function summaryText(context: CliContext, view: ReleaseSummary): string {
       .join(', ')}`,
     ...judgedLines(view.gates),
     ...heldLines(view.held),
-  ].map((line) => line.replaceAll(/[\u0000-\u001f\u007f]/g, ' '));
+  ].map(plain);
   const reached = view.addresses.filter((one) => counts(one.candidates).some((n) => n > 0));
   const without = view.addresses.length - reached.length;
   return [

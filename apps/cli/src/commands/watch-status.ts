@@ -1,6 +1,6 @@
 import type { RolloutView, StagedView } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
-import { bar } from '../output.js';
+import { bar, plain } from '../output.js';
 import { ageText } from './age-text.js';
 import { followRollout } from './follow-rollout.js';
 import { pinnedBelowLines, pinText } from './pin-text.js';
@@ -8,8 +8,6 @@ import { queuedText } from './queued-text.js';
 import { releaseLine, releaseProgress } from './release-progress.js';
 import { StagedReleases } from './staged-releases.js';
 import { WatchScreen } from './watch-screen.js';
-
-const CONTROLS = /[\u0000-\u001f\u007f]/g;
 
 /** Follows the rollout of an address until Ctrl-C. */
 export async function watchStatus(context: CliContext, address: string): Promise<void> {
@@ -34,7 +32,7 @@ export async function watchStatus(context: CliContext, address: string): Promise
       head,
       ...(view.releases ?? [])
         .flatMap((release) => text(release, strategies.get(release.id)))
-        .map((line) => line.replaceAll(CONTROLS, ' ')),
+        .map(plain),
       ...(view.queued === undefined ? [] : [queuedText(view.queued)]),
       ...(view.pins ?? []).map((pin) => pinText(pin.pinnedAt, pin)),
       ...pinnedBelowLines(view.pinnedBelow),
