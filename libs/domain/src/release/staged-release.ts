@@ -73,6 +73,11 @@ export function placeOf({ stage, stages }: Pick<StagedRelease, 'stage' | 'stages
   return stage === PREFLIGHT_STAGE ? 'preflight' : `stage ${stage + 1} of ${stages.length}`;
 }
 
+/** For how long the stage that is reached is watched, milliseconds. */
+export function bakeMsOf({ stage, stages }: Pick<StagedRelease, 'stage' | 'stages'>): number {
+  return stages[stage]?.bakeMs ?? 0;
+}
+
 /** Whether the stage that is reached is the last one. */
 export function isLastStage({ stage, stages }: StagedRelease): boolean {
   return stage === stages.length - 1;

@@ -300,10 +300,10 @@ export class ChangeRelease {
   #history(change: Change, release: ReleaseState): HistoryEntry {
     const { node, request, context } = change;
     const { staged } = release;
-    const about = staged ?? node.release.staged;
+    // A promote to all ends one that is under way, and is not about it.
+    const about = staged ?? (request.action === 'promote' ? null : node.release.staged);
     const version =
       request.targetVersion ??
-      (request.action === 'promote' ? staged?.candidateVersion : undefined) ??
       (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
       (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
       release.stableVersion;
@@ -367,6 +367,7 @@ const STAGED_ACTIONS: ReadonlySet<string> = new Set([
   'abort',
   'hold',
   'approve',
+  'promote',
 ]);
 
 function noLongerSo({ release }: AddressNode): Outcome<never> {

@@ -12,6 +12,12 @@ export interface Finding {
   readonly workload?: string;
 }
 
+/** There is nobody to judge a release by. */
+export const NOBODY: Finding = {
+  outcome: 'inconclusive',
+  why: 'no live instance has been reached to judge it by',
+};
+
 /** Of several findings of one gate: a failure decides, then what is not known. */
 export function outcomeOf(findings: readonly Finding[]): GateOutcome {
   const outcomes = findings.map(({ outcome }) => outcome);

@@ -55,7 +55,7 @@ export function gatherEnds(
   const { release, consumers, held, endsSinceMs, stageSinceMs, loopMs, excused } = of;
   if (loopMs === 0) return;
   const before: EndsBySlot = new Map();
-  const found: EndsBySlot[] = [];
+  const found: { readonly workload: string; readonly name: string; readonly end: End }[] = [];
   for (const { incarnation, ms } of consumers.endedAt(address.text, endsSinceMs - loopMs)) {
     const identity = identityOf(incarnation);
     const { workload, slot } = identity;
@@ -71,14 +71,13 @@ export function gatherEnds(
       // Whoever dies of the version as soon as it comes may not have said that he runs it.
       if (ms < stageSinceMs) addEnd(before, name, end);
     } else if (ms >= endsSinceMs) {
-      const { candidates, rest } = endsOf(ends, workload);
-      addEnd(isOne ? candidates : rest, name, end);
-      if (isOne) found.push(candidates);
+      if (isOne) found.push({ workload, name, end });
+      else addEnd(endsOf(ends, workload).rest, name, end);
     }
   }
   for (const [name, each] of before) if (loopedAt(each, loopMs) !== null) excused.add(name);
-  for (const candidates of new Set(found)) {
-    for (const name of candidates.keys()) if (excused.has(name)) candidates.delete(name);
+  for (const { workload, name, end } of found) {
+    if (!excused.has(name)) addEnd(endsOf(ends, workload).candidates, name, end);
   }
 }
 

@@ -1,6 +1,7 @@
 import { LIMITS } from '@pawl/contracts';
 import type { Gate } from '@pawl/contracts';
 import type { Candidates } from './candidates.js';
+import { NOBODY } from './finding.js';
 import type { Finding } from './finding.js';
 import type { Evidence } from './gather-evidence.js';
 import { judgeRestarts } from './judge-restarts.js';
@@ -28,10 +29,6 @@ export type ReportedGate = Gate & {
   readonly kind: 'rejections' | 'lost' | 'applied' | 'restarts' | 'errors' | 'latency';
 };
 
-const NOBODY: Finding = {
-  outcome: 'inconclusive',
-  why: 'no live instance has been reached to judge it by',
-};
 const NOTHING_FORGIVEN: Forgiven = { rejected: 0, lost: 0 };
 
 /** Judges by what consumers report: over all first, then each workload that is not well. */
@@ -70,8 +67,10 @@ export function isShort(
 export function shortWorkloads(
   gates: readonly Gate[],
   of: Pick<StageEvidence, 'byWorkload' | 'forgiven' | 'shortByWorkload'> & {
-    /** Time that counts since the last look; 0 begins all anew. */
+    /** Time that counts since the last look. */
     readonly stepMs: number;
+    /** It had reached just this then, too; all begin anew otherwise. */
+    readonly isSame: boolean;
   },
 ): ReadonlyMap<string, number> {
   const short = new Map<string, number>();
@@ -79,8 +78,8 @@ export function shortWorkloads(
   for (const [workload, all] of of.byWorkload) {
     const forgiven = of.forgiven.byWorkload.get(workload) ?? NOTHING_FORGIVEN;
     if (!isShort(gates, { all, forgiven })) continue;
-    const before = of.stepMs === 0 ? 0 : (of.shortByWorkload.get(workload) ?? 0);
-    short.set(workload, before + of.stepMs);
+    const beforeMs = of.shortByWorkload.get(workload) ?? 0;
+    short.set(workload, of.isSame ? beforeMs + of.stepMs : 0);
   }
   return short;
 }

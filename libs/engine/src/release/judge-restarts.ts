@@ -1,5 +1,6 @@
 import type { Gate } from '@pawl/contracts';
 import { loopedAt } from './crash-loop.js';
+import { NOBODY } from './finding.js';
 import type { Finding } from './finding.js';
 import type { Ends, EndsBySlot } from './gather-ends.js';
 import type { Evidence } from './gather-evidence.js';
@@ -41,6 +42,7 @@ export function judgeRestarts(
   const { all, byWorkload, ends, stageSinceMs: sinceMs } = evidence;
   const { limit = 0, withinMs = 0, onFailure } = gate;
   const rule = { withinMs, sinceMs };
+  const withRest = [...ends.values()].filter(({ restLive }) => restLive > 0);
   const sum = { candidates: all.live + all.lost, looping: 0, excess: 0 };
   const alone: Finding[] = [];
   let lastMs = -Infinity;
@@ -51,8 +53,7 @@ export function judgeRestarts(
     const latestMs = Math.max(...loops);
     lastMs = Math.max(lastMs, latestMs);
     const { live = 0, lost = 0 } = byWorkload.get(workload) ?? {};
-    const own = one.restLive > 0 ? [one] : [...ends.values()];
-    const beside = restOf(own, withinMs, latestMs);
+    const beside = restOf(one.restLive > 0 ? [one] : withRest, withinMs, latestMs);
     const candidates = Math.max(live + lost, looping);
     const counted = { candidates, looping, excess: beyond(beside, { candidates, looping }) };
     sum.looping += looping;
@@ -62,10 +63,9 @@ export function judgeRestarts(
     }
   }
   if (all.live === 0 && sum.looping === 0) {
-    const why = 'no live instance has been reached to judge it by';
-    return [{ outcome: 'inconclusive', why, limit }];
+    return [{ ...NOBODY, limit }];
   }
-  const over = told(gate, sum, restOf([...ends.values()], withinMs, lastMs));
+  const over = told(gate, sum, restOf(withRest, withinMs, lastMs));
   const isFailed = onFailure === 'hold' ? alone.length > 0 : sum.excess > limit;
   return [{ ...over, outcome: isFailed ? 'fail' : 'pass' }, ...alone];
 }
@@ -95,7 +95,6 @@ function beyond(rest: Rest, { candidates, looping }: Omit<Loops, 'excess'>): num
 function restOf(ends: readonly Ends[], withinMs: number, aboutMs: number): Rest {
   let [live, looping, ended] = [0, 0, 0];
   for (const { rest, restLive } of ends) {
-    if (restLive === 0) continue;
     const loops = loopsOf(rest, { withinMs, sinceMs: -Infinity }).length;
     const near = [...rest.values()].filter((each) =>
       each.some(({ ms }) => Math.abs(ms - aboutMs) <= withinMs),

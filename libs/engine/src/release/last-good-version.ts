@@ -4,14 +4,11 @@ import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import type { HistoryEntry } from '../sharding/truth-store.port.js';
-import { isValidVersion } from './is-valid-version.js';
+import { firstValidVersion } from './first-valid-version.js';
 
 /** Lines of history that are read in one go, and how often. */
 const PAGE = 200;
 const MAX_PAGES = 10;
-/** How many versions are tried, and for how long, milliseconds. */
-const MAX_TRIES = 20;
-const SEARCH_MS = 5_000;
 
 /**
  * A rollback that names no version, with the last good one: that which everybody had before the present
@@ -29,18 +26,13 @@ export async function withLastGood(
   const isOpen = action === 'rollback' && targetVersion === undefined && force !== true;
   if (!isOpen || staged !== null || stableVersion === null) return done(request);
   if (expectedReleaseVersion !== releaseVersion) return done(request);
-  const deadlineMs = context.clock.monotonicMs() + SEARCH_MS;
-  let tries = 0;
-  for await (const version of formerVersions(context, root, { node, below: stableVersion })) {
-    if (tries >= MAX_TRIES || context.clock.monotonicMs() > deadlineMs) break;
-    tries += 1;
-    if (node.release.blockedVersions.includes(version)) continue;
-    const isGood = await isValidVersion(context, root, { address: node.address, version });
-    if (isGood) return done({ ...request, targetVersion: version });
-  }
+  const { address } = node;
+  const among = formerVersions(context, root, { node, below: stableVersion });
+  const lastGood = await firstValidVersion(context, root, { address, among });
+  if (lastGood !== undefined) return done({ ...request, targetVersion: lastGood });
   return refused(
     'invalid-transition',
-    `no good version of ${node.address.text} was found that everybody had before version ${stableVersion}: ` +
+    `no good version of ${address.text} was found that everybody had before version ${stableVersion}: ` +
       'name one, with --to, in a request as targetVersion; or disable takes the layer out',
   );
 }

@@ -21,15 +21,14 @@ export function preempted(of: Preempting, reason: string): Outcome<readonly Drop
   if (names.length === 0) return done([]);
   const below = namesBelow(address, names);
   if (!below.ok) return below;
-  const staged = new Map(tree.staged().map((node) => [node.address.text, node]));
   const reached = new Set(tree.reachedBelow(address));
   const dropped: Dropped[] = [];
   for (const name of below.value) {
-    const node = staged.get(name);
-    if (node === undefined) return notUnderWay(name);
+    const node = tree.get(name);
+    if (node === undefined || node.release.staged === null) return notUnderWay(name);
     if (!reached.has(node)) {
       const detail =
-        `a release of ${address.text} does not reach ${name}, which stays at a version that is pinned: ` +
+        `a release of ${address.text} does not reach ${name.text}, which stays at a version that is pinned: ` +
         'leave it out of preempt, or abort it';
       return refused('invalid-transition', detail);
     }
@@ -43,13 +42,11 @@ export function nothingPreempts({ tree, address, names }: Preempting): Outcome<n
   if (names.length === 0) return undefined;
   const below = namesBelow(address, names);
   if (!below.ok) return below;
-  const underWay = below.value.filter((name) =>
-    tree.staged().some((node) => node.address.text === name),
-  );
+  const underWay = below.value.filter((name) => (tree.get(name)?.release.staged ?? null) !== null);
   if (underWay.length === 0) return undefined;
   const detail =
     `this promote of ${address.text} is under way or done already, so it ends no other release: abort ` +
-    underWay.join(', ');
+    underWay.map(({ text }) => text).join(', ');
   return refused('invalid-transition', detail);
 }
 
@@ -68,8 +65,8 @@ export function abortedView(ended: readonly Dropped[]): { readonly aborted?: Abo
 }
 
 /** Each once. */
-function namesBelow(address: Address, names: readonly string[]): Outcome<readonly AddressText[]> {
-  const below = new Set<AddressText>();
+function namesBelow(address: Address, names: readonly string[]): Outcome<readonly Address[]> {
+  const below = new Map<AddressText, Address>();
   for (const name of names) {
     const parsed = parseAddress(name);
     if (!parsed.ok) return refused('malformed-request', `preempt: ${parsed.message}`);
@@ -78,14 +75,14 @@ function namesBelow(address: Address, names: readonly string[]): Outcome<readonl
       const detail = `${text} is not below ${address.text}, whose promote ends releases below it only`;
       return refused('malformed-request', `preempt: ${detail}`);
     }
-    below.add(text);
+    below.set(text, parsed.address);
   }
-  return done([...below]);
+  return done([...below.values()]);
 }
 
-function notUnderWay(name: AddressText): Outcome<never> {
+function notUnderWay({ text }: Address): Outcome<never> {
   const detail =
-    `no release in stages of ${name} is under way that could be pre-empted: leave it out of preempt; ` +
+    `no release in stages of ${text} is under way that could be pre-empted: leave it out of preempt; ` +
     'cancel drops what is queued there';
   return refused('invalid-transition', detail);
 }

@@ -1,5 +1,5 @@
 import { LIMITS } from '@pawl/contracts';
-import { isLastStage, progressMsOf, workloadsHeld } from '@pawl/domain';
+import { bakeMsOf, isLastStage, progressMsOf, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import { isApproved } from './approval.js';
 import type { Verdict } from './weigh-gates.js';
@@ -36,8 +36,7 @@ export class StageProgress {
     of: { readonly verdict: Verdict; readonly bakedMs: number; readonly stepMs: number },
   ): string | undefined {
     const { verdict, bakedMs, stepMs } = of;
-    const bakeMs = staged.stages[staged.stage]?.bakeMs ?? 0;
-    if (verdict.kind === 'pass' && bakedMs < bakeMs) {
+    if (verdict.kind === 'pass' && bakedMs < bakeMsOf(staged)) {
       // One that is baked again since nobody was there is no progress, and does not count.
       if (bakedMs > this.#mostBakedMs) this.#idleMs = 0;
       this.#mostBakedMs = Math.max(this.#mostBakedMs, bakedMs);

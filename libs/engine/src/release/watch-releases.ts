@@ -1,5 +1,5 @@
 import type { ExternalGate, ReleaseRequest, RolloutRelease } from '@pawl/contracts';
-import { isInPreflight, isLastStage, workloadsHeld } from '@pawl/domain';
+import { bakeMsOf, isInPreflight, isLastStage, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
 import type { EngineContext } from '../engine-context.js';
@@ -158,8 +158,7 @@ export class WatchReleases {
     watch.held = held;
     const isTooFew = isShort(staged.gates, { all, forgiven: watch.forgiven });
     watch.shortMs = isSame && isTooFew ? watch.shortMs + stepMs : 0;
-    const sameMs = isSame ? stepMs : 0;
-    watch.shortByWorkload = shortWorkloads(staged.gates, { ...watch, ...evidence, stepMs: sameMs });
+    watch.shortByWorkload = shortWorkloads(staged.gates, { ...watch, ...evidence, stepMs, isSame });
     watch.gates.watched(stepMs);
     watch.gates.baked(
       isBaked(staged, { publishedMs: watch.publishedMs, bakedMs: watch.bakedMs + stepMs }),
@@ -389,10 +388,6 @@ export class WatchReleases {
       watches.delete(at);
     }
   }
-}
-
-function bakeMsOf({ stages, stage }: StagedRelease): number {
-  return stages[stage]?.bakeMs ?? 0;
 }
 
 /** Once its candidates were well for as long as its bake, all published. */

@@ -1,6 +1,6 @@
 import { LIMITS } from '@pawl/contracts';
 import type { Gate } from '@pawl/contracts';
-import { outcomeOf } from './finding.js';
+import { NOBODY, outcomeOf } from './finding.js';
 import type { Finding } from './finding.js';
 import type { Evidence } from './gather-evidence.js';
 import type { GateMemory, GateStanding } from './gate-memory.js';
@@ -139,7 +139,7 @@ function waitsForAnybody(
     return { kind: 'wait', why: `${why}; resume gives another try, abort takes it back` };
   }
   if (all.live === 0) {
-    return { ...GROWS, why: 'no live instance has been reached to judge it by' };
+    return { ...GROWS, why: NOBODY.why };
   }
   if (isNewestReached) return undefined;
   return { ...GROWS, why: 'no live instance has the labels of this stage' };
