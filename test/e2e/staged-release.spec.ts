@@ -216,4 +216,23 @@ describe('a release in stages', () => {
       reason: 'pre-empted by the promote of acme/prod: now',
     });
   });
+
+  it('of one stage reaches everybody who accepts it, and is taken back in one step while watched', async () => {
+    await put({ currency: 'NZD' });
+    const { stableVersion } = await stack.admin().getRelease('acme/prod');
+    const strategy = { preset: 'all-at-once', finalBakeMs: HOUR_MS } as const;
+    await act('promote', { strategy });
+    await eventually(() => expect(reading('NZD')).toEqual(FLEET));
+    expect(await stack.admin().getRelease('acme/prod')).toMatchObject({
+      ...{ state: 'rolling', stableVersion, staged: { strategy: 'all-at-once', stage: 0 } },
+    });
+    expect(await act('rollback')).toMatchObject({ state: 'idle', stableVersion });
+    await eventually(() => expect(reading('GBP')).toEqual(FLEET));
+    await settled();
+    const { items } = await stack.admin().history('acme/prod', { limit: 3 });
+    expect(items.map(({ author, action }) => `${author} ${action ?? ''}`)).toEqual([
+      ...['ada rollback', 'pawl advance', 'ada promote'],
+    ]);
+    expect(items[1]?.reason).toBe('preflight: 44 of 44 accept it');
+  });
 });

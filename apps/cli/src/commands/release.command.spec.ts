@@ -98,6 +98,10 @@ describe('pawl promote in stages', () => {
   it.each([
     [['--strategy', 'all-at-once'], 'all-at-once'],
     [
+      ['--strategy', 'all-at-once', '--final-bake', '5m'],
+      { preset: 'all-at-once', finalBakeMs: 300_000 },
+    ],
+    [
       ['--strategy', 'canary', '--percent', '25%', '--bake', '90s', '--final-bake', '1h'],
       { preset: 'canary', percent: 25, bakeMs: 90_000, finalBakeMs: 3_600_000 },
     ],

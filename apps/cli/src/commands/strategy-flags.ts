@@ -19,25 +19,23 @@ export interface StrategyFlags {
   readonly finalBake?: number;
 }
 
-type Preset = Exclude<StrategyName, 'all-at-once'>;
-
 interface NumberFlag {
   readonly flag: Exclude<keyof StrategyFlags, 'strategy' | 'strategyFile'>;
   /** As it is typed. */
   readonly option: string;
   /** Its name in the strategy that is sent. */
   readonly key: string;
-  readonly of: readonly Preset[];
+  readonly of: readonly StrategyName[];
 }
 
-const PRESETS: readonly Preset[] = ['canary', 'linear', 'exponential'];
+const STAGED: readonly StrategyName[] = ['canary', 'linear', 'exponential'];
 const NUMBER_FLAGS: readonly NumberFlag[] = [
   { flag: 'percent', option: '--percent', key: 'percent', of: ['canary'] },
   { flag: 'step', option: '--step', key: 'stepPercent', of: ['linear'] },
   { flag: 'start', option: '--start', key: 'startPercent', of: ['exponential'] },
   { flag: 'factor', option: '--factor', key: 'factor', of: ['exponential'] },
-  { flag: 'bake', option: '--bake', key: 'bakeMs', of: PRESETS },
-  { flag: 'finalBake', option: '--final-bake', key: 'finalBakeMs', of: PRESETS },
+  { flag: 'bake', option: '--bake', key: 'bakeMs', of: STAGED },
+  { flag: 'finalBake', option: '--final-bake', key: 'finalBakeMs', of: STRATEGY_NAMES },
 ];
 
 /** Adds the options that {@link strategyOf} reads. */
@@ -49,7 +47,11 @@ export function addStrategyOptions(command: Command): Command {
     .option('--start <share>', 'exponential: share of the first stage; else 1%', parsePercent)
     .option('--factor <n>', 'exponential: how much each stage grows; else 3', parseFactor)
     .option('--bake <duration>', 'how long each stage is watched; else 5m', parseBake)
-    .option('--final-bake <duration>', 'how long the last one is; else 10m', parseBake)
+    .option(
+      '--final-bake <duration>',
+      'how long the last one is; else 10m, all-at-once: none',
+      parseBake,
+    )
     .option('--strategy-file <file>', 'a strategy written out, JSON or YAML; - for standard input');
 }
 

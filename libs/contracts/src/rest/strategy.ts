@@ -140,14 +140,15 @@ export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
 /**
  * A preset by its name; or with other numbers: `canary` takes `percent`, `linear` takes `stepPercent`,
- * `exponential` takes `startPercent` and `factor`; or stages written out.
+ * `exponential` takes `startPercent` and `factor`; or stages written out. `all-at-once` as a name alone has
+ * no stages; as a preset it is one stage, everybody, with a preflight, gates and the final bake.
  */
 export const strategySchema = {
   type: ['string', 'object'],
   maxLength: 64,
   additionalProperties: false,
   properties: {
-    preset: { enum: ['canary', 'linear', 'exponential'] },
+    preset: { enum: STRATEGY_NAMES },
     percent,
     stepPercent: percent,
     startPercent: percent,

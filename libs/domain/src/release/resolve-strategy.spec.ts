@@ -75,6 +75,18 @@ describe('resolveStrategy: presets', () => {
     expect(resolved({ preset })).toEqual(expected);
   });
 
+  it('all-at-once as a preset is one stage that is asked about, judged and watched', () => {
+    const expected = {
+      strategy: 'all-at-once',
+      stages: [{ ...ALL, bakeMs: 10 * MINUTE_MS }],
+      gates: DEFAULT_GATES,
+      preflight: DEFAULT_PREFLIGHT,
+    };
+    expect(resolved({ preset: 'all-at-once' })).toEqual(expected);
+    const own = resolved({ preset: 'all-at-once', finalBakeMs: 5, gates: [], preflight: false });
+    expect(own).toEqual({ strategy: 'all-at-once', stages: [{ ...ALL, bakeMs: 5 }], gates: [] });
+  });
+
   it.each(STRATEGY_NAMES)('%s is a strategy', (name) => {
     expect(resolveStrategy(name).ok).toBe(true);
   });
@@ -215,6 +227,10 @@ describe('resolveStrategy: what is refused', () => {
       'the strategy canary takes no stepPercent: leave it out',
     ],
     [{ preset: 'canary', stages: [ALL] }, 'the strategy canary takes no stages: leave it out'],
+    [
+      { preset: 'all-at-once', bakeMs: 5 },
+      'the strategy all-at-once takes no bakeMs: leave it out',
+    ],
     [{ preset: 'linear', percent: 5 }, 'the strategy linear takes no percent: leave it out'],
     [{ preset: 'linear', factor: 2 }, 'the strategy linear takes no factor: leave it out'],
     [

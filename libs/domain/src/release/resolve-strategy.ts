@@ -45,6 +45,7 @@ type Preset = NonNullable<Options['preset']>;
 const SHARED = ['gates', 'preflight', 'expireMs', 'progressMs'];
 /** What each preset takes. */
 const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
+  [ALL_AT_ONCE]: ['preset', 'finalBakeMs', ...SHARED],
   canary: ['preset', 'percent', 'bakeMs', 'finalBakeMs', ...SHARED],
   linear: ['preset', 'stepPercent', 'bakeMs', 'finalBakeMs', ...SHARED],
   exponential: ['preset', 'startPercent', 'factor', 'bakeMs', 'finalBakeMs', ...SHARED],
@@ -52,19 +53,17 @@ const TAKES: Readonly<Record<Preset | 'inline', readonly string[]>> = {
 };
 
 /**
- * The stages and gates that a strategy stands for; `null` for all at once. `unknown-strategy` for a name
+ * The stages and gates that a strategy stands for; `null` for all at once, where it is a name alone: as a
+ * preset it is a release in one stage, which can be watched and taken back. `unknown-strategy` for a name
  * that is none, `malformed-request` for what does not fit together.
  */
 export function resolveStrategy(strategy: Strategy | undefined): Outcome<ResolvedStrategy | null> {
   if (strategy === undefined || strategy === ALL_AT_ONCE) return done(null);
   if (typeof strategy !== 'string') return resolveOptions(strategy);
-  if (isPreset(strategy)) return resolveOptions({ preset: strategy });
+  const preset = STRATEGY_NAMES.find((name) => name === strategy);
+  if (preset !== undefined) return resolveOptions({ preset });
   const known = STRATEGY_NAMES.join(', ');
   return refused('unknown-strategy', `the strategies known are: ${known}; or send stages`);
-}
-
-function isPreset(name: string): name is Preset {
-  return name !== ALL_AT_ONCE && (STRATEGY_NAMES as readonly string[]).includes(name);
 }
 
 function resolveOptions(options: Options): Outcome<ResolvedStrategy> {
@@ -120,6 +119,7 @@ function presetStages(preset: Preset, options: Options): Outcome<readonly Stage[
 
 /** The shares before the last stage, in per cent; no more of them than are too many. */
 function sharesOf(preset: Preset, options: Options): number[] {
+  if (preset === ALL_AT_ONCE) return [];
   if (preset === 'canary') {
     const share = round(options.percent ?? CANARY_PERCENT);
     return share < 100 ? [share] : [];
