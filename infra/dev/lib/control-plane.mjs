@@ -41,7 +41,7 @@ export async function startControlPlane({ data, name, env, logFile, signal, onSp
     name: name ?? 'control-plane',
     title: name ?? 'The control plane',
     command: process.execPath,
-    args: ['--enable-source-maps', CONTROL_PLANE],
+    args: [CONTROL_PLANE],
     env: { ...process.env, ...env, PAWL_DATA_DIR: folder, [MARK]: data.path },
     cwd: REPOSITORY,
     logFile,

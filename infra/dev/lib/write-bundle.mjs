@@ -12,8 +12,10 @@ const isForeign = (/** @type {string} */ id) => id.includes(`${sep}node_modules$
  * takes two to three seconds of a processor to find and read the 2,600 files that the control plane
  * is made of, and one for the bundle; a member of the quorum starts in half of the time.
  *
- * Stack traces of the control plane name our sources. What a dependency asks for only where somebody
- * uses it, and nobody does here, is not installed, and asked for at run time as before.
+ * The map beside it tells tools our sources. A node is not run with `--enable-source-maps`: where a
+ * program first looks at the stack of an error, Node reads the whole map, and stands still for a second.
+ * What a dependency asks for only where somebody uses it, and nobody does here, is not installed, and
+ * asked for at run time as before.
  */
 export async function writeBundles() {
   for (const bundle of BUNDLES) {
