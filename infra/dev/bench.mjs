@@ -14,7 +14,7 @@ Usage: npm run bench [put|fanout|reads|recompute|wire|releases|preflight|flip|no
   wire        bytes to a consumer for one changed key of a 64 KiB document
   releases    a release in stages: a bad one from the first rejection until it is taken back, beside a
               promote and its rollback; status, and what watching costs, with 10,000 consumers
-  preflight   1,000 consumers (or BENCH_CONSUMERS) on three builds are asked, 50 reject; processor time
+  preflight   10,000 consumers (or BENCH_CONSUMERS) on three builds are asked, 50 reject; processor time
               for 1,000 acks with a release and its gates, and without
   flip        a promote that a preflight has prepared until it is applied, beside a bare publish
   nodes       three nodes: a PUT through another than the owner, and by the number of shards; kill -9, stop

@@ -4,8 +4,8 @@ import { median, printTable } from './lib/report.mjs';
 import { call, promote, startChild } from './lib/stack.mjs';
 import { benchGates } from './gates.mjs';
 
-/** More of them take minutes until the owner knows all. */
-const CONSUMERS = Number(process.env.BENCH_CONSUMERS ?? 1_000);
+/** It takes minutes until the owner knows all. */
+const CONSUMERS = Number(process.env.BENCH_CONSUMERS ?? 10_000);
 const REJECTING = 50;
 const PASSES = 5;
 /** Passes that wait as long as may be: nobody counts as silent because the machine is busy. */

@@ -16,14 +16,14 @@ const LIMITS: PoolLimits = {
 const SLOW = '{"pattern":"^(?=(a+)+$)a"}';
 const EVIL = JSON.stringify(`${'a'.repeat(60)}b`);
 
-/** Takes some megabytes when it is compiled; seven of them take more than 24, and we take twelve. */
+/** Takes some megabytes when it is compiled; seven of them take more than 24, and we take nine. */
 const WIDE = JSON.stringify({
   properties: Object.fromEntries(
     Array.from({ length: 2_000 }, (_, at) => [`p${at}`, { type: 'string', maxLength: at }]),
   ),
 });
 
-const MANY = 12;
+const MANY = 9;
 
 const open: WorkerPool[] = [];
 
@@ -125,18 +125,25 @@ describe('WorkerPool', () => {
     expect(await stuck).toBe('ValidatorClosedError');
   });
 
+  /** Compiled by the first worker, and not to be read: another worker fails on it. */
+  const ofTheFirst = { hash: 'n', schema: 'not read', document: '1' };
+
   it('tries again in an empty worker when a crowded one runs out of memory', async () => {
     const using = pool({ memoryMb: 24 });
+    await using.run(numbers('n'));
     for (let at = 0; at < MANY; at += 1) {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
     }
+    await expect(using.run(ofTheFirst)).rejects.toThrow('a validation worker failed');
   }, 120_000);
 
   it('frees the memory of what is forgotten', async () => {
     const using = pool({ memoryMb: 24 });
+    await using.run(numbers('n'));
     for (let at = 0; at < MANY; at += 1) {
       expect(await using.run({ hash: `${at}`, schema: WIDE })).toEqual({ kind: 'compiled' });
       using.forget([`${at}`]);
     }
+    expect(await using.run(ofTheFirst)).toEqual({ kind: 'valid' });
   }, 120_000);
 });
