@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { constants, setPriority } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { asError, Failure, onFiles } from './failure.mjs';
 import { readJson } from './files.mjs';
@@ -40,8 +40,10 @@ export async function testAll(args) {
   if (env === undefined) {
     add(FAILED);
   } else {
-    if (forVitest.length === 0) add(await runChecks(env));
-    add(await runVitest('Tests', [process.execPath, VITEST, 'run', ...forVitest], env));
+    const tests = runVitest('Tests', [process.execPath, VITEST, 'run', ...forVitest], env);
+    const checks = forVitest.length === 0 ? runChecks(env, tests) : undefined;
+    add(await tests);
+    if (checks !== undefined) add(await checks);
     if (onNode24) add(await runVitest('Unit tests on Node 24', NODE_24_COMMAND, env));
   }
   terminal.line();
@@ -128,35 +130,43 @@ function heading(title) {
 }
 
 /**
- * Side by side, as many as there are cores; what one says is shown as a whole when it has ended.
+ * One after the other beside the tests, which leave processors free while they wait for what they have
+ * started: at a low priority, so that they do not hold up tests of what happens in time. What one says is
+ * shown as a whole when it has ended.
  *
  * @param {NodeJS.ProcessEnv} env
+ * @param {Promise<unknown>} tests until they have ended these say that they are at work
  * @returns {Promise<Counts>}
  */
-async function runChecks(env) {
-  const waiting = [...CHECKS];
-  const total = { passed: 0, failed: 0 };
-  const worker = async () => {
-    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
-      if (await runCheck(check, env)) total.passed += 1;
-      else total.failed += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return total;
+async function runChecks(env, tests) {
+  let isAlone = false;
+  const alone = () => (isAlone = true);
+  tests.then(alone, alone);
+  /** @type {string[]} */
+  const failed = [];
+  for (const check of CHECKS) {
+    if (!(await runCheck(check, env, () => isAlone))) failed.push(check.title);
+  }
+  await tests;
+  // Far above by now.
+  for (const title of failed) terminal.error(`Failed: ${title}`);
+  return { passed: CHECKS.length - failed.length, failed: failed.length };
 }
 
 /**
  * @param {{ title: string, args: readonly string[] }} check @param {NodeJS.ProcessEnv} env
+ * @param {() => boolean} isAlone
  * @returns {Promise<boolean>} whether it passed
  */
-async function runCheck({ title, args }, env) {
+async function runCheck({ title, args }, env, isAlone) {
   /** @type {[NodeJS.WriteStream, Buffer][]} */
   const said = [];
   const since = Date.now();
   const code = await execute([process.execPath, ...args], env, {
     title,
     show: (to, chunk) => void said.push([to, chunk]),
+    priority: constants.priority.PRIORITY_BELOW_NORMAL,
+    isQuiet: () => !isAlone(),
   });
   heading(title);
   for (const [to, chunk] of said) to.write(chunk);
@@ -196,18 +206,23 @@ async function runVitest(title, command, env) {
  * @param {{
  *   title: string,
  *   show: (to: NodeJS.WriteStream, chunk: Buffer, timer: NodeJS.Timeout) => void,
- * }} output `show` is given what it says, and the timer that says that it is at work
+ *   priority?: number,
+ *   isQuiet?: () => boolean,
+ * }} output `show` is given what it says, and the timer that says that it is at work; it does not while
+ * `isQuiet`
  * @returns {Promise<number>} exit code
  */
-function execute([file = '', ...args], env, { title, show }) {
+function execute([file = '', ...args], env, { title, show, priority, isQuiet = () => false }) {
   const since = Date.now();
   const timer = setInterval(() => {
+    if (isQuiet()) return;
     terminal.line(`… ${title}, ${Math.round((Date.now() - since) / 1000)} s`);
   }, QUIET_MS);
   return new Promise((resolve) => {
     const child = spawn(file, args, { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const pass = (/** @type {NodeJS.WriteStream} */ to) => (/** @type {Buffer} */ chunk) =>
       show(to, chunk, timer);
+    if (priority !== undefined && child.pid !== undefined) setPriority(child.pid, priority);
     child.stdout.on('data', pass(process.stdout));
     child.stderr.on('data', pass(process.stderr));
     // A signal to this process alone must not leave the tests behind.

@@ -295,7 +295,7 @@ describe('releases, whatever is asked of them', () => {
       }),
       runs,
     );
-    expect(ended).toBeGreaterThan(100);
+    expect(ended).toBeGreaterThan(10);
   });
 
   it('change nothing when they are asked once more for what was done', () => {

@@ -110,6 +110,14 @@ const text = fc
   .array(fc.constantFrom(...CHARACTERS, ...MORE_CHARACTERS, ...ODD_CHARACTERS), { maxLength: 6 })
   .map((characters) => characters.join(''));
 
+/**
+ * V8 finds `\B` between the two halves of a character, where a search with the flag "u" does not begin by
+ * ECMA-262 (AdvanceStringIndex), so it is no judge there.
+ */
+function isJudged(flags: string, source: string, sample: string): boolean {
+  return flags !== 'u' || !source.includes('\\B') || !/[\u{10000}-\u{10FFFF}]/u.test(sample);
+}
+
 describe('a pattern that is legal in ECMA-262', () => {
   it.each(['u', ''] as const)('matches what it matches there, with the flags "%s"', (flags) => {
     let linear = 0;
@@ -119,7 +127,7 @@ describe('a pattern that is legal in ECMA-262', () => {
         const compiled = compilePattern(source);
         if (compiled?.linear === true) linear += 1;
         const native = new RegExp(source, flags);
-        for (const sample of texts) {
+        for (const sample of texts.filter((one) => isJudged(flags, source, one))) {
           expect(compiled?.test(sample), JSON.stringify([source, sample])).toBe(
             native.test(sample),
           );
