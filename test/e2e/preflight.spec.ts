@@ -172,3 +172,61 @@ describe('a preflight of seven instances of three builds', () => {
     expect(view.consumers.asked).toBe(1);
   });
 });
+
+describe('a release in stages', () => {
+  const at = 'acme/prod/orders';
+  const opened = new Map<number, { readonly pawl: Pawl; readonly scope: Scope<Limits> }>();
+  const ran: (number | undefined)[] = [];
+
+  async function begin(build: string, n: number, validate?: (document: Limits) => void) {
+    const who = { workload: 'orders', consumerId: `orders-${n}`, build };
+    const pawl = await stack.connectSdk(who);
+    const options = validate === undefined ? {} : { validate };
+    opened.set(n, { pawl, scope: await pawl.open<Limits>(at, options) });
+  }
+
+  it('asks an instance that was restarted as another build before its last stage, and stops', async () => {
+    const admin = stack.admin();
+    await stack.promote(at, { max: 1 });
+    for (const n of [1, 2, 3, 4]) await begin('orders-a', n);
+    await stack.converged(at, 4);
+    await admin.putConfig(at, { json: { max: 50 } }, { expect: 1 });
+    // The first stage is over when somebody says so.
+    const stages = [{ count: 1, bakeMs: 100 }, { percent: 100 }];
+    const strategy = { stages, gates: [{ kind: 'approval', stages: [0] }] } as const;
+    await admin.release(at, { action: 'promote', strategy });
+    const isCandidate = (n: number): boolean => opened.get(n)?.scope.current.max === 50;
+    await eventually(async () => {
+      expect([1, 2, 3, 4].filter(isCandidate)).toHaveLength(1);
+      const { releases } = await admin.rollout(at);
+      expect(releases).toMatchObject([{ stage: 0, candidates: { applied: 1 } }]);
+    });
+    const other = [1, 2, 3, 4].find((n) => !isCandidate(n))!;
+    await opened.get(other)!.pawl.close();
+    await begin('orders-b', other, ({ max = 0 }) => {
+      if (max > 10) throw Object.assign(new Error('at most 10'), { pointer: '/max' });
+    });
+    const { scope } = opened.get(other)!;
+    ran.push(scope.current.max);
+    scope.on('applied', () => ran.push(scope.current.max));
+    await eventually(async () => {
+      const { items } = await admin.consumers(at);
+      expect(items.map(({ build }) => build)).toContain('orders-b');
+    });
+    await admin.release(at, { action: 'approve' });
+    const { items } = await eventually(async () => {
+      expect(await admin.getRelease(at)).toMatchObject({ state: 'idle', stableVersion: 1 });
+      return admin.history(at, { limit: 10 });
+    });
+    expect(items[0]).toMatchObject({
+      ...{ action: 'abort', author: 'pawl' },
+      reason: `preflight: 1 of 1 reject it: orders/orders-${other} (build orders-b) at ${at}, /max: at most 10`,
+    });
+    expect(items.filter(({ action }) => action === 'advance')).toHaveLength(1);
+    // Nobody but the first candidate has run it, and that one has gone back.
+    await stack.converged(at, 4);
+    expect(new Set(ran)).toEqual(new Set([1]));
+    const now = [...opened.values()].map(({ scope: { current } }) => current.max);
+    expect(now).toEqual([1, 1, 1, 1]);
+  });
+});

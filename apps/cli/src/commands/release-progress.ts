@@ -1,7 +1,7 @@
 import type { PreflightProgress, RolloutRelease, StagedView } from '@pawl/contracts';
 import { durationText } from './duration.js';
 import { gateText, heldLines, judgedLines } from './gate-text.js';
-import { candidateText, placeText, preflightText, stageText } from './staged-text.js';
+import { askingText, candidateText, placeText, preflightText, stageText } from './staged-text.js';
 
 const BAR_WIDTH = 20;
 /** Stages that are shown before and after the one that is reached; the first and the last always are. */
@@ -12,7 +12,7 @@ const SHOWN_AROUND = 2;
  * that is looked at, and why it does not go on. `staged`: what its own address tells of it.
  */
 export function releaseProgress(release: RolloutRelease, staged: StagedView | undefined): string[] {
-  const { address, candidate, state, stage, stages, preflight } = release;
+  const { address, candidate, state, stage, stages, preflight, asking } = release;
   const what = candidateText(candidate, staged);
   if (preflight !== undefined) {
     return [
@@ -23,7 +23,7 @@ export function releaseProgress(release: RolloutRelease, staged: StagedView | un
     ];
   }
   return [
-    `${what} at ${address} is ${state}, stage ${stage + 1} of ${stages.length}`,
+    `${what} at ${address} is ${state}, stage ${stage + 1} of ${stages.length}${askingText(asking)}`,
     ...stageLines(release),
     `candidates: ${candidatesText(release)}`,
     ...judgedLines(release.gates),

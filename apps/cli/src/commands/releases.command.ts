@@ -16,7 +16,7 @@ import { allPages } from './all-pages.js';
 import { durationText } from './duration.js';
 import { heldLines, judgedLines } from './gate-text.js';
 import { nextSteps } from './next-steps.js';
-import { candidateText, preflightText } from './staged-text.js';
+import { askingText, candidateText, preflightText } from './staged-text.js';
 
 /** `pawl releases`: what is being released in stages, over all addresses; one of them summed up. */
 export function addReleases(program: Command, context: CliContext): void {
@@ -87,7 +87,7 @@ function summaryText(context: CliContext, view: ReleaseSummary): string {
   const before = stableVersion === null ? 'nothing' : `version ${stableVersion}`;
   const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} left to bake`;
   const head = [
-    `${address} is ${state}: ${candidateText(candidate, view)} after ${before}, ${view.preflight === undefined ? 'stage ' : ''}${stageText(view)}${left}`,
+    `${address} is ${state}: ${candidateText(candidate, view)} after ${before}, ${view.preflight === undefined ? 'stage ' : ''}${stageText(view)}${askingText(view.asking)}${left}`,
     ...(reason === undefined ? [] : [`${state === 'paused' ? 'paused' : 'waits'}: ${reason}`]),
     `candidates: ${Object.entries(candidates)
       .map(([name, count]) => `${count} ${name}`)

@@ -58,3 +58,17 @@ it('draws a preflight before the stages', () => {
     'version 3 at acme/app is rolling, preflight 3/4 accepted, 1 silent',
   );
 });
+
+it('says who is asked before the next stage, beside the stage', () => {
+  const asking = { state: 'asking', asked: 3, accepted: 2, silent: 1 } as const;
+  const place = 'preflight 2/3 accepted, 1 to answer';
+  expect(placeText({ stage: 0, stages: [{ percent: 10 }, { percent: 100 }], asking })).toBe(
+    `stage 1 of 2 (10 %), ${place}`,
+  );
+  const lines = releaseProgress(underWay({ stage: 1, asking, reason: 'one is silent' }), undefined);
+  expect(lines[0]).toBe(`version 3 at acme/app is rolling, stage 2 of 3, ${place}`);
+  expect(lines.at(-1)).toBe('waits: one is silent');
+  expect(releaseLine(underWay({ stage: 1, asking }), undefined)).toContain(
+    `stage 2 of 3 (10 %), ${place}: `,
+  );
+});

@@ -30,16 +30,22 @@ export function abortedText({ address, id, version, queued }: AbortedView): stri
   return `release ${id} of version ${version} of ${address}${behind}`;
 }
 
-/** The stage that is reached, `stage 2 of 3 (10 %)`, or how far its preflight is. */
+/** The stage that is reached, `stage 2 of 3 (10 %)`, or how far its preflight is; both while those who come next are asked. */
 export function placeText({
   stage,
   stages,
   preflight,
-}: Pick<RolloutRelease, 'stage' | 'stages' | 'preflight'>): string {
+  asking,
+}: Pick<RolloutRelease, 'stage' | 'stages' | 'preflight' | 'asking'>): string {
   if (preflight !== undefined) return preflightText(preflight);
   const reached = stages[stage];
   const whom = reached === undefined ? '' : ` (${stageText(reached)})`;
-  return `stage ${stage + 1} of ${stages.length}${whom}`;
+  return `stage ${stage + 1} of ${stages.length}${whom}${askingText(asking)}`;
+}
+
+/** `, preflight 2/3 accepted` of those who are asked before the next stage; empty where nobody is. */
+export function askingText(asking: PreflightProgress | undefined): string {
+  return asking === undefined ? '' : `, ${preflightText(asking)}`;
 }
 
 /** `preflight 812/1000 accepted, 2 rejected`; what is 0 is left out. */

@@ -44,7 +44,7 @@ const consumer = {
 export const PREFLIGHT_STATES = ['asking', 'waiting'] as const;
 
 /**
- * The preflight that a release in stages begins with, while it is under way: consumers are asked, or it
+ * A preflight of a release in stages, before its first stage or a later one, while it is under way: consumers are asked, or it
  * waits to ask again. Numbers are of what was heard so far, and left out where it is not known.
  */
 export const preflightProgressSchema = {

@@ -104,6 +104,8 @@ export const releaseSummarySchema = {
         properties: { reason: { type: 'string' }, count: part.counter },
       },
     },
+    /** Set while those who have not accepted it are asked, before the next stage; numbers are of them. */
+    asking: preflightProgressSchema,
     /** What is left of the stage's bake, milliseconds, as far as the owner has watched it. */
     bakeLeftMs: part.counter,
     /** How its gates judged it last; those of workloads only where one is not well. */

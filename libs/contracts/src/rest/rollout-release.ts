@@ -17,6 +17,8 @@ export const rolloutReleaseSchema = {
     stage: part.counter,
     /** Set while it is under way: nobody is reached yet. */
     preflight: preflightProgressSchema,
+    /** Set while those who have not accepted it are asked, before the next stage; numbers are of them. */
+    asking: preflightProgressSchema,
     stages: { type: 'array', items: strategyStageSchema },
     /**
      * Live instances that run, or are to run, the candidate: at this address; of the address's own release,

@@ -1,6 +1,6 @@
 import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { isForLater, placeOf, planTransition, PREFLIGHT_STAGE } from '@pawl/domain';
+import { isForLater, placeOf, planTransition } from '@pawl/domain';
 import type { Definition, QueuedRelease, ReleaseState, Transition } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
@@ -29,6 +29,7 @@ import {
   promoteOf,
   queueingLine,
 } from './queued-promotes.js';
+import { passedOver } from './passed-over.js';
 import { abortedView, nothingPreempts, preempted } from './preempt-releases.js';
 import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
@@ -298,7 +299,7 @@ export class ChangeRelease {
   }
 
   #history(change: Change, release: ReleaseState): HistoryEntry {
-    const { node, request, context } = change;
+    const { root, node, request, context } = change;
     const { staged } = release;
     // A promote to all ends one that is under way, and is not about it.
     const about = staged ?? (request.action === 'promote' ? null : node.release.staged);
@@ -307,10 +308,10 @@ export class ChangeRelease {
       (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
       (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
       release.stableVersion;
-    const skipped = node.release.staged?.stage === PREFLIGHT_STAGE && context.actor !== OWNER;
-    const without = skipped && staged?.stage !== PREFLIGHT_STAGE ? ', without its preflight' : '';
+    const goesOn = request.action === 'advance' || request.action === 'skip';
+    const without = goesOn && context.actor !== OWNER ? passedOver(root, node) : '';
     const isOver = staged === null && request.action === 'advance';
-    const stage = staged === null ? 'complete' : `${placeOf(staged)}${without}`;
+    const stage = `${staged === null ? 'complete' : placeOf(staged)}${without}`;
     return {
       address: node.address.text,
       at: this.#now(),

@@ -91,6 +91,15 @@ export class PreflightPoll {
     return question?.hash === hash && question.answer === 'accepted';
   }
 
+  /** Calls back for each process that was asked, with what it was asked about; not for who left without an answer. */
+  eachAsked(tell: (one: Incarnation, hash: string) => void): void {
+    for (const { incarnation, questions } of this.#asked.values()) {
+      for (const { hash, answer } of questions.values()) {
+        if (!incarnation.left || answer !== 'silent') tell(incarnation, hash);
+      }
+    }
+  }
+
   /** How many were asked at this address. */
   askedAt(address: AddressText): number {
     return this.#askedAt.get(address) ?? 0;

@@ -15,6 +15,7 @@ import { consumerKey, identityOf } from '../status/incarnation.js';
 import type { Incarnation } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { Turns } from '../turns.js';
+import { kindOf } from './accepted-kinds.js';
 import { PreflightPoll } from './preflight-poll.js';
 import type { Sheet, SheetsOfCohorts } from './preflight-sheets.js';
 
@@ -97,6 +98,8 @@ export class PreflightRound {
       readonly sheets: ReadonlyMap<AddressText, SheetsOfCohorts>;
       /** An earlier round about the same: who accepted then is not asked. */
       readonly earlier?: PreflightRound | undefined;
+      /** Whether somebody is asked about a document; everybody is when left out. */
+      readonly isMeant?: ((one: Incarnation, hash: string) => boolean) | undefined;
     },
   ) {
     this.poll = new PreflightPoll(of.earlier?.poll);
@@ -179,10 +182,13 @@ export class PreflightRound {
 
   /** Whom to ask now at an address. */
   #missing(address: AddressText, sheets: SheetsOfCohorts, whom: 'first' | 'again'): Envelope[] {
-    const { consumers, tree, request } = this.of;
+    const { consumers, tree, request, isMeant = () => true } = this.of;
     const releases = tree.getByText(address)?.head.releases ?? [];
-    const sheetOf = (one: Incarnation): Sheet | undefined =>
-      sheets.get(releases.length === 0 ? STABLE_COHORT : cohortOf(releases, identityOf(one)));
+    const sheetOf = (one: Incarnation): Sheet | undefined => {
+      const cohort = releases.length === 0 ? STABLE_COHORT : cohortOf(releases, identityOf(one));
+      const sheet = sheets.get(cohort);
+      return sheet !== undefined && isMeant(one, sheet.message.hash) ? sheet : undefined;
+    };
     const envelopes = new Map<Sheet, Envelope>();
     const there = consumersAsked(consumers, address, request);
     const { earlier } = this.of;
@@ -213,7 +219,7 @@ export class PreflightRound {
     const { ref, build, id } = one;
     const scouts = this.#scouts.get(sheet) ?? new Map<string, Scout>();
     this.#scouts.set(sheet, scouts);
-    const key = `${ref.workload}\n${build ?? ''}`;
+    const key = kindOf(one);
     const known = scouts.get(key);
     if (known !== undefined && (known.isHeard || !known.one.left)) return known;
     const before = this.of.earlier?.unheardScout(sheet, key);

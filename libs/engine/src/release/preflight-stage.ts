@@ -1,13 +1,16 @@
 import type { AddressText, PreflightProgress, RolloutRelease } from '@pawl/contracts';
-import { isInPreflight } from '@pawl/domain';
+import { isInPreflight, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
+import type { Incarnation } from '../status/incarnation.js';
 import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
+import { eachToReach, notAccepted } from './not-accepted.js';
+import type { PreflightPoll } from './preflight-poll.js';
 import type { PreflightRound } from './preflight-round.js';
-import type { Polled, Preflights } from './preflight.js';
+import type { Among, Polled, Preflights } from './preflight.js';
 import { acceptedText, rejectedText, unsureText } from './preflight-reasons.js';
 import { frozenFor } from './release-policy.js';
 import { RunningWork } from './running-work.js';
@@ -37,13 +40,17 @@ interface Asking {
   notBeforeMs: number;
   /** What it waits for. */
   why: string | null;
+  /** Before the next stage: who has not accepted it is being asked. */
+  isOpen: boolean;
+  /** What came of that. */
+  said: string | null;
 }
 
 /**
- * Carries out the preflights that releases in stages begin with: asks everybody whom the release would
- * reach, those who do not answer again, and goes on, pauses or aborts, as anybody would, under the
- * fencing token and from the release version that it saw. What an owner has heard is lost with it: the next
- * one asks anew.
+ * Carries out the preflights of releases in stages: before the first one asks everybody whom the release would
+ * reach, before each other those of a kind that has not accepted what they would read; those who do
+ * not answer again; and goes on, pauses or aborts, as anybody would, under the fencing token and from
+ * the release version that it saw. What an owner has heard is lost with it: the next one asks anew.
  */
 export class PreflightStage {
   readonly #known = new WeakMap<OwnedRoot, Map<AddressText, Asking>>();
@@ -54,6 +61,24 @@ export class PreflightStage {
     private readonly parts: { readonly preflights: Preflights; readonly releases: ChangeRelease },
   ) {
     this.#work = new RunningWork(context.clock, RETRY_MS);
+  }
+
+  /**
+   * What the next stage of a release waits for: that everybody whom it is still to reach is of a kind that
+   * has accepted what they would read. `undefined`: nothing. Asks the others; called again and again.
+   */
+  waitsFor(root: OwnedRoot, node: AddressNode): string | undefined {
+    if (node.release.staged?.preflight === undefined) return undefined;
+    const asking = this.#asking(root, node);
+    if (!asking.isOpen && notAccepted(root, node.address).instances.size === 0) return undefined;
+    asking.isOpen = true;
+    this.look(root, node);
+    return asking.why ?? 'those who have not accepted it yet are asked first';
+  }
+
+  /** What came of those who were asked before the next stage; `null`: nobody was. */
+  said(root: OwnedRoot, { address }: AddressNode): string | null {
+    return this.#known.get(root)?.get(address.text)?.said ?? null;
   }
 
   /** Looks whether anything is to be done; called again and again. */
@@ -67,16 +92,16 @@ export class PreflightStage {
     if (frozen === undefined) this.#begin(root, node, asking);
   }
 
-  /** Forgets whom it has asked for releases that are in their preflight no more. */
+  /** Forgets what was asked of releases that are elsewhere by now, and what was accepted of those that have ended. */
   keepOnly(root: OwnedRoot, staged: readonly AddressNode[]): void {
+    root.accepted.keepOnly(new Set(staged.map(({ release }) => release.staged?.id ?? '')));
     const known = this.#known.get(root);
     if (known === undefined || known.size === 0) return;
-    const asked = staged.filter(
-      ({ release }) => release.staged !== null && isInPreflight(release.staged),
+    const versions = new Map(
+      staged.map(({ address, release }) => [address.text, release.releaseVersion]),
     );
-    const kept = new Set(asked.map(({ address }) => address.text));
-    for (const [at, { round }] of known) {
-      if (kept.has(at)) continue;
+    for (const [at, { round, releaseVersion }] of known) {
+      if (versions.get(at) === releaseVersion) continue;
       round?.end();
       known.delete(at);
     }
@@ -118,13 +143,15 @@ export class PreflightStage {
     if (staged === null || policy === undefined) return;
     asking.rounds += 1;
     const { earlier, releaseVersion } = asking;
+    const among = isInPreflight(staged) ? null : amongKinds(root, node);
+    if (among?.addresses.size === 0) return close(asking, null);
     const name = [staged.id, releaseVersion, root.shard.token, asking.rounds].join(' ');
     const outcome = await this.parts.preflights.runStaged(
       {
         id: this.context.sha256(name).slice(0, 16),
         address: node.address,
         request: { targetVersion: staged.candidateVersion, timeoutMs: policy.timeoutMs },
-        earlier,
+        ...{ earlier, among },
         begun: (round) => void (asking.round = round),
       },
       root,
@@ -136,12 +163,12 @@ export class PreflightStage {
   }
 
   async #judge(
-    { shard }: OwnedRoot,
+    root: OwnedRoot,
     node: AddressNode,
     of: { readonly asking: Asking; readonly policy: Policy; readonly polled: Polled },
   ): Promise<void> {
     const { asking, policy, polled } = of;
-    const { view } = polled;
+    const { view, round } = polled;
     const { asked, accepted, rejected } = view.consumers;
     const act = (action: string, reason: string): Promise<void> =>
       this.#act(node, { asking, polled, action, reason });
@@ -150,14 +177,20 @@ export class PreflightStage {
       return wait(asking, this.#in(ANEW_MS), why);
     }
     if (rejected > 0) return act(policy.onRejection, rejectedText(view));
-    if (asked === 0 && !shard.consumers.hadTimeToHear) {
+    const isFirst = !asking.isOpen;
+    if (isFirst && asked === 0 && !root.shard.consumers.hadTimeToHear) {
       return wait(asking, this.#in(ANEW_MS), 'it is not known yet who is there');
     }
-    if (accepted === asked) return act('advance', acceptedText(view));
+    const goOn = async (text: string): Promise<void> => {
+      remember(root, node, round.poll);
+      if (isFirst) return act('advance', text);
+      close(asking, asked === 0 ? null : text);
+    };
+    if (accepted === asked) return goOn(acceptedText(view));
     const pauseMs = PAUSES_MS[asking.unsure];
     asking.unsure += 1;
     if (pauseMs !== undefined) return wait(asking, this.#in(pauseMs), unsureText(view));
-    return act(policy.onSilence === 'pause' ? 'pause' : 'advance', unsureText(view));
+    return policy.onSilence === 'pause' ? act('pause', unsureText(view)) : goOn(unsureText(view));
   }
 
   async #act(
@@ -191,7 +224,7 @@ export class PreflightStage {
     asking?.round?.end();
     const fresh: Asking = {
       ...{ releaseVersion, rounds: 0, unsure: 0, isBusy: false },
-      ...{ round: null, earlier: null, notBeforeMs: 0, why: null },
+      ...{ round: null, earlier: null, notBeforeMs: 0, why: null, isOpen: false, said: null },
     };
     known.set(address.text, fresh);
     return fresh;
@@ -201,4 +234,27 @@ export class PreflightStage {
 function wait(asking: Asking, untilMs: number, why: string): void {
   asking.notBeforeMs = untilMs;
   asking.why = why;
+}
+
+/** Nobody is to be asked any more before the next stage; who comes later begins anew. */
+function close(asking: Asking, said: string | null): void {
+  Object.assign(asking, { isOpen: false, said, unsure: 0, earlier: null, why: null });
+}
+
+/** Those of kinds that have not accepted what they would read. */
+function amongKinds(root: OwnedRoot, { address, release: { staged } }: AddressNode): Among {
+  const { addresses } = notAccepted(root, address);
+  const held = new Set(staged === null ? [] : workloadsHeld(staged));
+  const isMeant: Among['isMeant'] = (one, hash) =>
+    !held.has(one.ref.workload) && !root.accepted.has(staged?.id ?? '', one, hash);
+  return { addresses, isMeant };
+}
+
+/** Their kinds are not asked again about the same. */
+function remember(root: OwnedRoot, node: AddressNode, poll: PreflightPoll): void {
+  const { staged } = node.release;
+  if (staged === null) return;
+  const accepted: { readonly one: Incarnation; readonly hash: string }[] = [];
+  poll.eachAsked((one, hash) => accepted.push({ one, hash }));
+  root.accepted.add(staged.id, accepted, (tell) => eachToReach(root, node, tell));
 }

@@ -1,5 +1,12 @@
 import { done, refused } from '@pawl/contracts';
-import type { Address, Outcome, PreflightRequest, PreflightView, Vote } from '@pawl/contracts';
+import type {
+  Address,
+  AddressText,
+  Outcome,
+  PreflightRequest,
+  PreflightView,
+  Vote,
+} from '@pawl/contracts';
 import type { ConsumerRef } from '../config-engine.js';
 import { ValidationOverloadedError } from '../config/schema-validator.port.js';
 import type { EngineContext } from '../engine-context.js';
@@ -8,6 +15,7 @@ import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import { tooMuchValidation } from '../sharding/run-command.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { FencedError, TruthUnavailableError } from '../sharding/truth-store.port.js';
+import type { Incarnation } from '../status/incarnation.js';
 import { areSameLayers, layersAround, preflightQuestion } from './preflight-question.js';
 import type { Question } from './preflight-question.js';
 import { consumersAsked, PreflightRound } from './preflight-round.js';
@@ -38,9 +46,18 @@ export interface Polled {
   readonly stillHolds: () => boolean;
 }
 
-/** A round of the preflight that a release begins with. */
+/** Of those whom a release would reach, whom a round is for. */
+export interface Among {
+  /** Where they are. */
+  readonly addresses: ReadonlySet<AddressText>;
+  readonly isMeant: (one: Incarnation, hash: string) => boolean;
+}
+
+/** A round of the preflight of a release in stages. */
 export interface StagedOrder extends PreflightOrder {
   readonly earlier: PreflightRound | null;
+  /** `null`: everybody. */
+  readonly among: Among | null;
   /** Told of the round once consumers are asked. */
   readonly begun: (round: PreflightRound) => void;
 }
@@ -132,7 +149,8 @@ export class Preflights {
     try {
       const question = await preflightQuestion(this.context, {
         ...{ root, address, request },
-        isRead: (text) => consumersAsked(consumers, text, request).length > 0,
+        isRead: (text) =>
+          order.among?.addresses.has(text) ?? consumersAsked(consumers, text, request).length > 0,
       });
       return question.ok ? await this.#collect(order, root, question.value) : question;
     } catch (error) {
@@ -154,7 +172,8 @@ export class Preflights {
     const { workload } = request;
     const sheets = await preflightSheets(this.context, root, { id, workload, question });
     const earlier = order.earlier ?? undefined;
-    const of = { consumers, tree: root.tree, request, sheets, earlier };
+    const isMeant = order.among?.isMeant;
+    const of = { consumers, tree: root.tree, request, sheets, earlier, isMeant };
     const round = new PreflightRound(this.context, of);
     this.#rounds.set(id, round);
     order.begun?.(round);

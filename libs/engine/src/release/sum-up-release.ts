@@ -37,7 +37,7 @@ export function sumUpRelease(
   return done({ ...item, ...sum, ...held, ...parts.watch.progress(root, node) });
 }
 
-type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof stagedItem> | 'bakeLeftMs'>;
+type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof stagedItem> | 'bakeLeftMs' | 'asking'>;
 
 function reached(
   root: OwnedRoot,

@@ -2,6 +2,7 @@ import type { ExternalGate, ReleaseRequest, RolloutRelease } from '@pawl/contrac
 import { bakeMsOf, isInPreflight, isLastStage, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { TimerHandle } from '@pawl/kernel';
+import type { CommandContext } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
@@ -18,6 +19,7 @@ import type { GateStanding } from './gate-memory.js';
 import type { GrowReleases } from './grow-releases.js';
 import { isShort, judgeGate, shortWorkloads } from './judge-gates.js';
 import type { ReportedGate, StageEvidence } from './judge-gates.js';
+import { notAccepted } from './not-accepted.js';
 import type { NoteDryRun } from './note-dry-run.js';
 import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
 import type { Observed } from './observe-stage.js';
@@ -27,7 +29,7 @@ import { RunningWork } from './running-work.js';
 import { forgiveSeen, watchOf } from './stage-watch.js';
 import type { Deed, Watch, Watches } from './stage-watch.js';
 import { failureOf, weighGates, workloadsOf } from './weigh-gates.js';
-import type { Verdict, Workloads } from './weigh-gates.js';
+import type { Failure, Verdict, Workloads } from './weigh-gates.js';
 
 /** A look counts as much of a bake at most, so that a process that was suspended skips none of it. */
 const MAX_STEP_MS = 2_000;
@@ -111,7 +113,7 @@ export class WatchReleases {
   progress(
     root: OwnedRoot,
     node: AddressNode,
-  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates' | 'preflight'> {
+  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates' | 'preflight' | 'asking'> {
     const { staged, state } = node.release;
     if (staged === null) return {};
     if (isInPreflight(staged)) return this.parts.preflight.progress(root, node);
@@ -125,6 +127,10 @@ export class WatchReleases {
     const told = { bakeLeftMs, ...gates };
     const { verdict } = watch;
     const why = verdict?.kind === 'pass' ? verdict.but : verdict?.why;
+    if (verdict?.kind === 'wait' && verdict.asks === true) {
+      const { preflight: asking, ...now } = this.parts.preflight.progress(root, node);
+      return { ...told, asking, reason: verdict.why, ...now };
+    }
     if (why !== undefined) return { ...told, reason: why };
     if (watch.publishedMs === null) return { ...told, reason: 'it is being published' };
     return told;
@@ -263,28 +269,31 @@ export class WatchReleases {
       readonly stepMs: number;
     },
   ): void {
-    const { watch, verdict, nowMs, stepMs } = of;
+    const { watch, nowMs, stepMs, verdict: judged } = of;
     const { staged } = node.release;
     const may = (deed: Deed): boolean => nowMs >= watch.notBefore[deed] && !watch.doing.has(deed);
     const seen = { expectedReleaseVersion: node.release.releaseVersion };
-    const expected = { ...seen, reason: verdict.why };
-    if (verdict.kind === 'fail') {
-      const { then } = verdict;
+    if (judged.kind === 'fail') {
+      const { then, why: reason } = judged;
       const request =
         then === 'hold'
-          ? { ...seen, action: then, workloads: verdict.workloads }
-          : { ...expected, action: then };
+          ? { ...seen, action: then, workloads: judged.workloads }
+          : { ...seen, action: then, reason };
       if (may('stop')) this.#act(root, node, { watch, deed: 'stop', request });
       return;
     }
     const frozen = frozenFor(this.context, root.tree, node.address);
     if (frozen !== undefined) {
-      const also = verdict.kind === 'pass' ? '' : `; ${verdict.why}`;
+      const also = judged.kind === 'pass' ? '' : `; ${judged.why}`;
       watch.verdict = { kind: 'wait', why: `frozen: ${frozen}${also}` };
       return;
     }
     if (staged === null) return;
     const { bakedMs } = watch;
+    const isOver = judged.kind === 'pass' && judged.but === undefined && isBaked(staged, watch);
+    const asks = isOver && watch.doing.size === 0;
+    const verdict = asks ? this.#afterVotes(root, node, judged) : judged;
+    watch.verdict = verdict;
     // While NATS is away nobody can be heard.
     const aliveMs = this.context.publisher.healthy() ? stepMs : 0;
     const late = watch.progress.late(staged, { verdict, bakedMs, stepMs: aliveMs });
@@ -295,14 +304,26 @@ export class WatchReleases {
     }
     if (watch.doing.size > 0) return;
     const isPass = verdict.kind === 'pass';
-    const isOver = isPass && verdict.but === undefined && isBaked(staged, watch);
-    if (isOver && may('advance')) {
-      const request = { ...expected, action: 'advance' };
-      this.#act(root, node, { watch, deed: 'advance', request });
+    if (isPass && isOver && may('advance')) {
+      const request = { ...seen, reason: verdict.why, action: 'advance' };
+      const stillHolds = (): boolean => notAccepted(root, node.address).instances.size === 0;
+      this.#act(root, node, { watch, deed: 'advance', request, stillHolds });
     } else if ((isPass || verdict.grows === true) && may('grow')) {
       watch.notBefore.grow = nowMs + GROW_EVERY_MS;
       this.#begin(watch, 'grow', () => this.parts.grow.run(root, node));
     }
+  }
+
+  /** A stage that is over waits until everybody who comes next has accepted it. */
+  #afterVotes(
+    root: OwnedRoot,
+    node: AddressNode,
+    verdict: Exclude<Verdict, Failure>,
+  ): Exclude<Verdict, Failure> {
+    const why = this.parts.preflight.waitsFor(root, node);
+    if (why !== undefined) return { kind: 'wait', why, asks: true };
+    const said = this.parts.preflight.said(root, node);
+    return said === null ? verdict : { ...verdict, why: `${verdict.why}; ${said}` };
   }
 
   /**
@@ -347,11 +368,16 @@ export class WatchReleases {
   #act(
     root: OwnedRoot,
     node: AddressNode,
-    act: { readonly watch: Watch; readonly deed: Deed; readonly request: ReleaseRequest },
+    act: Pick<CommandContext, 'stillHolds'> & {
+      readonly watch: Watch;
+      readonly deed: Deed;
+      readonly request: ReleaseRequest;
+    },
   ): void {
-    const { watch, deed, request } = act;
+    const { watch, deed, request, ...more } = act;
     this.#begin(watch, deed, async () => {
-      const outcome = await this.parts.releases.run(node.address, request, { actor: OWNER });
+      const context = { actor: OWNER, ...more };
+      const outcome = await this.parts.releases.run(node.address, request, context);
       const fields = { address: node.address.text, release: watch.id, ...request };
       if (outcome.ok) this.context.log.info('a release was judged by its candidates', fields);
       // Somebody was faster: the next look sees what is so now.

@@ -9,8 +9,11 @@ import type { Forgiven } from './judge-gates.js';
 export type Verdict =
   /** `but`: the stage does not end all the same, while its bake goes on. */
   | { readonly kind: 'pass'; readonly why: string; readonly but?: string }
-  /** Not enough is known: the stage goes on. `grows`: since somebody is still to be reached. */
-  | { readonly kind: 'wait'; readonly why: string; readonly grows?: true }
+  /**
+   * Not enough is known: the stage goes on. `grows`: since somebody is still to be reached; `asks`: since
+   * somebody has not accepted it.
+   */
+  | { readonly kind: 'wait'; readonly why: string; readonly grows?: true; readonly asks?: true }
   | Failure;
 
 export type Failure =

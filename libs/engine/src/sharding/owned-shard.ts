@@ -1,6 +1,7 @@
 import type { Address, AddressText, TruthBehind } from '@pawl/contracts';
 import { ReadWriteLock } from '@pawl/kernel';
 import type { TimerHandle } from '@pawl/kernel';
+import { AcceptedKinds } from '../release/accepted-kinds.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import type { CommitQueue } from './commit-queue.js';
 import type { Fence, FencingToken } from './fence.js';
@@ -13,6 +14,8 @@ export class OwnedRoot {
   uncertain = false;
   /** The next attempt to read it anew. */
   reloading: TimerHandle | undefined;
+  /** What its consumers said in the preflights of releases under way. */
+  readonly accepted = new AcceptedKinds();
   /** Releases hold it exclusively; writes of definitions share it. */
   readonly lock: ReadWriteLock;
   readonly #addressLocks = new Map<AddressText, ReadWriteLock>();

@@ -46,12 +46,15 @@ export class FakeConsumer {
   /** While true it reports nothing of what is published. */
   isStuck = false;
   incarnation: string;
+  /** What is running in it; `undefined`: it does not say. */
+  build: string | undefined;
   /** What it serves in a second, as which cohort; `null`: it reports nothing. */
   serves: (cohort: string) => Served | null = () => null;
   /** What it reported under what it runs, and before. */
   #health: readonly HelloHealth[] = [];
   #spans = 0;
   #rejected: Held | null = null;
+  #starts = 1;
 
   constructor(
     private readonly world: EngineWorld,
@@ -88,6 +91,7 @@ export class FakeConsumer {
         : { generation: generation ?? 0, version: version ?? 0, hash: hash ?? '', cohort };
     const reply = await this.world.use.hello(this.ref, {
       ...{ format: 1, incarnation: this.incarnation, labels: { ...this.labels } },
+      ...(this.build === undefined ? {} : { build: this.build }),
       runs: [{ address: this.at, ...run, ...this.#saidHealth() } as never],
       ...(leaving ? { leaving: true as const } : {}),
     });
@@ -97,6 +101,16 @@ export class FakeConsumer {
   /** The process ends without a word. */
   kill(): void {
     this.up = false;
+  }
+
+  /** The process ends without a word, and another begins in its place; it runs nothing yet. */
+  async restart(build = this.build): Promise<void> {
+    this.#starts += 1;
+    this.incarnation = `${this.ref.consumerId}-${this.#starts}`;
+    this.build = build;
+    this.held = null;
+    this.#rejected = null;
+    await this.hello();
   }
 
   async leave(): Promise<void> {
@@ -127,7 +141,8 @@ export class FakeConsumer {
       (workload === undefined || workload === this.ref.workload) &&
       (only === undefined || only.includes(this.incarnation)) &&
       (cohorts === undefined || cohorts.includes(this.held?.cohort ?? '')) &&
-      (kinds === undefined || kinds.some((kind) => kind.workload === this.ref.workload));
+      (kinds === undefined ||
+        kinds.some(({ workload: of, build }) => of === this.ref.workload && build === this.build));
     const answer = this.up && isMeant ? this.vote(message) : null;
     if (answer === null) return;
     const items: VoteItem[] = [{ id, address, hash, ...answer }];
