@@ -3,6 +3,8 @@ import type { AdminClient } from '@pawl/admin-client';
 import type {
   AuditItem,
   ConsumersThen,
+  EndedRelease,
+  EndedReleaseSummary,
   ReleaseItem,
   ReleaseSummary,
   ReleaseView,
@@ -57,10 +59,12 @@ afterAll(() => stack?.stop());
 
 it('what is under way is listed, and summed up by address and workload', async () => {
   const { items } = await asJson<{ items: ReleaseItem[] }>('releases');
+  const { begunAt } = release.staged ?? {};
   expect(items).toEqual([
     {
       ...{ id: release.staged?.id, address: 'acme/prod', state: 'rolling', strategy: 'inline' },
       ...{ candidate: 2, stableVersion: 1, stage: 0, stages: 2, releaseVersion: 2 },
+      ...{ begunAt, begunBy: 'ada' },
     },
   ]);
   const counts = { live: 1, applied: 1, rejected: 0, lagging: 0, lost: 0 };
@@ -164,4 +168,43 @@ it('goes forward again once the freeze is over', async () => {
     expect(await ada.getRelease('acme/prod')).toMatchObject({ state: 'idle', stableVersion: 2 });
   });
   expect((await ada.releases()).items).toEqual([]);
+});
+
+it('what became of a release is told once it has ended, and by which policy it went', async () => {
+  const id = release.staged?.id ?? '';
+  const told = await asJson<EndedReleaseSummary>('releases', id);
+  expect(told).toMatchObject({
+    ...{ id, address: 'acme/prod', state: 'ended', outcome: 'completed', strategy: 'inline' },
+    ...{ candidate: 2, stableVersion: 1, stage: 1, stages: 2, begunBy: 'ada', endedBy: 'pawl' },
+  });
+  const done = told.transitions.map(({ author, action, releaseId }) => [author, action, releaseId]);
+  expect(done).toEqual([
+    ['ada', 'promote', id],
+    ['eve', 'advance', id],
+    ['pawl', 'advance', id],
+  ]);
+  const text = await pawl('releases', id);
+  expect([text.code, text.out]).toEqual([0, expect.stringContaining('reached everybody')]);
+
+  const policy = { strategies: { careful: { stages: STAGES, gates: [], preflight: false } } };
+  const written = await ada.putConfig('zoo:release-policy', { json: policy }, { expect: 'any' });
+  await ada.release('zoo:release-policy', { action: 'promote' });
+  const policyVersion = { address: 'zoo:release-policy', version: written.version };
+  await ada.putConfig('zoo', { json: { currency: 'DKK' } }, { expect: 'any' });
+  const begun = await ada.release('zoo', { action: 'promote', strategy: 'careful' });
+  expect(begun.staged).toMatchObject({ strategy: 'careful', policyVersion });
+  expect((await ada.rollout('zoo')).releases).toMatchObject([
+    { strategy: 'careful', policyVersion },
+  ]);
+  await ada.release('zoo', { action: 'abort', reason: 'incident 13: 5 of 9 orders are lost' });
+  const ended = await asJson<{ items: EndedRelease[] }>('releases', '--state', 'ended');
+  expect(ended.items.map((item) => item.id)).toEqual([begun.staged?.id, id]);
+  expect(ended.items[0]).toMatchObject({
+    ...{ outcome: 'aborted', stage: 0, strategy: 'careful', policyVersion },
+    reason: 'incident 13: 5 of 9 orders are lost',
+  });
+  const [last] = (await ada.endedReleases({ limit: 1 })).items;
+  expect(last).toEqual(ended.items[0]);
+  const later = new Date(Date.parse(last?.endedAt ?? '') + 60_000).toISOString();
+  expect((await ada.endedReleases({ since: later })).items).toEqual([]);
 });

@@ -73,6 +73,12 @@ describe('webhooks', () => {
     }
     await act('acme/app', 'rollback', { targetVersion: 1 });
     await toldAll('acme/app');
+    const lines = told('acme/app') as HistoryItem[];
+    const about = lines.filter(({ releaseId }) => releaseId !== undefined);
+    expect(about.map(({ action }) => action)).toEqual([
+      ...['promote', 'pause', 'resume', 'advance', 'skip', 'abort'],
+    ]);
+    expect(about.at(-1)?.ended).toMatchObject({ outcome: 'aborted', candidate: 2 });
     expect(receiver.refused).toHaveLength(2);
     expect(new Set(receiver.refused).size).toBe(1);
     expect(receiver.taken[0]?.id).toBe(receiver.refused[0]);

@@ -9,6 +9,8 @@ import type {
   ConsumerPage,
   DefinitionView,
   DiffView,
+  EndedRelease,
+  EndedReleaseSummary,
   EffectiveView,
   HealthView,
   HistoryItem,
@@ -19,6 +21,7 @@ import type {
   PreflightRequest,
   PreflightView,
   PreviewRequest,
+  PresentState,
   PreviewView,
   ReleaseItem,
   ReleaseRequest,
@@ -26,7 +29,6 @@ import type {
   ReleaseView,
   RolloutView,
   ScopeView,
-  ReleaseListState,
   WebhookView,
   WrittenView,
 } from '@pawl/contracts';
@@ -318,13 +320,22 @@ export class AdminClient {
 
   /** Releases in stages under way, and promotes that begin later, by address. */
   releases(
-    options: PageOptions & { readonly state?: ReleaseListState } = {},
+    options: PageOptions & { readonly state?: PresentState } = {},
   ): Promise<Page<ReleaseItem>> {
     return this.#json({ method: 'GET', path: '/v1/releases', query: { ...options } });
   }
 
-  /** What one of them has reached, over every address and workload. */
-  releaseSummary(id: string): Promise<ReleaseSummary> {
+  /** Releases in stages that have ended, the last first. */
+  endedReleases(options: ChangesOptions = {}): Promise<Page<EndedRelease>> {
+    const query = { state: 'ended', ...options };
+    return this.#json({ method: 'GET', path: '/v1/releases', query });
+  }
+
+  /**
+   * What a release in stages has reached, over every address and workload; of one that has ended what
+   * became of it. `state` tells which.
+   */
+  releaseSummary(id: string): Promise<ReleaseSummary | EndedReleaseSummary> {
     return this.#json({ method: 'GET', path: `/v1/releases/${encodeURIComponent(id)}` });
   }
 

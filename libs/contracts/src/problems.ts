@@ -34,6 +34,7 @@ export const PROBLEMS = {
   'forbidden-origin': { status: 403, title: 'Not from another web page', retryable: false },
   'misdirected-request': { status: 421, title: 'Not the name of this server', retryable: false },
   'not-found': { status: 404, title: 'Not found', retryable: false },
+  'unknown-release': { status: 404, title: 'No such release', retryable: false },
   'version-unknown': { status: 404, title: 'No such version', retryable: false },
   'method-not-allowed': { status: 405, title: 'Not this method', retryable: false },
   'request-timeout': { status: 408, title: 'The request took too long', retryable: true },

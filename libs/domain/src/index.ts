@@ -24,6 +24,8 @@ export type { Asked, QueuedRelease } from './release/queued-release.js';
 export { reachPlaces } from './release/reach-places.js';
 export { reachStages } from './release/reach-stages.js';
 export type { Instance } from './release/reach-stages.js';
+export { lineOf, supersededBy } from './release/release-line.js';
+export type { Cause, ReleaseLine } from './release/release-line.js';
 export * from './release/release-state.js';
 export { ALL_AT_ONCE, resolveStrategy } from './release/resolve-strategy.js';
 export type { ResolvedStrategy } from './release/resolve-strategy.js';

@@ -9,6 +9,8 @@ import type {
   ConsumersThen,
   DefinitionView,
   DiffView,
+  EndedRelease,
+  EndedReleaseSummary,
   EffectiveView,
   Hello,
   HelloReply,
@@ -23,9 +25,9 @@ import type {
   PreflightRequest,
   PreflightView,
   PreviewRequest,
+  PresentState,
   PreviewView,
   ReleaseItem,
-  ReleaseListState,
   ReleaseRequest,
   ReleaseSummary,
   ReleaseView,
@@ -177,8 +179,12 @@ export interface ConfigEngine {
   listScopes(query: PageQuery & { readonly prefix?: string }): Promise<Outcome<Page<ScopeView>>>;
   /** Releases in stages under way, and promotes that begin later, by address. */
   listReleases(
-    query: PageQuery & { readonly state?: ReleaseListState },
+    query: PageQuery & { readonly state?: PresentState },
   ): Promise<Outcome<Page<ReleaseItem>>>;
+  /** Releases in stages that have ended, over all addresses, the last first. */
+  listEndedReleases(query: AuditPageQuery): Promise<Outcome<Page<EndedRelease>>>;
+  /** What became of the release of this id, which has ended, and what was done of it. */
+  endedRelease(id: string): Promise<Outcome<EndedReleaseSummary>>;
   /** The address that the release of this id, which is under way, is of. */
   findRelease(id: string): Promise<Outcome<Address>>;
   /** What that release has reached. */

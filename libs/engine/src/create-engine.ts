@@ -25,6 +25,7 @@ import { ExpiredPins } from './release/expired-pins.js';
 import { layerPins } from './release/layer-pins.js';
 import { pinnedBelow } from './release/pinned-below.js';
 import { GrowReleases } from './release/grow-releases.js';
+import { endedRelease, listEndedReleases } from './release/ended-releases.js';
 import { findRelease, listReleases } from './release/list-releases.js';
 import { NoteDryRun } from './release/note-dry-run.js';
 import { PreflightStage } from './release/preflight-stage.js';
@@ -244,6 +245,8 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
       })),
     listHistory: (address, query) => fences.read(address.root, () => reads.history(address, query)),
     listAudit: (query) => reads.audit(query),
+    listEndedReleases: (query) => listEndedReleases(reads, query),
+    endedRelease: (id) => endedRelease(reads, id),
     diff: (address, from, to) => fences.read(address.root, () => reads.diff(address, from, to)),
     preview: (address, request) =>
       fences.read(address.root, () => validating(previewChange(context, shards, address, request))),

@@ -1,6 +1,7 @@
 export * from './config-engine.js';
 export { diffAcross, diffEffective } from './config/diff-across.js';
 export type { DiffSide } from './config/diff-across.js';
+export { tellRelease } from './release/ended-releases.js';
 export { readSourceChange } from './config/read-source-change.js';
 export * from './config/schema-validator.port.js';
 export { createEngine } from './create-engine.js';

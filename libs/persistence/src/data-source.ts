@@ -22,6 +22,7 @@ import { PinnedLayers1764000000016 } from './migrations/1764000000016-pinned-lay
 import { WebhookCursor1764000000017 } from './migrations/1764000000017-webhook-cursor.js';
 import { RestorePauses1764000000018 } from './migrations/1764000000018-restore-pauses.js';
 import { WebhooksSetAside1764000000020 } from './migrations/1764000000020-webhooks-set-aside.js';
+import { ReleaseStory1764000000021 } from './migrations/1764000000021-release-story.js';
 import { prepareSession } from './sessions/prepare-session.js';
 
 export interface SessionOptions {
@@ -75,6 +76,7 @@ export function createDataSource(options: SessionOptions): DataSource {
       WebhookCursor1764000000017,
       RestorePauses1764000000018,
       WebhooksSetAside1764000000020,
+      ReleaseStory1764000000021,
     ],
     migrationsTableName: 'pawl_migration',
     synchronize: false,

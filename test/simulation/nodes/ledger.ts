@@ -263,9 +263,10 @@ export class Ledger implements TruthWitness, PublicationWitness {
   #release({ changeset, address, shard }: ReleaseOf, next: NewRelease): string {
     const kept = this.of(address);
     const now = this.truth.release(address);
-    const entry = changeset.history.find(
+    const entries = changeset.history.filter(
       (each) => each.address === address && each.releaseVersion === next.releaseVersion,
     );
+    const entry = entries.find(({ ended }) => ended?.outcome !== 'superseded');
     const told = readTransition(entry);
     const { action, by, op } = told;
     const what = `${action} of ${address} to release version ${next.releaseVersion}`;
@@ -280,6 +281,9 @@ export class Ledger implements TruthWitness, PublicationWitness {
     this.judge.demand(isAllowed(action, now, next), `${what} is allowed in that state (I2)`);
     const { releases: together } = changeset;
     this.staged.took({ truth: this.truth, address, shard, told, now, next, together });
+    const ended = now.staged !== null && now.staged.id !== staged?.id ? now.staged.id : '';
+    const toldEnded = entries.flatMap((each) => (each.ended ? [each.releaseId] : []));
+    this.judge.demand(toldEnded.join() === ended, `${what} tells which release ends with it (I2)`);
     if (by === 'another') this.world.reached('release dropped by another command');
     if (staged !== null && now.staged?.id !== staged.id) {
       this.world.reached('release in stages begun');

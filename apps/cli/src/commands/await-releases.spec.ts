@@ -1,4 +1,4 @@
-import type { HistoryItem, RolloutRelease, RolloutView } from '@pawl/contracts';
+import type { HistoryItem, ReleaseEnd, RolloutRelease, RolloutView } from '@pawl/contracts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Answer, Ran } from '../testing/cli-world.js';
 import {
@@ -119,6 +119,10 @@ it('ends with 4 where another version was promoted, or the layer disabled', asyn
   history({ action: 'promote', version: 4 }, { action: 'promote', version: 5 });
   states = [release(4)];
   expect((await wait()).err).toContain(': another version was promoted by ada\n');
+  const ended = { outcome: 'superseded' } as ReleaseEnd;
+  const superseded = { action: 'abort', version: 5, reason: 'superseded', ended };
+  history({ action: 'promote', version: 6 }, superseded, { action: 'promote', version: 5 });
+  expect((await wait()).err).toContain(': another version was promoted by ada: superseded\n');
   states = [release(5, { state: 'disabled' })];
   history({ action: 'disable', version: 5 }, { action: 'promote', version: 5 });
   expect(await wait()).toMatchObject({

@@ -140,7 +140,9 @@ function endingText(newestFirst: readonly HistoryItem[], candidate: number): str
       Object.hasOwn(ENDINGS, action) && (action !== 'cancel' || version === candidate),
   );
   if (ending === undefined) return '';
-  const { action = '', author, reason } = ending;
+  const { author, reason, ended } = ending;
+  // Of a release whose place another takes the line is of its own, before that of the promote.
+  const action = ended?.outcome === 'superseded' ? 'promote' : (ending.action ?? '');
   return `: ${ENDINGS[action]} by ${author}${reason === undefined ? '' : `: ${reason}`}`;
 }
 

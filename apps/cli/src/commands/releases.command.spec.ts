@@ -92,15 +92,107 @@ describe('pawl releases', () => {
     expect(out).not.toContain('WORKLOAD');
   });
 
-  it('says of one that has ended where to look', async () => {
-    world.answers.set('GET /v1/releases/r9', refuse('not-found', 'look into the history'));
+  it('says of one that is not found where to look', async () => {
+    world.answers.set('GET /v1/releases/r9', refuse('unknown-release', 'look into the history'));
     const { code, err } = await world.pawl('releases', 'r9');
     const pawl = `PAWL_URL=${world.env['PAWL_URL']} pawl`;
     expect([code, err.split('\n').slice(1)]).toEqual([
       1,
-      [`what is under way: ${pawl} releases`, `what was done: ${pawl} changes --since 1d`, ''],
+      [
+        `what is under way: ${pawl} releases`,
+        `what has ended: ${pawl} releases --state ended`,
+        `what was done: ${pawl} changes --since 1d`,
+        '',
+      ],
     ]);
     expect(err).toContain('look into the history');
+  });
+});
+
+describe('pawl releases of what has ended', () => {
+  const policyVersion = { address: 'acme:release-policy', version: 4 };
+  const AT = '2026-01-02T03:04:05.678Z';
+  const ended = {
+    ...{ id: 'r1', address: 'acme/app', state: 'ended', outcome: 'aborted', strategy: 'careful' },
+    ...{ candidate: 3, stableVersion: 2, stage: 1, stages: 3, releaseVersion: 9 },
+    ...{ policyVersion, begunAt: AT, begunBy: 'ann', endedAt: AT, endedBy: 'pawl' },
+    reason: '2 of 4\nreject it',
+  };
+  const asked = {
+    ...{ id: 'r0', address: 'zoo', state: 'ended', outcome: 'completed', strategy: 'inline' },
+    ...{ candidate: 1, stableVersion: null, stages: 1, releaseVersion: 2, endedAt: AT },
+    endedBy: 'bob',
+  };
+
+  it('lists it, the last first, since a time where that is said', async () => {
+    const items = [ended, asked];
+    const first = 'GET /v1/releases?state=ended&limit=100';
+    world.answers.set(first, json({ items }));
+    const { code, out, err } = await world.pawl('releases', '--state', 'ended');
+    expect([code, err]).toEqual([0, '']);
+    expect(out.split('\n')).toEqual([
+      'RELEASE  ADDRESS   OUTCOME    WHAT                  STAGE      ENDED                     BY    WHY',
+      `r1       acme/app  aborted    version 3 by careful  2 of 3     ${AT}  pawl  2 of 4 reject it`,
+      `r0       zoo       completed  version 1             preflight  ${AT}  bob`,
+      `what was done of one: ${command('releases <release>')}`,
+      '',
+    ]);
+    const more = json({ items, next: '7' });
+    world.answers.set('GET /v1/releases?state=ended&since=1d&limit=2', more);
+    const options = ['releases', '--state', 'ended', '--since', '1d', '--limit', '2'];
+    expect((await world.pawl(...options)).err).toContain('there are more');
+    const asJson = await world.pawl(...options, '-o', 'json');
+    expect([JSON.parse(asJson.out), asJson.err]).toEqual([{ items, next: '7' }, '']);
+    world.answers.set(first, json({ items: [] }));
+    expect((await world.pawl('releases', '--state', 'ended')).out).toBe('nothing has ended\n');
+    for (const words of [
+      ['--since', '1d'],
+      ['--limit', '2', '--state', 'paused'],
+    ]) {
+      const refused = await world.pawl('releases', ...words);
+      expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('--state ended')]);
+    }
+  });
+
+  it('tells what became of one, and what was done of it in order', async () => {
+    const line = { at: AT, kind: 'release', releaseId: 'r1', version: 3 };
+    const transitions = [
+      {
+        ...line,
+        author: 'ann',
+        action: 'promote',
+        releaseVersion: 7,
+        message: 'careful: preflight',
+      },
+      { ...line, author: 'pawl', action: 'abort', releaseVersion: 9, reason: '2 of 4\nreject it' },
+    ];
+    const view = { ...ended, transitions };
+    world.answers.set('GET /v1/releases/r1', json(view));
+    const { code, out } = await world.pawl('releases', 'r1');
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      'acme/app: version 3 by careful after version 2 was aborted, at stage 2 of 3',
+      `begun: ${AT} by ann, with the strategy of acme:release-policy version 4`,
+      `ended: ${AT} by pawl`,
+      'why: 2 of 4 reject it',
+      '',
+      'WHEN                      WHO   WHAT     VERSION  RELEASE  WHY',
+      `${AT}  ann   promote  3        7        careful: preflight`,
+      `${AT}  pawl  abort    3        9        2 of 4 reject it`,
+      '',
+    ]);
+    const asJson = await world.pawl('releases', 'r1', '-o', 'json');
+    expect(JSON.parse(asJson.out)).toEqual(view);
+    world.answers.set('GET /v1/releases/r0', json({ ...asked, transitions: [], more: true }));
+    const other = await world.pawl('releases', 'r0');
+    expect(other.out).toContain('after nothing reached everybody, in its preflight\nended:');
+    expect(other.out).toContain('there was more before that');
+  });
+
+  it('tells of one that is under way when it began, where that is known', async () => {
+    const begun = { begunAt: AT, begunBy: 'ann' };
+    world.answers.set('GET /v1/releases/r1', json({ ...SUMMARY, ...begun }));
+    expect((await world.pawl('releases', 'r1')).out).toContain(`\nbegun: ${AT} by ann\n`);
   });
 });
 

@@ -2,6 +2,7 @@ import { ProblemError } from '@pawl/admin-client';
 import { RELEASE_LIST_STATES } from '@pawl/contracts';
 import type {
   CandidateCounts,
+  PresentState,
   ReleaseItem,
   ReleaseListState,
   ReleaseSummary,
@@ -13,26 +14,53 @@ import { CliError, EXIT } from '../exit-codes.js';
 import { plain, print, table } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { allPages } from './all-pages.js';
+import { fromOne } from './config.command.js';
 import { durationText } from './duration.js';
+import { begunLines, endedText, listEnded } from './ended-releases.js';
 import { heldLines, judgedLines } from './gate-text.js';
 import { nextSteps } from './next-steps.js';
 import { askingText, candidateText, preflightText } from './staged-text.js';
 
-/** `pawl releases`: what is being released in stages, over all addresses; one of them summed up. */
+/** `pawl releases`: what is, or was, released in stages, over all addresses; one of them summed up. */
 export function addReleases(program: Command, context: CliContext): void {
   program
     .command('releases')
-    .argument('[id]', 'sum this one up: what it has reached, over every address and workload')
+    .argument('[id]', 'sum this one up: what it has reached, or what became of it')
     .description('releases in stages that are under way, and what is queued, over all addresses')
-    .addOption(new Option('--state <state>', 'only those').choices(RELEASE_LIST_STATES))
-    .action((id: string | undefined, flags: { state?: ReleaseListState }) =>
+    .addOption(
+      new Option(
+        '--state <state>',
+        'only those; ended: those that have ended, the last first',
+      ).choices(RELEASE_LIST_STATES),
+    )
+    .option('--since <time>', 'that have ended since, RFC 3339, or so long ago: 30s, 15m, 1h, 7d')
+    .option('--limit <n>', 'how many that have ended (100)', fromOne('a limit'))
+    .action((id: string | undefined, flags: Flags) =>
       id === undefined ? list(context, flags) : sumUp(context, id),
     );
 }
 
-async function list(context: CliContext, flags: { state?: ReleaseListState }): Promise<void> {
+interface Flags {
+  readonly state?: ReleaseListState;
+  readonly since?: string;
+  readonly limit?: number;
+}
+
+async function list(context: CliContext, { state, since, limit }: Flags): Promise<void> {
+  if (state === 'ended') {
+    const options = since === undefined ? {} : { since };
+    return listEnded(context, { ...options, limit: limit ?? 100 });
+  }
+  if (since !== undefined || limit !== undefined) {
+    throw new CliError('--since and --limit go with --state ended', EXIT.usage);
+  }
+  return listPresent(context, state);
+}
+
+async function listPresent(context: CliContext, state: PresentState | undefined): Promise<void> {
   const client = await context.client();
   const items: ReleaseItem[] = [];
+  const flags = state === undefined ? {} : { state };
   for await (const item of allPages((page) => client.releases({ ...flags, ...page }))) {
     items.push(item);
   }
@@ -67,16 +95,19 @@ async function sumUp(context: CliContext, id: string): Promise<void> {
   const view = await client.releaseSummary(id).catch((error: unknown) => {
     throw withHint(context, error);
   });
-  print(context.terminal, context.format(), view, () => summaryText(context, view));
+  print(context.terminal, context.format(), view, () =>
+    view.state === 'ended' ? endedText(view) : summaryText(context, view),
+  );
 }
 
-/** Tells people where one that has ended is found. */
+/** Tells people where to look for one that is not found. */
 function withHint(context: CliContext, error: unknown): unknown {
   if (!(error instanceof ProblemError) || context.format() !== 'table') return error;
   const { problem } = error;
-  if (problem.code !== 'not-found') return error;
+  if (problem.code !== 'unknown-release') return error;
   const steps = [
     `what is under way: ${context.command('releases')}`,
+    `what has ended: ${context.command('releases --state ended')}`,
     `what was done: ${context.command('changes --since 1d')}`,
   ];
   return new CliError([problemText(problem), ...steps].join('\n'), EXIT.error, problem);
@@ -88,6 +119,7 @@ function summaryText(context: CliContext, view: ReleaseSummary): string {
   const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} left to bake`;
   const head = [
     `${address} is ${state}: ${candidateText(candidate, view)} after ${before}, ${view.preflight === undefined ? 'stage ' : ''}${stageText(view)}${askingText(view.asking)}${left}`,
+    ...begunLines(view),
     ...(reason === undefined ? [] : [`${state === 'paused' ? 'paused' : 'waits'}: ${reason}`]),
     `candidates: ${Object.entries(candidates)
       .map(([name, count]) => `${count} ${name}`)

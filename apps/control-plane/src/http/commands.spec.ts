@@ -287,6 +287,9 @@ describe('query parameters', () => {
     '/v1/changes?since=2026-13-02T03:04:05Z',
     '/v1/changes?since=2026-01-02T03:04:05+01:00',
     '/v1/releases?state=idle',
+    '/v1/releases?since=1h',
+    '/v1/releases?state=paused&since=1h',
+    '/v1/releases?state=ended&since=never',
     '/v1/releases?prefix=acme',
     '/v1/releases/',
     '/v1/releases/acme/prod',
@@ -321,6 +324,12 @@ describe('query parameters', () => {
     ['/v1/releases?limit=5&cursor=acme', 'listReleases', [{ limit: 5, cursor: 'acme' }]],
     ['/v1/releases?state=paused', 'listReleases', [{ limit: 100, state: 'paused' }]],
     ['/v1/releases/r1', 'sumUpRelease', [{ text: 'acme/shop' }, 'r1']],
+    ['/v1/releases/r0', 'endedRelease', ['r0']],
+    [
+      '/v1/releases?state=ended&since=1h&limit=5&cursor=7',
+      'listEndedReleases',
+      [{ limit: 5, cursor: '7', withinMs: 3_600_000 }],
+    ],
     [
       '/v1/consumers/acme?at=2h&state=left&workload=shop&consumerId=a',
       'consumersThen',

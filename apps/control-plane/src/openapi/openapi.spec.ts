@@ -106,9 +106,12 @@ describe('the document', () => {
     expect(refs('ReleaseRequest')).toEqual(['Strategy']);
     expect(refs('Strategy')).toEqual(['Gate', 'StrategyStage']);
     expect(refs('Release')).toEqual(['StagedRelease']);
-    expect(refs('StagedRelease')).toEqual(['Gate', 'StrategyStage']);
+    expect(refs('StagedRelease')).toEqual(['Gate', 'PolicyVersion', 'StrategyStage']);
     expect(refs('Rollout')).toEqual(['RolloutRelease']);
-    expect(refs('RolloutRelease')).toEqual(['StrategyStage']);
+    expect(refs('RolloutRelease')).toEqual(['PolicyVersion', 'StrategyStage']);
+    expect(refs('ReleaseTold')).toEqual(['EndedReleaseSummary', 'ReleaseSummary']);
+    expect(refs('EndedReleaseSummary')).toEqual(['HistoryItem', 'PolicyVersion']);
+    expect(refs('HistoryItem')).toEqual(['MergeOrigin', 'PolicyVersion', 'ReleaseEnd']);
   });
 
   it('has schemas that compile', () => {
@@ -190,6 +193,7 @@ describe('an answer', () => {
     get('/v1/webhooks'),
     get('/v1/releases'),
     get('/v1/releases/{id}'),
+    get('/v1/releases', '?state=ended&since=1h'),
     get('/healthz'),
     get('/readyz'),
     get('/openapi.json'),
@@ -246,6 +250,15 @@ describe('an answer', () => {
     for (const wrong of [{ stage: -1 }, { stages: [{ percent: 101 }] }, { candidates: {} }]) {
       expect(faults(at, { ...body, releases: [{ ...release, ...wrong }] })).not.toBe('none');
     }
+  });
+
+  it('of a release that has ended is as described', async () => {
+    const answer = await test.app.inject('/v1/releases/r0');
+    const at = { path: '/v1/releases/{id}', method: 'get', status: 200 };
+    const body = answer.json<object>();
+    expect([body, faults(at, body)]).toEqual([expect.objectContaining({ state: 'ended' }), 'none']);
+    const odd = [{ outcome: 'lost' }, { policyVersion: {} }, { transitions: [{}] }, { stages: 0 }];
+    for (const wrong of odd) expect(faults(at, { ...body, ...wrong })).not.toBe('none');
   });
 
   it.each([

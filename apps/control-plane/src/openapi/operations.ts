@@ -54,7 +54,7 @@ const releaseId: Parameter = {
   name: 'id',
   in: 'path',
   required: true,
-  description: 'Of a release in stages under way, as the list has it',
+  description: 'Of a release in stages, as the list has it',
   schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
 };
 const actor = header('X-Pawl-Actor', 'Who asks; "anonymous" when left out');
@@ -313,18 +313,24 @@ const reads: readonly Operation[] = [
   }),
   read('releases', {
     operationId: 'listReleases',
-    summary: 'Releases in stages under way, and what is queued, by address',
+    summary:
+      'Releases in stages under way, and what is queued, by address; or those that have ended, the last first',
     parameters: [
-      query('state', 'Only those in this state', { enum: RELEASE_LIST_STATES }),
+      query('state', 'Only those in this state; "ended" are told only when asked for', {
+        enum: RELEASE_LIST_STATES,
+      }),
+      { ...since, description: `Only with state=ended: ${since.description}` },
       ...page,
     ],
-    answers: [ok('ReleaseItemPage', 'A page')],
+    answers: [ok('ReleasesPage', 'A page: of ended ones where "state" asks for them')],
   }),
   read('releases/{id}', {
     operationId: 'sumUpRelease',
-    summary: 'What one of them has reached, over every address and workload',
+    summary:
+      'What one of them has reached, over every address and workload; what became of one that has ended',
     parameters: [releaseId],
-    answers: [ok('ReleaseSummary', 'The release')],
+    answers: [ok('ReleaseTold', 'The release; "state" tells which')],
+    problems: [...OF_READS, 'unknown-release'],
   }),
   read('changes', {
     operationId: 'listChanges',

@@ -5,6 +5,8 @@ import {
   type Address,
   type ClusterView,
   type DefinitionView,
+  type EndedRelease,
+  type EndedReleaseSummary,
   type JsonObject,
   type JsonValue,
   type MergeView,
@@ -46,6 +48,14 @@ const STAGES: readonly StrategyStage[] = [
 const RELEASE = {
   ...{ id: RELEASE_ID, address: 'acme/shop', state: 'rolling' as const, strategy: 'inline' },
   ...{ candidate: 2, stableVersion: 1, stage: 0, stages: STAGES.length, releaseVersion: 2 },
+};
+
+/** One that has ended, in its preflight. */
+const ENDED: EndedRelease = {
+  ...{ id: 'r0', address: 'acme/shop', state: 'ended', outcome: 'aborted', strategy: 'careful' },
+  ...{ candidate: 2, stableVersion: null, stages: 2, releaseVersion: 3, reason: '1 rejects' },
+  policyVersion: { address: 'acme:release-policy', version: 4 },
+  ...{ begunAt: FAKE_TIME, begunBy: 'ann', endedAt: FAKE_TIME, endedBy: 'pawl' },
 };
 
 /** The promote of version 3, which begins later. */
@@ -277,7 +287,23 @@ export class FakeConfigEngine implements ConfigEngine {
   async findRelease(id: string): Promise<Outcome<Address>> {
     this.#record('findRelease', id);
     const parsed = parseAddress(RELEASE.address);
-    return id === RELEASE_ID && parsed.ok ? done(parsed.address) : refused('not-found', 'Ended.');
+    return id === RELEASE_ID && parsed.ok
+      ? done(parsed.address)
+      : refused('unknown-release', 'Ended.');
+  }
+
+  async listEndedReleases(query: unknown) {
+    this.#record('listEndedReleases', query);
+    return done({ items: [ENDED] });
+  }
+
+  async endedRelease(id: string): Promise<Outcome<EndedReleaseSummary>> {
+    this.#record('endedRelease', id);
+    if (id !== ENDED.id) return refused('unknown-release', 'Never was.');
+    const { outcome, strategy, candidate, stableVersion, stages } = ENDED;
+    const ended = { outcome, strategy, candidate, stableVersion, stages };
+    const line = { at: FAKE_TIME, author: 'ann', kind: 'release' as const, releaseId: id };
+    return done({ ...ENDED, transitions: [{ ...line, action: 'abort', ended }], more: true });
   }
 
   async sumUpRelease(address: Address, id: string) {

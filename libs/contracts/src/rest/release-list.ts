@@ -3,13 +3,18 @@ import * as part from '../messages/parts.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
 import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
+import { begunProperties } from './release-end.js';
 
 export const STAGED_STATES = ['rolling', 'paused'] as const;
 /** How a release in stages that is under way stands. */
 export type StagedState = (typeof STAGED_STATES)[number];
 
-/** What releases are listed by: how they stand, or that they begin later. */
-export const RELEASE_LIST_STATES = [...STAGED_STATES, 'queued'] as const;
+/** What releases are listed by that are there: how they stand, or that they begin later. */
+export const PRESENT_STATES = [...STAGED_STATES, 'queued'] as const;
+export type PresentState = (typeof PRESENT_STATES)[number];
+
+/** What releases are listed by. Those that have ended are listed where they are asked for only. */
+export const RELEASE_LIST_STATES = [...PRESENT_STATES, 'ended'] as const;
 export type ReleaseListState = (typeof RELEASE_LIST_STATES)[number];
 
 const itemProperties = {
@@ -19,6 +24,7 @@ const itemProperties = {
   state: { enum: STAGED_STATES },
   /** Name of the strategy, or `inline`. */
   strategy: { type: 'string' },
+  ...begunProperties,
   /** The definition version that is being released. */
   candidate: part.version,
   stableVersion: { ...part.version, type: ['integer', 'null'] },
@@ -46,7 +52,7 @@ export const releaseItemSchema = {
   required: itemRequired,
   properties: {
     ...itemProperties,
-    state: { enum: RELEASE_LIST_STATES },
+    state: { enum: PRESENT_STATES },
     queued: queuedViewSchema,
   },
 } as const;

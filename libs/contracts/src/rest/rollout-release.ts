@@ -2,6 +2,7 @@ import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
 import { preflightProgressSchema } from './preflight-views.js';
+import { policyVersionSchema } from './release-end.js';
 import { strategyStageSchema } from './strategy.js';
 
 /** What a release in stages under way has reached at one address. */
@@ -14,6 +15,10 @@ export const rolloutReleaseSchema = {
     address: part.address,
     state: { enum: ['rolling', 'paused'] },
     candidate: part.version,
+    /** Name of the strategy, or `inline`. */
+    strategy: { type: 'string' },
+    /** Left out where the strategy is none of a release policy's. */
+    policyVersion: policyVersionSchema,
     stage: part.counter,
     /** Set while it is under way: nobody is reached yet. */
     preflight: preflightProgressSchema,

@@ -7,6 +7,7 @@ import { heldSchema } from './gate-results.js';
 import { layerPinSchema, pinnedBelowSchema, pinViewSchema } from './pin-views.js';
 import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
+import { begunProperties, policyVersionSchema, releaseEndSchema } from './release-end.js';
 import { rolloutReleaseSchema } from './rollout-release.js';
 import { truthBehindSchema } from './restore-views.js';
 import {
@@ -119,8 +120,9 @@ export const stagedViewSchema = {
   required: ['id', 'strategy', 'stage', 'stages', 'gates'],
   properties: {
     id: part.pathId,
-    /** Name of the preset, or `inline`. */
+    /** Name of the strategy, or `inline`. */
     strategy: { type: 'string' },
+    ...begunProperties,
     /** The stage that is reached; 0 is the first, also while its preflight is under way. */
     stage: part.counter,
     preflight: preflightProgressSchema,
@@ -333,6 +335,12 @@ export const historyItemSchema = {
     forced: { const: true },
     /** Of a definition that was merged from another address. */
     origin: mergeOriginSchema,
+    /** The release in stages that this began, moved on or ended. */
+    releaseId: part.pathId,
+    /** Of a promote that began one by a strategy of a release policy. */
+    policyVersion: policyVersionSchema,
+    /** Set when the release ended with this. */
+    ended: releaseEndSchema,
   },
 } as const;
 export type HistoryItem = Infer<typeof historyItemSchema>;

@@ -1,5 +1,11 @@
 import { done, refused, RELEASE_ACTIONS } from '@pawl/contracts';
-import type { AddressText, Outcome, ReleaseAction, ReleaseRequest } from '@pawl/contracts';
+import type {
+  AddressText,
+  Outcome,
+  PolicyVersion,
+  ReleaseAction,
+  ReleaseRequest,
+} from '@pawl/contracts';
 import { unreachable } from '@pawl/kernel';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
@@ -21,6 +27,8 @@ export interface TransitionInput {
   readonly releaseId: string;
   /** Of the strategy that the request carries, where it has a name of its own. */
   readonly strategyName?: string;
+  /** Of the release policy that has it under that name. */
+  readonly policyVersion?: PolicyVersion;
   /** Who asks, and when. */
   readonly asked: Asked;
   /** What was queued and begins now, by this promote of its version. */
@@ -120,12 +128,14 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
 function strategyOf({
   request,
   strategyName,
+  policyVersion,
   begins,
 }: TransitionInput): Outcome<ResolvedStrategy | null> {
   if (begins !== undefined) return done(begins.strategy);
   const resolved = resolveStrategy(request.strategy);
   if (!resolved.ok || resolved.value === null || strategyName === undefined) return resolved;
-  return done({ ...resolved.value, strategy: strategyName });
+  const origin = policyVersion === undefined ? {} : { policyVersion };
+  return done({ ...resolved.value, strategy: strategyName, ...origin });
 }
 
 /** Without a target it ends a release in stages, and stays at the stable version. */

@@ -103,9 +103,11 @@ export function dropOvertaken(
   return { changed: true, next: stays ? next : { ...next, queued: null } };
 }
 
-/** In whatever order a store keeps the members. */
+/** In whatever order a store keeps the members, and wherever the strategy is from. */
 function isSamePromote(queued: QueuedRelease, wanted: QueuedRelease): boolean {
-  const of = ({ targetVersion, strategy, beginAt }: QueuedRelease): string =>
-    canonicalize([targetVersion, strategy, beginAt]);
+  const of = ({ targetVersion, strategy, beginAt }: QueuedRelease): string => {
+    const { policyVersion: _, ...course } = strategy ?? {};
+    return canonicalize([targetVersion, strategy && course, beginAt]);
+  };
   return of(queued) === of(wanted);
 }

@@ -13,7 +13,7 @@ import type { Stage, StagedRelease } from './staged-release.js';
 /** Stages and gates of a strategy, with everything that was left out. */
 export type ResolvedStrategy = Pick<
   StagedRelease,
-  'strategy' | 'stages' | 'gates' | 'preflight' | 'expireMs' | 'progressMs'
+  'strategy' | 'policyVersion' | 'stages' | 'gates' | 'preflight' | 'expireMs' | 'progressMs'
 >;
 
 /** The strategy when none is named: every consumer at the same time. */

@@ -1,4 +1,4 @@
-import type { Gate, PreflightPolicy, StrategyStage } from '@pawl/contracts';
+import type { Gate, PolicyVersion, PreflightPolicy, StrategyStage } from '@pawl/contracts';
 
 /** A stage as it is kept: what was left out is set. */
 export type Stage = StrategyStage & { readonly bakeMs: number };
@@ -12,8 +12,10 @@ export interface StagedRelease {
   readonly id: string;
   /** The definition version that candidates run in place of the stable one, and above it. */
   readonly candidateVersion: number;
-  /** Name of the preset, or `inline`. */
+  /** Name of the strategy, or `inline`. */
   readonly strategy: string;
+  /** Of the release policy that has the strategy; left out where none has. */
+  readonly policyVersion?: PolicyVersion;
   /** The last one reaches everybody. */
   readonly stages: readonly Stage[];
   readonly gates: readonly Gate[];
@@ -25,6 +27,9 @@ export interface StagedRelease {
   readonly progressMs?: number;
   /** Index of the stage that is reached, {@link PREFLIGHT_STAGE} before the first one. */
   readonly stage: number;
+  /** When it began, wall time, RFC 3339, and in whose name; left out where an older version began it. */
+  readonly begunAt?: string;
+  readonly begunBy?: string;
   /** Why it is paused; `null` while it is not, or nobody said why. */
   readonly pausedFor: string | null;
   /** Since when it is paused, wall time, RFC 3339; left out while it is not, or nobody knows. */

@@ -59,6 +59,7 @@ function nextOf(state: ReleaseState, request: ReleaseRequest): ReleaseState {
   return outcome.value.next;
 }
 
+const begun = { id: 'r8', begunAt: AT, begunBy: 'ann' };
 /** What every change of the states above gives. */
 const moved = { releaseVersion: 8 };
 const contributes = { ...moved, contributionAt: 8 };
@@ -79,19 +80,13 @@ describe('a release in stages: what begins one', () => {
       'above a stable version',
       idle,
       { action: 'promote', targetVersion: 6, strategy: 'canary' },
-      {
-        ...{ state: 'rolling', ...contributes },
-        staged: { ...staged, id: 'r8', stage: -1 },
-      },
+      { state: 'rolling', ...contributes, staged: { ...staged, stage: -1, ...begun } },
     ],
     [
       'without a preflight, in its first stage',
       idle,
       { action: 'promote', targetVersion: 6, strategy: { preset: 'canary', preflight: false } },
-      {
-        ...{ state: 'rolling', ...contributes },
-        staged: { ...unasked, id: 'r8', stage: 0 },
-      },
+      { state: 'rolling', ...contributes, staged: { ...unasked, stage: 0, ...begun } },
     ],
     [
       'of the newest version unless told',
@@ -99,7 +94,7 @@ describe('a release in stages: what begins one', () => {
       { action: 'promote', strategy: { preset: 'canary' } },
       {
         ...{ state: 'rolling', releaseVersion: 1, contributionAt: 1 },
-        staged: { ...staged, id: 'r8', stage: -1, candidateVersion: 9 },
+        staged: { ...staged, stage: -1, candidateVersion: 9, ...begun },
       },
     ],
   ])('%s', (_, state, request, change) => {

@@ -19,7 +19,7 @@ import type { StagedRelease } from './staged-release.js';
 export type StagedAction = 'advance' | 'skip' | 'pause' | 'resume' | 'abort' | 'hold' | 'approve';
 
 export interface StagedInput {
-  readonly asked: Pick<Asked, 'at'>;
+  readonly asked: Pick<Asked, 'at' | 'by'>;
   readonly state: ReleaseState;
   readonly request: Pick<ReleaseRequest, 'reason' | 'conflict' | 'workloads' | 'stage'>;
   readonly address: AddressText;
@@ -59,7 +59,7 @@ export function planStaged(action: StagedAction, input: StagedInput): Outcome<Tr
  * superseded where that is asked for: its candidates go back first, but those of the new one.
  */
 export function begin(
-  { state, address, request }: StagedInput,
+  { state, address, request, asked }: StagedInput,
   release: {
     readonly target: number;
     readonly id: string;
@@ -75,7 +75,8 @@ export function begin(
     return inFlight({ state, address }, staged);
   }
   const stage = strategy.preflight === undefined ? 0 : PREFLIGHT_STAGE;
-  const next = { ...strategy, id, candidateVersion: target, stage, pausedFor: null };
+  const begun = { begunAt: asked.at, begunBy: asked.by };
+  const next = { ...strategy, id, candidateVersion: target, ...begun, stage, pausedFor: null };
   const lowers = staged !== null;
   return changed(state, { state: 'rolling', staged: next, contributes: true, lowers });
 }

@@ -1,5 +1,5 @@
 import { address, RELEASE_ACTIONS } from '@pawl/contracts';
-import type { ReleaseRequest } from '@pawl/contracts';
+import type { ReleaseAction, ReleaseRequest } from '@pawl/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MODEL_WORKLOADS, ReleaseModel } from '../testing/release-model.js';
@@ -7,6 +7,7 @@ import type { ModelAction, ModelStrategy } from '../testing/release-model.js';
 import { seed } from '../testing/seed.fixture.js';
 import { planTransition } from './plan-transition.js';
 import { isForLater } from './queue-promote.js';
+import { lineOf, supersededBy } from './release-line.js';
 import { INITIAL_RELEASE } from './release-state.js';
 import type { ReleaseState } from './release-state.js';
 import { isLastStage, PREFLIGHT_STAGE, workloadsHeld } from './staged-release.js';
@@ -226,6 +227,34 @@ describe('releases, whatever is asked of them', () => {
       if (after.state !== 'paused') expect(after.staged?.pausedFor ?? null).toBeNull();
       expect(after.staged?.pausedAt).toBe(after.state === 'paused' ? ASKED.at : undefined);
     });
+  });
+
+  it('are told by the lines of history from their beginning to their end', () => {
+    const outcomes = new Map<string, number>();
+    everywhere(({ request, before, answer, after }) => {
+      if (answer !== 'changed') return;
+      const [from, to] = [before.staged, after.staged];
+      const cause = { action: request.action as ReleaseAction };
+      const own = lineOf(before, after, cause);
+      const other = supersededBy(before, after, cause);
+      const endings = [own, other].filter((line) => line?.ended !== undefined);
+      const hasEnded = from !== null && from.id !== to?.id;
+      expect(endings.map((line) => line?.releaseId)).toEqual(hasEnded ? [from.id] : []);
+      for (const { ended } of endings.flatMap((line) => line ?? [])) {
+        outcomes.set(ended?.outcome ?? '', (outcomes.get(ended?.outcome ?? '') ?? 0) + 1);
+        const asked = { begunAt: ASKED.at, begunBy: ASKED.by };
+        const { candidateVersion: candidate, stage, stages, strategy } = from!;
+        const told = { candidate, stages: stages.length, strategy, ...asked };
+        expect(ended).toMatchObject({ ...told, stableVersion: before.stableVersion });
+        expect(ended?.stage).toBe(stage === PREFLIGHT_STAGE ? undefined : stage);
+      }
+      if (to !== null && to.id !== from?.id) expect(own).toEqual({ releaseId: to.id });
+      const isMoved = from?.id === to?.id && JSON.stringify(from) !== JSON.stringify(to);
+      if (isMoved) expect(own).toEqual({ releaseId: from?.id });
+      if (from === null && to === null) expect(own).toEqual({});
+    });
+    const all = ['completed', 'aborted', 'rolled-back', 'superseded', 'disabled', 'blocked'];
+    expect([...outcomes.keys()].sort()).toEqual(all.sort());
   });
 
   it('have a candidate above what is stable, and neither of them is blocked', () => {

@@ -19,7 +19,7 @@ import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { FencedError, TruthUnavailableError } from '../sharding/truth-store.port.js';
-import type { HistoryQuery, StoredHistoryEntry } from '../sharding/truth-store.port.js';
+import type { AuditQuery, HistoryQuery, StoredHistoryEntry } from '../sharding/truth-store.port.js';
 import { diffJson } from './diff-json.js';
 import { shownDocument } from './put-definition.js';
 
@@ -103,11 +103,18 @@ export class ReadDefinitions {
     });
   }
 
-  async audit(query: AuditPageQuery): Promise<Outcome<Page<AuditItem>>> {
+  /** All of it, or what is about releases in stages; whoever owns what it is of. */
+  async audit(
+    query: AuditPageQuery,
+    about?: AuditQuery['about'],
+  ): Promise<Outcome<Page<AuditItem>>> {
     const sinceMs = this.#since(query);
-    const since = sinceMs === undefined ? {} : { since: this.context.formatTime(sinceMs) };
+    const narrowed = {
+      ...(sinceMs === undefined ? {} : { since: this.context.formatTime(sinceMs) }),
+      ...(about === undefined ? {} : { about }),
+    };
     return this.#page(query, async (historyQuery) =>
-      done(await this.context.truth.readAudit({ ...historyQuery, ...since })),
+      done(await this.context.truth.readAudit({ ...historyQuery, ...narrowed })),
     );
   }
 

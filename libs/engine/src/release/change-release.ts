@@ -1,6 +1,6 @@
-import { done, LIMITS, refused, STABLE_COHORT } from '@pawl/contracts';
+import { done, refused, STABLE_COHORT } from '@pawl/contracts';
 import type { Address, Outcome, Problem, ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { isForLater, placeOf, planTransition } from '@pawl/domain';
+import { isForLater, planTransition } from '@pawl/domain';
 import type { Definition, QueuedRelease, ReleaseState, Transition } from '@pawl/domain';
 import type { CommandContext, Written } from '../config-engine.js';
 import type { EngineContext } from '../engine-context.js';
@@ -10,7 +10,6 @@ import { activeDefinition } from '../sharding/root-tree.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
-import type { HistoryEntry } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
 import { releasesOf } from '../sharding/cohorts.js';
 import { dropping, tooManyReleases } from './releases-in-flight.js';
@@ -21,18 +20,13 @@ import { gatesNotJudged } from './gates-not-judged.js';
 import { withLastGood } from './last-good-version.js';
 import { newestValidVersion } from './newest-valid-version.js';
 import { nextReleaseId } from './next-release-id.js';
-import {
-  droppedLines,
-  droppedOf,
-  judgeQueued,
-  judgeTime,
-  promoteOf,
-  queueingLine,
-} from './queued-promotes.js';
+import { droppedOf, judgeQueued, judgeTime, promoteOf } from './queued-promotes.js';
 import { passedOver } from './passed-over.js';
 import { abortedView, nothingPreempts, preempted } from './preempt-releases.js';
 import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
+import { linesOf, reasonOf } from './release-lines.js';
+import type { ToldChange } from './release-lines.js';
 import { judgePolicy, withOtherNoted } from './release-policy.js';
 import { queuedView, releaseView } from './release-view.js';
 import { takeHeads, variantHeads } from './variant-heads.js';
@@ -48,9 +42,11 @@ interface Change {
   readonly context: CommandContext;
   /** What was queued and begins by this promote. */
   readonly begins?: QueuedRelease;
+  /** The release under way is aborted since it was paused for too long. */
+  readonly isExpiry?: boolean;
 }
 
-type Asked = Pick<Change, 'request' | 'context' | 'begins'>;
+type Asked = Pick<Change, 'request' | 'context' | 'begins' | 'isExpiry'>;
 
 /** What an address has after a transition. */
 interface Next {
@@ -98,6 +94,16 @@ export class ChangeRelease {
     const { releaseVersion: expectedReleaseVersion } = release;
     const request = { ...promoteOf(begins), expectedReleaseVersion };
     return this.#run(address, { request, context: { actor: begins.by }, begins });
+  }
+
+  /** Aborts, as the owner, the release of an address that was paused for too long, if nothing has changed since. */
+  expire(
+    { address, release }: Pick<AddressNode, 'address' | 'release'>,
+    reason: string,
+  ): Promise<Outcome<Written<ReleaseView>>> {
+    const { releaseVersion: expectedReleaseVersion } = release;
+    const request = { action: 'abort', expectedReleaseVersion, reason };
+    return this.#run(address, { request, context: { actor: OWNER }, isExpiry: true });
   }
 
   #run(address: Address, asked: Asked): Promise<Outcome<Written<ReleaseView>>> {
@@ -280,11 +286,7 @@ export class ChangeRelease {
         ...NO_CHANGES,
         releases,
         snapshots: heads.map(({ head }) => head),
-        history: [
-          this.#history(change, release),
-          ...dropped.map((one) => this.#ended(change, one)),
-          ...this.#droppedQueued(change, [{ node, release }, ...dropped]),
-        ],
+        history: linesOf(this.#told(change), release, dropped),
       },
       apply: () => {
         Object.assign(node, { release, stable, candidate });
@@ -298,78 +300,17 @@ export class ChangeRelease {
     };
   }
 
-  #history(change: Change, release: ReleaseState): HistoryEntry {
-    const { root, node, request, context } = change;
-    const { staged } = release;
-    // A promote to all ends one that is under way, and is not about it.
-    const about = staged ?? (request.action === 'promote' ? null : node.release.staged);
-    const version =
-      request.targetVersion ??
-      (STAGED_ACTIONS.has(request.action) ? about?.candidateVersion : undefined) ??
-      (request.action === 'cancel' ? node.release.queued?.targetVersion : undefined) ??
-      release.stableVersion;
+  #told({ root, node, request, context, begins, isExpiry = false }: Change): ToldChange {
     const goesOn = request.action === 'advance' || request.action === 'skip';
     const without = goesOn && context.actor !== OWNER ? passedOver(root, node) : '';
-    const isOver = staged === null && request.action === 'advance';
-    const stage = `${staged === null ? 'complete' : placeOf(staged)}${without}`;
-    return {
-      address: node.address.text,
-      at: this.#now(),
-      author: context.actor,
-      kind: 'release',
-      action: request.action,
-      releaseVersion: release.releaseVersion,
-      ...(version === null ? {} : { version }),
-      ...(staged === null && !isOver ? {} : { message: `${about?.strategy ?? ''}: ${stage}` }),
-      ...whyOf(request),
-      ...(release.forced && FORCES.has(request.action) ? { forced: true as const } : {}),
-      ...queueingLine(node.release, release),
-    };
-  }
-
-  /** Of what was queued at the addresses that change and is dropped with it. */
-  #droppedQueued(
-    { request, context, begins }: Change,
-    changes: readonly Pick<Dropped, 'node' | 'release'>[],
-  ): HistoryEntry[] {
-    if (request.action === 'cancel' || begins !== undefined) return [];
-    const of = { at: this.#now(), author: context.actor, action: request.action };
-    return changes.flatMap(({ node, release }) => droppedLines(node, release, of));
-  }
-
-  #ended({ context }: Change, { node, release, reason }: Dropped): HistoryEntry {
-    const version = node.release.staged?.candidateVersion;
-    return {
-      address: node.address.text,
-      at: this.#now(),
-      author: context.actor,
-      kind: 'release',
-      action: 'abort',
-      releaseVersion: release.releaseVersion,
-      ...(version === undefined ? {} : { version }),
-      reason,
-    };
+    const when = { author: context.actor, at: this.#now() };
+    return { node, request, ...when, without, isExpiry, isQueued: begins !== undefined };
   }
 
   #now(): string {
     return this.context.formatTime(this.context.clock.wallMs());
   }
 }
-
-/** What may put a version in force that breaks a schema. */
-const FORCES: ReadonlySet<string> = new Set(['rollback', 'enable']);
-
-/** What is said of the candidate rather than of the stable version. */
-const STAGED_ACTIONS: ReadonlySet<string> = new Set([
-  'advance',
-  'skip',
-  'pause',
-  'resume',
-  'abort',
-  'hold',
-  'approve',
-  'promote',
-]);
 
 function noLongerSo({ release }: AddressNode): Outcome<never> {
   const detail = 'what this was decided by has changed meanwhile: look again';
@@ -394,24 +335,6 @@ function isAsBefore(before: ReleaseState, next: ReleaseState): boolean {
   return (
     before.contributionAt === next.contributionAt && before.staged?.stage === next.staged?.stage
   );
-}
-
-/** Reason and exception of a request, for the history. */
-function whyOf(request: ReleaseRequest): Pick<HistoryEntry, 'reason'> {
-  const { reason, freezeException, workloads = {}, preempt = [] } = request;
-  const exception = freezeException === undefined ? [] : [`freeze exception: ${freezeException}`];
-  const held = Object.entries(workloads).map(([workload, why]) => `${workload}: ${why}`);
-  const ends = preempt.length === 0 ? [] : [`pre-empts: ${preempt.join(', ')}`];
-  const all = [...held, ...(reason === undefined ? [] : [reason]), ...exception, ...ends];
-  return all.length === 0 ? {} : { reason: all.join('; ').slice(0, LIMITS.messageLength) };
-}
-
-/** Why a release of another address ends with this. */
-function reasonOf({ node, request }: Change): string {
-  const { action, reason } = request;
-  if (action !== 'promote') return `dropped by the ${action} of ${node.address.text}`;
-  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
-  return `pre-empted by the promote of ${node.address.text}${why}`.slice(0, LIMITS.messageLength);
 }
 
 /** What was queued before and is no more, unless it is that which begins. */

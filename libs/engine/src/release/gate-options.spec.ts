@@ -174,8 +174,11 @@ describe('the options of a gate', () => {
     await fleet.pass(20_000);
     expect(await gated.stage()).toBe(0);
     expect(await gated.gates()).toMatchObject([{ outcome: 'fail', dryRun: true }]);
+    const { staged } = await world.releaseOf(AT);
     const told = async (): Promise<number> =>
-      (await world.history(AT, 20)).filter(({ action }) => action === 'dry-run').length;
+      (await world.history(AT, 20)).filter(
+        ({ action, releaseId }) => action === 'dry-run' && releaseId === staged?.id,
+      ).length;
     expect(await told()).toBe(1);
     expect(await gated.last()).toMatch(
       /^pawl dry-run: rejections would have made it abort: 2 of 2 candidates rejected it: no$/,

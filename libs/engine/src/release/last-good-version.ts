@@ -60,11 +60,12 @@ async function* formerVersions(
 }
 
 /** The version that a line of history gave to everybody. */
-function stableOf({ kind, action, message, version }: HistoryEntry): number | undefined {
+function stableOf({ kind, action, message, version, ended }: HistoryEntry): number | undefined {
   if (kind !== 'release') return undefined;
   const isAll =
     action === 'rollback' ||
     (action === 'promote' && message === undefined) ||
+    ended?.outcome === 'completed' ||
     (action === 'advance' && message?.endsWith(': complete') === true);
   return isAll ? version : undefined;
 }

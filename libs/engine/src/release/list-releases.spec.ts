@@ -45,6 +45,7 @@ describe('the releases under way', () => {
       {
         ...{ id: ids[1], address: 'acme/prod', state: 'rolling', strategy: 'inline' },
         ...{ candidate: 2, stableVersion: 1, stage: 0, stages: 2, releaseVersion: 2 },
+        ...{ begunAt: '2026-01-01T00:00:00.000Z', begunBy: 'anonymous' },
       },
       expect.objectContaining({ id: ids[2], state: 'paused', reason: 'wait for ann' }),
       expect.objectContaining({ id: ids[0], address: 'zoo' }),
@@ -157,18 +158,18 @@ describe('a release that is summed up', () => {
     expect([addresses.length, more]).toEqual([1_000, true]);
   });
 
-  it('is not found once it has ended, and says where to look', async () => {
+  it('is not under way once it has ended, and says where to look', async () => {
     const id = await begin('acme/prod');
     await world.release('acme/prod', { action: 'pause', reason: 'wait' });
     expect(await sumUp(id)).toMatchObject({ state: 'paused', reason: 'wait' });
     await world.release('acme/prod', { action: 'abort' });
     const gone = await world.use.findRelease(id);
-    expect(gone).toMatchObject({ problem: { code: 'not-found' } });
+    expect(gone).toMatchObject({ problem: { code: 'unknown-release' } });
     expect(gone).toEqual(await world.use.sumUpRelease(address('acme/prod'), id));
     expect(gone).toEqual(await world.use.sumUpRelease(address('acme/none'), id));
     expect(!gone.ok && gone.problem.detail).toContain('/v1/changes');
     const other = await begin('acme/prod/x');
-    expect(code(await world.use.sumUpRelease(address('acme/prod'), other))).toBe('not-found');
+    expect(code(await world.use.sumUpRelease(address('acme/prod'), other))).toBe('unknown-release');
   });
 });
 

@@ -3,19 +3,18 @@ import type {
   Address,
   Outcome,
   Page,
+  PresentState,
   ReleaseItem,
-  ReleaseListState,
   StagedState,
 } from '@pawl/contracts';
 import type { StagedRelease } from '@pawl/domain';
 import { assert } from '@pawl/kernel';
 import type { PageQuery } from '../config-engine.js';
 import { badCursor } from '../config/read-definitions.js';
-import { stageView } from './release-view.js';
+import { begunView, queuedView, stageView } from './release-view.js';
 import { answered } from '../sharding/answered.js';
 import type { StagedAddress, TruthStore } from '../sharding/truth-store.port.js';
 import { strategyName } from './queued-promotes.js';
-import { queuedView } from './release-view.js';
 
 const CURSOR = /^[a-z0-9/:_-]{1,600}$/;
 /** Releases that are read at once where one is looked for. */
@@ -24,7 +23,7 @@ const PORTION = 1_000;
 /** The releases in stages under way and what is queued, whoever owns them: read from the truth itself, on any node. */
 export async function listReleases(
   truth: TruthStore,
-  { limit, cursor, state }: PageQuery & { readonly state?: ReleaseListState },
+  { limit, cursor, state }: PageQuery & { readonly state?: PresentState },
 ): Promise<Outcome<Page<ReleaseItem>>> {
   if (cursor !== undefined && !CURSOR.test(cursor)) return badCursor();
   return answered(async () => {
@@ -76,6 +75,7 @@ export function stagedItem(
     address,
     state,
     strategy,
+    ...begunView(staged),
     candidate: candidateVersion,
     stableVersion,
     ...stageView(staged),
@@ -113,8 +113,8 @@ function queuedItem({
 
 export function noSuchRelease(id: string): Outcome<never> {
   return refused(
-    'not-found',
-    `no release in stages with the id ${id} is under way: it has ended, or never was; ` +
-      'look into the history, /v1/history/{address} or /v1/changes',
+    'unknown-release',
+    `no release in stages with the id ${id} is under way or has ended, as far as is known: of what is ` +
+      'queued, or ended under an older version of Pawl, look into the history, /v1/history/{address} or /v1/changes',
   );
 }

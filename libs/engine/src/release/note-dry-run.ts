@@ -38,6 +38,7 @@ export class NoteDryRun {
         ...{ releaseVersion: release.releaseVersion, version: staged.candidateVersion },
         message: `${staged.strategy}: stage ${stage + 1} of ${staged.stages.length}`,
         reason: reason.slice(0, LIMITS.messageLength),
+        releaseId,
       };
       return Promise.resolve(done({ ...nothing, changes: { ...NO_CHANGES, history: [entry] } }));
     });

@@ -3,7 +3,6 @@ import { expireMsOf } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
 import { RunningWork } from './running-work.js';
 
@@ -88,16 +87,12 @@ export class PausedReleases {
     };
   }
 
-  #abort({ address, release }: AddressNode, sight: Sight): void {
-    const request = {
-      action: 'abort',
-      expectedReleaseVersion: release.releaseVersion,
-      reason: sight.why,
-    };
+  #abort(node: AddressNode, sight: Sight): void {
+    const { address, release } = node;
     sight.isAborting = true;
     const fields = { address: address.text, release: sight.id };
     const abort = async (): Promise<void> => {
-      const outcome = await this.releases.run(address, request, { actor: OWNER });
+      const outcome = await this.releases.expire({ address, release }, sight.why);
       if (outcome.ok) this.context.log.info('a release was paused too long, and aborted', fields);
       else if (outcome.problem.code !== 'version-mismatch') throw new Error(outcome.problem.detail);
     };

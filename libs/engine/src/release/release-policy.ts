@@ -11,6 +11,7 @@ import type {
   FreezeWindow,
   JsonValue,
   Outcome,
+  PolicyVersion,
   ReleasePolicy,
   ReleaseRequest,
 } from '@pawl/contracts';
@@ -19,6 +20,7 @@ import type { QueuedRelease, SchemaRef } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
+import { layerOnWay, wayDown } from '../sharding/way-down.js';
 import { noteOther, takeStrategy } from './take-strategy.js';
 import type { PolicedRequest, PolicyHere, Promote } from './take-strategy.js';
 
@@ -143,7 +145,26 @@ export function judgePolicy(
   const frozen = goesForward ? judgeFreeze(context, place, request) : undefined;
   if (frozen !== undefined) return frozen;
   if (request.action !== 'promote') return { ok: true, value: { request } };
-  return takeStrategy(policyHere(tree, address), promoteBy(request, begins));
+  const taken = takeStrategy(policyHere(tree, address), promoteBy(request, begins));
+  if (!taken.ok || taken.value.strategyName === undefined) return taken;
+  const policyVersion = policyVersionOf(tree, address, taken.value.strategyName);
+  return { ok: true, value: { ...taken.value, ...(policyVersion && { policyVersion }) } };
+}
+
+/** The lowest policy on the way to an address that says something of a strategy of this name. */
+function policyVersionOf(
+  tree: RootTree,
+  address: Address,
+  name: string,
+): PolicyVersion | undefined {
+  for (const layer of wayDown(policyNodes(tree, address, 'path')).toReversed()) {
+    const definition = layerOnWay(layer, new Set());
+    const strategies = definition?.document?.value['strategies'];
+    const isThere = typeof strategies === 'object' && strategies !== null;
+    if (!isThere || !Object.hasOwn(strategies, name) || definition === null) continue;
+    return { address: layer.node.address.text, version: definition.version };
+  }
+  return undefined;
 }
 
 /** The request with a reason that says so where it promotes by another strategy than is demanded. */

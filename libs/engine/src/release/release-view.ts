@@ -62,12 +62,26 @@ export function stageView(
   return isInPreflight(staged) ? { stage: 0, preflight } : { stage: staged.stage };
 }
 
+/** When it began, in whose name, and by which release policy's strategy, as far as that is known. */
+export function begunView({
+  policyVersion,
+  begunAt,
+  begunBy,
+}: StagedRelease): Pick<StagedView, 'policyVersion' | 'begunAt' | 'begunBy'> {
+  return {
+    ...(policyVersion === undefined ? {} : { policyVersion }),
+    ...(begunAt === undefined ? {} : { begunAt }),
+    ...(begunBy === undefined ? {} : { begunBy }),
+  };
+}
+
 function stagedView(staged: StagedRelease): StagedView {
   const { id, strategy, stages, gates, pausedFor, held, approved } = staged;
   const { expireMs, progressMs, pausedAt } = staged;
   return {
     id,
     strategy,
+    ...begunView(staged),
     ...stageView(staged),
     stages,
     gates,

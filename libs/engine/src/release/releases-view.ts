@@ -34,6 +34,8 @@ export function releasesView(
         address: released.address.text,
         state: state === 'paused' ? 'paused' : 'rolling',
         candidate: staged.candidateVersion,
+        strategy: staged.strategy,
+        ...(staged.policyVersion === undefined ? {} : { policyVersion: staged.policyVersion }),
         stages: staged.stages,
         candidates,
         ...(staged.held === undefined ? {} : { held: staged.held }),

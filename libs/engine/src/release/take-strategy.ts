@@ -1,5 +1,11 @@
 import { canonicalize, LIMITS, refused } from '@pawl/contracts';
-import type { Outcome, ReleasePolicy, ReleaseRequest, Strategy } from '@pawl/contracts';
+import type {
+  Outcome,
+  PolicyVersion,
+  ReleasePolicy,
+  ReleaseRequest,
+  Strategy,
+} from '@pawl/contracts';
 import { expireMsOf, progressMsOf, knownStrategies, resolveStrategy } from '@pawl/domain';
 import type { QueuedRelease, ResolvedStrategy } from '@pawl/domain';
 
@@ -15,6 +21,8 @@ export interface PolicedRequest {
   readonly request: ReleaseRequest;
   /** Of the policy's strategy that it takes. */
   readonly strategyName?: string;
+  /** Which policy has it. */
+  readonly policyVersion?: PolicyVersion;
 }
 
 /** A promote, and what was queued where it begins that. */

@@ -75,6 +75,8 @@ export function routedEngine(options: RoutedEngineOptions): ConfigEngine {
     listAudit: (query) => local.listAudit(query),
     listScopes: (query) => local.listScopes(query),
     listReleases: (query) => local.listReleases(query),
+    listEndedReleases: (query) => local.listEndedReleases(query),
+    endedRelease: (id) => local.endedRelease(id),
     findRelease: (id) => local.findRelease(id),
     cluster: () => local.cluster(),
     hello: (from, hello) => local.hello(from, hello),

@@ -2,7 +2,9 @@ import type {
   AddressText,
   BehindAddress,
   MergeOrigin,
-  ReleaseListState,
+  PolicyVersion,
+  PresentState,
+  ReleaseEnd,
   ScopeView,
   TruthBehind,
 } from '@pawl/contracts';
@@ -60,6 +62,12 @@ export interface HistoryEntry {
   readonly message?: string;
   readonly reason?: string;
   readonly forced?: true;
+  /** The release in stages that it began, moved on or ended. */
+  readonly releaseId?: string;
+  /** Of a promote that began one by a strategy of a release policy. */
+  readonly policyVersion?: PolicyVersion;
+  /** Set when the release ended with it. */
+  readonly ended?: ReleaseEnd;
 }
 
 export interface StoredHistoryEntry extends HistoryEntry {
@@ -232,6 +240,8 @@ export interface HistoryQuery {
 export interface AuditQuery extends HistoryQuery {
   /** Entries of this time or later only; written as in the entries. */
   readonly since?: string;
+  /** `ends`: those only with which a release in stages ended; or those only of that one release. */
+  readonly about?: 'ends' | { readonly releaseId: string };
 }
 
 export interface InventoryQuery {
@@ -247,7 +257,7 @@ export interface ReleasesQuery {
   /** Addresses after this one only. */
   readonly after?: string;
   /** Those in this state only; `queued`: those with something queued, whatever is under way. */
-  readonly state?: ReleaseListState;
+  readonly state?: PresentState;
 }
 
 /** An address with a release in stages under way, or a promote that begins later, or both. */

@@ -80,11 +80,17 @@ export function page(
   query: AuditQuery,
 ): StoredHistoryEntry[] {
   const before = query.before === undefined ? Infinity : Number(query.before);
-  const { since = '' } = query;
+  const { since = '', about } = query;
   return entries
     .filter((entry) => Number(entry.sequence) < before && entry.at >= since)
+    .filter((entry) => isAbout(entry, about))
     .reverse()
     .slice(0, query.limit);
+}
+
+function isAbout({ ended, releaseId }: StoredHistoryEntry, about: AuditQuery['about']): boolean {
+  if (about === 'ends') return ended !== undefined;
+  return about === undefined || about.releaseId === releaseId;
 }
 
 /** Where the newest version of an address came from that was merged from `from`. */

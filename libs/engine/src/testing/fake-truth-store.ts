@@ -246,15 +246,10 @@ export class FakeTruthStore implements TruthStore {
         staged: staged && { ...staged, pausedFor: PAUSED_BY_RESTORE },
       };
       const about = { address, at, author, kind: 'release', action: 'pause' } as const;
-      const version = staged === null ? {} : { version: staged.candidateVersion };
+      const of = staged && { version: staged.candidateVersion, releaseId: staged.id };
       const sequence = String(this.#history.length + 1);
-      this.#history.push({
-        ...about,
-        ...version,
-        releaseVersion,
-        reason: PAUSED_BY_RESTORE,
-        sequence,
-      });
+      const line = { ...about, ...of, releaseVersion, reason: PAUSED_BY_RESTORE };
+      this.#history.push({ ...line, sequence });
     }
   }
 

@@ -25,11 +25,9 @@ import type { TruthSubject } from './truth-subject.js';
 
 const APP = 'acme/app';
 /** Labels may have any characters. */
-const ODD = { 'zone "\u0000': ['\u0000', '😀', ''], area: ['eu'] };
+const ODD = { 'zone "\u0000': ['\u0000', '😀', ''], area: ['eu'], id: ['"id":"x"'] };
 
 const staged: StagedRelease = {
-  id: 'release-1',
-  candidateVersion: 2,
   strategy: 'inline',
   stages: [
     { selector: ODD, count: 3, bakeMs: 0 },
@@ -40,8 +38,8 @@ const staged: StagedRelease = {
     { kind: 'rejections', limit: 0, onFailure: 'abort' },
     { kind: 'applied', percent: 99.5, withinMs: 1_000, onFailure: 'pause' },
   ],
-  stage: 0,
-  pausedFor: null,
+  ...{ id: 'release-1', candidateVersion: 2, stage: 0, pausedFor: null },
+  held: { id: 'it is sick' },
 };
 
 const stable: ReleaseState = {
@@ -319,6 +317,7 @@ export const truthStagedCases: readonly ConformanceCase<TruthSubject>[] = [
         {
           ...{ address: APP, at: AT, author: 'ada', kind: 'release', action: 'pause' },
           ...{ version: 2, releaseVersion: 3, reason: PAUSED_BY_RESTORE },
+          releaseId: 'release-1',
         },
         'history',
       );

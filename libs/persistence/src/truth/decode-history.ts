@@ -1,4 +1,4 @@
-import type { AddressText } from '@pawl/contracts';
+import type { AddressText, ReleaseEnd } from '@pawl/contracts';
 import type { IdempotencyRecord, StoredHistoryEntry } from '@pawl/engine';
 import { toSafeInteger } from '../entities/transformers.js';
 import { decodeOrigin } from './decode-origin.js';
@@ -16,6 +16,10 @@ export interface HistoryRow extends OriginRow {
   readonly message: string | null;
   readonly reason: string | null;
   readonly forced: boolean;
+  readonly release_id: string | null;
+  readonly policy_address: AddressText | null;
+  readonly policy_version: string | null;
+  readonly ended: ReleaseEnd | null;
 }
 
 export interface IdempotencyRow {
@@ -42,6 +46,20 @@ export function decodeHistory(row: HistoryRow): StoredHistoryEntry {
     ...(reason === null ? {} : { reason }),
     ...(row.forced ? { forced: true } : {}),
     ...decodeOrigin(row),
+    ...decodeRelease(row),
+  };
+}
+
+function decodeRelease(
+  row: HistoryRow,
+): Pick<StoredHistoryEntry, 'releaseId' | 'policyVersion' | 'ended'> {
+  const { release_id: releaseId, policy_address: address, policy_version: version, ended } = row;
+  return {
+    ...(releaseId === null ? {} : { releaseId }),
+    ...(address === null || version === null
+      ? {}
+      : { policyVersion: { address, version: toSafeInteger(version) } }),
+    ...(ended === null ? {} : { ended }),
   };
 }
 

@@ -253,13 +253,7 @@ export class PostgresTruthStore implements TruthStore {
   }
 
   async readAudit(query: AuditQuery): Promise<readonly StoredHistoryEntry[]> {
-    const { since, limit } = query;
-    const values = [sequenceOf(query), limit];
-    const answer = await this.#sessions.read<HistoryRow>(
-      since === undefined
-        ? { name: 'pawl_audit', text: queries.AUDIT, values }
-        : { name: 'pawl_audit_since', text: queries.AUDIT_SINCE, values: [...values, since] },
-    );
+    const answer = await this.#sessions.read<HistoryRow>(auditStatement(query));
     assert(answer.kind === 'rows', 'a read raises none of the codes of writes');
     return answer.rows.map(decodeHistory);
   }
@@ -365,6 +359,22 @@ export class PostgresTruthStore implements TruthStore {
     const parts = await loadAddresses(this.statements, this.options.scheduler, fence, query);
     return withPinned(parts, (address, version) => this.readDefinition(fence, address, version));
   }
+}
+
+/** One by name for each way to ask: PostgreSQL plans each by itself. */
+function auditStatement(query: AuditQuery) {
+  const { since, limit, about } = query;
+  const values = [sequenceOf(query), limit];
+  if (typeof about === 'object') {
+    const ofRelease = [...values, about.releaseId, since ?? null];
+    return { name: 'pawl_of_release', text: queries.OF_RELEASE, values: ofRelease };
+  }
+  const [name, all, sinceThen] =
+    about === 'ends'
+      ? (['pawl_ends', queries.ENDS, queries.ENDS_SINCE] as const)
+      : (['pawl_audit', queries.AUDIT, queries.AUDIT_SINCE] as const);
+  if (since === undefined) return { name, text: all, values };
+  return { name: `${name}_since`, text: sinceThen, values: [...values, since] };
 }
 
 interface InventoryRow {

@@ -90,13 +90,20 @@ const history = `
 export const HISTORY = `${history}
   WHERE h.address = $4 AND h.sequence < $5 ORDER BY h.sequence DESC LIMIT $6`;
 
-/** Before sequence $1, at most $2; of all shards, so under no fence. */
-export const AUDIT = `${history}
-  WHERE h.sequence < $1 ORDER BY h.sequence DESC LIMIT $2`;
+const audit = (where = ''): string => `${history}
+  WHERE h.sequence < $1${where} ORDER BY h.sequence DESC LIMIT $2`;
 
+/** Before sequence $1, at most $2; of all shards, so under no fence. */
+export const AUDIT = audit();
 /** As {@link AUDIT}, of time $3 or later. */
-export const AUDIT_SINCE = `${history}
-  WHERE h.sequence < $1 AND h.at >= $3 ORDER BY h.sequence DESC LIMIT $2`;
+export const AUDIT_SINCE = audit(' AND h.at >= $3');
+/** As {@link AUDIT}, with which a release in stages ended. */
+export const ENDS = audit(' AND h.ended IS NOT NULL');
+export const ENDS_SINCE = audit(' AND h.ended IS NOT NULL AND h.at >= $3');
+/** As {@link AUDIT}, of release $3, and of time $4 or later where that is not null. */
+export const OF_RELEASE = audit(
+  ' AND h.release_id = $3 AND ($4::timestamptz IS NULL OR h.at >= $4)',
+);
 
 /** Those of releases, with how long they have been written by this server's clock, milliseconds. */
 const releaseHistory = (where: string): string => `
