@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 
@@ -57,6 +57,22 @@ describe('a rollback without a version', () => {
     await world.release(AT, { action: 'promote', targetVersion: 4, strategy: STAGES });
     await world.release(AT, { action: 'abort' });
     await all(5);
+    await back();
+    expect(await stable()).toBe(2);
+  });
+
+  it('to what came to everybody in stages, whatever its last line adds', async () => {
+    await all(1);
+    await world.release(AT, { action: 'promote', targetVersion: 2, strategy: STAGES });
+    await world.release(AT, { action: 'skip' });
+    for (let ends = 0; ends < 2; ends += 1) await world.release(AT, { action: 'advance' });
+    await all(3);
+    const read = world.truth.readHistory.bind(world.truth);
+    vi.spyOn(world.truth, 'readHistory').mockImplementation(async (...asked) =>
+      (await read(...asked)).map((line) =>
+        line.ended === undefined ? line : { ...line, message: `${line.message}, without votes` },
+      ),
+    );
     await back();
     expect(await stable()).toBe(2);
   });
