@@ -31,7 +31,13 @@ function layersOf(documents: readonly JsonObject[]): Layer[] {
 const documents = fc.array(layerDocument, { minLength: 1, maxLength: 5 });
 const bytes = (layers: readonly JsonObject[]): string =>
   canonicalize(mergeLayers(layersOf(layers)));
-const runs = { seed, numRuns: 2000 };
+/**
+ * A merge that is wrong in one line differs from the plain one within 250 runs, nearly always within a
+ * hundred. Of fewer is asked what follows from the plain one.
+ */
+const MANY = { seed, numRuns: 2000 };
+const SOME = { seed, numRuns: 1000 };
+const FEW = { seed, numRuns: 500 };
 
 /** The merge by the words of the design, on copies that it changes in place. */
 function plainly(inherited: JsonValue | undefined, said: JsonValue): JsonValue | undefined {
@@ -76,7 +82,7 @@ describe('layering', () => {
         const expected = layers.reduce<JsonValue>((below, said) => plainly(below, said) ?? {}, {});
         expect(bytes(layers)).toBe(canonicalize(expected));
       }),
-      runs,
+      MANY,
     );
   });
 
@@ -85,7 +91,7 @@ describe('layering', () => {
       fc.property(documents, (layers) => {
         expect(bytes(layers)).not.toContain('"$pawl":');
       }),
-      runs,
+      FEW,
     );
   });
 
@@ -97,7 +103,7 @@ describe('layering', () => {
         explainLayers(layersOf(layers));
         expect(JSON.stringify(layers)).toBe(before);
       }),
-      runs,
+      SOME,
     );
   });
 
@@ -107,7 +113,7 @@ describe('layering', () => {
         const at = depth % (layers.length + 1);
         expect(bytes([...layers.slice(0, at), {}, ...layers.slice(at)])).toBe(bytes(layers));
       }),
-      runs,
+      FEW,
     );
   });
 
@@ -116,7 +122,7 @@ describe('layering', () => {
       fc.property(documents, (layers) => {
         expect(bytes([...layers, layers.at(-1)!])).toBe(bytes(layers));
       }),
-      runs,
+      FEW,
     );
   });
 
@@ -164,7 +170,7 @@ describe('an effective document', () => {
         );
         expect(effective(other)).toBe(effective(inOrder));
       }),
-      runs,
+      SOME,
     );
   });
 });
@@ -182,7 +188,7 @@ describe('explain', () => {
         });
         expect(explainLayers(layers)).toEqual(Object.fromEntries(expected));
       }),
-      runs,
+      SOME,
     );
   });
 
@@ -198,7 +204,7 @@ describe('explain', () => {
           else expect(said).toEqual(value);
         }
       }),
-      runs,
+      SOME,
     );
   });
 });

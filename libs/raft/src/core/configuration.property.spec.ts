@@ -15,7 +15,7 @@ import {
 import type { Configuration } from './configuration.js';
 
 const NODES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
-const CASES = 50_000;
+const CASES = 10_000;
 
 const voters = fc.subarray(NODES, { minLength: 1 });
 const some = fc.subarray(NODES);
@@ -72,7 +72,14 @@ describe('the laws of a change', () => {
     ...foundedBy(now),
     learners: more.filter((node) => !now.includes(node)).sort(),
   }));
-  const change = fc.record({ addVoters: some, addLearners: some, remove: some });
+  /** What is done to each node, so that nearly every change is one that can be carried out. */
+  const what = fc.constantFrom('addVoters', 'addLearners', 'remove', undefined);
+  const change = fc
+    .array(what, { minLength: NODES.length, maxLength: NODES.length })
+    .map((done) => {
+      const of = (kind: string) => NODES.filter((_node, at) => done[at] === kind);
+      return { addVoters: of('addVoters'), addLearners: of('addLearners'), remove: of('remove') };
+    });
   const each = (
     law: (
       now: Configuration,
@@ -87,8 +94,8 @@ describe('the laws of a change', () => {
       carriedOut += 1;
       law(now, next, wanted);
     });
-    fc.assert(property, { numRuns: 20_000 });
-    expect(carriedOut).toBeGreaterThan(1_000);
+    fc.assert(property, { numRuns: 3_000 });
+    expect(carriedOut).toBeGreaterThan(2_000);
   };
   function lists(): { addVoters: string[]; addLearners: string[]; remove: string[] } {
     return { addVoters: [], addLearners: [], remove: [] };
@@ -128,13 +135,15 @@ describe('the laws of a change', () => {
   it('any majority on the way meets any majority before and after it', () => {
     each((now, next) => {
       const end = settled(next);
+      const apart: number[] = [];
       for (let set = 0; set < 2 ** NODES.length; set += 1) {
         const within = (node: string): boolean => (set & (1 << NODES.indexOf(node))) !== 0;
         if (!someMajorityIn(next, within)) continue;
         const meets = (other: Configuration): boolean =>
           !someMajorityIn(other, (node) => !within(node));
-        expect(meets(now) && meets(end)).toBe(true);
+        if (!meets(now) || !meets(end)) apart.push(set);
       }
+      expect(apart).toEqual([]);
     });
   }, 60_000);
 
