@@ -14,13 +14,14 @@ const EVENTS = 20_000;
 const RUNS = {
   log: runSeeds,
   quorum: runWorlds,
-  nodes: (options) => nodes().runNodes(options),
-  releases: (options) => nodes().runNodes({ ...options, staged: true }),
+  nodes: async (options) => (await nodes()).runNodes(options),
+  releases: async (options) => (await nodes()).runNodes({ ...options, staged: true }),
 };
 let loaded;
 
 /** Loaded from its sources, once: `test` is not built. */
 function nodes() {
+  process.setSourceMapsEnabled(true);
   loaded ??= loadSources('test/simulation/nodes/run-nodes.ts');
   return loaded;
 }

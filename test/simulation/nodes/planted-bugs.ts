@@ -59,25 +59,25 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       edit(`${ENGINE}/sharding/run-command.ts`, 'prepared.value.apply();\n    return', 'return'),
     ],
     finds: /published once it is committed/,
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'commits do not check the token',
     edits: [unfenced('commit')],
     finds: /a commit of shard .* the fence is/,
-    seed: 20,
+    seed: 1,
   },
   {
     name: 'marks of what is published do not check the token',
     edits: [unfenced('mark')],
     finds: /mark of shard .* the fence is/,
-    seed: 4,
+    seed: 9,
   },
   {
     name: 'the status of consumers is saved without a check of the token',
     edits: [unfenced('status')],
     finds: /status of shard .* the fence is/,
-    seed: 2,
+    seed: 13,
   },
   {
     name: 'idempotency keys are looked up without a check of the token',
@@ -89,7 +89,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /a read \(idempotency\) of shard .* the fence is/,
-    seed: 23,
+    seed: 14,
   },
   {
     name: 'a claim loads before it raises the fence',
@@ -133,7 +133,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a shard is handed over without a drain',
     edits: [edit(REGISTRY, 'await this.#drained(shard);', '')],
     finds: /a hand-over in order/,
-    seed: 6,
+    seed: 12,
   },
   {
     name: 'a command is sent again with another idempotency key',
@@ -145,7 +145,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /takes effect once|refused, and (was|is) written/,
-    seed: 32,
+    seed: 79,
   },
   {
     name: 'an outcome that is not known is told as if nothing were written',
@@ -157,7 +157,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /takes effect once|refused, and (was|is) written/,
-    seed: 5,
+    seed: 25,
   },
   {
     name: 'an owner that did not answer is taken for none',
@@ -169,7 +169,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /refused, and (was|is) written/,
-    seed: 26,
+    seed: 3,
   },
   {
     name: 'an outcome that is not known is taken for a commit',
@@ -181,7 +181,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /is acknowledged and in PostgreSQL|published once it is committed/,
-    seed: 3,
+    seed: 4,
   },
   {
     name: 'memory is trusted after an outcome that is not known',
@@ -193,7 +193,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /was told before it began/,
-    seed: 13,
+    seed: 25,
   },
   {
     name: 'a read is answered under a check of the fence from before it came',
@@ -241,7 +241,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /is said to run/,
-    seed: 4,
+    seed: 16,
   },
   {
     name: 'a restore is accepted without another generation',
@@ -253,7 +253,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /accepting raises the generation/,
-    seed: 19,
+    seed: 55,
   },
   {
     name: 'a shard that is behind takes writes',
@@ -267,7 +267,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       edit(TABLES, "if (this.#behind.has(fence.shard)) return { kind: 'behind' };", ''),
     ],
     finds: /takes writes before that is accepted/,
-    seed: 1,
+    seed: 7,
   },
   {
     name: 'the quorum is told of no commits',
@@ -297,7 +297,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       ),
     ],
     finds: /takes writes before that is accepted/,
-    seed: 1,
+    seed: 7,
   },
   {
     name: 'nothing is noted of a shard whose claim is gone',

@@ -17,7 +17,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /tells at .* whom it holds/,
-    seed: 2,
+    seed: 12,
   },
   {
     name: 'an instance of a workload that is held stays a candidate',
@@ -29,7 +29,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /as a candidate of/,
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'a release ends by itself while it holds a workload',
@@ -41,7 +41,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /does not end while it holds/,
-    seed: 7,
+    seed: 9,
   },
   {
     name: 'an approval counts for the stages after its own, too',
@@ -53,13 +53,13 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /does not end before a person has said yes/,
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'a promote that was queued stays so when it begins, and begins again',
     edits: [edit(QUEUE, 'targetVersion > reached &&', 'targetVersion >= reached &&')],
     finds: /promote of .* leaves queued what is to be/,
-    seed: 2,
+    seed: 5,
   },
   {
     name: 'what takes the place of what is queued leaves that there',
@@ -83,7 +83,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /leaves queued what is to be/,
-    seed: 2,
+    seed: 4,
   },
   {
     name: 'a freeze does not stop what reaches its scope from above',
@@ -95,7 +95,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /waits for the end of a freeze/,
-    seed: 3,
+    seed: 90,
   },
   {
     name: 'a rollback waits for the end of a freeze',
@@ -119,7 +119,7 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /ends the release of .*, which it names/,
-    seed: 9,
+    seed: 43,
   },
   {
     name: 'a promote leaves the releases that it names under way',
@@ -131,6 +131,6 @@ export const LATER_BUGS: readonly Omit<PlantedBug, 'staged'>[] = [
       ),
     ],
     finds: /ends the release of .* in one with it/,
-    seed: 2,
+    seed: 15,
   },
 ];
