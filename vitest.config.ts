@@ -70,7 +70,8 @@ const sharing = [
 /** The same of other rooms. */
 const sharingParts = [
   'libs/metadata/src/state/!(metadata-state).spec.ts',
-  'libs/metadata/src/watch/**/*.spec.ts',
+  'libs/metadata/src/{etcd,etcd-api,inspect,member,ownership,quorum,watch}/**/*.spec.ts',
+  'libs/platform/src/**/*.spec.ts',
   'libs/probes/src/**/*.spec.ts',
   'libs/raft/src/core/**/*.spec.ts',
   'libs/sdk/src/{applier,preflight,scope,session}/**/*.spec.ts',
