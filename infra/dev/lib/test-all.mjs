@@ -201,6 +201,26 @@ async function runVitest(title, command, env) {
   return { passed: counts.passed, failed };
 }
 
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+let isStopped = false;
+
+/** A signal to this process alone must not leave tests behind: it ends once all that it has started have. */
+function stop() {
+  isStopped = true;
+  for (const child of running) child.kill('SIGTERM');
+}
+
+/** @param {import('node:child_process').ChildProcess} child @param {number} priority */
+function lower({ pid }, priority) {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, priority);
+  } catch {
+    // It has ended already.
+  }
+}
+
 /**
  * @param {readonly string[]} command @param {NodeJS.ProcessEnv} env
  * @param {{
@@ -222,21 +242,17 @@ function execute([file = '', ...args], env, { title, show, priority, isQuiet = (
     const child = spawn(file, args, { cwd: REPOSITORY, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const pass = (/** @type {NodeJS.WriteStream} */ to) => (/** @type {Buffer} */ chunk) =>
       show(to, chunk, timer);
-    if (priority !== undefined && child.pid !== undefined) setPriority(child.pid, priority);
+    if (priority !== undefined) lower(child, priority);
     child.stdout.on('data', pass(process.stdout));
     child.stderr.on('data', pass(process.stderr));
-    // A signal to this process alone must not leave the tests behind.
-    let stopped = false;
-    const stop = () => {
-      stopped = true;
-      child.kill('SIGTERM');
-    };
-    process.once('SIGTERM', stop);
+    if (running.size === 0) process.on('SIGTERM', stop);
+    running.add(child);
     const end = (/** @type {number} */ code) => {
       clearInterval(timer);
-      process.off('SIGTERM', stop);
-      if (stopped) process.exit(143);
-      resolve(code);
+      running.delete(child);
+      if (running.size === 0) process.off('SIGTERM', stop);
+      if (!isStopped) resolve(code);
+      else if (running.size === 0) process.exit(143);
     };
     child.once('error', (error) => {
       terminal.error(`${file}: ${error.message}`);

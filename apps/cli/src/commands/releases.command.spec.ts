@@ -152,6 +152,9 @@ describe('pawl releases of what has ended', () => {
       const refused = await world.pawl('releases', ...words);
       expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('--state ended')]);
     }
+    const both = await world.pawl('releases', 'r1', '--limit', '2');
+    const why = expect.stringContaining('--limit goes with the list') as string;
+    expect([both.code, both.err]).toEqual([2, why]);
   });
 
   it('tells what became of one, and what was done of it in order', async () => {

@@ -35,9 +35,12 @@ export function addReleases(program: Command, context: CliContext): void {
     )
     .option('--since <time>', 'that have ended since, RFC 3339, or so long ago: 30s, 15m, 1h, 7d')
     .option('--limit <n>', 'how many that have ended (100)', fromOne('a limit'))
-    .action((id: string | undefined, flags: Flags) =>
-      id === undefined ? list(context, flags) : sumUp(context, id),
-    );
+    .action((id: string | undefined, flags: Flags) => {
+      if (id === undefined) return list(context, flags);
+      const [flag] = Object.keys(flags);
+      if (flag === undefined) return sumUp(context, id);
+      throw new CliError(`--${flag} goes with the list, not with one release`, EXIT.usage);
+    });
 }
 
 interface Flags {

@@ -5,9 +5,9 @@ import { ACCEPT_RESTORE_TOLD, COMMIT_ALL_TOLD, COMMIT_TOLD } from './release-sto
 
 /**
  * Says of each line of history which release in stages it is about, and keeps how each ended. Lines that are
- * there say nothing of it, and neither do those of a node of before that runs on. Nobody reads or writes the
- * history while the columns are added, which writes no line again; writers wait until both indexes are made,
- * for which the table is read twice.
+ * there say nothing of it, and neither do those of a node of before that runs on. The columns write no line
+ * again, but all migrations are one transaction: nobody reads or writes the history until both indexes
+ * are made, for which it is read twice, some seconds for ten million lines.
  */
 export class ReleaseStory1764000000021 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
