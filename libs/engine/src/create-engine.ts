@@ -100,7 +100,8 @@ export function createEngine(context: EngineContext): Engine {
   const grow = new GrowReleases(context, commands, publication);
   const notes = new NoteDryRun(context, commands);
   const preflights = new Preflights(context, shards);
-  const preflight = new PreflightStage(context, { preflights, releases });
+  const closed = (root: OwnedRoot): void => watch.soon(root);
+  const preflight = new PreflightStage(context, { preflights, releases, closed });
   const watch = new WatchReleases(context, { shards, releases, grow, notes, preflight });
   const paused = new PausedReleases(context, releases);
   const pins = new ChangePins(context, commands, publication);

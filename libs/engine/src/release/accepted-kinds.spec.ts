@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
 import type { Incarnation } from '../status/incarnation.js';
+import type { EngineContext } from '../engine-context.js';
+import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { AcceptedKinds } from './accepted-kinds.js';
+import { PreflightStage } from './preflight-stage.js';
 
 function process(workload: string, build: string | null = null): Incarnation {
   return { ref: { root: 'acme', workload, consumerId: 'c1' }, build } as Incarnation;
@@ -25,6 +28,14 @@ it('forgets with the release', () => {
   accepted.keepOnly(new Set(['r2']));
   expect(accepted.countOf('r1')).toBe(0);
   expect(accepted.has('r2', process('shop'), 'h1')).toBe(true);
+});
+
+it('forgets with the release once no owner has it under way', () => {
+  const accepted = new AcceptedKinds();
+  accepted.add('r1', [{ one: process('shop'), hash: 'h1' }], nobody);
+  const stage = new PreflightStage({} as EngineContext, {} as never);
+  stage.keepOnly({ accepted } as OwnedRoot, []);
+  expect(accepted.countOf('r1')).toBe(0);
 });
 
 it('keeps of many only what somebody would still read', () => {

@@ -13,6 +13,7 @@ import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import { instancesAt } from '../status/instances-at.js';
 import { keptSlots } from '../status/kept-slots.js';
 import { Turns } from '../turns.js';
+import { notAccepted } from './not-accepted.js';
 import { reachNodes } from './reach-nodes.js';
 
 /** Nobody is looked at anew for so long while the same are there, milliseconds. */
@@ -41,10 +42,10 @@ export class GrowReleases {
 
   /**
    * Names slots at the addresses that the release of `node` reaches, where a workload has less than its
-   * share; only those addresses get a new snapshot. Nothing is written where none has.
+   * share; only those addresses get a new snapshot. Nothing is written where none has, nor where somebody
+   * has come by then who is to be asked first, see {@link notAccepted}.
    */
-  async run(root: OwnedRoot, node: AddressNode): Promise<void> {
-    if (this.#isEnough(root, node)) return;
+  async run(node: AddressNode): Promise<void> {
     const options = {
       name: 'grow-release',
       address: node.address,
@@ -55,7 +56,9 @@ export class GrowReleases {
       const heads: { readonly place: AddressNode; readonly head: SnapshotHead }[] = [];
       const turns = new Turns(this.context.scheduler);
       const same = held.tree.get(node.address);
-      for (const { place, releases } of same === undefined ? [] : this.#lacking(held, same)) {
+      const isAccepted = notAccepted(held, node.address).instances.size === 0;
+      const lacking = same === undefined || !isAccepted ? [] : this.#lacking(held, same);
+      for (const { place, releases } of lacking) {
         const of = { tree: held.tree, above: place.head.version, releases };
         heads.push({ place, head: nextHead(this.context, place, of) });
         await turns.spent(place.head.variant.size);
@@ -73,18 +76,18 @@ export class GrowReleases {
     if (!outcome.ok) throw new Error(`${outcome.problem.code}: ${outcome.problem.detail}`);
   }
 
-  /** Whether everybody has a share. Not worked out again while nobody has come or gone. */
-  #isEnough(root: OwnedRoot, node: AddressNode): boolean {
+  /** Whether somebody lacks a share. Not worked out again while nobody has come or gone. */
+  isLacking(root: OwnedRoot, node: AddressNode): boolean {
     const { staged, state } = node.release;
-    if (staged === null || state !== 'rolling') return true;
+    if (staged === null || state !== 'rolling') return false;
     const fleet = fleetOf(root, node, staged);
     const nowMs = this.context.clock.monotonicMs();
     const known = this.#enough.get(node);
     const isRecent = known !== undefined && nowMs - known.atMs < SAME_MS;
-    if (isRecent && isSame(known.fleet, fleet)) return true;
-    if (this.#lacking(root, node).length > 0) return false;
+    if (isRecent && isSame(known.fleet, fleet)) return false;
+    if (this.#lacking(root, node).length > 0) return true;
     this.#enough.set(node, { fleet, atMs: nowMs });
-    return true;
+    return false;
   }
 
   /** The addresses whose snapshots would tell more. */

@@ -41,7 +41,7 @@ interface Asked {
  * Who was asked in one preflight, and what they answered. Everybody is silent until heard; the first
  * answer of an incarnation at an address counts, if it is about the document that was asked about. Keeps
  * of each answer only that it was given, and of the first ones how. What was accepted in an earlier
- * poll is accepted.
+ * poll, which is over, is accepted.
  */
 export class PreflightPoll {
   /** By what a vote says of who gives it. */
@@ -54,7 +54,12 @@ export class PreflightPoll {
   readonly #askedAt = new Map<string, number>();
   #missing = 0;
 
-  constructor(private readonly earlier?: PreflightPoll) {}
+  /** Hashes of the documents that were accepted earlier, by process and address. */
+  readonly #accepted: ReadonlyMap<string, string>;
+
+  constructor(earlier?: PreflightPoll) {
+    this.#accepted = earlier?.acceptedNow() ?? new Map();
+  }
 
   /** Everybody who was asked has answered. */
   get isComplete(): boolean {
@@ -69,7 +74,8 @@ export class PreflightPoll {
     const asked = this.#known.get(incarnation) ?? this.#add(incarnation);
     const known = asked.questions.get(address);
     if (known?.hash === hash) return known.answer === 'silent';
-    const isAccepted = this.earlier?.accepts(incarnation, address, hash) === true;
+    const { ref, id } = incarnation;
+    const isAccepted = this.#accepted.get(questionKey(keyOf(ref, id), address)) === hash;
     asked.questions.set(address, { hash, answer: isAccepted ? 'accepted' : 'silent' });
     if (known === undefined) this.#askedAt.set(address, this.askedAt(address) + 1);
     const wasMissing = known?.answer === 'silent';
@@ -85,10 +91,15 @@ export class PreflightPoll {
     return asked;
   }
 
-  /** Whether a process said yes to just this document. */
-  private accepts({ ref, id }: Incarnation, address: AddressText, hash: string): boolean {
-    const question = this.#asked.get(keyOf(ref, id))?.questions.get(address);
-    return question?.hash === hash && question.answer === 'accepted';
+  /** What was said yes to, for the next poll, which keeps nothing else of this one. */
+  private acceptedNow(): ReadonlyMap<string, string> {
+    const accepted = new Map<string, string>();
+    for (const [process, { questions }] of this.#asked) {
+      for (const [address, { hash, answer }] of questions) {
+        if (answer === 'accepted') accepted.set(questionKey(process, address), hash);
+      }
+    }
+    return accepted;
   }
 
   /** Calls back for each process that was asked, with what it was asked about; not for who left without an answer. */
@@ -181,6 +192,10 @@ function answerOf({ questions }: Asked): Answer {
 
 function keyOf(ref: ConsumerRef, incarnation: string): string {
   return `${consumerKey(ref)} ${incarnation}`;
+}
+
+function questionKey(process: string, address: AddressText): string {
+  return `${process} ${address}`;
 }
 
 function noAnswers(): Record<Answer, number> {

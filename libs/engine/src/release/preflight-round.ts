@@ -64,6 +64,15 @@ interface Envelope {
   readonly kinds: Set<Kind>;
 }
 
+interface RoundOf {
+  readonly consumers: ShardConsumers;
+  readonly tree: RootTree;
+  readonly request: PreflightRequest;
+  readonly sheets: ReadonlyMap<AddressText, SheetsOfCohorts>;
+  /** Whether somebody is asked about a document; everybody is when left out. */
+  readonly isMeant?: ((one: Incarnation, hash: string) => boolean) | undefined;
+}
+
 /**
  * Asks everybody what they would read, and waits for their votes: until all are there, or for the
  * request's time from when somebody was asked last, and on while answers come; at most for twice that
@@ -88,21 +97,17 @@ export class PreflightRound {
   /** By then it ends, whatever still comes. */
   #latestMs = 0;
   #end: () => void = () => undefined;
+  /** Consumers that were asked first in an earlier round and not heard; `null`: there was none. */
+  readonly #unheard: ReadonlyMap<string, string> | null;
 
+  /** `earlier`: a round about the same, which is over: who accepted then is not asked. Nothing else of it is kept. */
   constructor(
     private readonly context: EngineContext,
-    private readonly of: {
-      readonly consumers: ShardConsumers;
-      readonly tree: RootTree;
-      readonly request: PreflightRequest;
-      readonly sheets: ReadonlyMap<AddressText, SheetsOfCohorts>;
-      /** An earlier round about the same: who accepted then is not asked. */
-      readonly earlier?: PreflightRound | undefined;
-      /** Whether somebody is asked about a document; everybody is when left out. */
-      readonly isMeant?: ((one: Incarnation, hash: string) => boolean) | undefined;
-    },
+    private readonly of: RoundOf,
+    earlier?: PreflightRound,
   ) {
-    this.poll = new PreflightPoll(of.earlier?.poll);
+    this.poll = new PreflightPoll(earlier?.poll);
+    this.#unheard = earlier?.unheardScouts() ?? null;
   }
 
   async collect(): Promise<void> {
@@ -191,8 +196,8 @@ export class PreflightRound {
     };
     const envelopes = new Map<Sheet, Envelope>();
     const there = consumersAsked(consumers, address, request);
-    const { earlier } = this.of;
-    const names = new Set(earlier === undefined ? [] : there.map(({ ref }) => consumerKey(ref)));
+    const known = this.#unheard === null ? [] : there;
+    const names = new Set(known.map(({ ref }) => consumerKey(ref)));
     for (const one of there) {
       const sheet = sheetOf(one);
       if (sheet === undefined || !this.poll.ask(one, address, sheet.message.hash)) continue;
@@ -222,7 +227,7 @@ export class PreflightRound {
     const key = kindOf(one);
     const known = scouts.get(key);
     if (known !== undefined && (known.isHeard || !known.one.left)) return known;
-    const before = this.of.earlier?.unheardScout(sheet, key);
+    const before = this.#unheard?.get(scoutKey(sheet, key));
     if (before !== undefined && before !== consumerKey(ref) && there.has(before)) return undefined;
     const kind = { workload: ref.workload, ...(build === null ? {} : { build }) };
     const scout = { one, kind, isHeard: false };
@@ -231,14 +236,15 @@ export class PreflightRound {
     return scout;
   }
 
-  /** The consumer that was asked first about the same, and not heard. */
-  private unheardScout({ to, message }: Sheet, key: string): string | undefined {
+  /** Consumers that were asked first, and not heard, by what they were asked and their kind. */
+  private unheardScouts(): ReadonlyMap<string, string> {
+    const unheard = new Map<string, string>();
     for (const [sheet, scouts] of this.#scouts) {
-      if (sheet.to.text !== to.text || sheet.message.hash !== message.hash) continue;
-      const scout = scouts.get(key);
-      return scout === undefined || scout.isHeard ? undefined : consumerKey(scout.one.ref);
+      for (const [key, { one, isHeard }] of scouts) {
+        if (!isHeard) unheard.set(scoutKey(sheet, key), consumerKey(one.ref));
+      }
     }
-    return undefined;
+    return unheard;
   }
 
   async #send(
@@ -267,6 +273,11 @@ export class PreflightRound {
       ...portionsOf([...kinds], PREPARE_KINDS).map((portion) => ({ ...cohorts, kinds: portion })),
     ];
   }
+}
+
+/** Of a kind that is asked about a document at an address. */
+function scoutKey({ to, message }: Sheet, kind: string): string {
+  return `${to.text}\n${message.hash}\n${kind}`;
 }
 
 function newEnvelope(sheet: Sheet): Envelope {

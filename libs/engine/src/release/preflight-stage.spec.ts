@@ -172,6 +172,22 @@ describe('silence in a preflight', () => {
     });
   });
 
+  it('is none while NATS is away', async () => {
+    await begin();
+    await staged.fleet.pass(1_000);
+    world.publisher.up = false;
+    await staged.fleet.pass(60_000);
+    const before = asked.length;
+    expect(await shown()).toMatchObject({
+      ...{ state: 'rolling', preflight: { state: 'waiting' } },
+      reason: 'NATS is away: nobody can be asked',
+    });
+    world.publisher.up = true;
+    await staged.fleet.pass(SILENCES_MS + 5_000);
+    expect(new Set(asked.slice(before).map(({ id }) => id)).size).toBe(5);
+    expect(await last()).toMatchObject({ action: 'pause', author: 'pawl', reason: why });
+  });
+
   it('is told with who cannot say why', async () => {
     fleet[3]!.vote = () => ({ verdict: 'cannot-say', reason: 'validate did not end' });
     await begin();
@@ -252,6 +268,40 @@ describe('a preflight under way', () => {
     await begin();
     await staged.fleet.pass(5_000);
     expect(await last()).toMatchObject({ action: 'advance', author: 'pawl' });
+  });
+
+  it('that never has its turn ends in a pause, but for the time in which nobody is to be asked', async () => {
+    const places = ['acme/p1', 'acme/p2', 'acme/p3', 'acme/p4'];
+    for (const at of places) {
+      await staged.promoted(at, { max: 1 });
+      const [one] = await staged.fleet.add(at, 'shop', 1);
+      one!.vote = () => null;
+      await begin({ ...ASKED, preflight: { timeoutMs: 60_000 } }, at);
+    }
+    await staged.fleet.pass(1_000);
+    await begin({ ...ASKED, progressMs: 10_000 });
+    await staged.fleet.pass(5_000);
+    world.publisher.up = false;
+    await staged.fleet.pass(30_000);
+    world.publisher.up = true;
+    await staged.fleet.pass(2_000);
+    expect((await shown())?.state).toBe('rolling');
+    await staged.fleet.pass(8_000);
+    const { reason } = (await shown()) ?? {};
+    expect(await last()).toMatchObject({ action: 'pause', author: 'pawl' });
+    expect(reason).toContain('no progress for 10 s: 4 preflights are under way');
+  });
+
+  it('that is void again and again ends in a pause', async () => {
+    fleet[3]!.vote = () => null;
+    await begin({ ...ASKED, progressMs: 10_000 });
+    for (let n = 0; n < 9 && (await shown())?.state === 'rolling'; n += 1) {
+      await staged.promoted('acme', { currency: `C${n}` });
+      await staged.fleet.pass(2_000);
+    }
+    const { reason } = (await shown()) ?? {};
+    expect(await last()).toMatchObject({ action: 'pause', author: 'pawl' });
+    expect(reason).toContain('no progress for 10 s: something else');
   });
 
   it('begins anew with the next owner', async () => {

@@ -1,5 +1,6 @@
+import { LIMITS } from '@pawl/contracts';
 import type { AddressText, PreflightProgress, RolloutRelease } from '@pawl/contracts';
-import { isInPreflight, workloadsHeld } from '@pawl/domain';
+import { isInPreflight, progressMsOf, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
@@ -21,6 +22,11 @@ const PAUSES_MS = [2_000, 5_000, 10_000, 15_000] as const;
 const ANEW_MS = 1_000;
 /** Pause after something that did not succeed, milliseconds. */
 const RETRY_MS = 5_000;
+/** What a look counts at most of the time since the one before, milliseconds. */
+const MAX_STEP_MS = 2_000;
+
+const NOT_KNOWN = 'it is not known yet who is there';
+const AWAY = 'NATS is away: nobody can be asked';
 
 type Policy = NonNullable<StagedRelease['preflight']>;
 
@@ -40,7 +46,14 @@ interface Asking {
   notBeforeMs: number;
   /** What it waits for. */
   why: string | null;
-  /** Before the next stage: who has not accepted it is being asked. */
+  /** NATS was away in the round under way. */
+  wasAway: boolean;
+  /** Monotonic time of the last look, and the time of all: not counted in a freeze, and while NATS is away. */
+  lookedMs: number;
+  spentMs: number;
+  /** Why the last try told nothing, though nobody was silent; `null`: it did. */
+  stuck: string | null;
+  /** Within a stage: who has not accepted it is being asked. */
   isOpen: boolean;
   /** What came of that. */
   said: string | null;
@@ -48,7 +61,7 @@ interface Asking {
 
 /**
  * Carries out the preflights of releases in stages: before the first one asks everybody whom the release would
- * reach, before each other those of a kind that has not accepted what they would read; those who do
+ * reach, before each other, and before one grows, those of a kind that has not accepted what they would read; those who do
  * not answer again; and goes on, pauses or aborts, as anybody would, under the fencing token and from
  * the release version that it saw. What an owner has heard is lost with it: the next one asks anew.
  */
@@ -58,25 +71,33 @@ export class PreflightStage {
 
   constructor(
     private readonly context: EngineContext,
-    private readonly parts: { readonly preflights: Preflights; readonly releases: ChangeRelease },
+    private readonly parts: {
+      readonly preflights: Preflights;
+      readonly releases: ChangeRelease;
+      /** Told when nobody is waited for any more within a stage: the release may go on at once. */
+      readonly closed: (root: OwnedRoot) => void;
+    },
   ) {
     this.#work = new RunningWork(context.clock, RETRY_MS);
   }
 
   /**
-   * What the next stage of a release waits for: that everybody whom it is still to reach is of a kind that
-   * has accepted what they would read. `undefined`: nothing. Asks the others; called again and again.
+   * What the next stage of a release, or more candidates of this one, wait for: that everybody whom it is
+   * still to reach is of a kind that has accepted what they would read, and that it is known who is there.
+   * `undefined`: nothing. Asks the others; called again and again.
    */
   waitsFor(root: OwnedRoot, node: AddressNode): string | undefined {
     if (node.release.staged?.preflight === undefined) return undefined;
     const asking = this.#asking(root, node);
-    if (!asking.isOpen && notAccepted(root, node.address).instances.size === 0) return undefined;
+    if (!asking.isOpen && notAccepted(root, node.address).instances.size === 0) {
+      return root.shard.consumers.hadTimeToHear ? undefined : NOT_KNOWN;
+    }
     asking.isOpen = true;
     this.look(root, node);
     return asking.why ?? 'those who have not accepted it yet are asked first';
   }
 
-  /** What came of those who were asked before the next stage; `null`: nobody was. */
+  /** What came of those who were asked in this stage last; `null`: nobody was. */
   said(root: OwnedRoot, { address }: AddressNode): string | null {
     return this.#known.get(root)?.get(address.text)?.said ?? null;
   }
@@ -86,10 +107,22 @@ export class PreflightStage {
     const asking = this.#asking(root, node);
     const nowMs = this.context.clock.monotonicMs();
     if (this.#work.isStopped || node.release.state !== 'rolling') return;
-    if (asking.isBusy || nowMs < asking.notBeforeMs) return;
     const frozen = frozenFor(this.context, root.tree, node.address);
-    asking.why = frozen === undefined ? null : `frozen: ${frozen}`;
-    if (frozen === undefined) this.#begin(root, node, asking);
+    const isAway = !this.context.publisher.healthy();
+    if (isAway) asking.wasAway = true;
+    else if (frozen === undefined) {
+      asking.spentMs += Math.min(nowMs - asking.lookedMs, MAX_STEP_MS);
+    }
+    asking.lookedMs = nowMs;
+    if (asking.isBusy || nowMs < asking.notBeforeMs) return;
+    asking.why = frozen === undefined ? (isAway ? AWAY : null) : `frozen: ${frozen}`;
+    if (asking.why !== null) return;
+    const late = lateFor(node, asking);
+    this.#begin(node, asking, () =>
+      late === undefined
+        ? this.#ask(root, node, asking)
+        : this.#act(node, { asking, action: 'pause', reason: late }),
+    );
   }
 
   /** Forgets what was asked of releases that are elsewhere by now, and what was accepted of those that have ended. */
@@ -125,11 +158,11 @@ export class PreflightStage {
     return this.#work.stop();
   }
 
-  #begin(root: OwnedRoot, node: AddressNode, asking: Asking): void {
-    asking.isBusy = true;
-    this.#work.begin(() => this.#ask(root, node, asking), {
+  #begin(node: AddressNode, asking: Asking, work: () => Promise<void>): void {
+    Object.assign(asking, { isBusy: true, wasAway: false });
+    this.#work.begin(work, {
       failed: (error, notBeforeMs) => {
-        wait(asking, notBeforeMs, 'the last try failed, it will be tried again');
+        tryAgain(asking, notBeforeMs, 'the last try failed, it will be tried again');
         const fields = { address: node.address.text, error: String(error) };
         this.context.log.warn('a preflight could not go on; will be tried again', fields);
       },
@@ -144,7 +177,7 @@ export class PreflightStage {
     asking.rounds += 1;
     const { earlier, releaseVersion } = asking;
     const among = isInPreflight(staged) ? null : amongKinds(root, node);
-    if (among?.addresses.size === 0) return close(asking, null);
+    if (among?.addresses.size === 0) return this.#close(root, asking, null);
     const name = [staged.id, releaseVersion, root.shard.token, asking.rounds].join(' ');
     const outcome = await this.parts.preflights.runStaged(
       {
@@ -157,7 +190,7 @@ export class PreflightStage {
       root,
     );
     if (this.#work.isStopped || node.release.releaseVersion !== releaseVersion) return;
-    if (!outcome.ok) return wait(asking, this.#in(ANEW_MS), outcome.problem.detail);
+    if (!outcome.ok) return tryAgain(asking, this.#in(ANEW_MS), outcome.problem.detail);
     asking.earlier = outcome.value.round;
     await this.#judge(root, node, { asking, policy, polled: outcome.value });
   }
@@ -174,19 +207,23 @@ export class PreflightStage {
       this.#act(node, { asking, polled, action, reason });
     if (view.void === true) {
       const why = 'something else that is read with it was released meanwhile: asks anew';
-      return wait(asking, this.#in(ANEW_MS), why);
+      return tryAgain(asking, this.#in(ANEW_MS), why);
     }
+    asking.stuck = null;
     if (rejected > 0) return act(policy.onRejection, rejectedText(view));
     const isFirst = !asking.isOpen;
     if (isFirst && asked === 0 && !root.shard.consumers.hadTimeToHear) {
-      return wait(asking, this.#in(ANEW_MS), 'it is not known yet who is there');
+      return wait(asking, this.#in(ANEW_MS), NOT_KNOWN);
     }
     const goOn = async (text: string): Promise<void> => {
       remember(root, node, round.poll);
       if (isFirst) return act('advance', text);
-      close(asking, asked === 0 ? null : text);
+      this.#close(root, asking, asked === 0 ? null : text);
     };
     if (accepted === asked) return goOn(acceptedText(view));
+    if (asking.wasAway || !this.context.publisher.healthy()) {
+      return wait(asking, this.#in(ANEW_MS), AWAY);
+    }
     const pauseMs = PAUSES_MS[asking.unsure];
     asking.unsure += 1;
     if (pauseMs !== undefined) return wait(asking, this.#in(pauseMs), unsureText(view));
@@ -197,18 +234,25 @@ export class PreflightStage {
     { address }: AddressNode,
     of: {
       readonly asking: Asking;
-      readonly polled: Polled;
+      readonly polled?: Polled;
       readonly action: string;
       readonly reason: string;
     },
   ): Promise<void> {
     const { asking, polled, action, reason } = of;
     const request = { action, reason, expectedReleaseVersion: asking.releaseVersion };
-    const context = { actor: OWNER, stillHolds: polled.stillHolds };
+    const stillHolds = polled === undefined ? {} : { stillHolds: polled.stillHolds };
+    const context = { actor: OWNER, ...stillHolds };
     const outcome = await this.parts.releases.run(address, request, context);
     const fields = { address: address.text, ...request };
     if (outcome.ok) this.context.log.info('a release was judged by its preflight', fields);
-    else wait(asking, this.#in(ANEW_MS), outcome.problem.detail);
+    else tryAgain(asking, this.#in(ANEW_MS), outcome.problem.detail);
+  }
+
+  /** Nobody is to be asked any more for now; who comes later begins anew. */
+  #close(root: OwnedRoot, asking: Asking, said: string | null): void {
+    Object.assign(asking, { isOpen: false, said, unsure: 0, earlier: null, why: null });
+    this.parts.closed(root);
   }
 
   #in(ms: number): number {
@@ -225,6 +269,7 @@ export class PreflightStage {
     const fresh: Asking = {
       ...{ releaseVersion, rounds: 0, unsure: 0, isBusy: false },
       ...{ round: null, earlier: null, notBeforeMs: 0, why: null, isOpen: false, said: null },
+      ...{ wasAway: false, lookedMs: this.context.clock.monotonicMs(), spentMs: 0, stuck: null },
     };
     known.set(address.text, fresh);
     return fresh;
@@ -236,9 +281,21 @@ function wait(asking: Asking, untilMs: number, why: string): void {
   asking.why = why;
 }
 
-/** Nobody is to be asked any more before the next stage; who comes later begins anew. */
-function close(asking: Asking, said: string | null): void {
-  Object.assign(asking, { isOpen: false, said, unsure: 0, earlier: null, why: null });
+/** The last try told nothing. */
+function tryAgain(asking: Asking, untilMs: number, why: string): void {
+  asking.stuck = why;
+  wait(asking, untilMs, why);
+}
+
+/**
+ * Why a release whose first preflight cannot be made is to be paused; `undefined`: it is not, or not yet.
+ * Of later ones its stage counts the time.
+ */
+function lateFor({ release: { staged } }: AddressNode, asking: Asking): string | undefined {
+  if (staged === null || !isInPreflight(staged) || asking.stuck === null) return undefined;
+  const mostMs = progressMsOf(staged);
+  if (asking.spentMs <= mostMs) return undefined;
+  return `no progress for ${mostMs / 1_000} s: ${asking.stuck}`.slice(0, LIMITS.messageLength);
 }
 
 /** Those of kinds that have not accepted what they would read. */

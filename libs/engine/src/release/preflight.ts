@@ -171,10 +171,9 @@ export class Preflights {
     const { consumers } = root.shard;
     const { workload } = request;
     const sheets = await preflightSheets(this.context, root, { id, workload, question });
-    const earlier = order.earlier ?? undefined;
     const isMeant = order.among?.isMeant;
-    const of = { consumers, tree: root.tree, request, sheets, earlier, isMeant };
-    const round = new PreflightRound(this.context, of);
+    const of = { consumers, tree: root.tree, request, sheets, isMeant };
+    const round = new PreflightRound(this.context, of, order.earlier ?? undefined);
     this.#rounds.set(id, round);
     order.begun?.(round);
     if (!this.#stopped) await round.collect();

@@ -309,9 +309,24 @@ export class WatchReleases {
       const stillHolds = (): boolean => notAccepted(root, node.address).instances.size === 0;
       this.#act(root, node, { watch, deed: 'advance', request, stillHolds });
     } else if ((isPass || verdict.grows === true) && may('grow')) {
-      watch.notBefore.grow = nowMs + GROW_EVERY_MS;
-      this.#begin(watch, 'grow', () => this.parts.grow.run(root, node));
+      this.#grow(root, node, { watch, nowMs });
     }
+  }
+
+  /** Gives those who lack it their share, once everybody whom the release is still to reach has accepted it. */
+  #grow(
+    root: OwnedRoot,
+    node: AddressNode,
+    { watch, nowMs }: { readonly watch: Watch; readonly nowMs: number },
+  ): void {
+    const isLacking = this.parts.grow.isLacking(root, node);
+    const why = isLacking ? this.parts.preflight.waitsFor(root, node) : undefined;
+    if (why !== undefined) {
+      watch.verdict = { kind: 'wait', why, asks: true };
+      return;
+    }
+    watch.notBefore.grow = nowMs + GROW_EVERY_MS;
+    if (isLacking) this.#begin(watch, 'grow', () => this.parts.grow.run(node));
   }
 
   /** A stage that is over waits until everybody who comes next has accepted it. */
