@@ -106,8 +106,8 @@ describe('infra/docker/Dockerfile', () => {
 
   it('starts the file that npm start does, which the build makes of what the compiler made', () => {
     const command = instructions.findLast((line) => line.startsWith('CMD '));
-    const [program, , main = ''] = JSON.parse(command?.slice('CMD '.length) ?? '[]') as string[];
-    expect([program, main]).toEqual(['node', relative(REPOSITORY, CONTROL_PLANE)]);
+    const started = JSON.parse(command?.slice('CMD '.length) ?? '[]') as string[];
+    expect(started).toEqual(['node', relative(REPOSITORY, CONTROL_PLANE)]);
     const built = instructions.find((line) => line.includes(' -b '))?.split(/ +&& +/) ?? [];
     const [compiler, bundler] = [TSC, WRITE_BUNDLE].map((path) => relative(REPOSITORY, path));
     expect(built.slice(0, 2)).toEqual([
