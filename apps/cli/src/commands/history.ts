@@ -26,4 +26,7 @@ export async function listHistory(
       ]),
     ),
   );
+  if (page.next !== undefined && context.format() === 'table') {
+    context.terminal.err('there are more: a higher --limit shows them\n');
+  }
 }

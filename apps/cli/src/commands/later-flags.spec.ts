@@ -79,6 +79,7 @@ describe('pawl promote, later', () => {
   it('says what can be done where something is under way, or queued', async () => {
     world.answers.set('POST /v1/release/acme/app', refuse('release-in-flight', 'rolling'));
     expect((await promote()).err).toContain('begin after it: the same with --queue');
+    expect((await promote('--queue')).err).not.toContain('the same with --queue');
     world.answers.set('POST /v1/release/acme/app', refuse('release-queued', 'one is'));
     const { err } = await promote('--queue');
     expect(err).toContain(`drop it: ${command('cancel acme/app')}`);

@@ -128,5 +128,8 @@ describe('what is pinned', () => {
     world.answers.set('GET /v1/history/acme/app?limit=20', json({ items: [item] }));
     const { out } = await world.pawl('config', 'history', 'acme/app');
     expect(out).toContain(`acme at version 12 until ${UNTIL}: slow in eu`);
+    world.answers.set('GET /v1/history/acme/app?limit=20', json({ items: [item], next: '7' }));
+    const { err } = await world.pawl('config', 'history', 'acme/app');
+    expect(err).toBe('there are more: a higher --limit shows them\n');
   });
 });

@@ -151,7 +151,7 @@ async function act(
   const before = await releaseBefore(client, address);
   const meant = action === 'approve' ? stageMeant(flags, before) : {};
   const view = await client.release(address, { ...request, ...meant }).catch((error: unknown) => {
-    throw withHint(context, address, error);
+    throw withHint(context, { address, isLater }, error);
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
@@ -195,12 +195,17 @@ async function releaseBefore(
 }
 
 /** Tells people what they can do about a refusal. */
-function withHint(context: CliContext, address: string, error: unknown): unknown {
+function withHint(
+  context: CliContext,
+  { address, isLater }: { readonly address: string; readonly isLater: boolean },
+  error: unknown,
+): unknown {
   if (!(error instanceof ProblemError) || context.format() !== 'table') return error;
   const { problem } = error;
   const look = `look at it: ${context.command(`status ${address}`)}`;
+  const after = isLater ? '' : '\nbegin after it: the same with --queue';
   const hint: Partial<Record<ProblemCode, string>> = {
-    'release-in-flight': `${look}\nbegin after it: the same with --queue\nsupersede it: the same with --supersede`,
+    'release-in-flight': `${look}${after}\nsupersede it: the same with --supersede`,
     'release-queued': `drop it: ${context.command(`cancel ${address}`)}\ntake its place: the same with --supersede`,
     'too-many-releases': `${look}\nwhere one is below, abort it with this: the same with --preempt ADDRESS`,
     frozen: 'go forward all the same: with --freeze-exception and why',

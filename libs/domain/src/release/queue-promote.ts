@@ -5,7 +5,7 @@ import type { Transition } from './changed-release.js';
 import type { ReleaseState } from './release-state.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
 import type { Asked, QueuedRelease } from './queued-release.js';
-import { inFlight, isSameStrategy } from './staged-transitions.js';
+import { isSameStrategy } from './staged-transitions.js';
 
 export interface QueueInput {
   readonly state: ReleaseState;
@@ -54,7 +54,7 @@ export function enqueue(
   if (staged !== null && target <= staged.candidateVersion) {
     const isSame = target === staged.candidateVersion && strategy !== null;
     if (isSame && isSameStrategy(staged, strategy)) return unchanged(state);
-    return inFlight({ state, address }, staged);
+    return nothingNewer(input, { target, under: staged.candidateVersion });
   }
   if (target === stable) return unchanged(state);
   if (state.blockedVersions.includes(target)) {
@@ -69,6 +69,16 @@ export function enqueue(
     return refused('release-queued', detail, { currentReleaseVersion: state.releaseVersion });
   }
   return changed(state, { queued: next });
+}
+
+function nothingNewer(
+  { state, address }: QueueInput,
+  { target, under }: { readonly target: number; readonly under: number },
+): Outcome<never> {
+  const what =
+    target === under ? `version ${target}` : `version ${under}, which is newer than ${target},`;
+  const detail = `${what} of ${address} is being released already: what is queued has to be newer`;
+  return refused('release-in-flight', detail, { currentReleaseVersion: state.releaseVersion });
 }
 
 /** Drops what is queued. */

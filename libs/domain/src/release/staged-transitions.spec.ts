@@ -304,6 +304,10 @@ describe('a release in stages: what is refused', () => {
       ...(['release-in-flight', 'the strategy all-at-once, where it is named, ends it'] as const),
     ],
     [
+      ...([rolling, { action: 'promote', targetVersion: 5, conflict: 'queue' }] as const),
+      ...(['release-in-flight', 'version 6, which is newer than 5, of acme/prod is'] as const),
+    ],
+    [
       ...([rolling, { action: 'promote', targetVersion: 8 }] as const),
       ...(['version-blocked', 'version 8 of acme/prod is blocked'] as const),
     ],
