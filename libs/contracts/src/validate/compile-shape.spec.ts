@@ -38,7 +38,7 @@ describe('compileShape', () => {
       promote({ preset: 'slow' }),
       '/strategy/preset',
       'enum',
-      'must be one of ["canary","linear","exponential"]',
+      'must be one of ["all-at-once","canary","linear","exponential"]',
     ],
     [promote({ stages: [] }), '/strategy/stages', 'minItems', 'must NOT have fewer than 1 items'],
     [promote({ stages: [{ percent: 101 }] }), `${STAGE}/percent`, 'maximum', 'must be <= 100'],
