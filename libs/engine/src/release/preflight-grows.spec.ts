@@ -2,7 +2,7 @@ import type { AddressText, HistoryItem, Prepare, RolloutRelease, VoteItem } from
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EngineWorld } from '../testing/engine-world.js';
 import { FakeConsumer } from '../testing/fake-fleet.js';
-import { HOUR_MS, stagedWorld } from '../testing/staged-world.fixture.js';
+import { HOUR_MS, preparesOf, stagedWorld } from '../testing/staged-world.fixture.js';
 import type { StagedWorld } from '../testing/staged-world.fixture.js';
 
 const AT = 'acme/shop';
@@ -16,12 +16,7 @@ let fleet: FakeConsumer[];
 beforeEach(async () => {
   staged = await stagedWorld();
   ({ world } = staged);
-  const { onPrepare } = world.publisher;
-  asked = [];
-  world.publisher.onPrepare = (message) => {
-    asked.push(message);
-    onPrepare(message);
-  };
+  asked = preparesOf(world);
   await staged.promoted('acme', { currency: 'EUR' });
   await staged.promoted(AT, { max: 1 });
   fleet = await added('shop', 4, 'b1');

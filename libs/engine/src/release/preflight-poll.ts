@@ -32,9 +32,14 @@ interface Question {
   answer: Answer;
 }
 
+/** Hashes of documents by address. */
+type Accepted = ReadonlyMap<AddressText, string>;
+
 interface Asked {
   readonly incarnation: Incarnation;
   readonly questions: Map<AddressText, Question>;
+  /** What it accepted in an earlier poll. */
+  readonly accepted: Accepted | undefined;
 }
 
 /**
@@ -54,8 +59,8 @@ export class PreflightPoll {
   readonly #askedAt = new Map<string, number>();
   #missing = 0;
 
-  /** Hashes of the documents that were accepted earlier, by process and address. */
-  readonly #accepted: ReadonlyMap<string, string>;
+  /** Hashes of the documents that were accepted earlier, by address, of each process. */
+  readonly #accepted: ReadonlyMap<string, Accepted>;
 
   constructor(earlier?: PreflightPoll) {
     this.#accepted = earlier?.acceptedNow() ?? new Map();
@@ -74,8 +79,7 @@ export class PreflightPoll {
     const asked = this.#known.get(incarnation) ?? this.#add(incarnation);
     const known = asked.questions.get(address);
     if (known?.hash === hash) return known.answer === 'silent';
-    const { ref, id } = incarnation;
-    const isAccepted = this.#accepted.get(questionKey(keyOf(ref, id), address)) === hash;
+    const isAccepted = asked.accepted?.get(address) === hash;
     asked.questions.set(address, { hash, answer: isAccepted ? 'accepted' : 'silent' });
     if (known === undefined) this.#askedAt.set(address, this.askedAt(address) + 1);
     const wasMissing = known?.answer === 'silent';
@@ -85,19 +89,19 @@ export class PreflightPoll {
 
   #add(incarnation: Incarnation): Asked {
     const key = keyOf(incarnation.ref, incarnation.id);
-    const asked = this.#asked.get(key) ?? { incarnation, questions: new Map() };
+    const accepted = this.#accepted.get(key);
+    const asked = this.#asked.get(key) ?? { incarnation, questions: new Map(), accepted };
     this.#asked.set(key, asked);
     this.#known.set(incarnation, asked);
     return asked;
   }
 
   /** What was said yes to, for the next poll, which keeps nothing else of this one. */
-  private acceptedNow(): ReadonlyMap<string, string> {
-    const accepted = new Map<string, string>();
+  private acceptedNow(): ReadonlyMap<string, Accepted> {
+    const accepted = new Map<string, Accepted>();
     for (const [process, { questions }] of this.#asked) {
-      for (const [address, { hash, answer }] of questions) {
-        if (answer === 'accepted') accepted.set(questionKey(process, address), hash);
-      }
+      const said = [...questions].filter(([, { answer }]) => answer === 'accepted');
+      if (said.length > 0) accepted.set(process, new Map(said.map(([at, { hash }]) => [at, hash])));
     }
     return accepted;
   }
@@ -192,10 +196,6 @@ function answerOf({ questions }: Asked): Answer {
 
 function keyOf(ref: ConsumerRef, incarnation: string): string {
   return `${consumerKey(ref)} ${incarnation}`;
-}
-
-function questionKey(process: string, address: AddressText): string {
-  return `${process} ${address}`;
 }
 
 function noAnswers(): Record<Answer, number> {

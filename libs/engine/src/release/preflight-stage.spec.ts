@@ -3,7 +3,7 @@ import type { Prepare, RolloutRelease, Strategy } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EngineWorld } from '../testing/engine-world.js';
 import type { FakeConsumer } from '../testing/fake-fleet.js';
-import { HOUR_MS, stagedWorld } from '../testing/staged-world.fixture.js';
+import { HOUR_MS, preparesOf, stagedWorld } from '../testing/staged-world.fixture.js';
 import type { StagedWorld } from '../testing/staged-world.fixture.js';
 
 const stages = [
@@ -21,12 +21,7 @@ let fleet: FakeConsumer[];
 beforeEach(async () => {
   staged = await stagedWorld();
   ({ world } = staged);
-  const { onPrepare } = world.publisher;
-  asked = [];
-  world.publisher.onPrepare = (message) => {
-    asked.push(message);
-    onPrepare(message);
-  };
+  asked = preparesOf(world);
   await staged.promoted('acme', { currency: 'EUR' });
   await staged.promoted('acme/shop', { max: 1 });
   fleet = await staged.fleet.add('acme/shop', 'shop', 4);

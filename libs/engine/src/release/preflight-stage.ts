@@ -1,4 +1,3 @@
-import { LIMITS } from '@pawl/contracts';
 import type { AddressText, PreflightProgress, RolloutRelease } from '@pawl/contracts';
 import { isInPreflight, progressMsOf, workloadsHeld } from '@pawl/domain';
 import type { StagedRelease } from '@pawl/domain';
@@ -15,6 +14,7 @@ import type { Among, Polled, Preflights } from './preflight.js';
 import { acceptedText, rejectedText, unsureText } from './preflight-reasons.js';
 import { frozenFor } from './release-policy.js';
 import { RunningWork } from './running-work.js';
+import { noProgress } from './stage-progress.js';
 
 /** Pauses before those who were silent or could not say are asked again: a process may be restarting. */
 const PAUSES_MS = [2_000, 5_000, 10_000, 15_000] as const;
@@ -295,7 +295,7 @@ function lateFor({ release: { staged } }: AddressNode, asking: Asking): string |
   if (staged === null || !isInPreflight(staged) || asking.stuck === null) return undefined;
   const mostMs = progressMsOf(staged);
   if (asking.spentMs <= mostMs) return undefined;
-  return `no progress for ${mostMs / 1_000} s: ${asking.stuck}`.slice(0, LIMITS.messageLength);
+  return noProgress(mostMs, asking.stuck);
 }
 
 /** Those of kinds that have not accepted what they would read. */

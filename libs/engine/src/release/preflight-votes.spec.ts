@@ -2,7 +2,7 @@ import type { HistoryItem, Prepare, RolloutRelease, Strategy, VoteItem } from '@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EngineWorld } from '../testing/engine-world.js';
 import type { FakeConsumer } from '../testing/fake-fleet.js';
-import { stagedWorld } from '../testing/staged-world.fixture.js';
+import { preparesOf, stagedWorld } from '../testing/staged-world.fixture.js';
 import type { StagedWorld } from '../testing/staged-world.fixture.js';
 
 const AT = 'acme/shop';
@@ -28,12 +28,7 @@ let fleet: FakeConsumer[];
 beforeEach(async () => {
   staged = await stagedWorld();
   ({ world } = staged);
-  const { onPrepare } = world.publisher;
-  asked = [];
-  world.publisher.onPrepare = (message) => {
-    asked.push(message);
-    onPrepare(message);
-  };
+  asked = preparesOf(world);
   await staged.promoted('acme', { currency: 'EUR' });
   await staged.promoted(AT, { max: 1 });
   fleet = await staged.fleet.add(AT, 'shop', 6);

@@ -48,8 +48,13 @@ export class StageProgress {
     const mostMs = progressMsOf(staged);
     if (this.#idleMs <= mostMs) return undefined;
     const why = verdict.kind === 'pass' ? (verdict.but ?? verdict.why) : verdict.why;
-    return `no progress for ${mostMs / 1_000} s: ${why}`.slice(0, LIMITS.messageLength);
+    return noProgress(mostMs, why);
   }
+}
+
+/** The reason of a release that is paused since nothing has come of it for so long. */
+export function noProgress(mostMs: number, why: string): string {
+  return `no progress for ${mostMs / 1_000} s: ${why}`.slice(0, LIMITS.messageLength);
 }
 
 /** It would end but for workloads that are held. */

@@ -1,5 +1,5 @@
 import { address, snapshotHash } from '@pawl/contracts';
-import type { EffectiveView, JsonValue, Snapshot, Strategy } from '@pawl/contracts';
+import type { EffectiveView, JsonValue, Prepare, Snapshot, Strategy } from '@pawl/contracts';
 import { sha256 } from '@pawl/contracts/node';
 import { assert } from '@pawl/kernel';
 import { expect } from 'vitest';
@@ -64,6 +64,17 @@ export class StagedWorld {
     expect(Object.keys(snapshot.variants)).toHaveLength(2 ** snapshot.releases.length);
     return snapshot;
   }
+}
+
+/** What consumers of the world are asked from now on, who answer as before. */
+export function preparesOf({ publisher }: EngineWorld): Prepare[] {
+  const { onPrepare } = publisher;
+  const asked: Prepare[] = [];
+  publisher.onPrepare = (message) => {
+    asked.push(message);
+    onPrepare(message);
+  };
+  return asked;
 }
 
 export async function stagedWorld(): Promise<StagedWorld> {
