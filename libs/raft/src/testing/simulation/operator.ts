@@ -32,11 +32,14 @@ export class Operator {
     leader?.flush();
   }
 
-  /** Whether all agree on a configuration that can do without this node, and go on from there. */
+  /**
+   * Whether all agree on a configuration that can do without this node, and go on from there: also
+   * after a crash, as the last voter may not have written yet what the one that leaves has written.
+   */
   canDoWithout(node: SimulatedNode): boolean {
     const { nodes } = this.options;
     if (nodes.some(({ broken }) => broken)) return false;
-    const newest = nodes.map(({ newestConfiguration }) => newestConfiguration);
+    const newest = nodes.flatMap((each) => [each.newestConfiguration, each.durableConfiguration]);
     const known = newest.filter(({ voters }) => voters.length > 0);
     const [first] = known;
     if (first === undefined || isJoint(first)) return false;

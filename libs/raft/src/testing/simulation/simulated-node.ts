@@ -103,7 +103,11 @@ export class SimulatedNode {
 
   /** The newest in its log, also while it is down. */
   get newestConfiguration(): Configuration {
-    if (this.core !== null) return this.core.status.configuration;
+    return this.core?.status.configuration ?? this.durableConfiguration;
+  }
+
+  /** The newest that a crash at this moment surely leaves. */
+  get durableConfiguration(): Configuration {
     const { snapshot, entries } = this.durable;
     const newest = entries.findLast(({ kind }) => kind === 'configuration');
     return newest === undefined ? snapshot.configuration : decodeConfiguration(newest.data);
