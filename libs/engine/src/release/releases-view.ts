@@ -17,7 +17,7 @@ export function releasesView(
   { watch, paused }: { readonly watch: WatchReleases; readonly paused: PausedReleases },
 ): RolloutRelease[] {
   const { consumers } = root.shard;
-  return (node.published?.releases ?? []).flatMap((release) => {
+  return node.head.releases.flatMap((release) => {
     const released = root.tree.staged().find((one) => one.release.staged?.id === release.id);
     const { staged, state } = released?.release ?? {};
     if (released === undefined || staged === null || staged === undefined) return [];

@@ -44,6 +44,18 @@ describe('a release in stages', () => {
     expect(await staged.readBy(canary!)).toMatchObject({ document: { a: 2 }, cohort: id });
   });
 
+  it('is shown from its beginning on, also while nothing can be published', async () => {
+    await fleet.add('acme/app', 'checkout', 2);
+    world.publisher.up = false;
+    const id = await staged.begun('acme/app', { a: 2 });
+    expect((await world.rollout('acme/app')).releases).toMatchObject([
+      { id, stage: 0, candidates: { live: 0 }, reason: 'it is being published' },
+    ]);
+    world.publisher.up = true;
+    await staged.whole('acme/app');
+    expect((await world.rollout('acme/app')).releases).toMatchObject([{ id, stage: 0 }]);
+  });
+
   it('explains to a candidate who set what it reads', async () => {
     await fleet.add('acme/app', 'checkout', 2);
     await staged.begun('acme/app', { a: 2 });
