@@ -55,7 +55,7 @@ import { fleetStatus } from './status/fleet-status.js';
 import { RolloutWatchers } from './status/rollout-watchers.js';
 import { StatusSaver } from './status/save-status.js';
 import { sweepShard } from './status/sweep-shard.js';
-import { unconfirmedSince } from './status/unconfirmed-since.js';
+import { confirmedAt, unconfirmedSince } from './status/unconfirmed-since.js';
 
 /** How often watchers of rollouts are told that time has passed, and releases looked at, milliseconds. */
 const TICK_MS = 1_000;
@@ -166,9 +166,8 @@ interface Parts {
   readonly expired: ExpiredPins;
 }
 
-/** Whether no commit is in doubt, and since when nobody confirmed that the shard is this node's. */
-interface Surely {
-  readonly known: boolean;
+/** Since when nobody confirmed what is told; nothing where it is so now. */
+interface Age {
   readonly asOf?: string;
 }
 
@@ -192,19 +191,19 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     rejected: (root) => watch.soon(root),
   });
   /**
-   * Status is told while a commit's outcome is looked up too, which may take as long as an outage, and
-   * with its age when the fence was not confirmed for a lease.
+   * Status is told while a commit's outcome is looked up too, which may take as long as an outage; with its
+   * age then, and when the fence was not confirmed for a lease.
    */
   const withStatus = <T>(
     address: Address,
-    view: (node: AddressNode, root: OwnedRoot, surely: Surely) => T,
+    view: (node: AddressNode, root: OwnedRoot, age: Age) => T,
   ): Outcome<T> => {
     const place = shards.findPublished(address);
     if (place === undefined) return unknownAddress(shards, address);
     const { root, node } = place;
-    const asOf = unconfirmedSince(context, root.shard);
-    const surely = { known: !root.uncertain, ...(asOf === undefined ? {} : { asOf }) };
-    return done(view(node, root, surely));
+    const { shard, uncertain } = root;
+    const asOf = uncertain ? confirmedAt(context, shard) : unconfirmedSince(context, shard);
+    return done(view(node, root, asOf === undefined ? {} : { asOf }));
   };
   return {
     putConfig: (options, document) => putConfig(context, put, options, document),
@@ -221,9 +220,8 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(parts, address, query)),
     getRollout: async (address) =>
-      withStatus(address, (node, root, { known, ...age }) => {
+      withStatus(address, (node, root, age) => {
         const view = rolloutView(node, root.shard.consumers);
-        const sure = known && age.asOf === undefined;
         const under = root.uncertain ? [] : releasesView(root, node, { watch, paused });
         const shown = under.length === 0 ? {} : { releases: under };
         const { queued } = root.uncertain ? { queued: null } : node.release;
@@ -234,13 +232,13 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
           ...shown,
           ...later,
           ...pinned,
-          converged: view.converged && sure,
+          converged: view.converged && age.asOf === undefined,
           ...age,
         };
       }),
     watchRollout: (address, changed) => watchers.add(address.text, changed),
     listConsumers: async (address, query) =>
-      withStatus(address, (node, root, { known: _, ...age }) => ({
+      withStatus(address, (node, root, age) => ({
         ...consumerPage(context, { node, consumers: root.shard.consumers }, query),
         ...age,
       })),

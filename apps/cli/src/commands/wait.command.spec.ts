@@ -1,7 +1,16 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { breaking, CliWorld, ending, json, refuse, rollout, stream } from '../testing/cli-world.js';
+import {
+  breaking,
+  CliWorld,
+  ending,
+  json,
+  refuse,
+  rollout,
+  stream,
+  underWay,
+} from '../testing/cli-world.js';
 
 let world: CliWorld;
 
@@ -23,14 +32,18 @@ describe('pawl wait', () => {
     expect({ code, out }).toEqual({ code: 0, out: 'acme/app snapshot 5 applied by 4 of 4\n' });
   });
 
-  it('says how old the answer is, where the owner has not confirmed it', async () => {
+  it('waits until the owner confirms it: else nobody tells whether a release in stages is under way', async () => {
     const asOf = '2026-01-02T12:00:03.000Z';
-    const age = ` (as of ${asOf}, its owner has not confirmed it since)\n`;
-    world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(5, 4), asOf }));
+    const unconfirmed = { ...rollout(5, 4), asOf };
+    const underWayNow = { ...rollout(5, 4), releases: [underWay({ state: 'paused' })] };
+    world.answers.set('GET /v1/rollout/acme/app', stream(unconfirmed, underWayNow));
+    expect((await world.pawl('wait', 'acme/app', '--timeout', '20s')).code).toBe(4);
+    world.answers.set('GET /v1/rollout/acme/app', stream(unconfirmed, rollout(5, 4)));
     const { code, out } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
-    expect([code, out]).toEqual([0, `acme/app snapshot 5 applied by 4 of 4${age}`]);
-    world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(5, 3), asOf }));
+    expect([code, out]).toEqual([0, 'acme/app snapshot 5 applied by 4 of 4\n']);
+    world.answers.set('GET /v1/rollout/acme/app', stream(unconfirmed));
     const late = await world.pawl('wait', 'acme/app', '--timeout', '1s');
+    const age = ` (as of ${asOf}, its owner has not confirmed it since)\n`;
     expect([late.code, late.err]).toEqual([3, expect.stringContaining(`snapshot 5${age}`)]);
   });
 

@@ -54,7 +54,7 @@ export function addWait(program: Command, context: CliContext): void {
       const view = await waitApplied(context, address, flags);
       print(context.terminal, context.format(), view, () => {
         const { applied, live } = view.consumers;
-        return `${address} snapshot ${view.published?.version ?? 0} applied by ${applied} of ${live}${ageNote(view)}\n`;
+        return `${address} snapshot ${view.published?.version ?? 0} applied by ${applied} of ${live}\n`;
       });
     });
 }
@@ -114,7 +114,9 @@ async function untilApplied(wait: Wait): Promise<RolloutView | undefined> {
     const staged = await releases.judge(view);
     if (staged === 'ended') wait.wanted = await newest();
     if ((view.published?.version ?? 0) < wait.wanted) continue;
-    if (isApplied(view, flags) && staged !== 'under way') return view;
+    // What the owner has not confirmed does not tell whether a release in stages is under way.
+    const isTold = view.asOf === undefined && staged !== 'under way';
+    if (isTold && isApplied(view, flags)) return view;
     refuseRejected(view, flags);
   }
   return undefined;

@@ -1,7 +1,7 @@
 import { address } from '@pawl/contracts';
 import type { Hello } from '@pawl/contracts';
 import { beforeEach, expect, it } from 'vitest';
-import { TruthUnavailableError } from '../sharding/truth-store.port.js';
+import { OutcomeUnknownError, TruthUnavailableError } from '../sharding/truth-store.port.js';
 import { claimedWorld } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
 
@@ -55,5 +55,19 @@ it('status of a shard whose fence was not confirmed for a lease has an age, and 
   expect(await told()).toEqual([false, Number(age) + TTL_MS, Number(age) + TTL_MS]);
   world.truth.beforeFences = () => Promise.resolve();
   await pass(TTL_MS / 2);
+  expect(await told()).toEqual([true, 0, 0]);
+});
+
+it('says when it was confirmed while it is not known what became of a commit, nor what is released', async () => {
+  await pass(TTL_MS / 3);
+  world.truth.afterCommit = () => {
+    world.truth.afterCommit = () => undefined;
+    throw new OutcomeUnknownError('connection lost');
+  };
+  await world.over('acme/app', { a: 2 });
+  const rollout = await world.use.getRollout(APP);
+  const asOf = expect.any(String) as string;
+  expect(rollout).toMatchObject({ value: { converged: false, asOf } });
+  await pass(1_000);
   expect(await told()).toEqual([true, 0, 0]);
 });
