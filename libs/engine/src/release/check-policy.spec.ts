@@ -3,6 +3,7 @@ import type { JsonValue } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld, code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
+import { checkPolicy } from './check-policy.js';
 
 const ABOVE = 'acme:release-policy';
 const BELOW = 'acme/prod:release-policy';
@@ -37,6 +38,41 @@ describe('a policy that nothing could be released by', () => {
         errors: [{ address: ABOVE, pointer, message: expect.stringMatching(message) as string }],
       },
     });
+  });
+
+  const HOUR = '2026-12-01T03:00:00Z';
+  it.each([
+    ['since', { since: '2026-12-01T03:00:00+05' }, /no time that is known/],
+    ['until', { since: HOUR, until: '2026-12-31T23:59:60Z' }, /no time that is known/],
+    ['until', { since: HOUR, until: HOUR }, /is not after/],
+    ['until', { since: HOUR, until: '2026-12-01T04:59:00+02:00' }, /is not after/],
+  ])('is refused with a freeze whose times say nothing: %s of %o', async (key, times, message) => {
+    const freezes = [
+      { reason: 'weekend', days: ['sun'] },
+      { reason: 'audit', ...times },
+    ];
+    const outcome = await world.put(ABOVE, { freezes });
+    expect(outcome).toMatchObject({
+      problem: {
+        code: 'schema-violation',
+        errors: [
+          {
+            ...{ address: ABOVE, pointer: `/freezes/1/${key}` },
+            message: expect.stringMatching(message) as string,
+          },
+        ],
+      },
+    });
+  });
+
+  it('keeps nobody from freezing by the times of a freeze that stood before, or stands above', () => {
+    const freezes = [{ reason: 'audit', since: '2026-12-01T03:00:00+05' }];
+    const own = { freezes, frozen: 'incident 12' };
+    const of = { address: BELOW, parseTime: (text: string) => Date.parse(text), policy: own };
+    expect(checkPolicy({ ...of, before: null, layers: [own] })).toHaveLength(1);
+    expect(checkPolicy({ ...of, before: { freezes }, layers: [own] })).toEqual([]);
+    const layers = [{ freezes }, { frozen: 'incident 12' }];
+    expect(checkPolicy({ ...of, before: null, layers })).toEqual([]);
   });
 
   it('may demand what only a policy above has', async () => {

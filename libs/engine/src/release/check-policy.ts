@@ -1,12 +1,21 @@
 import { canonicalize, isJsonObject } from '@pawl/contracts';
-import type { JsonObject, JsonValue, ProblemError, ReleasePolicy } from '@pawl/contracts';
+import type {
+  FreezeWindow,
+  JsonObject,
+  JsonValue,
+  ProblemError,
+  ReleasePolicy,
+} from '@pawl/contracts';
 import { policyFaults } from '@pawl/domain';
+import type { EngineContext } from '../engine-context.js';
 
 /**
- * What of an effective policy that satisfies its schema could not be released by. What is read there
- * already does not count: nobody is kept by it from freezing a scope.
+ * What of an effective policy that satisfies its schema could not be released by, and freezes whose times
+ * do not say what is meant. What is read there already does not count: nobody is kept by it from freezing
+ * a scope.
  */
 export function checkPolicy(of: {
+  readonly parseTime: EngineContext['parseTime'];
   readonly address: string;
   readonly policy: ReleasePolicy;
   /** What is read there now; `null`: nothing. */
@@ -21,12 +30,36 @@ export function checkPolicy(of: {
     const isAsBefore = pointer !== '/demand' || before?.['demand'] === policy.demand;
     return before === null || !isAsBefore || !stood(strategy);
   });
-  return faults.map(({ pointer, strategy, message }) => {
+  const ofStrategies = faults.map(({ pointer, strategy, message }) => {
     const said = layers.filter((layer) => isJsonObject(strategyIn(layer, strategy)));
     const isMixed = pointer !== '/demand' && said.length > 1;
     const mixed = '; policies above say a part of it: "$pawl": "replace" in it takes none of that';
     return { address, pointer, message: isMixed ? message + mixed : message };
   });
+  // What a policy above says is a fault there.
+  const isOwn = layers.at(-1)?.['freezes'] !== undefined;
+  if (!isOwn || bytes(before?.['freezes']) === bytes(policy.freezes)) return ofStrategies;
+  const ofFreezes = (policy.freezes ?? []).flatMap((window, at) => {
+    const fault = faultOfWindow(window, of.parseTime);
+    if (fault === undefined) return [];
+    return [{ address, pointer: `/freezes/${at}/${fault.key}`, message: fault.message }];
+  });
+  return [...ofStrategies, ...ofFreezes];
+}
+
+/** A time that cannot be read would be neither before now nor after it: a freeze without an end. */
+function faultOfWindow(
+  { since, until }: FreezeWindow,
+  parseTime: EngineContext['parseTime'],
+): { readonly key: string; readonly message: string } | undefined {
+  for (const [key, text] of Object.entries({ since, until })) {
+    if (text === undefined || !Number.isNaN(parseTime(text))) continue;
+    return { key, message: `${text} is no time that is known: write it as 2026-12-01T03:00:00Z` };
+  }
+  if (since === undefined || until === undefined || parseTime(since) < parseTime(until)) {
+    return undefined;
+  }
+  return { key: 'until', message: `${until} is not after ${since}: nothing would be frozen` };
 }
 
 function strategyIn(policy: JsonObject | null, name: string): JsonValue | undefined {

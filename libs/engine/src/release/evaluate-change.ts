@@ -284,7 +284,8 @@ class Evaluation {
       const before = now?.effective ?? null;
       const of = { address: address.text, policy: document.value as ReleasePolicy, before };
       const said = layers.map((layer) => layer.document?.value ?? {});
-      errors.push(...checkPolicy({ ...of, layers: said }));
+      const { parseTime } = this.context;
+      errors.push(...checkPolicy({ ...of, parseTime, layers: said }));
     }
     this.#errors += errors.length;
     if (this.#errors >= LIMITS.errors) this.isOver = true;
