@@ -22,7 +22,12 @@ function scopes(...addresses: string[]): void {
 }
 
 /** The policy of a scope: its versions, and which of them is released. */
-function policy(scope: string, versions: readonly object[], stableVersion: number | null): void {
+function policy(
+  scope: string,
+  versions: readonly object[],
+  stableVersion: number | null,
+  state = 'idle',
+): void {
   const at = `${scope}:release-policy`;
   const view = (version: number) => ({ address: at, version, document: versions[version - 1] });
   const newest = versions.length;
@@ -30,7 +35,7 @@ function policy(scope: string, versions: readonly object[], stableVersion: numbe
   for (let version = 1; version <= newest; version += 1) {
     world.answers.set(`GET /v1/config/${at}?version=${version}`, json(view(version)));
   }
-  const release = { address: at, state: 'idle', releaseVersion: 1, stableVersion };
+  const release = { address: at, state, releaseVersion: 1, stableVersion };
   if (newest > 0) world.answers.set(`GET /v1/release/${at}`, json(release));
   world.answers.set(`PUT /v1/config/${at}?message=incident+12`, json(view(newest + 1)));
   world.answers.set(`POST /v1/release/${at}`, json({ ...release, stableVersion: newest + 1 }));
@@ -117,6 +122,18 @@ describe('pawl freeze', () => {
     expect(told.failed).toEqual([
       { scope: 'bad', why: expect.stringContaining('ask again') as string },
     ]);
+  });
+
+  it('says that a policy that is disabled freezes nothing, and writes nothing there', async () => {
+    for (const frozen of ['incident 12', 'before']) {
+      policy('acme', [{ frozen }], 1, 'disabled');
+      const { code, out, err } = await world.pawl('freeze', 'acme', ...REASON);
+      expect([code, out, world.writes()]).toEqual([1, '0 scopes are frozen\n', []]);
+      expect(err).toMatch(/acme:release-policy is disabled, .*: enable it first/);
+    }
+    effective('acme', null);
+    const { code, out } = await world.pawl('unfreeze', 'acme');
+    expect([code, out]).toEqual([0, 'acme has no freeze of its own\nnothing was frozen there\n']);
   });
 
   it.each([

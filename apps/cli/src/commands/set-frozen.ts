@@ -1,5 +1,6 @@
+import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
-import { POLICY_DOCUMENT } from '@pawl/contracts';
+import { POLICY_DOCUMENT, problem, problemDocument } from '@pawl/contracts';
 import type { JsonObject } from '@pawl/contracts';
 import { found } from './found.js';
 
@@ -19,7 +20,7 @@ export function policyOf(scope: string): string {
 
 /**
  * Freezes a scope, or with `null` ends that, in its own release policy: the released one, with nothing
- * else changed. A problem is thrown.
+ * else changed. A problem is thrown, also where that is disabled, so that nothing in it would freeze.
  */
 export async function setFrozen(
   client: AdminClient,
@@ -28,7 +29,12 @@ export async function setFrozen(
 ): Promise<FrozenScope> {
   const address = policyOf(scope);
   const newest = await found(client.getConfig(address));
-  const stable = (await found(client.getRelease(address)))?.stableVersion ?? null;
+  const release = await found(client.getRelease(address));
+  if (release?.state === 'disabled') {
+    if (frozen === null) return { scope };
+    throw disabled(address);
+  }
+  const stable = release?.stableVersion ?? null;
   const isReleased = newest === undefined || newest.version === stable;
   const released = stable === null || isReleased ? newest : await client.getConfig(address, stable);
   const document = stable === null ? {} : (released?.document ?? {});
@@ -39,4 +45,9 @@ export async function setFrozen(
   const { version } = await client.putConfig(address, { json: next }, { expect, message });
   await client.release(address, { action: 'promote', targetVersion: version, reason: message });
   return { scope, version, ...(isReleased ? {} : { leftOut: newest.version }) };
+}
+
+function disabled(address: string): ProblemError {
+  const detail = `${address} is disabled, so nothing in it freezes: enable it first`;
+  return new ProblemError(problemDocument(problem('invalid-transition', detail)));
 }
