@@ -78,3 +78,15 @@ it('comments while nothing happens', () => {
   stream.idle();
   expect(response.written.at(-1)).toMatch(/^: .*\n\n$/);
 });
+
+it('ends in order, or cuts off a reader that takes nothing: it would hold its place for ever', () => {
+  const { stream, response } = slowStream();
+  stream.deliver({ id: 1, data: '{}' });
+  stream.end();
+  expect([response.writableEnded, response.destroyed]).toEqual([true, false]);
+  const slow = slowStream();
+  slow.response.blocked = true;
+  slow.stream.deliver({ id: 1, data: '{}' });
+  slow.stream.end();
+  expect(slow.response.destroyed).toBe(true);
+});

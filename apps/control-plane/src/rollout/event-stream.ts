@@ -45,8 +45,10 @@ export class EventStream implements RolloutListener {
     else if ((this.#unreadIdles += 1) >= MAX_UNREAD_IDLES) this.#response.destroy();
   }
 
+  /** A reader that takes nothing is cut off: nobody would look after it any more. */
   end(): void {
-    if (this.#started) this.#response.end();
+    if (this.#blocked) this.#response.destroy();
+    else if (this.#started) this.#response.end();
   }
 
   #start(): void {
