@@ -116,6 +116,25 @@ for (const [name, server] of Object.entries(servers)) {
       expect(log.count('deliver hooks-1')).toBeLessThan(before + 10);
     });
 
+    it('share the look at what waits for its time, however many commits come until then', async () => {
+      installations += 1;
+      const log = new EventLog();
+      const dueMs = Date.now() + 4_000;
+      let commits = 0;
+      const node = await start(server(), log, {
+        deliver: () => Promise.resolve(commits < 20 ? dueMs - Date.now() : null),
+      });
+      for (let asked = 1; commits < 20; asked += 1) {
+        await log.until(() => log.count('deliver hooks-1') >= asked);
+        commits += 1;
+        node.committed();
+      }
+      await log.until(() => log.count('deliver hooks-1') >= 21);
+      node.at(OTHER, dueMs + 1_500);
+      await log.until(() => log.count(`look ${OTHER.text}`) === 1);
+      expect(log.count('deliver hooks-1')).toBeLessThan(26);
+    });
+
     it('look at endpoints by themselves as well, and leave alone those that they do not know', async () => {
       installations += 1;
       const log = new EventLog();

@@ -46,6 +46,8 @@ const WAKE_ATTEMPTS = 6;
 const WAKE_BACKOFF_MS = 1_000;
 /** Commits within this time share one hint. */
 const GATHER_MS = 50;
+/** Further looks that are due within this time share a job. */
+const AGAIN_MS = 1_000;
 const ONCE: JobsOptions = { attempts: 1, removeOnComplete: true, removeOnFail: true };
 
 interface WakeUpData {
@@ -146,8 +148,7 @@ class Looks {
     const { endpoints, deliver } = this.options.webhooks;
     if (!endpoints.includes(endpoint)) return;
     const againMs = await deliver(endpoint);
-    if (againMs === null) return;
-    this.#add('webhook', { endpoint }, { ...ONCE, delay: againMs });
+    if (againMs !== null) this.#add('webhook', { endpoint }, againIn(endpoint, againMs));
   }
 
   /** Nodes that look at the same time share a job. */
@@ -188,6 +189,14 @@ class Looks {
     const [oldest] = this.#remembered.keys();
     if (oldest !== undefined) this.#remembered.delete(oldest);
   }
+}
+
+/** While something waits for its time each look that a commit asks for says so, and all mean the same time. */
+function againIn(endpoint: string, againMs: number): JobsOptions {
+  if (againMs < AGAIN_MS) return { ...ONCE, delay: againMs };
+  const nowMs = Date.now();
+  const turn = Math.ceil((nowMs + againMs) / AGAIN_MS);
+  return { ...ONCE, delay: turn * AGAIN_MS - nowMs, jobId: `again-${endpoint}-${turn}` };
 }
 
 /** The same for the same address and time, so that the queue keeps it once; BullMQ wants no colon in it. */
