@@ -15,12 +15,8 @@ export default tseslint.config(
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: [
-          './libs/*/tsconfig.json',
-          './libs/*/src/*/tsconfig.json',
-          './apps/*/tsconfig.json',
-          './test/tsconfig.json',
-        ],
+        // All code in one program: with one of each room, what these share was parsed and checked many times.
+        project: './test/tsconfig.json',
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -43,11 +39,6 @@ export default tseslint.config(
       '@typescript-eslint/max-params': ['error', { max: 4 }],
       'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
     },
-  },
-  {
-    // The programs of the rooms hold none of them, and need not be made to look there.
-    files: ['**/*.{spec,fixture}.ts', 'test/**/*.ts', 'vitest.config.ts'],
-    languageOptions: { parserOptions: { project: './test/tsconfig.json' } },
   },
   {
     files: PURE,
