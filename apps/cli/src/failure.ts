@@ -3,6 +3,7 @@ import type { ProblemDocument } from '@pawl/contracts';
 import { stringify } from 'yaml';
 import { CliError, EXIT } from './exit-codes.js';
 import type { ExitCode } from './exit-codes.js';
+import { plainText } from './output.js';
 import type { OutputFormat } from './output.js';
 import { problemText } from './problem-text.js';
 
@@ -42,5 +43,5 @@ export function failureOf(error: unknown, hint: string): Failure {
 export function failureText(failure: Failure, format: OutputFormat): string {
   if (format === 'json') return `${JSON.stringify({ error: failure })}\n`;
   if (format === 'yaml') return stringify({ error: failure });
-  return `pawl: ${failure.message.trimEnd()}\n`;
+  return `pawl: ${plainText(failure.message.trimEnd())}\n`;
 }

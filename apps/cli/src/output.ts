@@ -26,9 +26,14 @@ function textRow(row: readonly unknown[]): string[] {
   });
 }
 
-/** A text on one line, without what would steer a terminal. */
+/** A text on one line, without what would steer a terminal: also U+0080 to U+009F do. */
 export function plain(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, ' ');
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+}
+
+/** The same of a text of several lines. */
+export function plainText(text: string): string {
+  return text.split('\n').map(plain).join('\n');
 }
 
 /** Each on a line of its own, without control characters. */

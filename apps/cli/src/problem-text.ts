@@ -1,4 +1,5 @@
 import type { ProblemDocument } from '@pawl/contracts';
+import { plainText } from './output.js';
 
 const SHOWN_ERRORS = 20;
 
@@ -16,7 +17,7 @@ export function problemText(problem: ProblemDocument): string {
   const [only = ''] = shown.length === 1 && errors[0]?.message === words ? shown.splice(0) : [];
   const lines = [`${problem.title}: ${only || words}`, ...shown.map((line) => `  ${line}`)];
   if (errors.length > SHOWN_ERRORS) lines.push(`  … and ${errors.length - SHOWN_ERRORS} more`);
-  return lines.join('\n').replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, ' ');
+  return plainText(lines.join('\n'));
 }
 
 /** What a precondition's detail says in headers, said in options. */

@@ -164,8 +164,8 @@ describe('pawl unfreeze', () => {
   it('changes nothing where nothing is frozen, and tells what still is', async () => {
     scopes('acme/prod', 'acme/prod/a:release-policy', 'acme/prod/b:release-policy');
     policy('acme/prod', [], null);
-    effective('acme', { frozen: 'year end' });
-    effective('acme/prod/a', { frozen: 'year end' }, 'acme');
+    effective('acme', { frozen: 'year\u001bend' });
+    effective('acme/prod/a', { frozen: 'year\u001bend' }, 'acme');
     effective('acme/prod/b', { frozen: 'broken' });
     const { code, out, err } = await unfreeze('acme/prod');
     expect([code, world.writes()]).toEqual([0, []]);
@@ -182,7 +182,7 @@ describe('pawl unfreeze', () => {
       failed: [],
       still: [
         { address: 'acme/prod/b:release-policy', why: 'broken' },
-        { address: 'acme:release-policy', why: 'year end' },
+        { address: 'acme:release-policy', why: 'year\u001bend' },
       ],
     });
   });

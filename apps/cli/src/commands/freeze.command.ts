@@ -4,7 +4,7 @@ import { parseAddress, POLICY_DOCUMENT } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { print } from '../output.js';
+import { plain, print } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { allPages } from './all-pages.js';
 import { found } from './found.js';
@@ -132,7 +132,7 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
       context.terminal.err(`note: nothing is known at ${scope} or below: is it spelled so?\n`);
     }
     for (const { address, why } of still) {
-      context.terminal.err(`note: ${address} still freezes all below: ${why}\n`);
+      context.terminal.err(`note: ${address} still freezes all below: ${plain(why)}\n`);
     }
   }
   if (failed.length > 0) throw new CliError(failureText(context, deed, failed));

@@ -59,6 +59,15 @@ describe('pawl wait', () => {
     expect(half.code).toBe(0);
   });
 
+  it('shows reasons without what would steer a terminal', async () => {
+    const rejections = [{ reason: 'too\u001b[2J high\u009b2J', count: 1 }];
+    const view = { ...rollout(5, 2, { rejected: 1, lagging: 1 }), rejections };
+    world.answers.set('GET /v1/rollout/acme/app', stream(view));
+    const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '20s');
+    expect([code, err]).toEqual([4, expect.stringContaining('1 × too [2J high 2J')]);
+    expect(err.trimEnd()).not.toMatch(/\p{Cc}/u);
+  });
+
   it.each([
     ['consumers that did not apply it', rollout(5, 1), [], '1 of 4 live consumers applied'],
     ['nobody there', rollout(5, 0, { live: 0, lagging: 0 }), [], '1 of the 1 .* is missing'],
