@@ -4,6 +4,7 @@ import type { Address, Sha256 } from '@pawl/contracts';
 import type { LastKnownGood } from '../applier/index.js';
 import { messageOf, PawlError } from '../errors.js';
 import { cacheFileName, decodeCacheFile, encodeCacheFile } from './cache-file.js';
+import { flush } from './flush.js';
 import { hasCode } from './folder-lock.js';
 import { TrialFile } from './trial-file.js';
 import { writeWhole } from './write-whole.js';
@@ -43,10 +44,14 @@ export class KeptFiles {
     );
   }
 
-  /** What is kept now is from now on also what was kept before. */
+  /**
+   * What is kept now is from now on also what was kept before. It is flushed before it gets its name: what
+   * is kept next would outlive a loss of power, and it would be cut short.
+   */
   async keepPrevious(address: Address): Promise<void> {
     const path = this.#previousOf(address);
     await copyFile(this.#pathOf(address), `${path}.tmp`);
+    await flush(`${path}.tmp`, 'r+');
     await rename(`${path}.tmp`, path);
   }
 

@@ -2,7 +2,12 @@ import * as realFiles from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { parseAddress } from '@pawl/contracts';
+import { sha256 } from '@pawl/contracts/node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { recordOf } from '../testing/process-life.js';
+import { cacheFileName } from './cache-file.js';
+import { KeptFiles } from './kept-files.js';
 import { writeWhole } from './write-whole.js';
 
 /** What was done, in the order in which it ended. */
@@ -55,5 +60,21 @@ describe('writeWhole', () => {
       `close ${basename(folder)}`,
     ]);
     expect(await realFiles.readFile(path, 'utf8')).toBe('text');
+  });
+});
+
+describe('what was kept before', () => {
+  it('is flushed before it gets its name, since what is kept next is flushed', async () => {
+    const folder = await realFiles.mkdtemp(join(tmpdir(), 'pawl-whole-'));
+    const parsed = parseAddress('acme/app');
+    if (!parsed.ok) throw new Error(parsed.message);
+    const { address } = parsed;
+    const files = new KeptFiles({ folder, installation: 'main', sha256 });
+    await files.writeCurrent(address, recordOf(1));
+    done.length = 0;
+    await files.keepPrevious(address);
+    const name = `${cacheFileName(address, 'main', sha256)}.previous`;
+    expect(done).toEqual([`sync ${name}.tmp`, `close ${name}.tmp`, `rename ${name}.tmp ${name}`]);
+    await realFiles.rm(folder, { recursive: true, force: true });
   });
 });

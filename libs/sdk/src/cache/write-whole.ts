@@ -1,4 +1,5 @@
 import { open, rename } from 'node:fs/promises';
+import { flush } from './flush.js';
 
 /** A file and the folder it lies in. */
 export interface FileTarget {
@@ -21,14 +22,5 @@ export async function writeWhole(target: FileTarget, text: string): Promise<void
     await file.close();
   }
   await rename(target.temporaryPath, target.path);
-  await syncFolder(target.folder);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await flush(target.folder, 'r');
 }
