@@ -1,6 +1,7 @@
 import { address } from '@pawl/contracts';
 import type { ReleaseRequest, ReleaseView } from '@pawl/contracts';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { createSchemaValidator } from '@pawl/validation';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { OutcomeUnknownError, TruthUnavailableError } from '../sharding/truth-store.port.js';
 import { code } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
@@ -378,6 +379,21 @@ describe('what is queued, over fail-overs and failures', () => {
     world.truth.beforeCommit = () => Promise.resolve();
     await world.pass(8_000);
     expect(await now()).toMatchObject({ stableVersion: 2 });
+  });
+
+  it('is tried again after a while where checking it was cut off', async () => {
+    await capped();
+    await promote(2, { at: inMs(1_000) });
+    const validator = createSchemaValidator();
+    const cutOff = vi
+      .spyOn(Object.getPrototypeOf(validator) as typeof validator, 'validate')
+      .mockResolvedValue({ kind: 'timeout', afterMs: 1_000 });
+    await world.pass(3_000);
+    expect((await now()).queued?.waitsFor).toContain('validation-timeout');
+    cutOff.mockRestore();
+    await world.pass(12_000);
+    expect(await now()).toMatchObject({ stableVersion: 2 });
+    await validator.close();
   });
 
   it('begins once where nobody knows at first whether it did', async () => {

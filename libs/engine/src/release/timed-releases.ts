@@ -13,8 +13,13 @@ import { problemLine } from './problem-line.js';
 import { frozenFor } from './release-policy.js';
 import { RunningWork } from './running-work.js';
 
-/** Refusals that another release, or a freeze, is the reason for: it begins once that has ended. */
-const WAITED_FOR: ReadonlySet<string> = new Set(['frozen', 'too-many-releases']);
+/**
+ * Refusals that another release, a freeze, or a busy machine is the reason for: it begins once that has ended.
+ * When it was queued there was time enough to check it.
+ */
+const WAITED_FOR: ReadonlySet<string> = new Set([
+  ...['frozen', 'too-many-releases', 'validation-timeout'],
+]);
 /** Somebody was faster: the next look sees what is so now. */
 const OVERTAKEN: ReadonlySet<string> = new Set(['version-mismatch', 'release-in-flight']);
 /** As much as a reason may have. */
