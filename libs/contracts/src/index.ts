@@ -38,6 +38,7 @@ export * from './rest/merge-views.js';
 export * from './rest/preflight-views.js';
 export { problemErrorSchema } from './rest/problem-error.js';
 export * from './rest/preview-views.js';
+export * from './rest/freeze-view.js';
 export * from './rest/pin-views.js';
 export * from './rest/queued-view.js';
 export * from './rest/release-end.js';

@@ -31,6 +31,7 @@ import { NoteDryRun } from './release/note-dry-run.js';
 import { PreflightStage } from './release/preflight-stage.js';
 import { Preflights } from './release/preflight.js';
 import { readEffective, unknownAddress } from './release/read-effective.js';
+import { frozenView } from './release/release-policy.js';
 import { queuedView, releaseView } from './release/release-view.js';
 import { releasesView } from './release/releases-view.js';
 import { sumUpRelease } from './release/sum-up-release.js';
@@ -216,7 +217,7 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
     getSchema: (address, version) =>
       fences.read(address.root, () => reads.schema(address, version)),
     release: (address, request, command) => runRelease(parts, address, { request, command }),
-    getRelease: (address) => fences.read(address.root, () => releaseNow(parts, address)),
+    getRelease: (address) => fences.read(address.root, () => releaseNow(context, parts, address)),
     getEffective: (address, query) =>
       fences.read(address.root, () => readEffective(parts, address, query)),
     getRollout: async (address) =>
@@ -226,12 +227,12 @@ function useCases(context: EngineContext, parts: Parts): OtherUseCases {
         const shown = under.length === 0 ? {} : { releases: under };
         const { queued } = root.uncertain ? { queued: null } : node.release;
         const later = queued && { queued: queuedView(queued, timed.waitsFor(root, node)) };
-        const pinned = root.uncertain ? {} : pinnedViews(parts, root, node);
+        const bound = root.uncertain ? {} : boundViews(context, parts, { root, node });
         return {
           ...view,
           ...shown,
           ...later,
-          ...pinned,
+          ...bound,
           converged: view.converged && age.asOf === undefined,
           ...age,
         };
@@ -308,6 +309,7 @@ function validating<T>(work: Promise<Outcome<T>>): Promise<Outcome<T>> {
 }
 
 function releaseNow(
+  context: EngineContext,
   { shards, timed, expired }: Pick<Parts, 'shards' | 'timed' | 'expired'>,
   address: Address,
 ): Outcome<ReleaseView> {
@@ -318,18 +320,20 @@ function releaseNow(
     waitsFor: timed.waitsFor(root, node),
     pinnedBelow: pinnedBelow(root.tree, node, (below) => expired.overdue(root, below)),
     overdue: expired.overdue(root, node),
+    ...frozenView(context, root.tree, address),
   };
   return done(releaseView(node.address, node.release, about));
 }
 
-/** What is kept at an address of those above it, and where below it something is kept of it. */
-function pinnedViews(
+/** What is kept at an address of those above it, where below it something is kept of it, and what freezes it. */
+function boundViews(
+  context: EngineContext,
   { expired }: Pick<Parts, 'expired'>,
-  root: OwnedRoot,
-  node: AddressNode,
-): Pick<RolloutView, 'pins' | 'pinnedBelow'> {
+  { root, node }: { readonly root: OwnedRoot; readonly node: AddressNode },
+): Pick<RolloutView, 'pins' | 'pinnedBelow' | 'frozen'> {
   const below = pinnedBelow(root.tree, node, (at) => expired.overdue(root, at));
-  const own = layerPins(root, node, expired);
+  const frozen = frozenView(context, root.tree, node.address);
+  const own = { ...layerPins(root, node, expired), ...frozen };
   return below === undefined ? own : { ...own, pinnedBelow: below };
 }
 

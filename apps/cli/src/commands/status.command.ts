@@ -4,6 +4,7 @@ import type { CliContext } from '../context.js';
 import { plainLines, print, table } from '../output.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
+import { freezeSteps } from './freeze-text.js';
 import { nextSteps } from './next-steps.js';
 import { pinnedBelowLines, pinText } from './pin-text.js';
 import { queuedText } from './queued-text.js';
@@ -31,6 +32,7 @@ export function addStatus(program: Command, context: CliContext): void {
       print(context.terminal, context.format(), view, () =>
         plainLines([
           ...statusLines(view),
+          ...spaced(freezeSteps(context, view)),
           ...releasesLines(context, view, strategies),
           ...queuedLines(context, view),
           ...pinLines(context, view),
@@ -111,11 +113,15 @@ function queuedLines(context: CliContext, { address, queued }: RolloutView): str
 }
 
 /** What is kept here of layers above, and below of this one. */
-function pinLines(context: CliContext, { pins = [], pinnedBelow }: RolloutView): string[] {
+function pinLines(context: CliContext, { pins = [], pinnedBelow }: RolloutView): readonly string[] {
   const own = pins.flatMap((pin) => [
     pinText(pin.pinnedAt, pin),
     `end it: ${context.command(`unpin ${pin.pinnedAt} --layer ${pin.ancestor}`)}`,
   ]);
-  const lines = [...own, ...pinnedBelowLines(pinnedBelow)];
+  return spaced([...own, ...pinnedBelowLines(pinnedBelow)]);
+}
+
+/** After an empty line, where there are any. */
+function spaced(lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }

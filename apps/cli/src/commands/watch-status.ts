@@ -3,6 +3,7 @@ import type { CliContext } from '../context.js';
 import { bar, plain } from '../output.js';
 import { ageText } from './age-text.js';
 import { followRollout } from './follow-rollout.js';
+import { freezeLines } from './freeze-text.js';
 import { pinnedBelowLines, pinText } from './pin-text.js';
 import { queuedText } from './queued-text.js';
 import { releaseLine, releaseProgress } from './release-progress.js';
@@ -30,6 +31,7 @@ export async function watchStatus(context: CliContext, address: string): Promise
       text: (release: NonNullable<RolloutView['releases']>[number], of?: StagedView) => string[],
     ): string[] => [
       head,
+      ...freezeLines(view),
       ...(view.releases ?? [])
         .flatMap((release) => text(release, strategies.get(release.id)))
         .map(plain),

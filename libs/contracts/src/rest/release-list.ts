@@ -1,5 +1,6 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
+import { freezeViewSchema } from './freeze-view.js';
 import { gateResultSchema, heldSchema } from './gate-results.js';
 import { queuedViewSchema } from './queued-view.js';
 import { preflightProgressSchema } from './preflight-views.js';
@@ -118,6 +119,8 @@ export const releaseSummarySchema = {
     gates: { type: 'array', items: gateResultSchema },
     /** Workloads that are held back at the stable version, and why. */
     held: heldSchema,
+    /** It does not go on just now, nor is it resumed, without an exception. */
+    frozen: freezeViewSchema,
   },
 } as const;
 

@@ -3,6 +3,7 @@ import * as part from '../messages/parts.js';
 import { mergeOriginSchema } from './merge-views.js';
 import { problemErrorSchema } from './problem-error.js';
 import { snapshotInputSchema } from '../messages/snapshot.message.js';
+import { freezeViewSchema } from './freeze-view.js';
 import { heldSchema } from './gate-results.js';
 import { layerPinSchema, pinnedBelowSchema, pinViewSchema } from './pin-views.js';
 import { queuedViewSchema } from './queued-view.js';
@@ -181,6 +182,8 @@ export const releaseSchema = {
     pins: { type: 'array', items: pinViewSchema },
     /** The addresses below that stay at another version of this one. */
     pinnedBelow: pinnedBelowSchema,
+    /** Nothing goes forward here now. */
+    frozen: freezeViewSchema,
   },
 } as const;
 export type ReleaseView = Infer<typeof releaseSchema>;
@@ -277,6 +280,8 @@ export const rolloutSchema = {
     /** The layers that stay at a version here, by a pin of the address or of one above it. */
     pins: { type: 'array', items: layerPinSchema },
     pinnedBelow: pinnedBelowSchema,
+    /** Nothing goes forward here now; left out while the owner does not answer too. */
+    frozen: freezeViewSchema,
     asOf: savedAt,
   },
 } as const;

@@ -7,7 +7,7 @@ import type { EngineContext } from '../engine-context.js';
 import type { Publication } from '../publication/publication.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import { activeDefinition } from '../sharding/root-tree.js';
-import type { AddressNode } from '../sharding/root-tree.js';
+import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { storedDefinition } from '../sharding/stored-definition.js';
 import { NO_CHANGES } from '../sharding/truth-store.port.js';
 import type { CommandRunner, Prepared } from '../sharding/run-command.js';
@@ -27,8 +27,9 @@ import { pinnedBelow } from './pinned-below.js';
 import { refusal, troubledCohorts } from './refusal.js';
 import { linesOf, reasonOf } from './release-lines.js';
 import type { ToldChange } from './release-lines.js';
-import { judgePolicy, withOtherNoted } from './release-policy.js';
+import { frozenView, judgePolicy, withOtherNoted } from './release-policy.js';
 import { queuedView, releaseView } from './release-view.js';
+import type { AboutRelease } from './release-view.js';
 import { takeHeads, variantHeads } from './variant-heads.js';
 import { wakeFor } from './wake-for.js';
 
@@ -259,7 +260,7 @@ export class ChangeRelease {
   }
 
   #unchanged({ tree }: OwnedRoot, node: AddressNode): Prepared<ReleaseView> {
-    const body = releaseView(node.address, node.release, { pinnedBelow: pinnedBelow(tree, node) });
+    const body = releaseView(node.address, node.release, this.#about(tree, node));
     return { status: 200, body, changes: null, apply: () => undefined };
   }
 
@@ -278,7 +279,7 @@ export class ChangeRelease {
     return {
       status: 200,
       body: {
-        ...releaseView(node.address, release, { pinnedBelow: pinnedBelow(root.tree, node) }),
+        ...releaseView(node.address, release, this.#about(root.tree, node)),
         ...droppedView(change, release),
         ...abortedView(dropped),
       },
@@ -298,6 +299,11 @@ export class ChangeRelease {
         wakeFor(this.context, node);
       },
     };
+  }
+
+  #about(tree: RootTree, node: AddressNode): AboutRelease {
+    const frozen = frozenView(this.context, tree, node.address);
+    return { pinnedBelow: pinnedBelow(tree, node), ...frozen };
   }
 
   #told({ root, node, request, context, begins, isExpiry = false }: Change): ToldChange {

@@ -100,6 +100,7 @@ describe('a pin and policies', () => {
     await pins.promoted(`${OTHER}:release-policy`, { frozen: 'the move' });
     await world.over(A, { a: 5 });
     const refused = await world.promote(A);
-    expect(!refused.ok && refused.problem.detail).toContain(`the move (of ${OTHER},`);
+    const by = `frozen by ${OTHER}:release-policy, which this reaches: the move`;
+    expect(!refused.ok && refused.problem.detail).toContain(by);
   });
 });

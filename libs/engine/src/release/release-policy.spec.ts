@@ -84,7 +84,7 @@ describe('a release policy', () => {
     expect(refused).toMatchObject({
       problem: {
         detail: expect.stringMatching(
-          /: incident 12; .* --freeze-exception, .* freezeException/,
+          /^acme\/prod is frozen by acme:release-policy: incident 12; .* --freeze-exception, .* freezeException/,
         ) as string,
       },
     });
@@ -115,10 +115,63 @@ describe('a release policy', () => {
     const refused = await world.promote('acme/prod', 2);
     expect(code(refused)).toBe('frozen');
     expect(refused).toMatchObject({
-      problem: { detail: expect.stringContaining('acme/prod/pay') as string },
+      problem: {
+        detail: expect.stringContaining(
+          'frozen by acme/prod/pay:release-policy, which this reaches: incident 12;',
+        ) as string,
+      },
     });
     await world.put('acme/prod/mail', { x: 1 });
     expect(code(await world.promote('acme/prod/mail'))).toBe('ok');
+  });
+
+  it('is told of every address that it freezes, and of nothing else', async () => {
+    const at = async (text: string) => (await world.rollout(text)).frozen;
+    await world.put('acme/prod/pay', { x: 1 });
+    await policy({ freezes: [] });
+    expect(await at('acme/prod')).toBeUndefined();
+    await policy({ frozen: 'the mend' }, 'acme/prod/pay:release-policy');
+    const below = { scope: 'acme/prod/pay', reason: 'the mend' };
+    expect([await at('acme/prod'), await at('acme/prod/pay')]).toEqual([below, below]);
+    const until = new Date(startMs + HOUR_MS).toISOString();
+    await policy({ freezes: [{ reason: 'year end', until }] });
+    const byClock = { scope: 'acme', reason: 'year end', until, byClock: true };
+    expect([await at('acme/prod'), await at('acme/prod/pay')]).toEqual([byClock, byClock]);
+    const release = await world.use.getRelease(address('acme/prod'));
+    expect(release).toMatchObject({ value: { frozen: byClock } });
+    expect(await at(POLICY)).toBeUndefined();
+    world.time.advance(HOUR_MS);
+    expect(await at('acme/prod/pay')).toEqual(below);
+  });
+
+  it('by the clock refuses until its end, which it names', async () => {
+    const until = new Date(startMs + HOUR_MS).toISOString();
+    await policy({ freezes: [{ reason: 'year end', until }] });
+    expect(await world.promote('acme/prod', 2)).toMatchObject({
+      problem: {
+        detail: expect.stringContaining(
+          `frozen until ${until} by acme:release-policy: year end;`,
+        ) as string,
+      },
+    });
+  });
+
+  it('is told of the releases that it holds, of each by its own address', async () => {
+    const stages = [{ count: 1, bakeMs: 1_000 }, { percent: 100 }];
+    const request = { action: 'promote', strategy: { stages, gates: [] } };
+    const begun = await world.release('acme/prod', request);
+    expect(begun).toMatchObject({ ok: true, value: { body: { state: 'rolling' } } });
+    expect(begun).not.toHaveProperty('value.body.frozen');
+    await world.put('acme/prod/mail', { x: 1 });
+    await policy({ frozen: 'the mend' }, 'acme/prod/pay:release-policy');
+    const frozen = { scope: 'acme/prod/pay', reason: 'the mend' };
+    const mail = await world.rollout('acme/prod/mail');
+    expect([mail.frozen, mail.releases?.[0]?.frozen]).toEqual([undefined, frozen]);
+    const id = mail.releases?.[0]?.id ?? '';
+    const summary = await world.use.sumUpRelease(address('acme/prod'), id);
+    expect(summary).toMatchObject({ value: { frozen } });
+    const paused = await world.release('acme/prod', { action: 'pause' });
+    expect(paused).toMatchObject({ value: { body: { state: 'paused', frozen } } });
   });
 
   it('holds a release in stages where it is, and lets it go on afterwards', async () => {

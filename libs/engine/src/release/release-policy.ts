@@ -4,11 +4,10 @@ import {
   POLICY_DOCUMENT,
   refused,
   releasePolicySchema,
-  WEEKDAYS,
 } from '@pawl/contracts';
 import type {
   Address,
-  FreezeWindow,
+  Freeze,
   JsonValue,
   Outcome,
   PolicyVersion,
@@ -21,6 +20,7 @@ import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { layerOnWay, wayDown } from '../sharding/way-down.js';
+import { endOfWindow, isInWindow } from './freeze-window.js';
 import { noteOther, takeStrategy } from './take-strategy.js';
 import type { PolicedRequest, PolicyHere, Promote } from './take-strategy.js';
 
@@ -86,26 +86,43 @@ function asPolicy(node: AddressNode): ReleasePolicy {
   return { frozen: `${node.address.text} is no release policy: write and promote one` };
 }
 
+/** What asks for the time, and writes it. */
+type Times = Pick<EngineContext, 'clock' | 'parseTime' | 'formatTime'>;
+
 /**
- * Why nothing goes forward at an address at this time; `undefined`: it may. Whoever freezes a scope
+ * What lets nothing go forward at an address at this time; `undefined`: it may. Whoever freezes a scope
  * freezes what lies below it, whatever the policies there say, and what comes to it from above: nothing
- * comes of a layer that is pinned there.
+ * comes of a layer that is pinned there. Of several it is that of the highest scope.
  */
-export function frozenFor(
-  { clock, parseTime }: Pick<EngineContext, 'clock' | 'parseTime'>,
-  tree: RootTree,
-  address: Address,
-): string | undefined {
-  const nowMs = clock.wallMs();
-  const here = policiesOf(tree, address).flatMap((policy) => frozenBy(policy, nowMs, parseTime));
-  if (here[0] !== undefined) return here[0];
+function freezeAt(times: Times, tree: RootTree, address: Address): Freeze | undefined {
+  for (const node of policyNodes(tree, address, 'path')) {
+    const freeze = freezeOf(times, node);
+    if (freeze !== undefined) return freeze;
+  }
   for (const node of policyNodes(tree, address, 'below')) {
-    const [reason] = frozenBy(asPolicy(node), nowMs, parseTime);
-    const { scope } = node.address;
-    if (reason === undefined || keeps(tree, scope, address)) continue;
-    return `${reason} (of ${scope}, which this reaches)`;
+    const freeze = freezeOf(times, node);
+    if (freeze === undefined || keeps(tree, freeze.scope, address)) continue;
+    return freeze;
   }
   return undefined;
+}
+
+/** The same as a view has it; nothing where it may. */
+export function frozenView(
+  times: Times,
+  tree: RootTree,
+  address: Address,
+): { readonly frozen?: Freeze } {
+  const frozen = freezeAt(times, tree, address);
+  return frozen === undefined ? {} : { frozen };
+}
+
+/** Why nothing goes forward at an address at this time, in words; `undefined`: it may. */
+export function frozenFor(times: Times, tree: RootTree, address: Address): string | undefined {
+  const freeze = freezeAt(times, tree, address);
+  if (freeze === undefined) return undefined;
+  const { scope, reason } = freeze;
+  return isBelow(freeze, address) ? `${reason} (of ${scope}, which this reaches)` : reason;
 }
 
 /** Whether a scope is kept at a version of an address above: what is released there does not come to it. */
@@ -114,14 +131,21 @@ function keeps(tree: RootTree, scope: string, { text, document }: Address): bool
   return parsed.ok && tree.path(parsed.address).some(({ pinned }) => pinned.has(text));
 }
 
-function frozenBy(
-  { frozen, freezes = [] }: ReleasePolicy,
-  nowMs: number,
-  parseTime: EngineContext['parseTime'],
-): string[] {
-  if (typeof frozen === 'string') return [frozen];
-  const window = freezes.find((one) => isIn(one, nowMs, parseTime));
-  return window === undefined ? [] : [window.reason];
+/** The freeze that a policy has now. */
+function freezeOf({ clock, parseTime, formatTime }: Times, node: AddressNode): Freeze | undefined {
+  const { scope } = node.address;
+  const { frozen, freezes = [] } = asPolicy(node);
+  if (typeof frozen === 'string') return { scope, reason: frozen };
+  const nowMs = clock.wallMs();
+  const window = freezes.find((one) => isInWindow(one, nowMs, parseTime));
+  if (window === undefined) return undefined;
+  const endMs = endOfWindow(window, nowMs, parseTime);
+  const until = endMs === undefined ? {} : { until: formatTime(endMs) };
+  return { scope, reason: window.reason, ...until, byClock: true };
+}
+
+function isBelow({ scope }: Freeze, address: Address): boolean {
+  return address.scope !== scope && !address.scope.startsWith(`${scope}/`);
 }
 
 /** Where something is released, and what was queued where it begins that. */
@@ -136,7 +160,7 @@ interface PromotePlace {
  * that is demanded.
  */
 export function judgePolicy(
-  context: Pick<EngineContext, 'clock' | 'parseTime'>,
+  context: Times,
   place: PromotePlace & { readonly isForLater?: boolean },
   request: ReleaseRequest,
 ): Outcome<PolicedRequest> {
@@ -182,96 +206,23 @@ function promoteBy(request: ReleaseRequest, begins: QueuedRelease | undefined): 
 
 /** Refuses what goes forward while an address is frozen, and has no exception. */
 export function judgeFreeze(
-  context: Pick<EngineContext, 'clock' | 'parseTime'>,
+  times: Times,
   { tree, address }: { readonly tree: RootTree; readonly address: Address },
   { freezeException = '' }: Pick<ReleaseRequest, 'freezeException'>,
 ): Outcome<never> | undefined {
-  const frozen = frozenFor(context, tree, address);
-  if (frozen === undefined || freezeException.trim() !== '') return undefined;
+  const freeze = freezeAt(times, tree, address);
+  if (freeze === undefined || freezeException.trim() !== '') return undefined;
   return refused(
     'frozen',
-    `${address.text} is frozen: ${frozen}; wait, or say why this must go out now: with ` +
+    `${address.text} is frozen${freezeWords(freeze, address)}; wait, or say why this must go out now: with ` +
       '--freeze-exception, in a request as freezeException. Rollback, abort and disable are never frozen',
   );
 }
 
-function isIn(window: FreezeWindow, nowMs: number, parseTime: EngineContext['parseTime']): boolean {
-  const { since, until, days, from = '00:00', to = '24:00', timeZone = 'UTC' } = window;
-  if (since !== undefined && nowMs < parseTime(since)) return false;
-  if (until !== undefined && nowMs >= parseTime(until)) return false;
-  if (days === undefined && window.from === undefined && window.to === undefined) return true;
-  const minutes = clocksAt(nowMs, timeZone);
-  // Rather too long than not at all.
-  return minutes === undefined || minutes.some((minute) => isWithin({ days, from, to }, minute));
-}
-
-function isWithin(
-  { days, from, to }: { readonly days: FreezeWindow['days']; from: string; to: string },
-  minute: number,
-): boolean {
-  const day = Math.floor(minute / DAY_MINUTES);
-  const [hours, rest] = [Math.floor((minute % DAY_MINUTES) / 60), minute % 60];
-  const time = `${String(hours).padStart(2, '0')}:${String(rest).padStart(2, '0')}`;
-  const isDay = (at: number): boolean => days?.includes(WEEKDAYS[at] ?? 'mon') ?? true;
-  if (from < to) return isDay(day) && time >= from && time < to;
-  return (isDay(day) && time >= from) || (isDay((day + 6) % 7) && time < to);
-}
-
-/**
- * The minutes of the week that count now by the clocks of a time zone: what they show; and right after they
- * were set forward what they would show had they not been, so that a time that they skip is one too.
- * `undefined`: no such zone is known.
- */
-function clocksAt(nowMs: number, timeZone: string): number[] | undefined {
-  const now = weekMinute(nowMs, timeZone);
-  if (now === undefined) return undefined;
-  const shown = (agoMinutes: number): number => {
-    const then = weekMinute(nowMs - agoMinutes * MINUTE_MS, timeZone) ?? now;
-    return (now - then + WEEK_MINUTES) % WEEK_MINUTES;
-  };
-  const skipped = shown(60) - 60;
-  const isSkipped = skipped > 0 && shown(skipped) > skipped;
-  return isSkipped ? [now, (now - skipped + WEEK_MINUTES) % WEEK_MINUTES] : [now];
-}
-
-const MINUTE_MS = 60_000;
-const DAY_MINUTES = 1_440;
-const WEEK_MINUTES = 7 * DAY_MINUTES;
-
-/** Formatters by time zone: making one takes ten times as long as asking it. */
-const FORMATS = new Map<string, Intl.DateTimeFormat | null>();
-const MAX_FORMATS = 100;
-
-/** Minutes since Monday began by the clocks of a time zone; `undefined`: no such zone is known. */
-function weekMinute(nowMs: number, timeZone: string): number | undefined {
-  const format = formatOf(timeZone);
-  if (format === null) return undefined;
-  const parts = format.formatToParts(nowMs);
-  const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
-  const weekday = part('weekday').toLowerCase();
-  const day = WEEKDAYS.findIndex((one) => one === weekday);
-  return day * DAY_MINUTES + Number(part('hour')) * 60 + Number(part('minute'));
-}
-
-function formatOf(timeZone: string): Intl.DateTimeFormat | null {
-  const known = FORMATS.get(timeZone);
-  if (known !== undefined) return known;
-  if (FORMATS.size >= MAX_FORMATS) FORMATS.clear();
-  const format = makeFormat(timeZone);
-  FORMATS.set(timeZone, format);
-  return format;
-}
-
-function makeFormat(timeZone: string): Intl.DateTimeFormat | null {
-  const options = {
-    weekday: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  } as const;
-  try {
-    return new Intl.DateTimeFormat('en-GB', { ...options, timeZone });
-  } catch {
-    return null;
-  }
+/** Until when an address is frozen, by whose policy, and why. */
+function freezeWords(freeze: Freeze, address: Address): string {
+  const { scope, reason, until } = freeze;
+  const reaches = isBelow(freeze, address) ? ', which this reaches' : '';
+  const end = until === undefined ? '' : ` until ${until}`;
+  return `${end} by ${scope}:${POLICY_DOCUMENT}${reaches}: ${reason}`;
 }

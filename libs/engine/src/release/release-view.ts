@@ -1,5 +1,6 @@
 import type {
   Address,
+  Freeze,
   PinnedBelow,
   PinView,
   PreflightProgress,
@@ -16,6 +17,8 @@ export interface AboutRelease {
   /** Why what is queued has not begun. */
   readonly waitsFor?: string | undefined;
   readonly pinnedBelow?: PinnedBelow | undefined;
+  /** What lets nothing go forward there. */
+  readonly frozen?: Freeze;
   /** Why a pin has not ended in time, by ancestor. */
   readonly overdue?: ReadonlyMap<string, string>;
 }
@@ -23,7 +26,7 @@ export interface AboutRelease {
 export function releaseView(
   address: Address,
   release: ReleaseState,
-  { waitsFor, pinnedBelow, overdue }: AboutRelease = {},
+  { waitsFor, pinnedBelow, frozen, overdue }: AboutRelease = {},
 ): ReleaseView {
   const { state, releaseVersion, stableVersion, blockedVersions, forced, staged, queued } = release;
   return {
@@ -37,6 +40,7 @@ export function releaseView(
     ...(forced ? { forced: true as const } : {}),
     ...pinsView(release, overdue),
     ...(pinnedBelow === undefined ? {} : { pinnedBelow }),
+    ...(frozen === undefined ? {} : { frozen }),
   };
 }
 

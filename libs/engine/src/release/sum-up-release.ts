@@ -37,7 +37,10 @@ export function sumUpRelease(
   return done({ ...item, ...sum, ...held, ...parts.watch.progress(root, node) });
 }
 
-type Reached = Omit<ReleaseSummary, keyof ReturnType<typeof stagedItem> | 'bakeLeftMs' | 'asking'>;
+type Reached = Omit<
+  ReleaseSummary,
+  keyof ReturnType<typeof stagedItem> | 'bakeLeftMs' | 'asking' | 'frozen'
+>;
 
 function reached(
   root: OwnedRoot,

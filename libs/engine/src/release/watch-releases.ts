@@ -24,7 +24,7 @@ import type { NoteDryRun } from './note-dry-run.js';
 import { aboutRelease, reachOf, stageHealth } from './observe-stage.js';
 import type { Observed } from './observe-stage.js';
 import type { PreflightStage } from './preflight-stage.js';
-import { frozenFor } from './release-policy.js';
+import { frozenFor, frozenView } from './release-policy.js';
 import { RunningWork } from './running-work.js';
 import { forgiveSeen, watchOf } from './stage-watch.js';
 import type { Deed, Watch, Watches } from './stage-watch.js';
@@ -38,6 +38,8 @@ const GROW_EVERY_MS = 5_000;
 
 /** How long rejections are gathered before they are looked at, milliseconds. */
 const GATHER_MS = 50;
+
+type Progress = Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates' | 'preflight' | 'asking'>;
 
 /**
  * Advances, pauses and aborts the releases in stages of the shards that this node serves, by what their
@@ -110,10 +112,18 @@ export class WatchReleases {
   }
 
   /** What is left of the bake, why the release does not go on, and how its gates judged it last. */
-  progress(
-    root: OwnedRoot,
-    node: AddressNode,
-  ): Pick<RolloutRelease, 'bakeLeftMs' | 'reason' | 'gates' | 'preflight' | 'asking'> {
+  progress(root: OwnedRoot, node: AddressNode): Progress & Pick<RolloutRelease, 'frozen'> {
+    const frozen = frozenView(this.context, root.tree, node.address);
+    return { ...this.#progress(root, node), ...frozen };
+  }
+
+  /** Since when this owner knows the release under way at an address, monotonic milliseconds. */
+  knownSinceMs(root: OwnedRoot, node: AddressNode): number {
+    const { staged } = node.release;
+    return staged === null ? Infinity : this.#watch(root, node, staged).sinceMs;
+  }
+
+  #progress(root: OwnedRoot, node: AddressNode): Progress {
     const { staged, state } = node.release;
     if (staged === null) return {};
     if (isInPreflight(staged)) return this.parts.preflight.progress(root, node);
@@ -134,12 +144,6 @@ export class WatchReleases {
     if (why !== undefined) return { ...told, reason: why };
     if (watch.publishedMs === null) return { ...told, reason: 'it is being published' };
     return told;
-  }
-
-  /** Since when this owner knows the release under way at an address, monotonic milliseconds. */
-  knownSinceMs(root: OwnedRoot, node: AddressNode): number {
-    const { staged } = node.release;
-    return staged === null ? Infinity : this.#watch(root, node, staged).sinceMs;
   }
 
   #look(root: OwnedRoot, node: AddressNode): void {

@@ -1,0 +1,38 @@
+import { POLICY_DOCUMENT } from '@pawl/contracts';
+import type { Freeze, RolloutView } from '@pawl/contracts';
+import type { CliContext } from '../context.js';
+import { plain } from '../output.js';
+
+/** Whose policy freezes an address, until when and why, in a line; none where nothing does. */
+export function freezeLines({ address, frozen }: Frozen): string[] {
+  if (frozen === undefined) return [];
+  const { scope, reason, until } = frozen;
+  const [at = ''] = address.split(':');
+  const reaches = at === scope || at.startsWith(`${scope}/`) ? '' : ', which this reaches';
+  const end = until === undefined ? '' : ` until ${until}`;
+  return [plain(`frozen${end} by ${scope}:${POLICY_DOCUMENT}${reaches}: ${reason}`)];
+}
+
+/** The same, with what can be done about it. */
+export function freezeSteps(context: CliContext, of: RolloutView): string[] {
+  const { address, frozen, releases = [] } = of;
+  if (frozen === undefined) return [];
+  const { scope, byClock } = frozen;
+  const [what, words] =
+    byClock === true
+      ? ['its times are in', `config get ${scope}:${POLICY_DOCUMENT}`]
+      : ['end it', `unfreeze ${scope}`];
+  // What is under way tells itself how it goes on.
+  const isUnderWay = releases.some((release) => release.address === address);
+  const promote = `promote all the same: ${context.command(`promote ${address} ${EXCEPTION}`)}`;
+  const steps = isUnderWay ? [] : [promote];
+  return [...freezeLines(of), `${what}: ${context.command(words)}`, ...steps];
+}
+
+/** What goes forward while it is frozen goes with this. */
+const EXCEPTION = '--freeze-exception <text>';
+
+interface Frozen {
+  readonly address: string;
+  readonly frozen?: Freeze;
+}
