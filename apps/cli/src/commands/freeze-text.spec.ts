@@ -1,6 +1,14 @@
 import type { Freeze } from '@pawl/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CliWorld, json, rollout, stream } from '../testing/cli-world.js';
+import {
+  CliWorld,
+  json,
+  release,
+  releaseInStages,
+  rollout,
+  stream,
+  underWay,
+} from '../testing/cli-world.js';
 
 const INCIDENT: Freeze = { scope: 'acme', reason: 'incident\n12' };
 const UNTIL = '2026-12-03T00:00:00.000Z';
@@ -43,6 +51,26 @@ describe('status of an address that is frozen', () => {
     ]);
   });
 
+  it('offers its own release to go on with an exception only', async () => {
+    world.answers.set('GET /v1/release/acme/app', releaseInStages());
+    const rolling = underWay({ frozen: INCIDENT });
+    const shown = await told({ frozen: INCIDENT, releases: [rolling] }, '');
+    expect(shown.filter((line) => line.includes('PAWL_URL'))).toEqual([
+      `end it: ${command('unfreeze acme')}`,
+      `stop it where it is: ${command('pause acme/app')}`,
+      `go on at once: ${command('advance acme/app --freeze-exception <text>')}`,
+      `take it back: ${command('abort acme/app')}`,
+    ]);
+    const paused = underWay({ state: 'paused', frozen: INCIDENT, held: { shop: 'why' } });
+    expect(await told({ releases: [paused] }, '')).toContain(
+      `go on: ${command('resume acme/app --freeze-exception <text>')}`,
+    );
+    const held = underWay({ frozen: INCIDENT, held: { shop: 'why' } });
+    expect(await told({ releases: [held] }, '')).toContain(
+      `give what is held another try: ${command('resume acme/app --freeze-exception <text>')}`,
+    );
+  });
+
   it('that is watched says so as long as it is', async () => {
     const interrupt = new AbortController();
     const views = [{ ...rollout(5, 4), frozen: AUDIT }, rollout(6, 4)];
@@ -57,4 +85,15 @@ describe('status of an address that is frozen', () => {
       expect.stringMatching(/^acme\/app v6 /),
     ]);
   });
+});
+
+it('a step that was taken with an exception says that the next one needs one too', async () => {
+  const stages = [{ count: 1, bakeMs: 1_000 }, { percent: 100 }];
+  const staged = { id: 'r1', strategy: 'canary', stage: 0, stages, gates: [] };
+  const answer = release(2, { state: 'rolling', candidate: 3, staged, frozen: INCIDENT });
+  world.answers.set('POST /v1/release/acme/app', answer);
+  const { out } = await world.pawl('advance', 'acme/app', '--freeze-exception', 'it is down');
+  expect(out).toContain(
+    `go on at once: ${command('advance acme/app --freeze-exception <text>')}\n`,
+  );
 });

@@ -30,7 +30,7 @@ export function freezeSteps(context: CliContext, of: RolloutView): string[] {
 }
 
 /** What goes forward while it is frozen goes with this. */
-const EXCEPTION = '--freeze-exception <text>';
+export const EXCEPTION = '--freeze-exception <text>';
 
 interface Frozen {
   readonly address: string;

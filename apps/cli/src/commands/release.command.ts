@@ -216,7 +216,7 @@ function withHint(
 }
 
 function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): string[] {
-  const { address, staged, state } = view;
+  const { address, staged, state, frozen } = view;
   const watch = context.command(`status ${address} --watch`);
   if (view.queued !== undefined && action === 'promote') {
     return [`watch it: ${watch}`, `drop it: ${context.command(`cancel ${address}`)}`];
@@ -224,7 +224,7 @@ function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): s
   if (staged === undefined) return ARRIVING.includes(action) ? [`watch it arrive: ${watch}`] : [];
   if (action === 'block' || action === 'unblock') return [];
   const { stage } = staged;
-  const steps = nextSteps(context, { address, state, stage });
+  const steps = nextSteps(context, { address, state, stage, ...(frozen && { frozen }) });
   if (state === 'paused') return steps;
   return [`watch it: ${watch}`, ...steps, ...waitHint(context, view, staged)];
 }
