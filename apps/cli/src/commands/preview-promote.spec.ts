@@ -48,6 +48,19 @@ it('says whom each stage would reach, and promotes nothing', async () => {
   expect(JSON.parse((await dryRun('-o', 'json')).out)).toEqual(VIEW);
 });
 
+it('asks for what begins later as it would be queued', async () => {
+  world.answers.set('POST /v1/preview/acme/app', json(VIEW));
+  const asked = async (...words: string[]): Promise<unknown> => {
+    expect((await dryRun(...words)).code).toBe(0);
+    return JSON.parse(world.requests.at(-1)?.body ?? '');
+  };
+  expect(await asked('--queue')).toEqual({ promote: { conflict: 'queue' } });
+  const at = '2026-12-01T03:00:00.000Z';
+  expect(await asked('--at', '2026-12-01T03:00Z', '--supersede')).toEqual({
+    promote: { conflict: 'requeue', at },
+  });
+});
+
 it('says why it would be refused, and that nothing would change', async () => {
   const error = { address: 'acme/app', pointer: '', keyword: 'frozen', message: 'not now' };
   const refused = { valid: false, errors: [error], patch: [], addresses: [] };

@@ -134,12 +134,7 @@ async function act(
   if (preempt !== undefined && isLater) {
     throw new CliError('what begins later pre-empts nothing: leave --preempt out', EXIT.usage);
   }
-  if (dryRun === true) {
-    // As it would be once what is under way there has ended.
-    const isAfter = later.conflict !== undefined || later.at !== undefined;
-    const conflict = isAfter ? ({ conflict: 'supersede' } as const) : {};
-    return previewPromote(context, address, { ...promote, ...conflict });
-  }
+  if (dryRun === true) return previewPromote(context, address, { ...promote, ...later });
   const request: ReleaseRequest = {
     ...promote,
     ...later,

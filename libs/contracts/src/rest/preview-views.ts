@@ -4,7 +4,7 @@ import { strategySchema, strategyStageSchema } from './strategy.js';
 import { problemErrorSchema } from './problem-error.js';
 import { abortedSchema, releaseRequestSchema } from './views.js';
 
-/** The promote whose stages are asked for; as that of the request of a release. */
+/** The promote whose stages are asked for; as that of the request of a release, and refused as that is. */
 export const previewPromoteSchema = {
   type: 'object',
   additionalProperties: false,
@@ -12,7 +12,9 @@ export const previewPromoteSchema = {
     targetVersion: part.version,
     expectedReleaseVersion: part.counter,
     strategy: strategySchema,
-    conflict: { enum: ['refuse', 'supersede'] },
+    /** `queue`, `requeue` and a time ask for the stages that it will have once it begins. */
+    conflict: releaseRequestSchema.properties.conflict,
+    at: releaseRequestSchema.properties.at,
     preempt: releaseRequestSchema.properties.preempt,
     reason: { type: 'string', maxLength: 1024 },
     freezeException: { type: 'string', maxLength: 1024 },

@@ -1,5 +1,5 @@
 import { address } from '@pawl/contracts';
-import type { PreviewRequest, PreviewView, Strategy } from '@pawl/contracts';
+import type { PreviewPromote, PreviewRequest, PreviewView, Strategy } from '@pawl/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { claimedWorld } from '../testing/engine-world.fixture.js';
 import type { EngineWorld } from '../testing/engine-world.js';
@@ -95,6 +95,51 @@ describe('the preview of a promote', () => {
     ]);
     const over = { strategy: THREE, conflict: 'supersede' } as const;
     expect((await preview({ promote: over })).stages).toHaveLength(3);
+  });
+
+  describe('of one that begins later', () => {
+    /** What a promote is answered with by itself, where it is refused, and what its preview says. */
+    const both = async (promote: PreviewPromote): Promise<[refusal: unknown, told: unknown]> => {
+      const { valid, errors } = await preview({ promote });
+      const outcome = await world.release('acme', { ...promote, action: 'promote' });
+      return [outcome.ok ? true : outcome.problem.detail, valid || errors[0]?.message];
+    };
+    const queue = { strategy: THREE, conflict: 'queue' } as const;
+    const inAnHour = (): string => new Date(world.time.wallMs() + 3_600_000).toISOString();
+
+    it('is refused with the words of the queueing', async () => {
+      await world.begin('acme', THREE);
+      const nothingNewer = await both({ ...queue, strategy: 'canary' });
+      expect(nothingNewer[0]).toContain('what is queued has to be newer');
+      expect(nothingNewer[1]).toBe(nothingNewer[0]);
+      await world.over('acme', { acme: 3 });
+      await world.over('acme', { acme: 4 });
+      expect((await preview({ promote: queue })).stages).toHaveLength(3);
+      expect(await both({ ...queue, targetVersion: 3 })).toEqual([true, true]);
+      const second = await both(queue);
+      expect(second[0]).toContain('one at a time can be');
+      expect(second[1]).toBe(second[0]);
+      const past = await both({ strategy: THREE, at: '2000-01-01T00:00:00Z' });
+      expect(past[0]).toContain('is not ahead');
+      expect(past[1]).toBe(past[0]);
+      expect(await both({ ...queue, conflict: 'requeue' })).toEqual([true, true]);
+    });
+
+    it('says that nothing would change where it is queued already', async () => {
+      await world.begin('acme', THREE);
+      await world.over('acme', { acme: 3 });
+      await world.release('acme', { ...queue, action: 'promote' });
+      expect(await preview({ promote: queue })).toMatchObject({ valid: true });
+      expect(await preview({ promote: queue })).not.toHaveProperty('stages');
+    });
+
+    it('is not refused for a freeze, which it waits for', async () => {
+      await world.put('acme:release-policy', { frozen: 'the sale' });
+      await world.promote('acme:release-policy');
+      const { valid, stages } = await preview({ promote: { strategy: THREE, at: inAnHour() } });
+      expect([valid, stages?.length]).toEqual([true, 3]);
+      expect((await preview({ promote: queue })).errors[0]?.keyword).toBe('frozen');
+    });
   });
 
   it('takes the strategy that the policy demands, and says that nothing would change', async () => {
