@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { print, table } from '../output.js';
 import { fromOne } from './config.command.js';
+import { parsePast, PAST } from './past-time.js';
 import { whyText } from './why-text.js';
 
 /** `pawl changes`: who changed what and why, over all addresses. */
@@ -9,7 +10,7 @@ export function addChanges(program: Command, context: CliContext): void {
   program
     .command('changes')
     .description('who changed what and why, over all addresses, newest first')
-    .option('--since <time>', 'since this time, RFC 3339, or so long ago: 30s, 15m, 1h, 7d', '1h')
+    .option('--since <time>', `since then: ${PAST}`, parsePast, '1h')
     .option('--limit <n>', 'how many', fromOne('a limit'), 100)
     .action(async (flags: { since: string; limit: number }) => {
       const page = await (await context.client()).changes(flags);

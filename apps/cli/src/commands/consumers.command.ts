@@ -7,6 +7,7 @@ import { plainLines, print, table } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { ageText } from './age-text.js';
 import { fromOne } from './config.command.js';
+import { parsePast, PAST } from './past-time.js';
 
 interface Flags {
   readonly at?: string;
@@ -21,7 +22,7 @@ export function addConsumers(program: Command, context: CliContext): void {
   program
     .command('consumers <address>')
     .description('who runs what, or ran what at a time')
-    .option('--at <time>', 'what they ran then: RFC 3339, or so long ago: 30s, 15m, 2h, 7d')
+    .option('--at <time>', `what they ran then: ${PAST}`, parsePast)
     .option('--state <state>', 'applied, lagging, rejected or stale; with --at also left')
     .option('--workload <workload>', 'with --at: only this one')
     .option('--consumer <id>', 'with --at: only this one')

@@ -19,6 +19,7 @@ import { durationText } from './duration.js';
 import { begunLines, endedText, listEnded } from './ended-releases.js';
 import { heldLines, judgedLines } from './gate-text.js';
 import { nextSteps } from './next-steps.js';
+import { parsePast, PAST } from './past-time.js';
 import { askingText, candidateText, preflightText } from './staged-text.js';
 
 /** `pawl releases`: what is, or was, released in stages, over all addresses; one of them summed up. */
@@ -33,7 +34,7 @@ export function addReleases(program: Command, context: CliContext): void {
         'only those; ended: those that have ended, the last first',
       ).choices(RELEASE_LIST_STATES),
     )
-    .option('--since <time>', 'that have ended since, RFC 3339, or so long ago: 30s, 15m, 1h, 7d')
+    .option('--since <time>', `that have ended since: ${PAST}`, parsePast)
     .option('--limit <n>', 'how many that have ended (100)', fromOne('a limit'))
     .action((id: string | undefined, flags: Flags) => {
       if (id === undefined) return list(context, flags);
