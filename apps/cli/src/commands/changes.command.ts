@@ -17,7 +17,7 @@ export function addChanges(program: Command, context: CliContext): void {
       print(context.terminal, context.format(), page, () => {
         if (page.items.length === 0) return `nothing has changed since ${flags.since}\n`;
         return table(
-          ['when', 'who', 'where', 'what', 'version', 'release', 'why'],
+          ['when', 'who', 'where', 'what', 'version', 'release version', 'why'],
           page.items.map((item) => [
             item.at,
             item.author,

@@ -57,7 +57,7 @@ export function endedText(view: EndedReleaseSummary): string {
     ...(reason === undefined ? [] : [`why: ${reason}`]),
   ].map(plain);
   const done = table(
-    ['when', 'who', 'what', 'version', 'release', 'why'],
+    ['when', 'who', 'what', 'version', 'release version', 'why'],
     transitions.map((line) => [
       ...[line.at, line.author, line.action, line.version, line.releaseVersion],
       whyText(line),

@@ -15,7 +15,7 @@ export async function listHistory(
   const page = await (await context.client()).history(address, { limit });
   print(context.terminal, context.format(), page, () =>
     table(
-      ['when', 'who', 'what', 'version', 'release', 'why'],
+      ['when', 'who', 'what', 'version', 'release version', 'why'],
       page.items.map((item) => [
         item.at,
         item.author,

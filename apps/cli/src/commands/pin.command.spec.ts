@@ -127,6 +127,9 @@ describe('what is pinned', () => {
     };
     world.answers.set('GET /v1/history/acme/app?limit=20', json({ items: [item] }));
     const { out } = await world.pawl('config', 'history', 'acme/app');
+    expect(out).toMatch(
+      / VERSION  RELEASE VERSION  WHY\n.* -        2                acme at version 12 /,
+    );
     expect(out).toContain(`acme at version 12 until ${UNTIL}: slow in eu`);
     world.answers.set('GET /v1/history/acme/app?limit=20', json({ items: [item], next: '7' }));
     const { err } = await world.pawl('config', 'history', 'acme/app');

@@ -179,9 +179,9 @@ describe('pawl releases of what has ended', () => {
       `ended: ${AT} by pawl`,
       'why: 2 of 4 reject it',
       '',
-      'WHEN                      WHO   WHAT     VERSION  RELEASE  WHY',
-      `${AT}  ann   promote  3        7        careful: preflight`,
-      `${AT}  pawl  abort    3        9        2 of 4 reject it`,
+      'WHEN                      WHO   WHAT     VERSION  RELEASE VERSION  WHY',
+      `${AT}  ann   promote  3        7                careful: preflight`,
+      `${AT}  pawl  abort    3        9                2 of 4 reject it`,
       '',
     ]);
     const asJson = await world.pawl('releases', 'r1', '-o', 'json');
@@ -211,9 +211,9 @@ describe('pawl changes', () => {
     const { code, out, err } = await world.pawl('changes');
     expect([code, err]).toEqual([0, '']);
     expect(out.split('\n')).toEqual([
-      'WHEN                      WHO  WHERE  WHAT     VERSION  RELEASE  WHY',
+      'WHEN                      WHO  WHERE  WHAT     VERSION  RELEASE VERSION  WHY',
       `${at}  ann  acme   promote  -        2`,
-      `${at}  ann  acme   write    2        -        why not`,
+      `${at}  ann  acme   write    2        -                why not`,
       '',
     ]);
   });
