@@ -6,6 +6,7 @@ import { NotRunningError, StartingError } from '../local/own-nodes.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
+const TOO_MANY_REQUESTS = 429;
 
 /** How the control plane of a followed rollout is; it is told on standard error once each time it goes. */
 export interface Connection {
@@ -83,8 +84,11 @@ function nextRetryMs(retryMs: number): number {
   return Math.min(retryMs * 2, LONGEST_RETRY_MS);
 }
 
-/** A control plane that starts refuses until its shards are there. */
+/** A control plane that starts refuses until its shards are there, and one that takes over may have too much to do. */
 function mayPass(error: unknown): error is Error {
-  if (error instanceof ProblemError) return error.problem.status >= 500;
+  if (error instanceof ProblemError) {
+    const { status } = error.problem;
+    return status >= 500 || status === TOO_MANY_REQUESTS;
+  }
   return error instanceof UnreachableError || error instanceof NotRunningError;
 }

@@ -97,6 +97,7 @@ describe('pawl wait', () => {
       breaking(rollout(5, 1)),
       refuse('no-owner', 'no shards yet'),
       ending(rollout(5, 2)),
+      refuse('too-many-requests', 'slow down'),
       stream(rollout(5, 4)),
     ];
     world.answers.set('GET /v1/rollout/acme/app', (...exchange) => turns.shift()?.(...exchange));
