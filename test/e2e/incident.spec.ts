@@ -115,6 +115,9 @@ it('a freeze of everything holds it, and refuses what goes forward', async () =>
     expect(summary).toMatchObject({ state: 'rolling', stage: 0, reason: 'frozen: incident 12' });
   });
   expect(reading('SEK')).toBe(1);
+  const status = await pawl('status', 'acme/prod');
+  expect(status.out).toContain('\nfrozen by acme:release-policy: incident 12\nend it: ');
+  expect(status.out).toMatch(/\ngo on at once: .* advance acme\/prod --freeze-exception <text>\n/);
 });
 
 it('an exception goes through', async () => {
