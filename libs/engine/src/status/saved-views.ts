@@ -30,7 +30,8 @@ interface Saved {
 
 /**
  * Rollout and consumers of an address as its owner had saved them, for the time without one: what the
- * next owner begins with. Marked with the time of the latest report in it.
+ * next owner begins with. Marked with the time of the latest report in it; never converged, as what was
+ * committed since is not known.
  */
 export class SavedViews implements Pick<ConfigEngine, 'getRollout' | 'listConsumers'> {
   readonly #roots = new Map<string, Promise<SavedConsumers>>();
@@ -41,7 +42,7 @@ export class SavedViews implements Pick<ConfigEngine, 'getRollout' | 'listConsum
     const saved = await this.#read(address);
     if (!saved.ok) return saved;
     const { node, consumers, asOf } = saved.value;
-    return done({ ...rolloutView(node, consumers), asOf });
+    return done({ ...rolloutView(node, consumers), converged: false, asOf });
   }
 
   async listConsumers(
