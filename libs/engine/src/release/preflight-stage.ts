@@ -203,8 +203,9 @@ export class PreflightStage {
     const { asking, policy, polled } = of;
     const { view, round } = polled;
     const { asked, accepted, rejected } = view.consumers;
+    const { stillHolds } = polled;
     const act = (action: string, reason: string): Promise<void> =>
-      this.#act(node, { asking, polled, action, reason });
+      this.#act(node, { asking, stillHolds, action, reason });
     if (view.void === true) {
       const why = 'something else that is read with it was released meanwhile: asks anew';
       return tryAgain(asking, this.#in(ANEW_MS), why);
@@ -212,12 +213,17 @@ export class PreflightStage {
     asking.stuck = null;
     if (rejected > 0) return act(policy.onRejection, rejectedText(view));
     const isFirst = !asking.isOpen;
-    if (isFirst && asked === 0 && !root.shard.consumers.hadTimeToHear) {
-      return wait(asking, this.#in(ANEW_MS), NOT_KNOWN);
-    }
+    const { hadTimeToHear, wasAway } = root.shard.consumers;
+    // Whoever is not heard yet is none of those who were asked.
+    const isUnknown = isFirst && (asked === 0 ? !hadTimeToHear : wasAway);
     const goOn = async (text: string): Promise<void> => {
+      if (isUnknown) return wait(asking, this.#in(ANEW_MS), NOT_KNOWN);
       remember(root, node, round.poll);
-      if (isFirst) return act('advance', text);
+      const areAll = (): boolean =>
+        stillHolds() && notAccepted(root, node.address).instances.size === 0;
+      if (isFirst) {
+        return this.#act(node, { asking, stillHolds: areAll, action: 'advance', reason: text });
+      }
       this.#close(root, asking, asked === 0 ? null : text);
     };
     if (accepted === asked) return goOn(acceptedText(view));
@@ -234,15 +240,14 @@ export class PreflightStage {
     { address }: AddressNode,
     of: {
       readonly asking: Asking;
-      readonly polled?: Polled;
+      readonly stillHolds?: () => boolean;
       readonly action: string;
       readonly reason: string;
     },
   ): Promise<void> {
-    const { asking, polled, action, reason } = of;
+    const { asking, action, reason, ...more } = of;
     const request = { action, reason, expectedReleaseVersion: asking.releaseVersion };
-    const stillHolds = polled === undefined ? {} : { stillHolds: polled.stillHolds };
-    const context = { actor: OWNER, ...stillHolds };
+    const context = { actor: OWNER, ...more };
     const outcome = await this.parts.releases.run(address, request, context);
     const fields = { address: address.text, ...request };
     if (outcome.ok) this.context.log.info('a release was judged by its preflight', fields);

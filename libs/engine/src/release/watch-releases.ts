@@ -78,6 +78,7 @@ export class WatchReleases {
 
   /** Looks at the releases of one root. */
   lookAt(root: OwnedRoot): void {
+    root.shard.consumers.listens(this.context.publisher.healthy());
     if (root.uncertain) return;
     const staged = root.tree.staged();
     this.#forgetEnded(root, staged);

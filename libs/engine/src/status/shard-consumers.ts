@@ -11,6 +11,8 @@ import type { HealthRoom } from './health-room.js';
 import { HealthSums } from './health-sums.js';
 import { intervalAmong, MISSED_HEARTBEATS, silentAfterMs } from './heartbeats.js';
 import type { Incarnation, Run } from './incarnation.js';
+import { Listening } from './listening.js';
+import { recordOf } from './record-of.js';
 import { RunJournal } from './run-journal.js';
 import { cohortKnown, isAnswered, isOtherContent, reject, restoreRun } from './run-reports.js';
 import type { Reported } from './run-reports.js';
@@ -49,6 +51,7 @@ export class ShardConsumers {
   /** Monotonic times at which anybody was heard last, and since when without a long break. */
   #heardMs = -Infinity;
   #hearingSinceMs = -Infinity;
+  readonly #listening = new Listening();
 
   constructor(
     private readonly context: EngineContext,
@@ -192,10 +195,25 @@ export class ShardConsumers {
     return isHeard && nowMs - this.#hearingSinceMs > MISSED_HEARTBEATS * intervalMs;
   }
 
-  /** Whether everybody who is there has had the time to be heard by this owner. */
+  /** Whether everybody who is there has had the time to be heard by this owner, also since it was {@link wasAway}. */
   get hadTimeToHear(): boolean {
     const sinceMs = this.context.clock.monotonicMs() - this.#restoredMs;
-    return sinceMs > MISSED_HEARTBEATS * this.intervalMs;
+    return sinceMs > MISSED_HEARTBEATS * this.intervalMs && !this.wasAway;
+  }
+
+  /**
+   * Whether NATS or this process was away for longer than a heartbeat, and that is not over for three of them:
+   * whoever is there may have been taken for gone, and not have been heard again yet.
+   */
+  get wasAway(): boolean {
+    const { intervalMs } = this;
+    const silentMs = MISSED_HEARTBEATS * intervalMs;
+    return this.#listening.wasAway(this.context.clock.monotonicMs(), { intervalMs, silentMs });
+  }
+
+  /** Told at each look whether consumers could be heard now. */
+  listens(isConnected: boolean): void {
+    this.#listening.look(this.context.clock.monotonicMs(), this.intervalMs, isConnected);
   }
 
   /** Another live incarnation reports under the same consumer id. */
@@ -218,7 +236,7 @@ export class ShardConsumers {
 
   /** Takes what changed since the last call, to be saved. */
   takeDirty(): ConsumerRecord[] {
-    const records = [...this.#dirty].map((one) => this.#record(one));
+    const records = [...this.#dirty].map((one) => recordOf(one, this.context));
     this.#dirty.clear();
     return records;
   }
@@ -255,6 +273,7 @@ export class ShardConsumers {
     }
     this.#dirty.clear();
     this.#restoredMs = this.context.clock.monotonicMs();
+    this.#listening.begin(this.#restoredMs);
   }
 
   /** Forgets incarnations not heard of for `olderThanMs`; answers how many. */
@@ -445,33 +464,5 @@ export class ShardConsumers {
       return last;
     };
     return { lastMs, liveSinceMs: this.#liveSinceMs };
-  }
-
-  #record(incarnation: Incarnation): ConsumerRecord {
-    const time = (ms: number): string => this.context.formatTime(ms);
-    return {
-      ...incarnation.ref,
-      incarnation: incarnation.id,
-      build: incarnation.build,
-      labels: incarnation.labels,
-      slot: incarnation.slot,
-      lastSeenAt: time(incarnation.lastSeenWallMs),
-      left: incarnation.left,
-      runs: [...incarnation.runs].map(([address, run]) => ({
-        address,
-        generation: run.generation,
-        version: run.version,
-        highestVersion: run.highestVersion,
-        appliedAt: run.appliedAtMs === null ? null : time(run.appliedAtMs),
-        rejectedVersion: run.rejected?.version ?? null,
-        reason: run.rejected?.reason ?? null,
-        propagationMs: run.propagationMs,
-        noted: true as const,
-        ...(run.cohort === STABLE_COHORT ? {} : { cohort: run.cohort }),
-        ...(run.rejected === null || run.rejected.cohort === STABLE_COHORT
-          ? {}
-          : { rejectedCohort: run.rejected.cohort }),
-      })),
-    };
   }
 }
