@@ -99,14 +99,33 @@ const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1_440;
 const WEEK_MINUTES = 7 * DAY_MINUTES;
 
-/** Formatters by time zone: making one takes ten times as long as asking it. */
-const FORMATS = new Map<string, Intl.DateTimeFormat | null>();
-const MAX_FORMATS = 100;
+/** A time zone, and what its clocks showed in some minutes. */
+interface Zone {
+  readonly format: Intl.DateTimeFormat;
+  /** By the minute since 1970. */
+  readonly shown: Map<number, number>;
+}
+
+/** By name: making one takes ten times as long as asking it, and that far longer than to remember. */
+const ZONES = new Map<string, Zone | null>();
+const MAX_ZONES = 100;
+const MAX_SHOWN = 16;
 
 /** Minutes since Monday began by the clocks of a time zone; `undefined`: no such zone is known. */
 function weekMinute(nowMs: number, timeZone: string): number | undefined {
-  const format = formatOf(timeZone);
-  if (format === null) return undefined;
+  const zone = zoneOf(timeZone);
+  if (zone === null) return undefined;
+  const minute = Math.floor(nowMs / MINUTE_MS);
+  const { format, shown } = zone;
+  const known = shown.get(minute);
+  if (known !== undefined) return known;
+  const now = readClock(format, minute * MINUTE_MS);
+  if (shown.size >= MAX_SHOWN) shown.clear();
+  shown.set(minute, now);
+  return now;
+}
+
+function readClock(format: Intl.DateTimeFormat, nowMs: number): number {
   const parts = format.formatToParts(nowMs);
   const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? '';
   const weekday = part('weekday').toLowerCase();
@@ -114,13 +133,14 @@ function weekMinute(nowMs: number, timeZone: string): number | undefined {
   return day * DAY_MINUTES + Number(part('hour')) * 60 + Number(part('minute'));
 }
 
-function formatOf(timeZone: string): Intl.DateTimeFormat | null {
-  const known = FORMATS.get(timeZone);
+function zoneOf(timeZone: string): Zone | null {
+  const known = ZONES.get(timeZone);
   if (known !== undefined) return known;
-  if (FORMATS.size >= MAX_FORMATS) FORMATS.clear();
+  if (ZONES.size >= MAX_ZONES) ZONES.clear();
   const format = makeFormat(timeZone);
-  FORMATS.set(timeZone, format);
-  return format;
+  const zone = format && { format, shown: new Map<number, number>() };
+  ZONES.set(timeZone, zone);
+  return zone;
 }
 
 function makeFormat(timeZone: string): Intl.DateTimeFormat | null {

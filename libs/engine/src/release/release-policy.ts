@@ -8,6 +8,7 @@ import {
 import type {
   Address,
   Freeze,
+  FreezeWindow,
   JsonValue,
   Outcome,
   PolicyVersion,
@@ -95,12 +96,13 @@ type Times = Pick<EngineContext, 'clock' | 'parseTime' | 'formatTime'>;
  * comes of a layer that is pinned there. Of several it is that of the highest scope.
  */
 function freezeAt(times: Times, tree: RootTree, address: Address): Freeze | undefined {
+  const windows: Windows = new Map();
   for (const node of policyNodes(tree, address, 'path')) {
-    const freeze = freezeOf(times, node);
+    const freeze = freezeOf(times, node, windows);
     if (freeze !== undefined) return freeze;
   }
   for (const node of policyNodes(tree, address, 'below')) {
-    const freeze = freezeOf(times, node);
+    const freeze = freezeOf(times, node, windows);
     if (freeze === undefined || keeps(tree, freeze.scope, address)) continue;
     return freeze;
   }
@@ -131,17 +133,29 @@ function keeps(tree: RootTree, scope: string, { text, document }: Address): bool
   return parsed.ok && tree.path(parsed.address).some(({ pinned }) => pinned.has(text));
 }
 
+/** What policies say by the clock, and what holds of it now: those that scopes inherit are worked out once. */
+type Windows = Map<readonly FreezeWindow[], Omit<Freeze, 'scope'> | undefined>;
+
 /** The freeze that a policy has now. */
-function freezeOf({ clock, parseTime, formatTime }: Times, node: AddressNode): Freeze | undefined {
+function freezeOf(times: Times, node: AddressNode, windows: Windows): Freeze | undefined {
   const { scope } = node.address;
   const { frozen, freezes = [] } = asPolicy(node);
   if (typeof frozen === 'string') return { scope, reason: frozen };
+  if (!windows.has(freezes)) windows.set(freezes, freezeByClock(times, freezes));
+  const freeze = windows.get(freezes);
+  return freeze && { scope, ...freeze };
+}
+
+function freezeByClock(
+  { clock, parseTime, formatTime }: Times,
+  freezes: readonly FreezeWindow[],
+): Omit<Freeze, 'scope'> | undefined {
   const nowMs = clock.wallMs();
   const window = freezes.find((one) => isInWindow(one, nowMs, parseTime));
   if (window === undefined) return undefined;
   const endMs = endOfWindow(window, nowMs, parseTime);
   const until = endMs === undefined ? {} : { until: formatTime(endMs) };
-  return { scope, reason: window.reason, ...until, byClock: true };
+  return { reason: window.reason, ...until, byClock: true };
 }
 
 function isBelow({ scope }: Freeze, address: Address): boolean {
