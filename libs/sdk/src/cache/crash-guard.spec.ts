@@ -157,6 +157,23 @@ describe('a process that dies twice on a version', () => {
     expect(await next()).toEqual([1, 2]);
   });
 
+  it.each([
+    ['goes back to what three', 3, [2, 3]],
+    ['does not go back to what two', 2, [1, 3]],
+  ])('%s too short-lived for it to settle have ended well on', async (_, often, expected) => {
+    await settle(1);
+    for (let times = 0; times < 2; times += 1) await live(2, (life) => life.exit(0));
+    await live(2, exit1);
+    for (let times = 0; times < often; times += 1) await live(2, (life) => life.cache.close());
+    await live(2, async (life) => {
+      life.signal();
+      await life.cache.close();
+    });
+    await live(3, die);
+    await live(3, die);
+    expect(await next()).toEqual(expected);
+  });
+
   /** A version that reads as another does. */
   const sameAs = (version: number, of: number) => ({
     ...recordOf(version),

@@ -8,7 +8,7 @@ import type { KeptFiles } from './kept-files.js';
 import type { ProcessEnd, ProcessEnds } from './process-ends.js';
 import { ScopeTrial } from './scope-trial.js';
 import type { CrashLoopLimits } from './scope-trial.js';
-import { isCrashLoop, isSameRun } from './trial.js';
+import { isCrashLoop, isSameRun, isSurvived } from './trial.js';
 import type { Trial } from './trial.js';
 
 interface CrashGuardOptions {
@@ -96,20 +96,20 @@ export class CrashGuard {
   }
 
   async close(): Promise<void> {
-    const closing = [...this.#trials.values()].map((trial) => trial.close());
+    const end = this.#leaving ? 'told' : 'clean';
+    const closing = [...this.#trials.values()].map((trial) => trial.close(end));
     this.#watchEnds();
     await Promise.allSettled(closing);
   }
 
-  /** The newest that has settled is what to go back to, or what there is as long as none has. */
+  /** The newest that processes survived is what to go back to, or what there is as long as none did. */
   async #keepPrevious(
     address: Address,
     onFile: SnapshotName,
     trial: Trial | undefined,
   ): Promise<void> {
     const { files } = this.#options;
-    const isOnTrial =
-      trial !== undefined && isSameName(trial.of, onFile) && trial.state !== 'settled';
+    const isOnTrial = trial !== undefined && isSameName(trial.of, onFile) && !isSurvived(trial);
     if (isOnTrial && (isCrashLoop(trial) || (await files.hasPrevious(address)))) return;
     await files.keepPrevious(address);
   }
@@ -124,7 +124,7 @@ export class CrashGuard {
 
   #onEnd(end: ProcessEnd): void {
     if (this.#leaving) return;
-    this.#leaving = end === 'clean';
+    this.#leaving = end !== 'unclean';
     try {
       if (this.#options.lock?.isHeldNow() !== true) return;
       for (const trial of this.#trials.values()) trial.endNow(end);

@@ -35,14 +35,14 @@ describe('the ends of this process', () => {
     expect(told).toEqual([end, end]);
   });
 
-  it.each(SIGNALS)('by %s are clean, and come about although it was listened to', (signal) => {
+  it.each(SIGNALS)('by %s are told, and come about although it was listened to', (signal) => {
     const others = process.listeners(signal);
     process.removeAllListeners(signal);
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     const told: ProcessEnd[] = [];
     const stop = ownProcessEnds.watch((end) => told.push(end));
     process.emit(signal, signal);
-    expect(told).toEqual(['clean']);
+    expect(told).toEqual(['told']);
     expect(process.listenerCount(signal)).toBe(0);
     expect(kill.mock.calls).toEqual([[process.pid, signal]]);
     stop();
@@ -58,7 +58,7 @@ describe('the ends of this process', () => {
     const stop = ownProcessEnds.watch((end) => told.push(end));
     process.on(signal, () => told.push('other'));
     process.emit(signal, signal);
-    expect(told).toEqual(['clean', 1, 'other']);
+    expect(told).toEqual(['told', 1, 'other']);
     expect(kill).not.toHaveBeenCalled();
     stop();
     process.removeAllListeners(signal);

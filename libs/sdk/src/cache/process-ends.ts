@@ -1,5 +1,5 @@
-/** How a process comes to its end: by ordinary means, or by what may be the configuration's fault. */
-export type ProcessEnd = 'clean' | 'unclean';
+/** How a process comes to its end: by itself, because it was told to, or by what may be the configuration's fault. */
+export type ProcessEnd = 'clean' | 'told' | 'unclean';
 
 /** Tells how this process ends, as far as that can be seen from inside. */
 export interface ProcessEnds {
@@ -14,7 +14,7 @@ export interface ProcessEnds {
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
- * This process: it ends clean by exit code 0, and by SIGTERM or SIGINT whatever follows; unclean by any
+ * This process: it ends clean by exit code 0, told to by SIGTERM or SIGINT whatever follows; unclean by any
  * other exit code, which is also what an uncaught exception leads to. Signals do what they did without
  * it: its listener goes before all others, takes itself away, and when nobody else listens it lets the
  * signal end the process.
@@ -35,7 +35,7 @@ class OwnProcessEnds implements ProcessEnds {
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     process.removeListener(signal, this.#onSignal);
-    this.#tell('clean');
+    this.#tell('told');
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
 

@@ -1,7 +1,15 @@
 import type { Clock, Timer, TimerHandle } from '@pawl/kernel';
 import type { LastKnownGood } from '../applier/index.js';
 import type { ProcessEnd } from './process-ends.js';
-import { afterEnd, decodeTrial, encodeTrial, endUnclean, isSameRun, nextTrial } from './trial.js';
+import {
+  afterEnd,
+  decodeTrial,
+  encodeTrial,
+  endClean,
+  endUnclean,
+  isSameRun,
+  nextTrial,
+} from './trial.js';
 import type { Trial } from './trial.js';
 import type { TrialFile } from './trial-file.js';
 
@@ -98,17 +106,17 @@ export class ScopeTrial {
   endNow(end: ProcessEnd): void {
     const trial = this.#trial;
     if (trial === undefined || !this.isWatched) return;
-    const counts = end === 'unclean' && !this.#isReplaced;
-    this.#trial = counts ? endUnclean(trial) : { ...trial, state: 'closed' };
+    this.#trial = afterThis(trial, this.#isReplaced ? 'told' : end);
     this.#written = encodeTrial(this.#trial);
     this.#options.file.replaceNow(this.#written);
   }
 
-  /** The process ends clean as far as this address is concerned. */
-  async close(): Promise<void> {
-    if (!this.isWatched) return;
+  /** The process ends so as far as this address is concerned. */
+  async close(end: Exclude<ProcessEnd, 'unclean'>): Promise<void> {
+    if (this.#trial === undefined || !this.isWatched) return;
     this.#unwatch();
-    await this.#become('closed');
+    this.#trial = afterThis(this.#trial, end);
+    await this.write();
   }
 
   #watch(): void {
@@ -163,4 +171,10 @@ export class ScopeTrial {
   #text(): string | undefined {
     return this.#trial === undefined ? undefined : encodeTrial(this.#trial);
   }
+}
+
+/** What this process leaves; told to end it has shown nothing. */
+function afterThis(trial: Trial, end: ProcessEnd): Trial {
+  if (end === 'told') return { ...trial, state: 'closed' };
+  return end === 'clean' ? endClean(trial) : endUnclean(trial);
 }

@@ -6,6 +6,9 @@ import type { SnapshotName } from '../applier/index.js';
 /** Unclean ends after which a snapshot that has not settled is not run again. */
 export const UNCLEAN_ENDS = 2;
 
+/** Clean ends, one after the other, after which a snapshot is one to go back to, though none let it settle. */
+const CLEAN_ENDS = 3;
+
 /** How long an unclean end is remembered, milliseconds by the wall clock. */
 export const REMEMBERED_MS = 3_600_000;
 
@@ -19,6 +22,8 @@ export interface Trial {
   /** Of the service; what one build does not survive another may. */
   readonly build: string | null;
   readonly uncleanEnds: number;
+  /** Processes that ran it and ended well, and by themselves, since then; missing: none. */
+  readonly cleanEnds?: number | undefined;
   /** Wall time, milliseconds, at which it began to run in the newest process; missing: not known. */
   readonly begunAtMs?: number | undefined;
   /** When the process that ended uncleanly last had begun to run it, so. */
@@ -56,6 +61,7 @@ const faultsOf = compileShape({
     settledBefore: hash,
     build: { type: ['string', 'null'] },
     uncleanEnds: { type: 'integer', minimum: 0 },
+    cleanEnds: { type: 'integer', minimum: 0 },
     begunAtMs: { type: 'number' },
     endedAtMs: { type: 'number' },
     state: { enum: ['open', 'closed', 'settled'] },
@@ -108,13 +114,20 @@ export function isCrashLoop({ state, uncleanEnds }: Trial): boolean {
   return state !== 'settled' && uncleanEnds >= UNCLEAN_ENDS;
 }
 
+/** Whether processes have shown that they survive it: by their life, or, short as that is, by their ends. */
+export function isSurvived(trial: Trial): boolean {
+  return trial.state === 'settled' || (!isCrashLoop(trial) && (trial.cleanEnds ?? 0) >= CLEAN_ENDS);
+}
+
 /**
  * What a trial is for the next process, which is of a build. `ran`: the process before ran what is on
  * trial and is gone, so that a mark that is missing counts.
  */
 export function afterEnd(trial: Trial, build: string | null, ran: boolean): Trial {
   if (trial.state === 'settled') return trial;
-  if (trial.build !== build) return { ...trial, build, uncleanEnds: 0, state: 'closed' };
+  if (trial.build !== build) {
+    return { ...trial, build, uncleanEnds: 0, cleanEnds: 0, state: 'closed' };
+  }
   return ran && trial.state === 'open' ? endUnclean(trial) : { ...trial, state: 'closed' };
 }
 
@@ -124,5 +137,10 @@ export function endUnclean(trial: Trial): Trial {
   // Where a time is not known the end before counts.
   const sinceMs = (begunAtMs ?? 0) - (endedAtMs ?? begunAtMs ?? 0);
   const uncleanEnds = sinceMs > REMEMBERED_MS ? 1 : trial.uncleanEnds + 1;
-  return { ...trial, uncleanEnds, endedAtMs: begunAtMs, state: 'closed' };
+  return { ...trial, uncleanEnds, cleanEnds: 0, endedAtMs: begunAtMs, state: 'closed' };
+}
+
+/** One more by which a process shows that it survives it. */
+export function endClean(trial: Trial): Trial {
+  return { ...trial, cleanEnds: (trial.cleanEnds ?? 0) + 1, state: 'closed' };
 }

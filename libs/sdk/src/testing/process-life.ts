@@ -102,7 +102,7 @@ export class ProcessLife {
 
   /** It is told to end by a signal, and has not ended yet. */
   signal(): void {
-    this.#tell?.('clean');
+    this.#tell?.('told');
   }
 
   /** It ends by itself. */
