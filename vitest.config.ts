@@ -86,8 +86,9 @@ const alone = [
   'libs/engine/src/routing/routed-engine.spec.ts',
 ];
 const unit = {
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  /* Long enough for a machine with much else to do: what hangs is told, and nothing judged by it. */
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   /* All of the machine; it leaves a core free otherwise. The e2e tests come after. */
   maxWorkers: '100%',
 };

@@ -322,13 +322,13 @@ it('stores large documents of candidates by hash, and keeps them while they are 
   await staged.promoted('acme/app', big(1));
   const id = await staged.begun('acme/app', big(2));
   expect(await world.read('acme/app', id)).toEqual(big(2));
-  world.time.advance(48 * HOUR_MS);
+  world.time.advance(25 * HOUR_MS);
   await world.sweepAll('contents');
   expect(await world.read('acme/app', id)).toEqual(big(2));
   expect(await world.read('acme/app', STABLE_COHORT)).toEqual(big(1));
   await staged.act('acme/app', 'abort');
   await world.settle();
-  world.time.advance(48 * HOUR_MS);
+  world.time.advance(25 * HOUR_MS);
   await world.sweepAll('contents');
   expect(world.publisher.contents.size).toBe(1);
 });
