@@ -1,10 +1,18 @@
+import type { AddressText } from '@pawl/contracts';
 import type { Incarnation } from '../status/incarnation.js';
 
 /** More of one release are kept only as far as somebody is there who would read it. */
 const MANY = 100_000;
 
-/** Tells of everybody whom a release is still to reach, and what they would read. */
-export type Voters = (tell: (one: Incarnation, hash: string) => void) => void;
+/** What an instance reads at an address, by the document's hash. */
+export interface Reading {
+  readonly one: Incarnation;
+  readonly address: AddressText;
+  readonly hash: string;
+}
+
+/** Tells of everybody whom a release is still to reach what they would read. */
+export type Voters = (tell: (reading: Reading) => void) => void;
 
 /** The workload and build of an instance: others of the same are taken to judge alike. */
 export function kindOf({ ref, build }: Pick<Incarnation, 'ref' | 'build'>): string {
@@ -12,39 +20,34 @@ export function kindOf({ ref, build }: Pick<Incarnation, 'ref' | 'build'>): stri
 }
 
 /**
- * Which kinds of instances accepted which documents, by release; also those whose silence its strategy let
- * pass. The memory of one owner: the next one knows nothing. Bounded by who is there: beyond so many pairs of kind and document
+ * Which kinds of instances accepted which documents where, by release; also those whose silence its strategy
+ * let pass. What is read at another address may be judged otherwise there. The memory of one owner: the next one knows nothing. Bounded by who is there: beyond so many
  * only what somebody would still read is kept.
  */
 export class AcceptedKinds {
-  /** Kinds by the hash of the document. */
-  readonly #byRelease = new Map<string, Map<string, Set<string>>>();
+  /** Kinds by the address and the hash of the document. */
+  readonly #byRelease = new Map<string, Known>();
 
   constructor(private readonly many = MANY) {}
 
-  has(release: string, one: Incarnation, hash: string): boolean {
-    return this.#byRelease.get(release)?.get(hash)?.has(kindOf(one)) === true;
+  has(release: string, reading: Reading): boolean {
+    return isKnown(this.#byRelease.get(release), reading);
   }
 
   /** `voters`: those whom the release is still to reach. */
-  add(
-    release: string,
-    accepted: readonly { readonly one: Incarnation; readonly hash: string }[],
-    voters: Voters,
-  ): void {
-    const known = this.#byRelease.get(release) ?? new Map<string, Set<string>>();
+  add(release: string, accepted: readonly Reading[], voters: Voters): void {
+    const known = this.#byRelease.get(release) ?? (new Map() as Known);
     this.#byRelease.set(release, known);
-    for (const { one, hash } of accepted) note(known, kindOf(one), hash);
+    for (const reading of accepted) note(known, reading);
     if (this.countOf(release) <= this.many) return;
-    const kept = new Map<string, Set<string>>();
-    voters((one, hash) => {
-      const kind = kindOf(one);
-      if (known.get(hash)?.has(kind) === true) note(kept, kind, hash);
+    const kept: Known = new Map();
+    voters((reading) => {
+      if (isKnown(known, reading)) note(kept, reading);
     });
     this.#byRelease.set(release, kept);
   }
 
-  /** Pairs of kind and document that are remembered of a release. */
+  /** Kinds, each with what it accepted at an address, that are remembered of a release. */
   countOf(release: string): number {
     let count = 0;
     for (const kinds of this.#byRelease.get(release)?.values() ?? []) count += kinds.size;
@@ -57,7 +60,18 @@ export class AcceptedKinds {
   }
 }
 
-function note(known: Map<string, Set<string>>, kind: string, hash: string): void {
-  const kinds = known.get(hash) ?? new Set();
-  known.set(hash, kinds.add(kind));
+type Known = Map<string, Set<string>>;
+
+function isKnown(known: Known | undefined, reading: Reading): boolean {
+  return known?.get(placeOf(reading))?.has(kindOf(reading.one)) === true;
+}
+
+function note(known: Known, reading: Reading): void {
+  const place = placeOf(reading);
+  const kinds = known.get(place) ?? new Set();
+  known.set(place, kinds.add(kindOf(reading.one)));
+}
+
+function placeOf({ address, hash }: Reading): string {
+  return `${address}\n${hash}`;
 }

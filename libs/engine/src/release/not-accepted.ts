@@ -6,6 +6,7 @@ import { contentOf } from '../sharding/root-tree.js';
 import type { AddressNode } from '../sharding/root-tree.js';
 import { identityOf } from '../status/incarnation.js';
 import type { Incarnation } from '../status/incarnation.js';
+import type { Reading } from './accepted-kinds.js';
 import { consumersAsked } from './preflight-round.js';
 
 /** Those whom a release is still to reach and whose kind has not accepted what they would read. */
@@ -21,7 +22,7 @@ export interface NotAccepted {
 export function eachToReach(
   { tree, shard }: Pick<OwnedRoot, 'tree' | 'shard'>,
   node: AddressNode,
-  tell: (one: Incarnation, hash: string, address: AddressText) => void,
+  tell: (reading: Reading) => void,
 ): void {
   const { staged } = node.release;
   if (staged === null) return;
@@ -37,7 +38,7 @@ export function eachToReach(
       const known = hashes.get(cohort);
       const hash = known === undefined ? hashAfter(place, cohort, staged.id) : known;
       hashes.set(cohort, hash);
-      if (hash !== null) tell(one, hash, text);
+      if (hash !== null) tell({ one, address: text, hash });
     }
   }
 }
@@ -51,10 +52,10 @@ export function notAccepted(root: OwnedRoot, address: Address): NotAccepted {
   if (node === undefined || id === undefined || preflight === undefined) {
     return { instances, addresses };
   }
-  eachToReach(root, node, (one, hash, at) => {
-    if (root.accepted.has(id, one, hash)) return;
-    instances.add(one);
-    addresses.add(at);
+  eachToReach(root, node, (reading) => {
+    if (root.accepted.has(id, reading)) return;
+    instances.add(reading.one);
+    addresses.add(reading.address);
   });
   return { instances, addresses };
 }

@@ -2,6 +2,7 @@ import type { AddressText, PreflightView, Verdict, VoteItem } from '@pawl/contra
 import type { ConsumerRef } from '../config-engine.js';
 import { consumerKey } from '../status/incarnation.js';
 import type { Incarnation } from '../status/incarnation.js';
+import type { Reading } from './accepted-kinds.js';
 import { compareText } from '../status/rollout-view.js';
 
 /** Consumers that are named, of each kind, and rows by build. */
@@ -107,10 +108,11 @@ export class PreflightPoll {
   }
 
   /** Calls back for each process that was asked, with what it was asked about; not for who left without an answer. */
-  eachAsked(tell: (one: Incarnation, hash: string) => void): void {
+  eachAsked(tell: (reading: Reading) => void): void {
     for (const { incarnation, questions } of this.#asked.values()) {
-      for (const { hash, answer } of questions.values()) {
-        if (!incarnation.left || answer !== 'silent') tell(incarnation, hash);
+      for (const [address, { hash, answer }] of questions) {
+        if (incarnation.left && answer === 'silent') continue;
+        tell({ one: incarnation, address, hash });
       }
     }
   }

@@ -16,6 +16,7 @@ import type { Incarnation } from '../status/incarnation.js';
 import type { ShardConsumers } from '../status/shard-consumers.js';
 import { Turns } from '../turns.js';
 import { kindOf } from './accepted-kinds.js';
+import type { Reading } from './accepted-kinds.js';
 import { PreflightPoll } from './preflight-poll.js';
 import type { Sheet, SheetsOfCohorts } from './preflight-sheets.js';
 
@@ -70,7 +71,7 @@ interface RoundOf {
   readonly request: PreflightRequest;
   readonly sheets: ReadonlyMap<AddressText, SheetsOfCohorts>;
   /** Whether somebody is asked about a document; everybody is when left out. */
-  readonly isMeant?: ((one: Incarnation, hash: string) => boolean) | undefined;
+  readonly isMeant?: ((reading: Reading) => boolean) | undefined;
 }
 
 /**
@@ -192,7 +193,8 @@ export class PreflightRound {
     const sheetOf = (one: Incarnation): Sheet | undefined => {
       const cohort = releases.length === 0 ? STABLE_COHORT : cohortOf(releases, identityOf(one));
       const sheet = sheets.get(cohort);
-      return sheet !== undefined && isMeant(one, sheet.message.hash) ? sheet : undefined;
+      if (sheet === undefined) return undefined;
+      return isMeant({ one, address, hash: sheet.message.hash }) ? sheet : undefined;
     };
     const envelopes = new Map<Sheet, Envelope>();
     const there = consumersAsked(consumers, address, request);

@@ -4,7 +4,7 @@ import type { StagedRelease } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
 import type { OwnedRoot } from '../sharding/owned-shard.js';
 import type { AddressNode } from '../sharding/root-tree.js';
-import type { Incarnation } from '../status/incarnation.js';
+import type { Reading } from './accepted-kinds.js';
 import { OWNER } from './change-release.js';
 import type { ChangeRelease } from './change-release.js';
 import { eachToReach, notAccepted } from './not-accepted.js';
@@ -307,8 +307,8 @@ function lateFor({ release: { staged } }: AddressNode, asking: Asking): string |
 function amongKinds(root: OwnedRoot, { address, release: { staged } }: AddressNode): Among {
   const { addresses } = notAccepted(root, address);
   const held = new Set(staged === null ? [] : workloadsHeld(staged));
-  const isMeant: Among['isMeant'] = (one, hash) =>
-    !held.has(one.ref.workload) && !root.accepted.has(staged?.id ?? '', one, hash);
+  const isMeant: Among['isMeant'] = (reading) =>
+    !held.has(reading.one.ref.workload) && !root.accepted.has(staged?.id ?? '', reading);
   return { addresses, isMeant };
 }
 
@@ -316,7 +316,7 @@ function amongKinds(root: OwnedRoot, { address, release: { staged } }: AddressNo
 function remember(root: OwnedRoot, node: AddressNode, poll: PreflightPoll): void {
   const { staged } = node.release;
   if (staged === null) return;
-  const accepted: { readonly one: Incarnation; readonly hash: string }[] = [];
-  poll.eachAsked((one, hash) => accepted.push({ one, hash }));
+  const accepted: Reading[] = [];
+  poll.eachAsked((reading) => accepted.push(reading));
   root.accepted.add(staged.id, accepted, (tell) => eachToReach(root, node, tell));
 }

@@ -15,7 +15,7 @@ import { noOwner, truthUnavailable } from '../sharding/refusals.js';
 import { tooMuchValidation } from '../sharding/run-command.js';
 import type { ShardRegistry } from '../sharding/shard-registry.js';
 import { FencedError, TruthUnavailableError } from '../sharding/truth-store.port.js';
-import type { Incarnation } from '../status/incarnation.js';
+import type { Reading } from './accepted-kinds.js';
 import { areSameLayers, layersAround, preflightQuestion } from './preflight-question.js';
 import type { Question } from './preflight-question.js';
 import { consumersAsked, PreflightRound } from './preflight-round.js';
@@ -50,7 +50,7 @@ export interface Polled {
 export interface Among {
   /** Where they are. */
   readonly addresses: ReadonlySet<AddressText>;
-  readonly isMeant: (one: Incarnation, hash: string) => boolean;
+  readonly isMeant: (reading: Reading) => boolean;
 }
 
 /** A round of the preflight of a release in stages. */
