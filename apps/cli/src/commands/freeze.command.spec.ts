@@ -169,7 +169,9 @@ describe('pawl unfreeze', () => {
     effective('acme/prod/b', { frozen: 'broken' });
     const { code, out, err } = await unfreeze('acme/prod');
     expect([code, world.writes()]).toEqual([0, []]);
-    expect(out).toBe('acme/prod has no freeze of its own\n0 scopes are unfrozen, 1 scope is not\n');
+    expect(out).toBe(
+      'acme/prod is frozen still: no freeze was set there by hand\n0 scopes are unfrozen, 1 scope is not\n',
+    );
     expect(err.split('\n')).toEqual([
       'note: acme/prod/b:release-policy still freezes all below: broken',
       'note: acme:release-policy still freezes all below: year end',
@@ -218,7 +220,71 @@ describe('pawl unfreeze', () => {
     const line = 'GET /v1/effective/acme:release-policy?explain=true';
     world.answers.set(line, refuse('no-owner', 'ask again'));
     const { code, out, err } = await unfreeze('acme');
-    expect([code, out]).toEqual([1, expect.stringContaining('acme is unfrozen')]);
+    expect([code, out]).toEqual([
+      1,
+      'acme: the freeze that was set there is lifted, acme:release-policy version 2\n0 scopes are unfrozen, 1 scope is not\n',
+    ]);
     expect(err).toMatch(/not unfrozen:\nacme: may be frozen still: .*ask again\n/);
+  });
+
+  describe('in a freeze by the clock', () => {
+    const until = '2026-12-03T00:00:00.000Z';
+    const clock = (scope: string) => ({ scope, reason: 'year\u001bend', until, byClock: true });
+    const FREEZES = { freezes: [{ reason: 'year end', until }] };
+    const note = () =>
+      `note: acme:release-policy still freezes all below, by the clock until ${until}: year end; ` +
+      `its times are in \`freezes\` there: PAWL_URL=${world.env['PAWL_URL']} pawl config get acme:release-policy\n`;
+    const answer = (address: string, more: object): void => {
+      const view = { address, state: 'idle', releaseVersion: 1, stableVersion: 1, ...more };
+      world.answers.set(`GET /v1/release/${address}`, json(view));
+    };
+
+    it('says what still holds where there is nothing to lift, and where it was lifted', async () => {
+      scopes('acme/prod/app:limits', 'acme:release-policy');
+      answer('acme/prod/app:limits', { frozen: clock('acme') });
+      effective('acme', FREEZES);
+      for (const [own, line] of [
+        [{}, 'no freeze was set there by hand'],
+        [
+          { frozen: 'incident 12' },
+          'the freeze that was set there is lifted, acme:release-policy version 2',
+        ],
+      ] as const) {
+        policy('acme', [{ ...FREEZES, ...own }], 1);
+        const { code, out, err } = await unfreeze('acme');
+        expect([code, err]).toEqual([0, note()]);
+        expect(out).toBe(`acme is frozen still: ${line}\n0 scopes are unfrozen, 1 scope is not\n`);
+      }
+      const { out } = await world.pawl('-o', 'json', 'unfreeze', 'acme', ...REASON);
+      expect(JSON.parse(out)).toMatchObject({
+        unfrozen: [],
+        still: [{ address: 'acme:release-policy', why: 'year\u001bend', until, byClock: true }],
+      });
+    });
+
+    it('knows one above a scope that nothing is known of, and no other', async () => {
+      answer('acme', { frozen: clock('acme') });
+      policy('acme/typo', [], null);
+      world.answers.set('GET /v1/scopes?prefix=acme%2Ftypo&limit=1000', json({ items: [] }));
+      effective('acme', FREEZES);
+      const { out, err } = await unfreeze('acme/typo');
+      expect(out).toBe(
+        'acme/typo is frozen still: no freeze was set there by hand\n0 scopes are unfrozen, 1 scope is not\n',
+      );
+      expect(err).toContain(note());
+      answer('acme', { frozen: clock('acme/prod') });
+      expect((await unfreeze('acme/typo')).out).toContain('\nnothing was frozen there\n');
+    });
+
+    it('says that it is unfrozen where none holds now', async () => {
+      answer('acme', {});
+      policy('acme', [{ ...FREEZES, frozen: 'incident 12' }], 1);
+      effective('acme', FREEZES);
+      const { out, err } = await unfreeze('acme');
+      expect([out, err]).toEqual([
+        'acme is unfrozen: acme:release-policy version 2\n1 scope is unfrozen\n',
+        '',
+      ]);
+    });
   });
 });

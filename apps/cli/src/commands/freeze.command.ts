@@ -1,15 +1,15 @@
-import { ProblemError, UnreachableError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
 import { parseAddress, POLICY_DOCUMENT } from '@pawl/contracts';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
-import { plain, print } from '../output.js';
-import { problemText } from '../problem-text.js';
+import { print } from '../output.js';
 import { allPages } from './all-pages.js';
-import { found } from './found.js';
+import { atOnce } from './at-once.js';
 import { policyOf, setFrozen } from './set-frozen.js';
 import type { FrozenScope } from './set-frozen.js';
+import { isFrozenBy, isUnknown, reasonOf, stillFrozen, stillText } from './still-frozen.js';
+import type { Failure, StillFrozen } from './still-frozen.js';
 
 interface Flags {
   readonly all?: true;
@@ -25,13 +25,6 @@ interface Deed {
   readonly message: string;
 }
 
-interface Failure {
-  readonly scope: string;
-  readonly why: string;
-}
-
-/** Scopes that are worked on at the same time. */
-const AT_ONCE = 8;
 const MAX_REASON = 1_024;
 
 /** `pawl freeze`, `pawl unfreeze`: nothing goes forward in these scopes; it may again. */
@@ -108,17 +101,17 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
   const failed: Failure[] = [];
   const done: FrozenScope[] = [];
   const forPeople = context.format() === 'table';
-  await each(on.scopes, async (scope) => {
+  await atOnce(on.scopes, async (scope) => {
     try {
       const one = await setFrozen(on.client, scope, deed);
       done.push(one);
-      if (forPeople) context.terminal.out(`${doneText(one, deed)}\n`);
+      if (forPeople && deed.frozen !== null) context.terminal.out(`${frozenText(one)}\n`);
     } catch (error) {
       failed.push({ scope, why: reasonOf(error) });
     }
   });
-  const still = deed.frozen === null ? await stillFrozen(on, done, failed) : [];
-  const [as, not] = split(done, ({ scope }) => !isFrozenBy(scope, still, failed));
+  const still = deed.frozen === null ? await tellStill(context, { on, done, failed }) : [];
+  const [as, not] = split(done, (one) => stateOf(one, still, failed) === 'free');
   const result = {
     ...{ [deed.state]: as, failed },
     ...(deed.frozen === null ? { frozen: not, still } : {}),
@@ -131,52 +124,36 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
     for (const scope of new Set(on.empty)) {
       context.terminal.err(`note: nothing is known at ${scope} or below: is it spelled so?\n`);
     }
-    for (const { address, why } of still) {
-      context.terminal.err(`note: ${address} still freezes all below: ${plain(why)}\n`);
-    }
+    for (const one of still) context.terminal.err(`note: ${stillText(context, one)}\n`);
   }
   if (failed.length > 0) throw new CliError(failureText(context, deed, failed));
 }
 
-interface Freeze {
-  /** The policy that has it. */
-  readonly address: string;
-  readonly why: string;
-}
-
-/** The freezes that hold for these scopes, or for something in them, all the same. */
-async function stillFrozen(
-  { client, withPolicy }: Asked,
-  done: readonly FrozenScope[],
-  failed: Failure[],
-): Promise<Freeze[]> {
-  const places = new Set<string>();
-  for (const { scope } of done) {
-    const segments = scope.split('/');
-    for (const at of segments.keys()) places.add(segments.slice(0, at + 1).join('/'));
-    for (const below of withPolicy) if (below.startsWith(`${scope}/`)) places.add(below);
+/** What still freezes what was unfrozen, once each of that is told; to `failed` goes of what nobody knows. */
+async function tellStill(
+  context: CliContext,
+  { on, done, failed }: { on: Asked; done: readonly FrozenScope[]; failed: Failure[] },
+): Promise<readonly StillFrozen[]> {
+  const scopes = done.map(({ scope }) => scope);
+  const { still, unknown } = await stillFrozen(on.client, scopes, on.withPolicy);
+  failed.push(...unknown);
+  if (context.format() !== 'table') return still;
+  for (const one of done) {
+    context.terminal.out(`${unfrozenText(one, stateOf(one, still, failed))}\n`);
   }
-  const still = new Map<string, string>();
-  await each([...places], async (place) => {
-    try {
-      const view = await found(client.effective(policyOf(place), { explain: true }));
-      const frozen = view?.document?.['frozen'];
-      const by = view?.explain?.['/frozen']?.address;
-      if (typeof frozen === 'string' && by !== undefined) still.set(by, frozen);
-    } catch (error) {
-      failed.push({ scope: place, why: `may be frozen still: ${reasonOf(error)}` });
-    }
-  });
-  return [...still].map(([address, why]) => ({ address, why })).sort(byAddress);
+  return still;
 }
 
-/** Whether a freeze of its own or above holds a scope, or nobody knows. */
-function isFrozenBy(scope: string, still: readonly Freeze[], failed: readonly Failure[]): boolean {
-  const places = scope.split('/').map((_, at, all) => all.slice(0, at + 1).join('/'));
-  return (
-    still.some(({ address }) => places.some((place) => policyOf(place) === address)) ||
-    failed.some((one) => places.includes(one.scope))
-  );
+/** As a scope is once its own freeze is lifted. */
+type After = 'free' | 'frozen' | 'unknown';
+
+function stateOf(
+  { scope }: FrozenScope,
+  still: readonly StillFrozen[],
+  failed: readonly Failure[],
+): After {
+  if (isFrozenBy(scope, still)) return 'frozen';
+  return isUnknown(scope, failed) ? 'unknown' : 'free';
 }
 
 function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [first: T[], other: T[]] {
@@ -201,30 +178,31 @@ function countText({ length }: readonly FrozenScope[]): string {
   return length === 1 ? '1 scope is' : `${length} scopes are`;
 }
 
-function byAddress(a: Freeze, b: Freeze): number {
-  return a.address < b.address ? -1 : 1;
+function frozenText(one: FrozenScope): string {
+  const { scope } = one;
+  return one.version === undefined
+    ? `${scope} is frozen already`
+    : `${scope} is frozen: ${policyText(one)}`;
 }
 
-async function each(
-  scopes: readonly string[],
-  work: (scope: string) => Promise<void>,
-): Promise<void> {
-  const left = [...scopes];
-  const worker = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) await work(next);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-}
-
-function doneText({ scope, version, leftOut }: FrozenScope, { state, frozen }: Deed): string {
-  if (version === undefined) {
-    return frozen === null ? `${scope} has no freeze of its own` : `${scope} is frozen already`;
+function unfrozenText(one: FrozenScope, after: After): string {
+  const { scope, version } = one;
+  const isStill = after === 'frozen' ? `${scope} is frozen still` : scope;
+  if (version !== undefined) {
+    if (after === 'free') return `${scope} is unfrozen: ${policyText(one)}`;
+    return `${isStill}: the freeze that was set there is lifted, ${policyText(one)}`;
   }
+  return after === 'frozen'
+    ? `${isStill}: no freeze was set there by hand`
+    : `${scope} has no freeze of its own`;
+}
+
+function policyText({ scope, version, leftOut }: FrozenScope): string {
   const draft =
     leftOut === undefined
       ? ''
       : `; version ${leftOut} of the policy, which was not released, is left out`;
-  return `${scope} is ${state}: ${policyOf(scope)} version ${version}${draft}`;
+  return `${policyOf(scope)} version ${version ?? '?'}${draft}`;
 }
 
 function failureText(context: CliContext, { verb, state }: Deed, bad: readonly Failure[]): string {
@@ -233,10 +211,4 @@ function failureText(context: CliContext, { verb, state }: Deed, bad: readonly F
     `${verb} ${bad.map(({ scope }) => scope).join(' ')}${verb === 'freeze' ? ' --reason <text>' : ''}`,
   );
   return [`not ${state}:`, ...lines, `try it for these: ${again}`].join('\n');
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof ProblemError) return problemText(error.problem);
-  if (error instanceof UnreachableError) return error.message;
-  throw error;
 }
