@@ -47,6 +47,7 @@ describe('the end of a freeze by the clock', () => {
   it.each<Omit<FreezeWindow, 'reason'>>([
     { from: '22:00', to: '06:00', timeZone: 'Europe/Berlin' },
     { from: '02:15', to: '02:45', timeZone: 'Europe/Berlin' },
+    { from: '22:00', to: '02:30', timeZone: 'Europe/Berlin' },
     { days: ['sat', 'sun'], timeZone: 'Europe/Berlin' },
     { days: ['sun'], from: '01:30', to: '04:00', timeZone: 'Europe/Berlin' },
     { days: ['sat'], from: '23:00', to: '02:30', timeZone: 'Europe/Berlin' },

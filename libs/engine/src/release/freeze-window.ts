@@ -37,7 +37,9 @@ function isByDay({ days, from, to }: FreezeWindow): boolean {
 /** Where it is over for the first time, of the times of the day at which it may be; Infinity: not known. */
 function dayEnd(window: FreezeWindow, nowMs: number, parseTime: ParseTime): number {
   const { days, from = '00:00', to = '24:00', timeZone = 'UTC' } = window;
-  const now = weekMinute(nowMs, timeZone);
+  // Right after clocks were set forward it may hold by what they would have shown only.
+  const clocks = clocksAt(nowMs, timeZone);
+  const now = clocks?.find((minute) => isWithin({ days, from, to }, minute));
   if (now === undefined) return Infinity;
   const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
   for (const ahead of aheadOf(now, [from, to])) {
