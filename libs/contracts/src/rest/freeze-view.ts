@@ -9,7 +9,7 @@ export const freezeViewSchema = {
     /** Whose release policy says so: at or above the address, or below it and reached by what is released there. */
     scope: part.address,
     reason: { type: 'string' },
-    /** When it ends, where that is known; another one may hold then. */
+    /** When nothing freezes the address any more, as the policies stand now; left out where that is not known. */
     until: part.timestamp,
     /** It is one of the policy's `freezes`; left out where somebody has set `frozen`. */
     byClock: { const: true },

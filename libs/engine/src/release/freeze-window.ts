@@ -111,7 +111,8 @@ interface Zone {
 /** By name: making one takes ten times as long as asking it, and that far longer than to remember. */
 const ZONES = new Map<string, Zone | null>();
 const MAX_ZONES = 100;
-const MAX_SHOWN = 16;
+/** More than are asked for where the ends of windows are followed: the next view asks for the same. */
+const MAX_SHOWN = 512;
 
 /** Minutes since Monday began by the clocks of a time zone; `undefined`: no such zone is known. */
 function weekMinute(nowMs: number, timeZone: string): number | undefined {

@@ -135,7 +135,7 @@ describe('a release policy', () => {
     expect([await at('acme/prod'), await at('acme/prod/pay')]).toEqual([below, below]);
     const until = new Date(startMs + HOUR_MS).toISOString();
     await policy({ freezes: [{ reason: 'year end', until }] });
-    const byClock = { scope: 'acme', reason: 'year end', until, byClock: true };
+    const byClock = { scope: 'acme', reason: 'year end', byClock: true };
     expect([await at('acme/prod'), await at('acme/prod/pay')]).toEqual([byClock, byClock]);
     const release = await world.use.getRelease(address('acme/prod'));
     expect(release).toMatchObject({ value: { frozen: byClock } });
@@ -154,6 +154,43 @@ describe('a release policy', () => {
         ) as string,
       },
     });
+  });
+
+  it('by the clock ends when no window freezes the address any more, of whichever policy', async () => {
+    const at = (hours: number): string => new Date(startMs + hours * HOUR_MS).toISOString();
+    const frozen = async (text: string) => (await world.rollout(text)).frozen;
+    const audit = { reason: 'audit', until: at(1) };
+    await policy({ freezes: [audit, { reason: 'sale', since: at(1), until: at(2) }] });
+    const ofPay = [{ reason: 'rent day', since: at(1.5), until: at(3) }];
+    await world.put('acme/prod/mail', { x: 1 });
+    await policy({ freezes: ofPay }, 'acme/prod/pay:release-policy');
+    const now = { scope: 'acme', reason: 'audit', byClock: true };
+    expect(await frozen('acme/prod')).toEqual({ ...now, until: at(3) });
+    expect(await frozen('acme/prod/mail')).toEqual({ ...now, until: at(2) });
+    expect(await world.promote('acme/prod', 2)).toMatchObject({
+      problem: {
+        detail: expect.stringContaining(`until ${at(3)} by acme:release-policy`) as string,
+      },
+    });
+    // One that somebody has set has no end that is known.
+    await policy({ frozen: 'the mend' }, 'acme/prod/pay:release-policy');
+    expect(await frozen('acme/prod')).toEqual(now);
+    await policy({ freezes: ofPay }, 'acme/prod/pay:release-policy');
+    world.time.advance(3 * HOUR_MS - 1);
+    expect(code(await world.promote('acme/prod', 2))).toBe('frozen');
+    world.time.advance(1);
+    expect(code(await world.promote('acme/prod', 2))).toBe('ok');
+  });
+
+  it('by the clock does not end later for what is pinned below', async () => {
+    const at = (hours: number): string => new Date(startMs + hours * HOUR_MS).toISOString();
+    await world.put('acme/prod/pay', { x: 1 });
+    await world.promote('acme/prod/pay');
+    const pin = { action: 'pin', ancestor: 'acme/prod', reason: 'it is sick', until: at(9) };
+    expect(code(await world.release('acme/prod/pay', pin))).toBe('ok');
+    await policy({ freezes: [{ reason: 'audit', until: at(1) }] });
+    await policy({ frozen: 'the mend' }, 'acme/prod/pay:release-policy');
+    expect((await world.rollout('acme/prod')).frozen).toMatchObject({ until: at(1) });
   });
 
   it('is told of the releases that it holds, of each by its own address', async () => {

@@ -21,7 +21,8 @@ import type { EngineContext } from '../engine-context.js';
 import { stableDocument } from '../sharding/root-tree.js';
 import type { AddressNode, RootTree } from '../sharding/root-tree.js';
 import { layerOnWay, wayDown } from '../sharding/way-down.js';
-import { endOfWindow, isInWindow } from './freeze-window.js';
+import { isInWindow } from './freeze-window.js';
+import { endOfWindows } from './freeze-window-end.js';
 import { noteOther, takeStrategy } from './take-strategy.js';
 import type { PolicedRequest, PolicyHere, Promote } from './take-strategy.js';
 
@@ -90,23 +91,61 @@ function asPolicy(node: AddressNode): ReleasePolicy {
 /** What asks for the time, and writes it. */
 type Times = Pick<EngineContext, 'clock' | 'parseTime' | 'formatTime'>;
 
+/** A time by the wall clock, and what policies say of it by that: what scopes inherit is worked out once. */
+interface Moment {
+  readonly nowMs: number;
+  readonly parseTime: Times['parseTime'];
+  readonly held: Map<readonly FreezeWindow[], FreezeWindow | undefined>;
+}
+
+function momentOf({ clock, parseTime }: Times): Moment {
+  return { nowMs: clock.wallMs(), parseTime, held: new Map() };
+}
+
 /**
- * What lets nothing go forward at an address at this time; `undefined`: it may. Whoever freezes a scope
- * freezes what lies below it, whatever the policies there say, and what comes to it from above: nothing
- * comes of a layer that is pinned there. Of several it is that of the highest scope.
+ * What lets nothing go forward at an address at this time, without its end; `undefined`: it may. Whoever
+ * freezes a scope freezes what lies below it, whatever the policies there say, and what comes to it from
+ * above: nothing comes of a layer that is pinned there. Of several it is that of the highest scope.
  */
-function freezeAt(times: Times, tree: RootTree, address: Address): Freeze | undefined {
-  const windows: Windows = new Map();
+function freezeAt(moment: Moment, tree: RootTree, address: Address): Freeze | undefined {
   for (const node of policyNodes(tree, address, 'path')) {
-    const freeze = freezeOf(times, node, windows);
+    const freeze = freezeOf(moment, node);
     if (freeze !== undefined) return freeze;
   }
   for (const node of policyNodes(tree, address, 'below')) {
-    const freeze = freezeOf(times, node, windows);
+    const freeze = freezeOf(moment, node);
     if (freeze === undefined || keeps(tree, freeze.scope, address)) continue;
     return freeze;
   }
   return undefined;
+}
+
+/** The same with its end, where that is known. */
+function boundedFreezeAt(times: Times, tree: RootTree, address: Address): Freeze | undefined {
+  const moment = momentOf(times);
+  const freeze = freezeAt(moment, tree, address);
+  if (freeze?.byClock !== true) return freeze;
+  const endMs = freezeEnd(moment, tree, address);
+  return endMs === undefined ? freeze : { ...freeze, until: times.formatTime(endMs) };
+}
+
+/**
+ * When nothing freezes an address any more, as all policies that may stand now, by the wall clock,
+ * milliseconds; `undefined`: not known.
+ */
+function freezeEnd(moment: Moment, tree: RootTree, address: Address): number | undefined {
+  const all = new Set<readonly FreezeWindow[]>();
+  const nodes = (['path', 'below'] as const).flatMap((where) => policyNodes(tree, address, where));
+  for (const node of nodes) {
+    const { frozen, freezes = [] } = asPolicy(node);
+    const isFrozen = typeof frozen === 'string';
+    if (!isFrozen && (freezes.length === 0 || all.has(freezes))) continue;
+    const { scope } = node.address;
+    if (isBelow({ scope }, address) && keeps(tree, scope, address)) continue;
+    if (isFrozen) return undefined;
+    all.add(freezes);
+  }
+  return endOfWindows([...all].flat(), moment.nowMs, moment.parseTime);
 }
 
 /** The same as a view has it; nothing where it may. */
@@ -115,13 +154,13 @@ export function frozenView(
   tree: RootTree,
   address: Address,
 ): { readonly frozen?: Freeze } {
-  const frozen = freezeAt(times, tree, address);
+  const frozen = boundedFreezeAt(times, tree, address);
   return frozen === undefined ? {} : { frozen };
 }
 
 /** Why nothing goes forward at an address at this time, in words; `undefined`: it may. */
 export function frozenFor(times: Times, tree: RootTree, address: Address): string | undefined {
-  const freeze = freezeAt(times, tree, address);
+  const freeze = freezeAt(momentOf(times), tree, address);
   if (freeze === undefined) return undefined;
   const { scope, reason } = freeze;
   return isBelow(freeze, address) ? `${reason} (of ${scope}, which this reaches)` : reason;
@@ -133,32 +172,20 @@ function keeps(tree: RootTree, scope: string, { text, document }: Address): bool
   return parsed.ok && tree.path(parsed.address).some(({ pinned }) => pinned.has(text));
 }
 
-/** What policies say by the clock, and what holds of it now: those that scopes inherit are worked out once. */
-type Windows = Map<readonly FreezeWindow[], Omit<Freeze, 'scope'> | undefined>;
-
-/** The freeze that a policy has now. */
-function freezeOf(times: Times, node: AddressNode, windows: Windows): Freeze | undefined {
+/** The freeze that a policy has then. */
+function freezeOf({ nowMs, parseTime, held }: Moment, node: AddressNode): Freeze | undefined {
   const { scope } = node.address;
   const { frozen, freezes = [] } = asPolicy(node);
   if (typeof frozen === 'string') return { scope, reason: frozen };
-  if (!windows.has(freezes)) windows.set(freezes, freezeByClock(times, freezes));
-  const freeze = windows.get(freezes);
-  return freeze && { scope, ...freeze };
+  if (!held.has(freezes)) {
+    const window = freezes.find((one) => isInWindow(one, nowMs, parseTime));
+    held.set(freezes, window);
+  }
+  const reason = held.get(freezes)?.reason;
+  return reason === undefined ? undefined : { scope, reason, byClock: true };
 }
 
-function freezeByClock(
-  { clock, parseTime, formatTime }: Times,
-  freezes: readonly FreezeWindow[],
-): Omit<Freeze, 'scope'> | undefined {
-  const nowMs = clock.wallMs();
-  const window = freezes.find((one) => isInWindow(one, nowMs, parseTime));
-  if (window === undefined) return undefined;
-  const endMs = endOfWindow(window, nowMs, parseTime);
-  const until = endMs === undefined ? {} : { until: formatTime(endMs) };
-  return { reason: window.reason, ...until, byClock: true };
-}
-
-function isBelow({ scope }: Freeze, address: Address): boolean {
+function isBelow({ scope }: Pick<Freeze, 'scope'>, address: Address): boolean {
   return address.scope !== scope && !address.scope.startsWith(`${scope}/`);
 }
 
@@ -224,8 +251,9 @@ export function judgeFreeze(
   { tree, address }: { readonly tree: RootTree; readonly address: Address },
   { freezeException = '' }: Pick<ReleaseRequest, 'freezeException'>,
 ): Outcome<never> | undefined {
-  const freeze = freezeAt(times, tree, address);
-  if (freeze === undefined || freezeException.trim() !== '') return undefined;
+  if (freezeException.trim() !== '') return undefined;
+  const freeze = boundedFreezeAt(times, tree, address);
+  if (freeze === undefined) return undefined;
   return refused(
     'frozen',
     `${address.text} is frozen${freezeWords(freeze, address)}; wait, or say why this must go out now: with ` +
