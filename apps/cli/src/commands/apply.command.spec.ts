@@ -76,7 +76,7 @@ describe('pawl apply', () => {
     expect(inStages.out).toMatch(/acme\/app +document +in stages +3\n/);
     world.answers.set('POST /v1/release/acme/app', refuse('frozen', 'not now'));
     const { err } = await world.pawl('apply', '-f', world.folder, '--promote');
-    expect(err).toContain(`not now\nby itself: ${command} acme/app --freeze-exception <text>\n`);
+    expect(err).toContain(`not now\nby itself: ${command} acme/app --freeze-exception 'why'\n`);
   });
 
   it.each([

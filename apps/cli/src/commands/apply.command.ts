@@ -7,6 +7,7 @@ import { print, table } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { findDefinitions } from './find-definitions.js';
 import type { DefinitionFile } from './find-definitions.js';
+import { EXCEPTION } from './freeze-text.js';
 import { readDefinitions } from './read-definitions.js';
 import type { ReadFile } from './read-definitions.js';
 import { promoteHint } from './release-notice.js';
@@ -68,7 +69,7 @@ async function applyAll(
       if (error instanceof UnreachableError) throw new CliError(text(error.message));
       if (!(error instanceof ProblemError)) throw error;
       const { problem } = error;
-      const words = `promote ${file.address} --freeze-exception <text>`;
+      const words = `promote ${file.address} ${EXCEPTION}`;
       const hint = problem.code === 'frozen' ? `\nby itself: ${context.command(words)}` : '';
       throw new CliError(text(`${problemText(problem)}${hint}`), EXIT.error, problem);
     }

@@ -35,7 +35,7 @@ describe('status of an address that is frozen', () => {
       '',
       'frozen by acme:release-policy: incident 12',
       `end it: ${command('unfreeze acme')}`,
-      `promote all the same: ${command('promote acme/app --freeze-exception <text>')}`,
+      `promote all the same: ${command("promote acme/app --freeze-exception 'why'")}`,
     ]);
     const below = { ...INCIDENT, scope: 'acme/app/eu' };
     expect((await told({ frozen: below }, ''))[0]).toBe(
@@ -47,7 +47,7 @@ describe('status of an address that is frozen', () => {
     expect(await told({ frozen: AUDIT }, '')).toEqual([
       `frozen until ${UNTIL} by acme:release-policy: audit`,
       `its times are in: ${command('config get acme:release-policy')}`,
-      `promote all the same: ${command('promote acme/app --freeze-exception <text>')}`,
+      `promote all the same: ${command("promote acme/app --freeze-exception 'why'")}`,
     ]);
   });
 
@@ -58,16 +58,16 @@ describe('status of an address that is frozen', () => {
     expect(shown.filter((line) => line.includes('PAWL_URL'))).toEqual([
       `end it: ${command('unfreeze acme')}`,
       `stop it where it is: ${command('pause acme/app')}`,
-      `go on at once: ${command('advance acme/app --freeze-exception <text>')}`,
+      `go on at once: ${command("advance acme/app --freeze-exception 'why'")}`,
       `take it back: ${command('abort acme/app')}`,
     ]);
     const paused = underWay({ state: 'paused', frozen: INCIDENT, held: { shop: 'why' } });
     expect(await told({ releases: [paused] }, '')).toContain(
-      `go on: ${command('resume acme/app --freeze-exception <text>')}`,
+      `go on: ${command("resume acme/app --freeze-exception 'why'")}`,
     );
     const held = underWay({ frozen: INCIDENT, held: { shop: 'why' } });
     expect(await told({ releases: [held] }, '')).toContain(
-      `give what is held another try: ${command('resume acme/app --freeze-exception <text>')}`,
+      `give what is held another try: ${command("resume acme/app --freeze-exception 'why'")}`,
     );
   });
 
@@ -94,6 +94,11 @@ it('a step that was taken with an exception says that the next one needs one too
   world.answers.set('POST /v1/release/acme/app', answer);
   const { out } = await world.pawl('advance', 'acme/app', '--freeze-exception', 'it is down');
   expect(out).toContain(
-    `go on at once: ${command('advance acme/app --freeze-exception <text>')}\n`,
+    '\nfrozen by acme:release-policy: incident 12\n' +
+      `until that is over it waits at each stage, and before its end; to go on each time: ${command("advance acme/app --freeze-exception 'why'")}\n`,
   );
+  expect(out).toContain(`go on at once: ${command("advance acme/app --freeze-exception 'why'")}\n`);
+  const { frozen: _, ...free } = { state: 'rolling', candidate: 3, staged, frozen: INCIDENT };
+  world.answers.set('POST /v1/release/acme/app', release(2, free));
+  expect((await world.pawl('advance', 'acme/app')).out).not.toMatch(/frozen|freeze/);
 });

@@ -29,8 +29,18 @@ export function freezeSteps(context: CliContext, of: RolloutView): string[] {
   return [...freezeLines(of), `${what}: ${context.command(words)}`, ...steps];
 }
 
+/** Of a release in stages that goes forward all the same: what freezes it, and that each step is asked for. */
+export function stepLines(context: CliContext, of: Frozen): string[] {
+  if (of.frozen === undefined) return [];
+  const advance = context.command(`advance ${of.address} ${EXCEPTION}`);
+  return [
+    ...freezeLines(of),
+    `until that is over it waits at each stage, and before its end; to go on each time: ${advance}`,
+  ];
+}
+
 /** What goes forward while it is frozen goes with this. */
-export const EXCEPTION = '--freeze-exception <text>';
+export const EXCEPTION = "--freeze-exception 'why'";
 
 interface Frozen {
   readonly address: string;

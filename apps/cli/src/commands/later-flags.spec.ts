@@ -95,11 +95,16 @@ describe('what is dropped', () => {
       release(1, { queued: QUEUED, releaseVersion: 6 }),
     );
     world.answers.set('POST /v1/release/acme/app', release(1, { dropped }));
-    const line = `dropped: version 4 by canary is to begin at ${AT}, asked for by ann (the sale)`;
+    const line = `version 4 by canary, which was to begin at ${AT}, is dropped; ann had asked for it (the sale)`;
     expect((await world.pawl('cancel', 'acme/app')).out.split('\n')).toEqual([
       ...['acme/app is idle at version 1 (release 7)', line, ''],
     ]);
     expect((await world.pawl('abort', 'acme/app')).out).toContain(line);
+    const { at: _at, reason: _why, ...behind } = { ...dropped, strategy: 'all-at-once' };
+    world.answers.set('POST /v1/release/acme/app', release(1, { dropped: behind }));
+    expect((await world.pawl('cancel', 'acme/app')).out).toContain(
+      '\nversion 4 by all-at-once, which was queued, is dropped; ann had asked for it\n',
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import type { PreviewView } from '@pawl/contracts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { CliWorld, json } from '../testing/cli-world.js';
+import { CliWorld, json, release } from '../testing/cli-world.js';
 
 const POD = { workload: 'checkout', consumerId: 'pod-7' };
 const VIEW: PreviewView = {
@@ -41,7 +41,7 @@ it('says whom each stage would reach, and promotes nothing', async () => {
     'nothing was changed',
     '',
   ]);
-  expect(world.requests.map(({ line }) => line)).toEqual(['POST /v1/preview/acme/app']);
+  expect(world.writes()).toEqual(['POST /v1/preview/acme/app']);
   expect(JSON.parse(world.requests[0]?.body ?? '')).toEqual({
     promote: { targetVersion: 3, strategy: 'canary', conflict: 'supersede' },
   });
@@ -51,14 +51,21 @@ it('says whom each stage would reach, and promotes nothing', async () => {
 it('asks for what begins later as it would be queued', async () => {
   world.answers.set('POST /v1/preview/acme/app', json(VIEW));
   const asked = async (...words: string[]): Promise<unknown> => {
-    expect((await dryRun(...words)).code).toBe(0);
-    return JSON.parse(world.requests.at(-1)?.body ?? '');
+    const { code, out } = await dryRun(...words);
+    expect(code).toBe(0);
+    const post = world.requests.findLast(({ line }) => line.startsWith('POST'));
+    return [/by canary(.*); /.exec(out)?.[1], JSON.parse(post?.body ?? '')];
   };
-  expect(await asked('--queue')).toEqual({ promote: { conflict: 'queue' } });
+  expect(await asked('--queue')).toEqual([
+    ' after what is under way',
+    { promote: { conflict: 'queue' } },
+  ]);
   const at = '2026-12-01T03:00:00.000Z';
-  expect(await asked('--at', '2026-12-01T03:00Z', '--supersede')).toEqual({
-    promote: { conflict: 'requeue', at },
-  });
+  expect(await asked('--at', '2026-12-01T03:00Z', '--supersede')).toEqual([
+    ` at ${at}, or after what is under way then`,
+    { promote: { conflict: 'requeue', at } },
+  ]);
+  expect(await asked('--supersede')).toEqual(['', { promote: { conflict: 'supersede' } }]);
 });
 
 it('says why it would be refused, and that nothing would change', async () => {
@@ -68,6 +75,9 @@ it('says why it would be refused, and that nothing would change', async () => {
   const { code, out, err } = await dryRun();
   expect([code, out]).toEqual([1, 'acme/app: not now\n']);
   expect(err).toContain('would not be promoted');
+  const doubled = { ...error, message: 'acme/app is frozen by acme:release-policy' };
+  world.answers.set('POST /v1/preview/acme/app', json({ ...refused, errors: [doubled] }));
+  expect((await dryRun()).out).toBe('acme/app is frozen by acme:release-policy\n');
   world.answers.set('POST /v1/preview/acme/app', json({ ...refused, valid: true, errors: [] }));
   expect((await dryRun()).out).toBe('acme/app: nothing would change\n');
 });
@@ -82,4 +92,20 @@ it('says which releases below it would abort', async () => {
   expect(JSON.parse(world.requests[0]?.body ?? '')).toEqual({
     promote: { strategy: 'canary', preempt: ['acme/app/eu'] },
   });
+});
+
+it('says that it waits at each stage while it is frozen', async () => {
+  const frozen = { scope: 'acme', reason: 'audit', until: '2026-12-03T00:00:00.000Z' };
+  world.answers.set('GET /v1/release/acme/app', release(2, { frozen }));
+  world.answers.set('POST /v1/preview/acme/app', json(VIEW));
+  const { out } = await dryRun('--strategy', 'canary', '--freeze-exception', 'it is down');
+  expect(out.split('\n').slice(1, 3)).toEqual([
+    'frozen until 2026-12-03T00:00:00.000Z by acme:release-policy: audit',
+    `until that is over it waits at each stage, and before its end; to go on each time: PAWL_URL=${world.env['PAWL_URL']} pawl advance acme/app --freeze-exception 'why'`,
+  ]);
+  const { strategy: _, ...atOnce } = VIEW;
+  world.answers.set('POST /v1/preview/acme/app', json(atOnce));
+  expect((await dryRun()).out).not.toContain('waits');
+  world.answers.set('POST /v1/preview/acme/app', json(VIEW));
+  expect((await dryRun('--at', '2026-12-04T00:00Z')).out).not.toContain('waits');
 });

@@ -1,6 +1,16 @@
 import type { QueuedView } from '@pawl/contracts';
 import { plain } from '../output.js';
 
+/** A promote that was to begin later and is dropped, in a line. */
+export function droppedText({ targetVersion, strategy, by, at, reason }: QueuedView): string {
+  const how = strategy === 'inline' ? '' : ` by ${strategy}`;
+  const when = at === undefined ? 'was queued' : `was to begin at ${at}`;
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return plain(
+    `version ${targetVersion}${how}, which ${when}, is dropped; ${by} had asked for it${why}`,
+  );
+}
+
 /** A promote that begins later, in a line: what, when, and why not yet. */
 export function queuedText(queued: QueuedView): string {
   const { targetVersion, strategy, by, at, waitsFor, reason } = queued;

@@ -15,13 +15,14 @@ import { plain, print } from '../output.js';
 import { problemText } from '../problem-text.js';
 import { collect } from './collect.js';
 import { fromOne, parseCount, parseVersion } from './config.command.js';
+import { stepLines } from './freeze-text.js';
 import { previewPromote } from './preview-promote.js';
 import { nextSteps } from './next-steps.js';
 import { abortedText, candidateText, placeText } from './staged-text.js';
 import { addLaterOptions, laterOf } from './later-flags.js';
 import type { LaterFlags } from './later-flags.js';
 import { pinnedBelowLines } from './pin-text.js';
-import { queuedText } from './queued-text.js';
+import { droppedText, queuedText } from './queued-text.js';
 import { addStrategyOptions, strategyOf } from './strategy-flags.js';
 import type { StrategyFlags } from './strategy-flags.js';
 
@@ -150,7 +151,7 @@ async function act(
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
-    const dropped = view.dropped === undefined ? [] : [`dropped: ${queuedText(view.dropped)}`];
+    const dropped = view.dropped === undefined ? [] : [droppedText(view.dropped)];
     const aborted = (view.aborted ?? []).map((one) => `aborted with it: ${abortedText(one)}`);
     const queued = [
       ...aborted,
@@ -221,7 +222,8 @@ function hints(context: CliContext, action: ReleaseAction, view: ReleaseView): s
   const { stage } = staged;
   const steps = nextSteps(context, { address, state, stage, ...(frozen && { frozen }) });
   if (state === 'paused') return steps;
-  return [`watch it: ${watch}`, ...steps, ...waitHint(context, view, staged)];
+  const frozenLines = stepLines(context, view);
+  return [...frozenLines, `watch it: ${watch}`, ...steps, ...waitHint(context, view, staged)];
 }
 
 function waitHint(context: CliContext, view: ReleaseView, { stage, stages }: StagedView): string[] {
