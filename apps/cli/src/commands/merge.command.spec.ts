@@ -52,7 +52,7 @@ describe('pawl merge', () => {
       json({ address: 'acme/prod', version: 13, origin: PLAN.origin, warnings: [] }),
     );
     const { code, out, err } = await world.pawl('merge', 'acme/staging', 'acme/prod', '-m', 'why');
-    expect([code, err]).toEqual([0, 'note: this is version 7, not released; version 6 runs\n']);
+    expect([code, err]).toEqual([0, 'note: this is version 7, the newest; version 6 runs\n']);
     expect(out.split('\n').slice(0, 6)).toEqual([
       'acme/staging from version 3 to 7, onto acme/prod version 12',
       '  ~ /limits/max  50 → 80',

@@ -30,7 +30,7 @@ describe('what is newest is not what runs', () => {
   });
 
   it.each([
-    ['another version runs', release(2), /version 3, not released; version 2 runs/],
+    ['another version runs', release(2), /version 3, the newest; version 2 runs/],
     ['nothing was released', release(null), /version 3; nothing is released here yet/],
     ['the layer is disabled', release(3, { state: 'disabled' }), /the layer is disabled/],
     ['it runs', release(3), /^$/],
@@ -38,7 +38,7 @@ describe('what is newest is not what runs', () => {
     [
       'an earlier one is being released',
       release(1, { state: 'rolling', candidate: 2 }),
-      /this is version 3, not released; version 2 is being released in stages/,
+      /this is version 3, the newest; version 2 is being released in stages/,
     ],
   ])('config get on a terminal: %s', async (_what, answer, note) => {
     world.answers.set('GET /v1/release/acme/app', answer);
@@ -64,7 +64,7 @@ describe('what is newest is not what runs', () => {
     const { out, err } = await world.run(['config', 'edit', 'acme/app'], { env });
     expect({ out, err }).toEqual({
       out: 'nothing changed\n',
-      err: 'note: this is version 3, not released; version 2 runs\n',
+      err: 'note: this is version 3, the newest; version 2 runs\n',
     });
   });
 });
@@ -151,6 +151,11 @@ describe('pawl status of an address without a definition', () => {
       `note: acme/app is disabled, its layer is left out; put it back: PAWL_URL=${url} pawl enable acme/app\n`,
     );
     expect((await world.pawl('status', 'acme/app', '-o', 'json')).err).toBe('');
+    const frozen = { scope: 'acme', reason: 'incident 12' };
+    world.answers.set('GET /v1/release/acme/app', release(1, { state: 'disabled', frozen }));
+    expect((await world.pawl('status', 'acme/app')).err).toContain(
+      `put it back: PAWL_URL=${url} pawl enable acme/app --freeze-exception 'why'\n`,
+    );
   });
 
   it('tells the rollout, without a note, while what the note is made of is down', async () => {
@@ -163,6 +168,8 @@ describe('pawl status of an address without a definition', () => {
 
 describe('pawl status of an address whose newest version does not run', () => {
   const status = (...flags: string[]) => world.pawl('status', 'acme/app', ...flags);
+  const look = () =>
+    `what became of it: PAWL_URL=${world.env['PAWL_URL']} pawl config history acme/app`;
 
   beforeEach(() => {
     world.answers.set('GET /v1/rollout/acme/app', json(rollout(3, 4)));
@@ -183,7 +190,7 @@ describe('pawl status of an address whose newest version does not run', () => {
     const { code, out, err } = await status();
     expect([code, err]).toEqual([
       0,
-      'note: version 6 is written and not released; version 4 runs\n',
+      `note: version 6 is newer than version 4, which runs; ${look()}\n`,
     ]);
     expect(out).toMatch(/^converged$/m);
     expect((await status('-o', 'json')).err).toBe('');
@@ -192,7 +199,7 @@ describe('pawl status of an address whose newest version does not run', () => {
   it('says which version is on its way', async () => {
     world.answers.set('GET /v1/release/acme/app', releaseInStages());
     expect((await status()).err).toBe(
-      'note: version 6 is written and not released; version 3 is being released in stages\n',
+      `note: version 6 is newer than version 3, which is being released in stages; ${look()}\n`,
     );
   });
 

@@ -21,12 +21,12 @@ function noticeText(newest: number, view: ReleaseView): string | undefined {
   if (state === 'disabled') return `note: this is version ${newest}; the layer is disabled\n`;
   if (stableVersion === newest) return undefined;
   if (candidate !== undefined) {
-    const which = candidate === newest ? 'which' : `not released; version ${candidate}`;
+    const which = candidate === newest ? 'which' : `the newest; version ${candidate}`;
     return `note: this is version ${newest}, ${which} is being released in stages\n`;
   }
   return stableVersion === null
     ? `note: this is version ${newest}; nothing is released here yet\n`
-    : `note: this is version ${newest}, not released; version ${stableVersion} runs\n`;
+    : `note: this is version ${newest}, the newest; version ${stableVersion} runs\n`;
 }
 
 /** What to do next with what was written at the address; a line. */

@@ -2,6 +2,7 @@ import { ProblemError } from '@pawl/admin-client';
 import type { AdminClient } from '@pawl/admin-client';
 import type { CliContext } from '../context.js';
 import { found } from './found.js';
+import { EXCEPTION } from './freeze-text.js';
 
 /**
  * What the rollout of an address does not say: that its layer is disabled, that its newest version is
@@ -17,7 +18,8 @@ export async function statusNote(
   try {
     const release = await found(client.getRelease(address));
     if (release?.state === 'disabled') {
-      return `note: ${address} is disabled, its layer is left out; put it back: ${context.command(`enable ${address}`)}\n`;
+      const words = `enable ${address}${release.frozen === undefined ? '' : ` ${EXCEPTION}`}`;
+      return `note: ${address} is disabled, its layer is left out; put it back: ${context.command(words)}\n`;
     }
     const newest = await found(client.getConfig(address));
     if (newest === undefined) return await undefinedNote(client, address);
@@ -25,12 +27,13 @@ export async function statusNote(
     const stable = release?.stableVersion ?? null;
     const { candidate, queued } = release ?? {};
     if ([stable, candidate, queued?.targetVersion].includes(version)) return '';
-    if (release?.candidate !== undefined) {
-      return `note: version ${version} is written and not released; version ${release.candidate} is being released in stages\n`;
+    const look = `what became of it: ${context.command(`config history ${address}`)}`;
+    if (candidate !== undefined) {
+      return `note: version ${version} is newer than version ${candidate}, which is being released in stages; ${look}\n`;
     }
     return stable === null
       ? `note: nothing is released here; version ${version} waits: ${context.command(`promote ${address}`)}\n`
-      : `note: version ${version} is written and not released; version ${stable} runs\n`;
+      : `note: version ${version} is newer than version ${stable}, which runs; ${look}\n`;
   } catch (error) {
     if (error instanceof ProblemError) return '';
     throw error;
