@@ -37,7 +37,7 @@ export async function listEnded(
       const what = candidateText(candidate, item);
       return [id, address, outcome, what, stageText(item), endedAt, endedBy, reason];
     });
-    return `${table(heads, rows)}what was done of one: ${context.command('releases <release>')}\n`;
+    return `${table(heads, rows)}what was done of one: ${context.command('releases RELEASE')}\n`;
   });
   if (next !== undefined && context.format() === 'table') {
     context.terminal.err('there are more: a higher --limit shows them\n');

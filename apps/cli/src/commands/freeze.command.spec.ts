@@ -114,7 +114,7 @@ describe('pawl freeze', () => {
     expect(out).toContain('acme is frozen: acme:release-policy version 1\n');
     expect(out).toContain('zoo is frozen: zoo:release-policy version 1\n');
     expect(err).toMatch(/not frozen:\nbad: .*ask again\n/);
-    expect(err).toContain('pawl freeze bad --reason <text>');
+    expect(err).toContain("pawl freeze bad --reason 'why'\n");
     const asJson = await world.pawl('-o', 'json', 'freeze', '--all', ...REASON);
     expect(asJson.code).toBe(1);
     const told = JSON.parse(asJson.out) as { frozen: object[]; failed: object[] };
@@ -130,6 +130,10 @@ describe('pawl freeze', () => {
       const { code, out, err } = await world.pawl('freeze', 'acme', ...REASON);
       expect([code, out, world.writes()]).toEqual([1, '0 scopes are frozen\n', []]);
       expect(err).toMatch(/acme:release-policy is disabled, .*: enable it first/);
+      const url = world.env['PAWL_URL'];
+      expect(err).toContain(
+        `\nenable it first: PAWL_URL=${url} pawl enable acme:release-policy\ntry it for these: `,
+      );
     }
     effective('acme', null);
     const { code, out } = await world.pawl('unfreeze', 'acme');

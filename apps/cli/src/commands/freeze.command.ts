@@ -6,7 +6,7 @@ import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
 import { allPages } from './all-pages.js';
 import { atOnce } from './at-once.js';
-import { policyOf, setFrozen } from './set-frozen.js';
+import { DisabledPolicyError, policyOf, setFrozen } from './set-frozen.js';
 import type { FrozenScope } from './set-frozen.js';
 import { isFrozenBy, isUnknown, reasonOf, stillFrozen, stillText } from './still-frozen.js';
 import type { Failure, StillFrozen } from './still-frozen.js';
@@ -107,7 +107,8 @@ async function run(context: CliContext, on: Asked, deed: Deed): Promise<void> {
       done.push(one);
       if (forPeople && deed.frozen !== null) context.terminal.out(`${frozenText(one)}\n`);
     } catch (error) {
-      failed.push({ scope, why: reasonOf(error) });
+      const enable = error instanceof DisabledPolicyError ? { enable: error.address } : {};
+      failed.push({ scope, why: reasonOf(error), ...enable });
     }
   });
   const still = deed.frozen === null ? await tellStill(context, { on, done, failed }) : [];
@@ -208,7 +209,10 @@ function policyText({ scope, version, leftOut }: FrozenScope): string {
 function failureText(context: CliContext, { verb, state }: Deed, bad: readonly Failure[]): string {
   const lines = bad.map(({ scope, why }) => `${scope}: ${why}`);
   const again = context.command(
-    `${verb} ${bad.map(({ scope }) => scope).join(' ')}${verb === 'freeze' ? ' --reason <text>' : ''}`,
+    `${verb} ${bad.map(({ scope }) => scope).join(' ')}${verb === 'freeze' ? " --reason 'why'" : ''}`,
   );
-  return [`not ${state}:`, ...lines, `try it for these: ${again}`].join('\n');
+  const first = bad.flatMap(({ enable }) =>
+    enable === undefined ? [] : [`enable it first: ${context.command(`enable ${enable}`)}`],
+  );
+  return [`not ${state}:`, ...lines, ...first, `try it for these: ${again}`].join('\n');
 }

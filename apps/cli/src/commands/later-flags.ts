@@ -62,7 +62,7 @@ export function parseTime(text: string): string {
 export function parseAhead(text: string): number {
   const ms = durationMs(text);
   if (!(ms > 0 && ms <= LONGEST_MS)) {
-    throw new InvalidArgumentError('it is a number with s, m, h or d, above 0 and at most 90d');
+    throw new InvalidArgumentError('write a number with s, m, h or d, above 0 and at most 90d');
   }
   return ms;
 }

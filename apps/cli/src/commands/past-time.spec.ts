@@ -26,7 +26,7 @@ describe.each(COMMANDS)('%j', (words, path, rest) => {
       const option = words.at(-1) ?? '';
       const said =
         `option '${option} <time>' argument '${text}' is invalid. ` +
-        'It is so long ago (30s, 15m, 1h, 2d), or a time with its zone (2026-12-01T03:00Z).';
+        'Say how long ago (30s, 15m, 1h, 2d), or a time with its zone (2026-12-01T03:00Z).';
       expect(err).toContain(`error: ${said}\n`);
       const asJson = await world.pawl(...words, text, '-o', 'json');
       expect(JSON.parse(asJson.err)).toEqual({

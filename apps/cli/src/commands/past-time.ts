@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { parseTime } from './later-flags.js';
 
 /** What is taken for a time that has passed, in words. */
-export const PAST = 'so long ago (30s, 15m, 1h, 2d), or a time with its zone (2026-12-01T03:00Z)';
+export const PAST = 'how long ago (30s, 15m, 1h, 2d), or a time with its zone (2026-12-01T03:00Z)';
 
 const AGO = /^[0-9]{1,9}[smhd]$/;
 
@@ -12,6 +12,6 @@ export function parsePast(text: string): string {
   try {
     return parseTime(text);
   } catch {
-    throw new InvalidArgumentError(`It is ${PAST}.`);
+    throw new InvalidArgumentError(`Say ${PAST}.`);
   }
 }

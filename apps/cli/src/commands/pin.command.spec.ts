@@ -79,8 +79,12 @@ describe('pawl unpin', () => {
   it('says what is so no more', async () => {
     world.answers.set('POST /v1/release/acme/app', release(1));
     const { out } = await world.pawl('unpin', 'acme/app', '--layer', 'acme', '--reason', 'well');
-    expect(out).toContain('acme/app is not pinned to a version of acme\nwatch it arrive');
+    expect(out).toContain('acme/app is no longer pinned to a version of acme\nwatch it arrive');
     expect(sent()).toEqual({ action: 'unpin', ancestor: 'acme', reason: 'well' });
+    world.answers.set('GET /v1/release/acme/app', release(1));
+    expect((await world.pawl('unpin', 'acme/app', '--layer', 'acme')).out).toBe(
+      'nothing changed: acme/app is not pinned to a version of acme\n',
+    );
   });
 });
 

@@ -85,7 +85,7 @@ async function act(context: CliContext, address: string, request: ReleaseRequest
   });
   const changed = before?.releaseVersion !== view.releaseVersion;
   print(context.terminal, context.format(), view, () => {
-    const line = pinnedText(view, request);
+    const line = pinnedText(view, request, changed);
     if (!changed) return `nothing changed: ${line}\n`;
     const watch = context.command(`status ${view.address} --watch`);
     const end = context.command(`unpin ${view.address} --layer ${request.ancestor}`);
@@ -97,10 +97,11 @@ async function act(context: CliContext, address: string, request: ReleaseRequest
 function pinnedText(
   { address, pins = [] }: ReleaseView,
   { ancestor = '' }: ReleaseRequest,
+  changed: boolean,
 ): string {
   const pin = pins.find((one) => one.ancestor === ancestor);
   if (pin !== undefined) return pinText(address, pin);
-  return `${address} is not pinned to a version of ${ancestor}`;
+  return `${address} is ${changed ? 'no longer' : 'not'} pinned to a version of ${ancestor}`;
 }
 
 /** Tells people what they can do about a refusal. */

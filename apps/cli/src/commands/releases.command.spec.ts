@@ -40,7 +40,7 @@ describe('pawl releases', () => {
       'RELEASE  ADDRESS   STATE    WHAT                 STABLE  STAGE   WHY',
       'r1       acme/app  rolling  version 3 by canary  2       1 of 3',
       'r2       zoo       paused   version 3 by canary  2       1 of 3  wait for ann',
-      `sum one up: ${command('releases <release>')}`,
+      `sum one up: ${command('releases RELEASE')}`,
       '',
     ]);
     const asJson = await world.pawl('releases', '-o', 'json');
@@ -134,7 +134,7 @@ describe('pawl releases of what has ended', () => {
       'RELEASE  ADDRESS   OUTCOME    WHAT                  STAGE      ENDED                     BY    WHY',
       `r1       acme/app  aborted    version 3 by careful  2 of 3     ${AT}  pawl  2 of 4 reject it`,
       `r0       zoo       completed  version 1             preflight  ${AT}  bob`,
-      `what was done of one: ${command('releases <release>')}`,
+      `what was done of one: ${command('releases RELEASE')}`,
       '',
     ]);
     const more = json({ items, next: '7' });

@@ -72,7 +72,7 @@ async function listPresent(context: CliContext, state: PresentState | undefined)
     if (items.length === 0) return 'nothing is being released in stages, or queued\n';
     const rows = items.flatMap((item) => [...underWayRow(item), ...queuedRow(item)]);
     const heads = ['release', 'address', 'state', 'what', 'stable', 'stage', 'why'];
-    return `${table(heads, rows)}sum one up: ${context.command('releases <release>')}\n`;
+    return `${table(heads, rows)}sum one up: ${context.command('releases RELEASE')}\n`;
   });
 }
 

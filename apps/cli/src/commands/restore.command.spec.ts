@@ -37,7 +37,7 @@ it('tells what was seen and is not there', async () => {
   const { code, out } = await world.pawl('restore', 'status');
   expect(code).toBe(0);
   expect(out).toContain('1 shard is read-only');
-  expect(out).toMatch(/pawl restore accept --reason <text>\n$/);
+  expect(out).toMatch(/pawl restore accept --reason 'why'\n$/);
   expect(out).toMatch(/^3 {2,}120 commits, token 12, generation 1 +97 commits, token 11/m);
   expect(out).toMatch(/^3 +acme\/app +snapshot version 9, generation 1 +snapshot version 4/m);
   const asJson = await world.pawl('-o', 'json', 'restore', 'status');

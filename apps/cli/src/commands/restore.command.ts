@@ -67,7 +67,7 @@ function statusText(context: CliContext, { generation, shards }: RestoreView): s
   return [
     `PostgreSQL (generation ${generation}) lacks what was seen elsewhere; ${shards.length === 1 ? '1 shard is' : `${shards.length} shards are`} read-only\n`,
     table(heads, rows),
-    `restore a newer copy, or accept the loss: ${context.command('restore accept --reason <text>')}\n`,
+    `restore a newer copy, or accept the loss: ${context.command("restore accept --reason 'why'")}\n`,
   ].join('');
 }
 

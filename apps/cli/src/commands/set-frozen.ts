@@ -13,6 +13,14 @@ export interface FrozenScope {
   readonly leftOut?: number;
 }
 
+/** Nothing can be frozen in this policy before it is enabled. */
+export class DisabledPolicyError extends ProblemError {
+  constructor(readonly address: string) {
+    const detail = `${address} is disabled, so nothing in it freezes: enable it first`;
+    super(problemDocument(problem('invalid-transition', detail)));
+  }
+}
+
 /** The address of the policy of a scope. */
 export function policyOf(scope: string): string {
   return `${scope}:${POLICY_DOCUMENT}`;
@@ -32,7 +40,7 @@ export async function setFrozen(
   const release = await found(client.getRelease(address));
   if (release?.state === 'disabled') {
     if (frozen === null) return { scope };
-    throw disabled(address);
+    throw new DisabledPolicyError(address);
   }
   const stable = release?.stableVersion ?? null;
   const isReleased = newest === undefined || newest.version === stable;
@@ -45,9 +53,4 @@ export async function setFrozen(
   const { version } = await client.putConfig(address, { json: next }, { expect, message });
   await client.release(address, { action: 'promote', targetVersion: version, reason: message });
   return { scope, version, ...(isReleased ? {} : { leftOut: newest.version }) };
-}
-
-function disabled(address: string): ProblemError {
-  const detail = `${address} is disabled, so nothing in it freezes: enable it first`;
-  return new ProblemError(problemDocument(problem('invalid-transition', detail)));
 }

@@ -20,6 +20,8 @@ export interface StillFrozen extends Pick<Freeze, 'until' | 'byClock'> {
 export interface Failure {
   readonly scope: string;
   readonly why: string;
+  /** The policy that has to be enabled first. */
+  readonly enable?: string;
 }
 
 export interface Still {

@@ -41,7 +41,7 @@ function listText(context: CliContext, webhooks: readonly WebhookView[]): string
   ]);
   const heads = ['webhook', 'state', 'waiting', 'oldest', 'last error'];
   const isStuck = webhooks.some((one) => one.state !== 'delivering' || one.setAside > 0);
-  const step = isStuck ? `try one now: ${context.command('webhooks retry <webhook>')}\n` : '';
+  const step = isStuck ? `try one now: ${context.command('webhooks retry WEBHOOK')}\n` : '';
   return `${table(heads, rows)}${step}`;
 }
 
