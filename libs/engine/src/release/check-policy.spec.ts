@@ -46,10 +46,13 @@ describe('a policy that nothing could be released by', () => {
     ['until', { since: HOUR, until: '2026-12-31T23:59:60Z' }, /no time that is known/],
     ['until', { since: HOUR, until: HOUR }, /is not after/],
     ['until', { since: HOUR, until: '2026-12-01T04:59:00+02:00' }, /is not after/],
-  ])('is refused with a freeze whose times say nothing: %s of %o', async (key, times, message) => {
+    ['timeZone', { timeZone: 'Europe/Berlim' }, /no time zone .*: write it as Europe\/Berlin/],
+    ['timeZone', { from: '22:00', timeZone: ' ' }, /no time zone that is known/],
+    ['reason', { reason: ' \n' }, /needs a reason that is not blank/],
+  ])('is refused with a freeze that says nothing: %s of %o', async (key, said, message) => {
     const freezes = [
-      { reason: 'weekend', days: ['sun'] },
-      { reason: 'audit', ...times },
+      { reason: 'weekend', days: ['sun'], timeZone: 'Asia/Tokyo' },
+      { reason: 'audit', ...said },
     ];
     const outcome = await world.put(ABOVE, { freezes });
     expect(outcome).toMatchObject({
@@ -65,14 +68,42 @@ describe('a policy that nothing could be released by', () => {
     });
   });
 
-  it('keeps nobody from freezing by the times of a freeze that stood before, or stands above', () => {
-    const freezes = [{ reason: 'audit', since: '2026-12-01T03:00:00+05' }];
+  it.each(['', ' \t'])('is refused with a freeze for no reason: %j', async (frozen) => {
+    const outcome = await world.put(ABOVE, { frozen });
+    expect(outcome).toMatchObject({
+      problem: {
+        code: 'schema-violation',
+        errors: [
+          {
+            ...{ address: ABOVE, pointer: '/frozen' },
+            message: expect.stringMatching(/needs a reason .* such as "incident 12"/) as string,
+          },
+        ],
+      },
+    });
+  });
+
+  const STOOD = [
+    { reason: 'audit', since: '2026-12-01T03:00:00+05' },
+    { reason: 'night', timeZone: 'Moon/Base' },
+    { reason: ' ' },
+  ];
+  it.each(STOOD)('keeps nobody from freezing by what stood before, or stands above: %j', (one) => {
+    const freezes = [one];
     const own = { freezes, frozen: 'incident 12' };
     const of = { address: BELOW, parseTime: (text: string) => Date.parse(text), policy: own };
     expect(checkPolicy({ ...of, before: null, layers: [own] })).toHaveLength(1);
     expect(checkPolicy({ ...of, before: { freezes }, layers: [own] })).toEqual([]);
     const layers = [{ freezes }, { frozen: 'incident 12' }];
     expect(checkPolicy({ ...of, before: null, layers })).toEqual([]);
+  });
+
+  it('keeps nobody from changing one that is frozen for no reason, here or above', () => {
+    const of = { address: BELOW, parseTime: (text: string) => Date.parse(text) };
+    const [policy, own] = [{ frozen: '', demand: 'canary' }, { demand: 'canary' }];
+    expect(checkPolicy({ ...of, policy, before: null, layers: [policy] })).toHaveLength(1);
+    expect(checkPolicy({ ...of, policy, before: { frozen: '' }, layers: [policy] })).toEqual([]);
+    expect(checkPolicy({ ...of, policy, before: null, layers: [{ frozen: '' }, own] })).toEqual([]);
   });
 
   it('may demand what only a policy above has', async () => {

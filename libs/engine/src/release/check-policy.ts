@@ -8,10 +8,11 @@ import type {
 } from '@pawl/contracts';
 import { policyFaults } from '@pawl/domain';
 import type { EngineContext } from '../engine-context.js';
+import { isKnownZone } from './freeze-window.js';
 
 /**
- * What of an effective policy that satisfies its schema could not be released by, and freezes whose times
- * do not say what is meant. What is read there already does not count: nobody is kept by it from freezing
+ * What of an effective policy that satisfies its schema could not be released by, and freezes whose reason,
+ * time zone or times do not say what is meant. What is read there already does not count: nobody is kept by it from freezing
  * a scope.
  */
 export function checkPolicy(of: {
@@ -37,21 +38,34 @@ export function checkPolicy(of: {
     return { address, pointer, message: isMixed ? message + mixed : message };
   });
   // What a policy above says is a fault there.
-  const isOwn = layers.at(-1)?.['freezes'] !== undefined;
-  if (!isOwn || bytes(before?.['freezes']) === bytes(policy.freezes)) return ofStrategies;
-  const ofFreezes = (policy.freezes ?? []).flatMap((window, at) => {
+  const isNew = (key: 'frozen' | 'freezes'): boolean =>
+    layers.at(-1)?.[key] !== undefined && bytes(before?.[key]) !== bytes(policy[key]);
+  const { frozen, freezes = [] } = policy;
+  const isBlank = isNew('frozen') && typeof frozen === 'string' && frozen.trim() === '';
+  const ofFrozen = isBlank ? [{ address, pointer: '/frozen', message: NO_REASON }] : [];
+  const ofFreezes = (isNew('freezes') ? freezes : []).flatMap((window, at) => {
     const fault = faultOfWindow(window, of.parseTime);
     if (fault === undefined) return [];
     return [{ address, pointer: `/freezes/${at}/${fault.key}`, message: fault.message }];
   });
-  return [...ofStrategies, ...ofFreezes];
+  return [...ofStrategies, ...ofFrozen, ...ofFreezes];
 }
 
-/** A time that cannot be read would be neither before now nor after it: a freeze without an end. */
+const NO_REASON = 'a freeze needs a reason that is not blank: write one such as "incident 12"';
+
+/**
+ * A time that cannot be read would be neither before now nor after it, and a time zone that nobody knows has
+ * none: a freeze without an end.
+ */
 function faultOfWindow(
-  { since, until }: FreezeWindow,
+  { reason, since, until, timeZone }: FreezeWindow,
   parseTime: EngineContext['parseTime'],
 ): { readonly key: string; readonly message: string } | undefined {
+  if (reason.trim() === '') return { key: 'reason', message: NO_REASON };
+  if (timeZone !== undefined && !isKnownZone(timeZone)) {
+    const message = `${timeZone} is no time zone that is known: write it as Europe/Berlin, or UTC`;
+    return { key: 'timeZone', message };
+  }
   for (const [key, text] of Object.entries({ since, until })) {
     if (text === undefined || !Number.isNaN(parseTime(text))) continue;
     return { key, message: `${text} is no time that is known: write it as 2026-12-01T03:00:00Z` };

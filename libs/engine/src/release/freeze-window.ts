@@ -29,6 +29,11 @@ export function endOfWindow(
   return Number.isFinite(endMs) ? endMs : undefined;
 }
 
+/** Whether the clocks of a time zone can be read; where not, what holds by them holds all week. */
+export function isKnownZone(timeZone: string): boolean {
+  return zoneOf(timeZone) !== null;
+}
+
 /** Whether it is so every week, or every day. */
 function isByDay({ days, from, to }: FreezeWindow): boolean {
   return days !== undefined || from !== undefined || to !== undefined;

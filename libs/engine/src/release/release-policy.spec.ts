@@ -316,11 +316,4 @@ describe('a freeze by the clock', () => {
     expect(read.mock.calls.length).toBeLessThanOrEqual(2 * 3);
     read.mockRestore();
   });
-
-  it('of a time zone that nobody knows holds rather than not', async () => {
-    await policy({
-      freezes: [{ reason: 'moon', from: '00:00', to: '00:01', timeZone: 'Moon/Base' }],
-    });
-    expect(await promotedAt(12)).toBe('frozen');
-  });
 });
