@@ -37,6 +37,19 @@ describe('the end of a freeze by the clock', () => {
     expect(endAt({ ...night, until }, '2026-01-01T23:00:00Z')).toBe(until);
   });
 
+  it('from and up to the same time of the day comes a day later, and of every day never', () => {
+    const friday = { days: ['fri'], from: '16:00', to: '16:00' } as const;
+    expect(endAt(friday, '2026-01-02T16:00:00Z')).toBe('2026-01-03T16:00:00.000Z');
+    expect(endAt({ from: '16:00', to: '16:00' }, '2026-01-02T12:00:00Z')).toBeUndefined();
+  });
+
+  it('that says only when it begins is midnight, that says only when it ends begins there', () => {
+    expect(endAt({ from: '16:00' }, '2026-01-02T16:00:00Z')).toBe('2026-01-03T00:00:00.000Z');
+    expect(endAt({ to: '06:00' }, '2026-01-02T00:00:00Z')).toBe('2026-01-02T06:00:00.000Z');
+    const early = { reason: 'calm', to: '06:00' };
+    expect(isInWindow(early, parseTime('2026-01-01T23:59:00Z'), parseTime)).toBe(false);
+  });
+
   it('of a time zone that nobody knows is that of its last week', () => {
     const moon = { to: '00:01', timeZone: 'Moon/Base' };
     expect(endAt(moon, '2026-01-01T12:00:00Z')).toBeUndefined();
