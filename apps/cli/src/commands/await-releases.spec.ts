@@ -167,8 +167,8 @@ it('ends with 3 in the middle of one, and says how far it has come', async () =>
   views(inStages({ bakeLeftMs: 61_000, reason: 'it is being published' }));
   const { code, err } = await world.pawl('wait', 'acme/app', '--timeout', '1s');
   expect(code).toBe(3);
-  expect(err).toContain(
-    '; version 3 of acme/app is at stage 2 of 3 (10 %), 1m 1s of its bake left, it is being published\n',
+  expect(err).toBe(
+    'pawl: not in time: version 3 of acme/app is at stage 2 of 3 (10 %), 1m 1s of its bake left, it is being published; 4 of 4 live consumers applied snapshot 5\n',
   );
 });
 
@@ -182,9 +182,22 @@ it('knows a release that ended before it came, by the version that it was given'
     err: 'pawl: version 3 of acme/app did not reach everybody: it was aborted by ada: no\n',
   });
   history();
-  expect((await wait('--to', '4')).err).toBe(
-    'pawl: version 4 of acme/app did not reach everybody\n',
+  const promote = `promote it: PAWL_URL=${world.env['PAWL_URL']} pawl promote acme/app --to 4\n`;
+  expect(await wait('--to', '4')).toEqual({
+    ...{ code: 4, out: '' },
+    err: `pawl: version 4 of acme/app is not released, version 2 runs\n${promote}`,
+  });
+  expect(JSON.parse((await wait('--to', '4', '-o', 'json')).err)).toMatchObject({
+    error: { message: 'version 4 of acme/app is not released, version 2 runs' },
+  });
+  states = [release(null)];
+  expect((await wait('--to', '4')).err).toContain('is not released, nothing runs\npromote it: ');
+  states = [release(4, { state: 'disabled' })];
+  expect((await wait('--to', '4')).err).toContain(
+    'is not released, the layer is disabled\nput it back: ',
   );
+  states = [release(2, { frozen: { scope: 'acme', reason: 'audit' } })];
+  expect((await wait('--to', '4')).err).toContain("--to 4 --freeze-exception 'why'\n");
   states = [release(3)];
   expect((await wait('--to', '3')).code).toBe(0);
   expect((await wait('--to', 'x')).code).toBe(2);
@@ -201,4 +214,30 @@ it('asks again while the control plane is away at the end of a release', async (
   views(inStages(), rollout(5, 4));
   states = [refuse('no-owner', 'no shards yet'), release(3)];
   expect((await wait()).code).toBe(0);
+});
+
+it('ends with 3 in a freeze, and says whose it is and how to go on', async () => {
+  const until = '2026-12-03T00:00:00.000Z';
+  const frozen = { scope: 'acme', reason: 'audit', until, byClock: true as const };
+  const reason = 'frozen: audit';
+  views({ ...inStages({ frozen, reason }), frozen });
+  const command = (words: string) => `PAWL_URL=${world.env['PAWL_URL']} pawl ${words}`;
+  const late = (...args: string[]) =>
+    world.pawl('wait', 'acme/app', '--timeout', '1s', '--to', '3', ...args);
+  const text = [
+    ...['version 3 of acme/app is at stage 2 of 3 (10 %), frozen: audit'],
+    ...[`frozen until ${until} by acme:release-policy: audit`],
+    ...['4 of 4 live consumers applied snapshot 5'],
+  ].join('; ');
+  expect(await late()).toMatchObject({
+    code: 3,
+    err: [
+      `pawl: not in time: ${text}`,
+      `its times are in: ${command('config get acme:release-policy')}`,
+      `go on at once: ${command("advance acme/app --freeze-exception 'why'")}\n`,
+    ].join('\n'),
+  });
+  expect(JSON.parse((await late('-o', 'json')).err)).toMatchObject({
+    error: { exitCode: 3, message: `not in time: ${text}` },
+  });
 });

@@ -3,7 +3,9 @@ import type { HistoryItem, ReleaseView, RolloutRelease, RolloutView } from '@paw
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { durationText } from './duration.js';
+import { EXCEPTION } from './freeze-text.js';
 import { nextSteps } from './next-steps.js';
+import { queuedText } from './queued-text.js';
 import { placeText } from './staged-text.js';
 
 /** Asks the control plane, again while it is away. */
@@ -44,7 +46,7 @@ export class AwaitedReleases {
     private readonly share: number,
   ) {}
 
-  /** For a version that must reach everybody: released already, or under way. */
+  /** For a version that must reach everybody: released already, under way, or queued, which people are told. */
   async expect(address: string, candidate: number): Promise<void> {
     const release = await this.ask((client) => client.getRelease(address));
     const { staged, queued } = release;
@@ -53,9 +55,11 @@ export class AwaitedReleases {
     } else if (queued?.targetVersion === candidate) {
       // It goes on under the same id once it begins.
       this.#seen.set(queued.id, { address, candidate });
+      const { terminal } = this.context;
+      if (this.context.format() === 'table') terminal.err(`note: ${queuedText(queued)}\n`);
     } else {
       await this.#refuseUnlessThere(address, candidate);
-      await this.#refuseUnlessStable({ address, candidate }, release);
+      await this.#refuseUnlessStable({ address, candidate }, release, 'not released');
     }
   }
 
@@ -119,22 +123,43 @@ export class AwaitedReleases {
     throw new CliError(`${detail}: write it first`, EXIT.rejected);
   }
 
-  async #refuseUnlessStable({ address, candidate }: Seen, release: ReleaseView): Promise<void> {
+  /** `otherwise`: what is said of a version of which the history does not tell that it was asked for. */
+  async #refuseUnlessStable(
+    { address, candidate }: Seen,
+    release: ReleaseView,
+    otherwise?: 'not released',
+  ): Promise<void> {
     const { state, stableVersion } = release;
     if (state !== 'disabled' && stableVersion !== null && stableVersion >= candidate) return;
     const page = await this.ask((client) => client.history(address, { limit: HISTORY_ITEMS }));
-    const why = endingText(page.items, candidate);
+    const promoted = page.items.findIndex((item) => asksFor(item, candidate));
+    if (promoted < 0 && otherwise !== undefined) throw this.#unreleased(candidate, release);
+    const why = endingText(page.items.slice(0, Math.max(promoted, 0)), candidate);
     const what = `version ${candidate} of ${address} did not reach everybody`;
     throw new CliError(`${what}${why}`, EXIT.rejected);
   }
+
+  #unreleased(candidate: number, release: ReleaseView): CliError {
+    const { address, state, stableVersion, frozen } = release;
+    const isDisabled = state === 'disabled';
+    const stable = stableVersion === null ? 'nothing' : `version ${stableVersion}`;
+    const runs = isDisabled ? 'the layer is disabled' : `${stable} runs`;
+    const what = `version ${candidate} of ${address} is not released, ${runs}`;
+    if (this.context.format() !== 'table') return new CliError(what, EXIT.rejected);
+    const forward = frozen === undefined ? '' : ` ${EXCEPTION}`;
+    const step = isDisabled
+      ? `put it back: ${this.context.command(`enable ${address}${forward}`)}`
+      : `promote it: ${this.context.command(`promote ${address} --to ${candidate}${forward}`)}`;
+    return new CliError(`${what}\n${step}`, EXIT.rejected);
+  }
 }
 
-/** What came first after the version was last promoted; nothing where the history is too long to tell. */
-function endingText(newestFirst: readonly HistoryItem[], candidate: number): string {
-  const promoted = newestFirst.findIndex(
-    ({ action = '', version }) => BEGINNINGS.has(action) && version === candidate,
-  );
-  const after = newestFirst.slice(0, Math.max(promoted, 0));
+function asksFor({ action = '', version }: HistoryItem, candidate: number): boolean {
+  return BEGINNINGS.has(action) && version === candidate;
+}
+
+/** What came first of what was done after the version was last promoted; empty where nothing did. */
+function endingText(after: readonly HistoryItem[], candidate: number): string {
   const ending = after.findLast(
     ({ action = '', version }) =>
       Object.hasOwn(ENDINGS, action) && (action !== 'cancel' || version === candidate),
@@ -147,13 +172,11 @@ function endingText(newestFirst: readonly HistoryItem[], candidate: number): str
 }
 
 /** How far the releases under way have come, for a wait that ends before them. */
-export function underWayText({ releases = [] }: RolloutView): string {
-  return releases
-    .map((release) => {
-      const { address, candidate, bakeLeftMs, reason } = release;
-      const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} of its bake left`;
-      const why = reason === undefined ? '' : `, ${reason}`;
-      return `; version ${candidate ?? '?'} of ${address} is at ${placeText(release)}${left}${why}`;
-    })
-    .join('');
+export function underWayTexts({ releases = [] }: RolloutView): string[] {
+  return releases.map((release) => {
+    const { address, candidate, bakeLeftMs, reason } = release;
+    const left = bakeLeftMs === undefined ? '' : `, ${durationText(bakeLeftMs)} of its bake left`;
+    const why = reason === undefined ? '' : `, ${reason}`;
+    return `version ${candidate ?? '?'} of ${address} is at ${placeText(release)}${left}${why}`;
+  });
 }

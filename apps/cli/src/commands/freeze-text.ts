@@ -17,16 +17,22 @@ export function freezeLines({ address, frozen }: Frozen): string[] {
 export function freezeSteps(context: CliContext, of: RolloutView): string[] {
   const { address, frozen, releases = [] } = of;
   if (frozen === undefined) return [];
+  // What is under way tells itself how it goes on.
+  const isUnderWay = releases.some((release) => release.address === address);
+  const promote = `promote all the same: ${context.command(`promote ${address} ${EXCEPTION}`)}`;
+  const steps = isUnderWay ? [] : [promote];
+  return [...freezeLines(of), ...freezeStep(context, frozen), ...steps];
+}
+
+/** How a freeze ends, in a line; none where there is none. */
+export function freezeStep(context: CliContext, frozen: Freeze | undefined): string[] {
+  if (frozen === undefined) return [];
   const { scope, byClock } = frozen;
   const [what, words] =
     byClock === true
       ? ['its times are in', `config get ${scope}:${POLICY_DOCUMENT}`]
       : ['end it', `unfreeze ${scope}`];
-  // What is under way tells itself how it goes on.
-  const isUnderWay = releases.some((release) => release.address === address);
-  const promote = `promote all the same: ${context.command(`promote ${address} ${EXCEPTION}`)}`;
-  const steps = isUnderWay ? [] : [promote];
-  return [...freezeLines(of), `${what}: ${context.command(words)}`, ...steps];
+  return [`${what}: ${context.command(words)}`];
 }
 
 /** Of a release in stages that goes forward all the same: what freezes it, and that each step is asked for. */

@@ -158,11 +158,30 @@ describe('what begins later', () => {
     expect(err).toContain('it was dropped from the queue by bob: not today');
   });
 
-  it('is what a wait waits for', async () => {
-    world.answers.set('GET /v1/release/acme/app', release(1, { queued: QUEUED }));
+  it('is what a wait waits for, and says it waits for', async () => {
+    const frozen = { scope: 'acme', reason: 'audit' };
+    const { at: _, ...due } = { ...QUEUED, waitsFor: 'frozen: audit' };
     world.answers.set('GET /v1/effective/acme/app', json({ snapshotVersion: 7 }));
-    world.answers.set('GET /v1/rollout/acme/app', stream(rollout(7, 4)));
-    const { code } = await world.pawl('wait', 'acme/app', '--to', '4', '--timeout', '500ms');
-    expect(code).toBe(3);
+    for (const [queued, more, steps] of [
+      [QUEUED, '', []],
+      [
+        ...[due, '; frozen by acme:release-policy: audit'],
+        [
+          `end it: ${command('unfreeze acme')}\n`,
+          `promote it at once: ${command("promote acme/app --to 4 --strategy canary --freeze-exception 'why'")}\n`,
+        ],
+      ],
+    ] as const) {
+      const holds = more === '' ? {} : { frozen };
+      world.answers.set('GET /v1/release/acme/app', release(1, { queued }));
+      world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(7, 4), queued, ...holds }));
+      const { code, err } = await world.pawl('wait', 'acme/app', '--to', '4', '--timeout', '1s');
+      const when = queued === due ? 'is queued' : `is to begin at ${AT}`;
+      const what = `version 4 by canary ${when}, asked for by ann (the sale); it waits for ${queued.waitsFor}`;
+      expect([code, err]).toEqual([
+        3,
+        `note: ${what}\npawl: not in time: ${what}${more}; 4 of 4 live consumers applied snapshot 7\n${steps.join('')}`,
+      ]);
+    }
   });
 });

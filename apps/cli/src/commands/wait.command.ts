@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import type { CliContext } from '../context.js';
 import { CliError, EXIT } from '../exit-codes.js';
 import { print } from '../output.js';
-import { ageText } from './age-text.js';
-import { AwaitedReleases, underWayText } from './await-releases.js';
+import { AwaitedReleases } from './await-releases.js';
 import type { Ask } from './await-releases.js';
 import { parseCount, parseVersion } from './config.command.js';
 import { parseDuration } from './duration.js';
 import { followRollout, onceStarted } from './follow-rollout.js';
 import type { Connection } from './follow-rollout.js';
+import { lateText } from './late-text.js';
 
 interface WaitFlags {
   readonly applied: number;
@@ -83,10 +83,8 @@ async function waitApplied(
     throw new CliError(`not in time: ${why}`, EXIT.timedOut);
   }
   const away = lostBecause === undefined ? '' : `; the control plane is away: ${lostBecause}`;
-  throw new CliError(
-    `not in time: ${lateText(wait.last, wait.wanted, flags)}${away}`,
-    EXIT.timedOut,
-  );
+  const { text, steps } = lateText(context, { ...flags, view: wait.last, wanted: wait.wanted });
+  throw new CliError([`not in time: ${text}${away}`, ...steps].join('\n'), EXIT.timedOut);
 }
 
 interface Wait {
@@ -132,27 +130,4 @@ function refuseRejected({ consumers, rejections }: RolloutView, flags: WaitFlags
   if (live < flags.min || live - rejected >= live * flags.applied) return;
   const reasons = rejections.map(({ reason, count }) => `${count} × ${reason}`).join('; ');
   throw new CliError(`${rejected} of ${live} consumers rejected it: ${reasons}`, EXIT.rejected);
-}
-
-/** Nothing where the owner of the address confirmed it. */
-function ageNote(view: RolloutView): string {
-  const age = ageText(view);
-  return age === '' ? '' : ` (${age})`;
-}
-
-function lateText(view: RolloutView | undefined, wanted: number, { min }: WaitFlags): string {
-  if (view === undefined) return `nothing was heard of snapshot ${wanted}`;
-  const { applied, live, byVersion } = view.consumers;
-  const published = view.published?.version ?? 0;
-  if (published === 0) return `snapshot ${wanted} is not published yet`;
-  const others = Object.entries(byVersion).filter(([version]) => Number(version) !== published);
-  const running = others.map(([version, count]) => `${count} run ${version}`).join(', ');
-  const arrived =
-    `${applied} of ${live} live consumers applied snapshot ${published}` +
-    (running === '' ? '' : ` (${running})`) +
-    ageNote(view) +
-    underWayText(view);
-  if (published < wanted) return `snapshot ${wanted} is not published yet; ${arrived}`;
-  if (live >= min) return arrived;
-  return `${arrived}, and ${min - live} of the ${min} that have to be there (--min) ${min - live === 1 ? 'is' : 'are'} missing`;
 }
