@@ -87,6 +87,17 @@ describe('pawl promote, later', () => {
   });
 });
 
+it.each([
+  ['its time', 'its time', 'it waits for its time'],
+  ['an end', 'the end of release r1 of version 3, which is rolling', 'it waits for the end of'],
+  ['a freeze', 'frozen: audit', 'it waits: frozen: audit'],
+  ['nothing', 'it begins', 'it begins'],
+])('what is queued says in a sentence why it has not begun: %s', async (_what, waitsFor, said) => {
+  const queued = { ...QUEUED, waitsFor };
+  world.answers.set('POST /v1/release/acme/app', release(1, { queued }));
+  expect((await promote('--queue')).out).toContain(`(the sale); ${said}`);
+});
+
 describe('what is dropped', () => {
   it('is told with whatever drops it', async () => {
     const { waitsFor: _, ...dropped } = QUEUED;
@@ -177,7 +188,8 @@ describe('what begins later', () => {
       world.answers.set('GET /v1/rollout/acme/app', stream({ ...rollout(7, 4), queued, ...holds }));
       const { code, err } = await world.pawl('wait', 'acme/app', '--to', '4', '--timeout', '1s');
       const when = queued === due ? 'is queued' : `is to begin at ${AT}`;
-      const what = `version 4 by canary ${when}, asked for by ann (the sale); it waits for ${queued.waitsFor}`;
+      const waits = queued === due ? ': frozen: audit' : ' for its time';
+      const what = `version 4 by canary ${when}, asked for by ann (the sale); it waits${waits}`;
       expect([code, err]).toEqual([
         3,
         `note: ${what}\npawl: not in time: ${what}${more}; 4 of 4 live consumers applied snapshot 7\n${steps.join('')}`,

@@ -18,6 +18,12 @@ export function queuedText(queued: QueuedView): string {
   const when = at === undefined ? 'is queued' : `is to begin at ${at}`;
   const why = reason === undefined ? '' : ` (${reason})`;
   const what = `version ${targetVersion}${how} ${when}, asked for by ${by}${why}`;
-  const text = waitsFor === undefined ? what : `${what}; it waits for ${waitsFor}`;
-  return plain(text);
+  return plain(waitsFor === undefined ? what : `${what}; ${waitsText(waitsFor)}`);
+}
+
+/** The API names what has to come first, or says why it has not begun. */
+function waitsText(waitsFor: string): string {
+  if (waitsFor === 'it begins') return waitsFor;
+  const isNamed = waitsFor === 'its time' || waitsFor.startsWith('the end of ');
+  return `it waits${isNamed ? ' for ' : ': '}${waitsFor}`;
 }
