@@ -10,7 +10,13 @@ import { unreachable } from '@pawl/kernel';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
 import { checkRequest, isReleaseAction } from './check-request.js';
-import { cancelQueued, dropOvertaken, enqueue, isForLater } from './queue-promote.js';
+import {
+  cancelQueued,
+  dropOvertaken,
+  enqueue,
+  isForLater,
+  queuedInTheWay,
+} from './queue-promote.js';
 import type { Asked, QueuedRelease } from './queued-release.js';
 import type { ReleaseState } from './release-state.js';
 import { resolveStrategy } from './resolve-strategy.js';
@@ -112,6 +118,8 @@ function promote(input: TransitionInput, target: number): Outcome<Transition> {
     return refused('use-rollback', detail);
   }
   if (isBlocked(state, target)) return blocked(address, target);
+  const inTheWay = queuedInTheWay(input, { target, strategy: strategy.value });
+  if (inTheWay !== undefined) return inTheWay;
   if (strategy.value !== null) {
     const id = input.begins?.id ?? input.releaseId;
     return begin(input, { target, id, strategy: strategy.value });

@@ -3,6 +3,7 @@ import type { AddressText, Outcome, ReleaseRequest } from '@pawl/contracts';
 import { changed, unchanged } from './changed-release.js';
 import type { Transition } from './changed-release.js';
 import type { ReleaseState } from './release-state.js';
+import { ALL_AT_ONCE } from './resolve-strategy.js';
 import type { ResolvedStrategy } from './resolve-strategy.js';
 import type { Asked, QueuedRelease } from './queued-release.js';
 import { isSameStrategy } from './staged-transitions.js';
@@ -62,9 +63,8 @@ export function enqueue(
     return refused('version-blocked', detail);
   }
   if (queued !== null && request.conflict !== 'requeue') {
-    const when = queued.beginAt === null ? 'is queued' : `is to begin at ${queued.beginAt}`;
     const detail =
-      `version ${queued.targetVersion} of ${address} ${when}, asked for by ${queued.by}, and one at a ` +
+      `version ${queued.targetVersion} of ${address} ${whenOf(queued)}, asked for by ${queued.by}, and one at a ` +
       'time can be: cancel it, or take its place with conflict "requeue"';
     return refused('release-queued', detail, { currentReleaseVersion: state.releaseVersion });
   }
@@ -79,6 +79,38 @@ function nothingNewer(
     target === under ? `version ${target}` : `version ${under}, which is newer than ${target},`;
   const detail = `${what} of ${address} is being released already: what is queued has to be newer`;
   return refused('release-in-flight', detail, { currentReleaseVersion: state.releaseVersion });
+}
+
+/**
+ * Why a promote does not begin at once where another is queued that it would drop, for it reaches that version
+ * or passes it: what was to go in stages, or at night, would reach everybody now. `undefined`: nothing is in
+ * its way, or it says that it takes that one's place, which `all-at-once` by its name says too.
+ */
+export function queuedInTheWay(
+  {
+    state,
+    request,
+    address,
+    begins,
+  }: Omit<QueueInput, 'asked' | 'releaseId'> & {
+    readonly begins?: QueuedRelease;
+  },
+  { target, strategy }: { readonly target: number; readonly strategy: ResolvedStrategy | null },
+): Outcome<never> | undefined {
+  const { queued } = state;
+  if (queued === null || begins !== undefined || state.staged !== null) return undefined;
+  if (target < queued.targetVersion) return undefined;
+  const takesPlace = request.conflict === 'supersede' || request.conflict === 'requeue';
+  if (takesPlace || (strategy === null && request.strategy !== undefined)) return undefined;
+  const name = queued.strategy?.strategy ?? ALL_AT_ONCE;
+  const detail =
+    `version ${queued.targetVersion} of ${address} ${whenOf(queued)} by the strategy ${name}, asked for by ` +
+    `${queued.by}, and is dropped by this: cancel it, or take its place with conflict "supersede"`;
+  return refused('release-queued', detail, { currentReleaseVersion: state.releaseVersion });
+}
+
+function whenOf({ beginAt }: QueuedRelease): string {
+  return beginAt === null ? 'is queued' : `is to begin at ${beginAt}`;
 }
 
 /** Drops what is queued. */

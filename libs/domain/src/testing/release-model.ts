@@ -166,7 +166,7 @@ export class ReleaseModel {
       const wanted = [target, plan.name, at ?? ''] as const;
       return this.enqueue(wanted, { plan, mayReplace: conflict === 'requeue' });
     }
-    return this.begin(plan, target);
+    return this.begin(plan, target, conflict);
   }
 
   private enqueue(
@@ -189,10 +189,15 @@ export class ReleaseModel {
   private begin(
     { strategy, stages, name, asksFirst, isApproved }: ModelStrategy,
     target: number,
+    conflict: ModelAction['conflict'],
   ): ModelAnswer {
     if (target === this.stable) return 'same';
     if (target < this.stable) return 'use-rollback';
     if (this.blocked.has(target)) return 'version-blocked';
+    const isDropped = this.candidate === 0 && this.queue !== null && target >= this.queue[0];
+    const isMeant = conflict === 'supersede' || conflict === 'requeue';
+    const isNamed = stages === 0 && strategy !== undefined;
+    if (isDropped && !isMeant && !isNamed) return 'release-queued';
     if (stages === 0 && strategy === undefined && this.candidate !== 0) return 'release-in-flight';
     if (stages === 0) return this.makeStable(target, false);
     if (this.candidate !== 0) {

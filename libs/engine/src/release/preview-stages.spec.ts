@@ -125,6 +125,16 @@ describe('the preview of a promote', () => {
       expect(await both({ ...queue, conflict: 'requeue' })).toEqual([true, true]);
     });
 
+    it('is in the way of one that begins at once, which its preview says too', async () => {
+      expect(await both({ strategy: THREE, at: inAnHour() })).toEqual([true, true]);
+      for (const at of [{}, { strategy: THREE }, queue]) {
+        const [refusal, told] = await both(at);
+        expect(refusal).toContain('and is dropped by this: cancel it');
+        expect(told).toBe(refusal);
+      }
+      expect((await preview({ promote: { conflict: 'supersede' } })).valid).toBe(true);
+    });
+
     it('says that nothing would change where it is queued already', async () => {
       await world.begin('acme', THREE);
       await world.over('acme', { acme: 3 });

@@ -42,6 +42,36 @@ describe('a promote that is queued', () => {
     ]);
   });
 
+  it('is not dropped by one that does not say so, and would reach everybody instead', async () => {
+    expect(await promote(3, { at: inMs(60_000), strategy: 'canary' })).toBe('ok');
+    const before = await now();
+    const refused = await world.release(AT, { action: 'promote', targetVersion: 3 });
+    expect(refused).toMatchObject({
+      problem: {
+        code: 'release-queued',
+        detail: expect.stringMatching(
+          /^version 3 of acme\/app is to begin at .* by the strategy canary, asked for by anonymous, and is dropped by this: cancel it/,
+        ) as string,
+      },
+    });
+    expect(await promote(4)).toBe('release-queued');
+    expect(await promote(4, { conflict: 'queue' })).toBe('release-queued');
+    expect(await promote(4, { strategy: STAGES })).toBe('release-queued');
+    expect(await now()).toEqual(before);
+    expect(await promote(2)).toBe('ok');
+    expect(await now()).toMatchObject({ stableVersion: 2, queued: { targetVersion: 3 } });
+    expect(await promote(4, { conflict: 'supersede' })).toBe('ok');
+    expect(await now()).toMatchObject({ state: 'idle', stableVersion: 4 });
+  });
+
+  it('is dropped by all-at-once where that is named', async () => {
+    expect(await promote(3, { at: inMs(60_000), strategy: 'canary' })).toBe('ok');
+    const outcome = await world.release(AT, { action: 'promote', strategy: 'all-at-once' });
+    expect(outcome).toMatchObject({
+      value: { body: { stableVersion: 4, dropped: { targetVersion: 3 } } },
+    });
+  });
+
   it('is dropped by one that is to take its place and begins at once, as nothing is under way', async () => {
     expect(await promote(4, { at: inMs(60_000) })).toBe('ok');
     expect(await promote(2, { conflict: 'queue' })).toBe('ok');
