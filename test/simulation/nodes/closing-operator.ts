@@ -116,15 +116,18 @@ export class ClosingOperator {
     if (owner === undefined) return;
     const name = `${at} ${nameOf(pin)}`;
     const leftMs = Date.parse(pin.until) - owner.process.time.wallMs();
-    if (leftMs > SOON_MS) return this.#do(at, 'unpin', { ancestor: pin.ancestor });
+    if (leftMs > SOON_MS) return this.#unpin(at, pin);
     if (leftMs > 0 || !this.#isSteady(name, name, LATE_PIN_MS)) return;
     const view = await this.#rollout(at);
     const shown = view?.pins?.find((one) => one.pinnedAt === at && one.ancestor === pin.ancestor);
     const hasTried = (shown?.overdue ?? ABOUT_TO_END) !== ABOUT_TO_END;
-    if (!hasTried) return;
+    if (hasTried) this.#unpin(at, pin);
+  }
+
+  #unpin(at: AddressText, pin: Pin): void {
     const stays = breaksWithout(this.world.ledger.truth, at, pin);
     if (!stays) return this.#do(at, 'unpin', { ancestor: pin.ancestor });
-    this.#staying.add(name);
+    this.#staying.add(`${at} ${nameOf(pin)}`);
     this.world.reached('in the end: a pin stays, for a schema');
   }
 
