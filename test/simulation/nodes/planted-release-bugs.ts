@@ -43,7 +43,7 @@ const BUGS: readonly ReleaseBug[] = [
       ),
     ],
     finds: /as a candidate of/,
-    seed: 1,
+    seed: 2,
   },
 ];
 

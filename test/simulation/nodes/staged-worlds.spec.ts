@@ -2,9 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runNodes } from './run-nodes.js';
 
 const EVENTS = 12_000;
-const FIXED = { from: 15, count: 17, events: EVENTS, staged: true };
-/** Reaches what none of these does: an owner is killed while a scope is pinned. */
-const RARE = { ...FIXED, from: 38, count: 1 };
+const FIXED = { from: 46, count: 14, events: EVENTS, staged: true };
 const FRESH = { ...FIXED, from: Math.floor(Math.random() * 2 ** 31), count: 2 };
 const TIME = { timeout: 600_000 };
 
@@ -79,10 +77,10 @@ describe('worlds with releases in stages', () => {
   });
 
   it(
-    `keep every invariant, and reach what matters, with ${FIXED.count + RARE.count} fixed seeds`,
+    `keep every invariant, and reach what matters, with ${FIXED.count} fixed seeds`,
     TIME,
     async () => {
-      const reached = { ...(await runNodes(RARE)).reached, ...(await runNodes(FIXED)).reached };
+      const { reached } = await runNodes(FIXED);
       console.table(reached);
       expect(MUST_REACH.filter((what) => reached[what] === undefined)).toEqual([]);
     },
