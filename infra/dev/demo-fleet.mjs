@@ -21,7 +21,18 @@ const { values: options } = parseArgs({
 const count = Number(options.count);
 const servers = process.env.PAWL_NATS_URL || 'nats://127.0.0.1:7422';
 
-/** @type {Map<number, { since: number, last: number, seen: Set<number>, event: any, scope: any, timer: NodeJS.Timeout }>} */
+/**
+ * @typedef {object} Arrival of a version; candidates of a release in stages see another change than the rest
+ * @property {number} since
+ * @property {number} last
+ * @property {Set<number>} seen
+ * @property {boolean} lowered
+ * @property {number} changed consumers that read something else by it
+ * @property {{ path: string, value: unknown }[]} changes of the first of these
+ * @property {NodeJS.Timeout} timer
+ */
+
+/** @type {Map<number, Arrival>} */
 const underWay = new Map();
 /** @type {Map<number, { count: number, reason: string, timer: NodeJS.Timeout }>} */
 const rejections = new Map();
@@ -39,11 +50,15 @@ function onApplied(index, scope, event) {
   let entry = underWay.get(event.version);
   if (entry === undefined) {
     const timer = setTimeout(() => conclude(event.version), STRAGGLERS_MS);
-    entry = { since: Date.now(), last: 0, seen: new Set(), event, scope, timer };
+    const begun = { since: Date.now(), last: 0, seen: new Set(), timer };
+    entry = { ...begun, lowered: event.lowered, changed: 0, changes: [] };
     underWay.set(event.version, entry);
   }
   entry.seen.add(index);
   entry.last = Date.now();
+  const changes = changesOf(scope, event);
+  if (changes.length > 0) entry.changed += 1;
+  if (entry.changes.length === 0) entry.changes = changes;
   if (entry.seen.size === count) conclude(event.version);
 }
 
@@ -53,7 +68,7 @@ function conclude(version) {
   if (entry === undefined) return;
   clearTimeout(entry.timer);
   underWay.delete(version);
-  const { since, last, seen, event, scope } = entry;
+  const { since, last, seen, lowered, changed, changes } = entry;
   // A version that was overtaken on the way is no news.
   if (version < highest && seen.size < count) return;
   highest = Math.max(highest, version);
@@ -63,8 +78,7 @@ function conclude(version) {
     applied: seen.size,
     consumers: count,
     spreadMs: last - since,
-    lowered: event.lowered,
-    changes: changesOf(scope, event),
+    ...{ lowered, changed, changes },
   });
 }
 

@@ -9,6 +9,7 @@
  * @property {number} consumers
  * @property {number} spreadMs from the first consumer's application to the last one's
  * @property {boolean} lowered it went back to an earlier definition
+ * @property {number} changed of those who applied it, those who read something else by it
  * @property {readonly { path: string, value: unknown }[]} changes the first few
  *
  * @typedef {object} Rejected
@@ -46,12 +47,13 @@ export function describeFleetMessage(message) {
 }
 
 /** @param {Applied} message */
-function describeApplied({ version, applied, consumers, spreadMs, lowered, changes }) {
+function describeApplied({ version, applied, consumers, spreadMs, lowered, changed, changes }) {
   const spread = `${spreadMs} ms from first to last`;
   const back = lowered ? ', back to an earlier version' : '';
   const what = changes.map(({ path, value }) => `${path} = ${shorten(value)}`).join(', ');
-  const changed = what === '' ? '' : `: ${what}`;
-  return `v${version} applied by ${applied} of ${consumers} (${spread}${back})${changed}`;
+  const whom = changed < applied ? ` for ${changed} of them` : '';
+  const news = what === '' ? '' : `: ${what}${whom}`;
+  return `v${version} applied by ${applied} of ${consumers} (${spread}${back})${news}`;
 }
 
 /** @param {unknown} value */
