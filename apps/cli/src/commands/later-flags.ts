@@ -25,7 +25,7 @@ const TIME = /^(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?([Zz]|[
 export function addLaterOptions(command: Command): Command {
   return command
     .option('--queue', 'after the release in stages that is under way, once that has ended well')
-    .option('--supersede', 'in place of that; with --queue, --at or --in of what is queued already')
+    .option('--supersede', 'in place of that, and of what is queued already')
     .option('--at <time>', 'at a time, with its zone: 2026-12-01T03:00Z', parseTime)
     .option('--in <duration>', 'so long from now: 30m, 2h, 3d', parseAhead);
 }
