@@ -87,6 +87,17 @@ describe('a preflight after NATS was away', () => {
     expect(await last()).toMatchObject({ action: 'abort', author: 'pawl' });
   });
 
+  it('takes an owner to have listened though nothing was known in its shard', async () => {
+    staged = await stagedWorld();
+    ({ world } = staged);
+    await staged.fleet.pass(60_000);
+    await staged.promoted(AT, { max: 1 });
+    await staged.fleet.add(AT, 'shop', 2);
+    await staged.begun(AT, { max: 2 }, AT_ONCE);
+    await staged.fleet.pass(5_000);
+    expect(await last()).toMatchObject({ action: 'advance', author: 'pawl' });
+  });
+
   it('goes on once everybody has had that time, also where nobody is there any more', async () => {
     await staged.begun(AT, { max: 2 }, AT_ONCE);
     await away(60_000);

@@ -70,7 +70,9 @@ export class WatchReleases {
 
   /** Looks at every release under way; called once a second. */
   look(): void {
+    const isConnected = this.context.publisher.healthy();
     for (const shard of this.parts.shards.served()) {
+      shard.consumers.listens(isConnected);
       if (shard.behind !== null) continue;
       for (const root of shard.roots.values()) this.lookAt(root);
     }
@@ -78,7 +80,6 @@ export class WatchReleases {
 
   /** Looks at the releases of one root. */
   lookAt(root: OwnedRoot): void {
-    root.shard.consumers.listens(this.context.publisher.healthy());
     if (root.uncertain) return;
     const staged = root.tree.staged();
     this.#forgetEnded(root, staged);
