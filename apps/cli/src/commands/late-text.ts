@@ -55,12 +55,12 @@ function stepsOf(context: CliContext, late: Late): string[] {
   ];
 }
 
-/** Of what is queued and kept by nothing but a freeze. A strategy that was written out cannot be named. */
+/** Of what is queued and kept by nothing but a freeze, whose place it takes. A strategy that was written out cannot be named. */
 function promoteStep(context: CliContext, late: Late): string[] {
   const queued = queuedHere(late);
   if (queued?.waitsFor?.startsWith('frozen:') !== true || queued.strategy === 'inline') return [];
   const { targetVersion, strategy } = queued;
-  const words = `promote ${late.view?.address ?? ''} --to ${targetVersion} --strategy ${strategy} ${EXCEPTION}`;
+  const words = `promote ${late.view?.address ?? ''} --to ${targetVersion} --strategy ${strategy} --supersede ${EXCEPTION}`;
   return [`promote it at once: ${context.command(words)}`];
 }
 

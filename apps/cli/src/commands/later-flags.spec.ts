@@ -179,7 +179,7 @@ describe('what begins later', () => {
         ...[due, '; frozen by acme:release-policy: audit'],
         [
           `end it: ${command('unfreeze acme')}\n`,
-          `promote it at once: ${command("promote acme/app --to 4 --strategy canary --freeze-exception 'why'")}\n`,
+          `promote it at once: ${command("promote acme/app --to 4 --strategy canary --supersede --freeze-exception 'why'")}\n`,
         ],
       ],
     ] as const) {
