@@ -106,7 +106,7 @@ export class ScopeTrial {
   endNow(end: ProcessEnd): void {
     const trial = this.#trial;
     if (trial === undefined || !this.isWatched) return;
-    this.#trial = afterThis(trial, this.#isReplaced ? 'told' : end);
+    this.#trial = this.#after(trial, end);
     this.#written = encodeTrial(this.#trial);
     this.#options.file.replaceNow(this.#written);
   }
@@ -115,8 +115,14 @@ export class ScopeTrial {
   async close(end: Exclude<ProcessEnd, 'unclean'>): Promise<void> {
     if (this.#trial === undefined || !this.isWatched) return;
     this.#unwatch();
-    this.#trial = afterThis(this.#trial, end);
+    this.#trial = this.#after(this.#trial, end);
     await this.write();
+  }
+
+  /** What this process leaves; told to end, or with another snapshot on its way, it has shown nothing. */
+  #after(trial: Trial, end: ProcessEnd): Trial {
+    if (end === 'told' || this.#isReplaced) return { ...trial, state: 'closed' };
+    return end === 'clean' ? endClean(trial) : endUnclean(trial);
   }
 
   #watch(): void {
@@ -171,10 +177,4 @@ export class ScopeTrial {
   #text(): string | undefined {
     return this.#trial === undefined ? undefined : encodeTrial(this.#trial);
   }
-}
-
-/** What this process leaves; told to end it has shown nothing. */
-function afterThis(trial: Trial, end: ProcessEnd): Trial {
-  if (end === 'told') return { ...trial, state: 'closed' };
-  return end === 'clean' ? endClean(trial) : endUnclean(trial);
 }
