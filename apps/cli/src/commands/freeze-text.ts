@@ -1,16 +1,14 @@
-import { POLICY_DOCUMENT } from '@pawl/contracts';
+import { freezeText } from '@pawl/contracts';
 import type { Freeze, RolloutView } from '@pawl/contracts';
 import type { CliContext } from '../context.js';
 import { plain } from '../output.js';
+import { policyOf } from './set-frozen.js';
 
 /** Whose policy freezes an address, until when and why, in a line; none where nothing does. */
 export function freezeLines({ address, frozen }: Frozen): string[] {
   if (frozen === undefined) return [];
-  const { scope, reason, until } = frozen;
   const [at = ''] = address.split(':');
-  const reaches = at === scope || at.startsWith(`${scope}/`) ? '' : ', which this reaches';
-  const end = until === undefined ? '' : ` until ${until}`;
-  return [plain(`frozen${end} by ${scope}:${POLICY_DOCUMENT}${reaches}: ${reason}`)];
+  return [plain(freezeText(frozen, at))];
 }
 
 /** The same, with what can be done about it. */
@@ -30,7 +28,7 @@ export function freezeStep(context: CliContext, frozen: Freeze | undefined): str
   const { scope, byClock } = frozen;
   const [what, words] =
     byClock === true
-      ? ['its times are in', `config get ${scope}:${POLICY_DOCUMENT}`]
+      ? ['its times are in', `config get ${policyOf(scope)}`]
       : ['end it', `unfreeze ${scope}`];
   return [`${what}: ${context.command(words)}`];
 }

@@ -1,5 +1,6 @@
 import type { Infer } from '../messages/infer.js';
 import * as part from '../messages/parts.js';
+import { POLICY_DOCUMENT } from './release-policy.js';
 
 /** What lets nothing go forward at an address just now. */
 export const freezeViewSchema = {
@@ -16,3 +17,16 @@ export const freezeViewSchema = {
   },
 } as const;
 export type Freeze = Infer<typeof freezeViewSchema>;
+
+/** Until when what is at a scope is frozen, by whose policy, and why, in words. */
+export function freezeText(freeze: Freeze, at: string): string {
+  const { scope, reason, until } = freeze;
+  const end = until === undefined ? '' : ` until ${until}`;
+  const reaches = isFrozenBelow(freeze, at) ? ', which this reaches' : '';
+  return `frozen${end} by ${scope}:${POLICY_DOCUMENT}${reaches}: ${reason}`;
+}
+
+/** Whether it is frozen for what lies below a scope, and not for the scope itself. */
+export function isFrozenBelow({ scope }: Pick<Freeze, 'scope'>, at: string): boolean {
+  return at !== scope && !at.startsWith(`${scope}/`);
+}

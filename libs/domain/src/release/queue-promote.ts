@@ -92,7 +92,7 @@ export function queuedInTheWay(
     request,
     address,
     begins,
-  }: Omit<QueueInput, 'asked' | 'releaseId'> & {
+  }: Pick<QueueInput, 'state' | 'request' | 'address'> & {
     readonly begins?: QueuedRelease;
   },
   { target, strategy }: { readonly target: number; readonly strategy: ResolvedStrategy | null },

@@ -21,8 +21,8 @@ export function kindOf({ ref, build }: Pick<Incarnation, 'ref' | 'build'>): stri
 
 /**
  * Which kinds of instances accepted which documents where, by release; also those whose silence its strategy
- * let pass. What is read at another address may be judged otherwise there. The memory of one owner: the next one knows nothing. Bounded by who is there: beyond so many
- * only what somebody would still read is kept.
+ * let pass. What is read at another address may be judged otherwise there. The memory of one owner: the
+ * next one knows nothing. Bounded by who is there: beyond so many only what somebody would still read is kept.
  */
 export class AcceptedKinds {
   /** Kinds by the address and the hash of the document. */

@@ -1,5 +1,7 @@
 import {
   canonicalize,
+  freezeText,
+  isFrozenBelow,
   parseAddress,
   POLICY_DOCUMENT,
   refused,
@@ -141,7 +143,7 @@ function freezeEnd(moment: Moment, tree: RootTree, address: Address): number | u
     const isFrozen = typeof frozen === 'string';
     if (!isFrozen && (freezes.length === 0 || all.has(freezes))) continue;
     const { scope } = node.address;
-    if (isBelow({ scope }, address) && keeps(tree, scope, address)) continue;
+    if (isFrozenBelow({ scope }, address.scope) && keeps(tree, scope, address)) continue;
     if (isFrozen) return undefined;
     all.add(freezes);
   }
@@ -163,7 +165,9 @@ export function frozenFor(times: Times, tree: RootTree, address: Address): strin
   const freeze = freezeAt(momentOf(times), tree, address);
   if (freeze === undefined) return undefined;
   const { scope, reason } = freeze;
-  return isBelow(freeze, address) ? `${reason} (of ${scope}, which this reaches)` : reason;
+  return isFrozenBelow(freeze, address.scope)
+    ? `${reason} (of ${scope}, which this reaches)`
+    : reason;
 }
 
 /** Whether a scope is kept at a version of an address above: what is released there does not come to it. */
@@ -183,10 +187,6 @@ function freezeOf({ nowMs, parseTime, held }: Moment, node: AddressNode): Freeze
   }
   const reason = held.get(freezes)?.reason;
   return reason === undefined ? undefined : { scope, reason, byClock: true };
-}
-
-function isBelow({ scope }: Pick<Freeze, 'scope'>, address: Address): boolean {
-  return address.scope !== scope && !address.scope.startsWith(`${scope}/`);
 }
 
 /** Where something is released, and what was queued where it begins that. */
@@ -256,15 +256,7 @@ export function judgeFreeze(
   if (freeze === undefined) return undefined;
   return refused(
     'frozen',
-    `${address.text} is frozen${freezeWords(freeze, address)}; wait, or say why this must go out now: with ` +
+    `${address.text} is ${freezeText(freeze, address.scope)}; wait, or say why this must go out now: with ` +
       '--freeze-exception, in a request as freezeException. Rollback, abort and disable are never frozen',
   );
-}
-
-/** Until when an address is frozen, by whose policy, and why. */
-function freezeWords(freeze: Freeze, address: Address): string {
-  const { scope, reason, until } = freeze;
-  const reaches = isBelow(freeze, address) ? ', which this reaches' : '';
-  const end = until === undefined ? '' : ` until ${until}`;
-  return `${end} by ${scope}:${POLICY_DOCUMENT}${reaches}: ${reason}`;
 }
